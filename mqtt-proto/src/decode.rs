@@ -1,0 +1,176 @@
+//! Decoding: bytes of a stream in, one packet out.
+
+use crate::header::FixedHeader;
+use crate::reader::Reader;
+use crate::trace::{Silent, Trace, Value};
+use crate::{DecodeError, Field, Packet, PacketType, Publish, Rules};
+
+/// What the bytes at the start of a buffer are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded<'a> {
+    /// A packet.
+    Packet {
+        /// The packet, which borrows the buffer.
+        packet: Packet<&'a [u8]>,
+        /// How many bytes it took.
+        len: usize,
+    },
+    /// The beginning of a packet that is acceptable so far.
+    Incomplete {
+        /// How many bytes are missing at least.
+        missing: usize,
+    },
+}
+
+/// Reads the packet at the start of `bytes`.
+///
+/// Bytes behind the packet are not looked at. A packet that is not complete is not an error: call again with more bytes.
+/// The size limit is checked as soon as the length is known, so that no more than [`Rules::limit_bytes`] need ever be
+/// kept. The work is proportional to the bytes, however they arrive: a body is looked at only when it is complete.
+///
+/// ```
+/// use mqtt_proto::{Decoded, Packet, Rules, Version, decode};
+/// let bytes = [0x30, 0x05, 0x00, 0x01, b't', b'h', b'i'];
+/// let rules = Rules::new(Version::V3_1_1);
+///
+/// assert_eq!(decode(&bytes[..3], &rules)?, Decoded::Incomplete { missing: 4 });
+/// let Decoded::Packet { packet: Packet::Publish(publish), len } = decode(&bytes, &rules)? else { panic!() };
+/// assert_eq!((publish.topic.unwrap().as_str(), publish.payload, len), ("t", &b"hi"[..], 7));
+/// # Ok::<(), mqtt_proto::DecodeError>(())
+/// ```
+///
+/// # Errors
+/// If the bytes break the specification, the limit or the policy. After that nothing further of the stream can be
+/// interpreted.
+#[inline]
+pub fn decode<'a>(bytes: &'a [u8], rules: &Rules) -> Result<Decoded<'a>, DecodeError> {
+    decode_traced(bytes, rules, Silent)
+}
+
+/// The same, and tells about every field.
+#[inline]
+pub(crate) fn decode_traced<'a, T: Trace>(
+    bytes: &'a [u8],
+    rules: &Rules,
+    mut trace: T,
+) -> Result<Decoded<'a>, DecodeError> {
+    let Some(header) = FixedHeader::decode(bytes, rules)? else {
+        return Ok(Decoded::Incomplete {
+            missing: missing_of_header(bytes),
+        });
+    };
+    if let Some(first) = bytes.first() {
+        trace.field(Field::FixedHeader, 0..1, Value::Byte(*first));
+        let remaining = u32::try_from(header.remaining_len()).unwrap_or(u32::MAX);
+        trace.field(Field::RemainingLength, 1..header.len(), Value::Number(remaining));
+    }
+    let len = header.packet_len();
+    let Some(body) = bytes.get(header.len()..len) else {
+        return Ok(Decoded::Incomplete {
+            missing: len.saturating_sub(bytes.len()),
+        });
+    };
+    let mut reader = Reader::new(body, header.len(), header.packet_type(), *rules, trace);
+    let packet = Packet::read(header, &mut reader)?;
+    Ok(Decoded::Packet { packet, len })
+}
+
+/// No packet has fewer than two bytes; a longer length tells of one further byte at a time.
+#[inline]
+const fn missing_of_header(bytes: &[u8]) -> usize {
+    match bytes.len() {
+        0 => 2,
+        _ => 1,
+    }
+}
+
+/// What the bytes at the start of a buffer are, for a PUBLISH whose payload is taken in pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodedHead<'a> {
+    /// A PUBLISH without its payload.
+    Head {
+        /// The packet; `payload` is empty.
+        publish: Publish<&'a [u8]>,
+        /// How many bytes the head took. The payload follows.
+        len: usize,
+        /// How many bytes the payload has.
+        payload_len: usize,
+    },
+    /// The beginning of a head that is acceptable so far.
+    Incomplete {
+        /// How many bytes are missing at least.
+        missing: usize,
+    },
+    /// The bytes begin another kind of packet: use [`decode`].
+    NotPublish,
+}
+
+/// Reads everything of a PUBLISH but its payload, which need not have arrived.
+///
+/// This is for payloads that are larger than a receive buffer.
+///
+/// # Errors
+/// As for [`decode`].
+pub fn decode_publish_head<'a>(bytes: &'a [u8], rules: &Rules) -> Result<DecodedHead<'a>, DecodeError> {
+    let Some(header) = FixedHeader::decode(bytes, rules)? else {
+        return Ok(DecodedHead::Incomplete {
+            missing: missing_of_header(bytes),
+        });
+    };
+    if header.packet_type() != PacketType::Publish {
+        return Ok(DecodedHead::NotPublish);
+    }
+    let arrived = bytes.len().min(header.packet_len());
+    let body = bytes.get(header.len()..arrived).unwrap_or_default();
+    let extent = match head_extent(body, header, rules) {
+        // What reaches behind the end of the packet is a fault, which reading what there is will find.
+        Extent::Known(extent) | Extent::AtLeast(extent) if extent > header.remaining_len() => header.remaining_len(),
+        Extent::AtLeast(extent) => {
+            return Ok(DecodedHead::Incomplete {
+                missing: extent.saturating_sub(body.len()),
+            });
+        }
+        Extent::Known(extent) => extent,
+    };
+    let Some(head) = body.get(..extent) else {
+        return Ok(DecodedHead::Incomplete {
+            missing: extent.saturating_sub(body.len()),
+        });
+    };
+    let mut reader = Reader::new(head, header.len(), PacketType::Publish, *rules, Silent);
+    let publish = Publish::read(header.flags(), &mut reader)?;
+    Ok(DecodedHead::Head {
+        publish,
+        len: header.len().saturating_add(extent),
+        payload_len: header.remaining_len().saturating_sub(extent),
+    })
+}
+
+/// How far a head reaches into the body.
+enum Extent {
+    Known(usize),
+    /// Not known yet; it needs this many bytes to know more.
+    AtLeast(usize),
+}
+
+fn head_extent(body: &[u8], header: FixedHeader, rules: &Rules) -> Extent {
+    let Some((topic_len, _)) = body.split_first_chunk::<2>() else {
+        return Extent::AtLeast(2);
+    };
+    let id_len = if header.flags() & 0b0110 == 0 { 0 } else { 2 };
+    let before_properties = usize::from(u16::from_be_bytes(*topic_len))
+        .saturating_add(2)
+        .saturating_add(id_len);
+    if !rules.version.has_properties() {
+        return Extent::Known(before_properties);
+    }
+    match crate::varint::read(body.get(before_properties..).unwrap_or_default()) {
+        crate::varint::Varint::Value { value, len } => {
+            let value = usize::try_from(value).unwrap_or(usize::MAX);
+            Extent::Known(before_properties.saturating_add(usize::from(len)).saturating_add(value))
+        }
+        crate::varint::Varint::Incomplete => Extent::AtLeast(body.len().max(before_properties).saturating_add(1)),
+        // The fault lies within what has arrived.
+        crate::varint::Varint::TooLong => Extent::Known(before_properties.saturating_add(4)),
+    }
+}

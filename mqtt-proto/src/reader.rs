@@ -1,0 +1,386 @@
+//! A cursor over one packet: every read is checked against the end, and every refusal knows its place and its rule.
+
+use crate::error::{Rule, demand, require};
+use crate::topic::filter_fault;
+use crate::trace::{Trace, Value};
+use crate::{
+    Binary, DecodeError, DecodeErrorKind, Field, PacketId, PacketType, Rules, Text, TextError, TopicFilter, TopicName,
+    Version, scan,
+};
+
+/// The rules for a field that has a length prefix.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) field: Field,
+    pub(crate) missing: Rule,
+    pub(crate) overrun: Rule,
+    pub(crate) utf8: Rule,
+    pub(crate) nul: Rule,
+    pub(crate) wildcard: Rule,
+    pub(crate) empty: Rule,
+}
+
+const NUL_IN_TEXT: Rule = Rule::new("MQTT-1.5.4-2", "MQTT-1.5.3-2");
+const NUL_IN_TOPIC: Rule = Rule::new("MQTT-4.7.3-2", "MQTT-4.7.3-2");
+const EMPTY_TOPIC: Rule = Rule::new("MQTT-4.7.3-1", "MQTT-4.7.3-1");
+
+impl Site {
+    /// Text. `missing` is also the rule for a length that runs past the end.
+    pub(crate) const fn text(field: Field, missing: Rule, utf8: Rule) -> Self {
+        Self {
+            field,
+            missing,
+            overrun: missing,
+            utf8,
+            nul: NUL_IN_TEXT,
+            wildcard: Rule::ANY,
+            empty: Rule::ANY,
+        }
+    }
+
+    /// A topic name or filter.
+    pub(crate) const fn topic(field: Field, missing: Rule, utf8: Rule, wildcard: Rule) -> Self {
+        Self {
+            nul: NUL_IN_TOPIC,
+            wildcard,
+            empty: EMPTY_TOPIC,
+            ..Self::text(field, missing, utf8)
+        }
+    }
+
+    /// Binary data.
+    pub(crate) const fn binary(field: Field, missing: Rule) -> Self {
+        Self::text(field, missing, Rule::ANY)
+    }
+
+    /// Another rule for a length that runs past the end.
+    pub(crate) const fn overrun(mut self, rule: Rule) -> Self {
+        self.overrun = rule;
+        self
+    }
+
+    /// Another rule for U+0000.
+    pub(crate) const fn nul(mut self, rule: Rule) -> Self {
+        self.nul = rule;
+        self
+    }
+}
+
+const FORBIDDEN_CHARACTER: Rule = Rule::new("U5-1.5.4-a", "U5-1.5.4-a");
+const MULTI_LEVEL: Rule = Rule::new("MQTT-4.7.1-1", "MQTT-4.7.1-2");
+const SINGLE_LEVEL: Rule = Rule::new("MQTT-4.7.1-2", "MQTT-4.7.1-3");
+const SHARE_NAME_EMPTY: Rule = Rule::v5("MQTT-4.8.2-1");
+const SHARE_NAME_INVALID: Rule = Rule::v5("MQTT-4.8.2-2");
+
+/// A cursor over one packet.
+pub(crate) struct Reader<'a, T> {
+    rest: &'a [u8],
+    /// Where `rest` ends, counted from the first byte of the packet.
+    end: usize,
+    /// Where the field that was read last begins.
+    start: usize,
+    pub(crate) rules: Rules,
+    packet_type: PacketType,
+    trace: T,
+}
+
+impl<'a, T: Trace> Reader<'a, T> {
+    /// A cursor over a packet of this type whose body begins at `offset`.
+    #[inline]
+    pub(crate) fn new(body: &'a [u8], offset: usize, packet_type: PacketType, rules: Rules, trace: T) -> Self {
+        Self {
+            rest: body,
+            end: offset.saturating_add(body.len()),
+            start: offset,
+            rules,
+            packet_type,
+            trace,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn version(&self) -> Version {
+        self.rules.version
+    }
+
+    #[inline]
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn offset(&self) -> usize {
+        self.end.saturating_sub(self.rest.len())
+    }
+
+    /// Lets the next refusal point here.
+    #[inline]
+    pub(crate) fn mark(&mut self) {
+        self.start = self.offset();
+    }
+
+    /// A refusal of the field that was read last.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn refuse(&self, kind: DecodeErrorKind, field: Field, rule: &'static Rule) -> DecodeError {
+        DecodeError::new(
+            kind,
+            field,
+            self.start,
+            rule,
+            self.rules.version,
+            Some(self.packet_type),
+        )
+    }
+
+    /// Tells the trace about the field that was read last.
+    #[inline]
+    fn tell(&mut self, field: Field, value: Value<'a>) {
+        let (start, end) = (self.start, self.offset());
+        self.trace.field(field, start..end, value);
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self, field: Field, missing: &'static Rule) -> Result<[u8; N], DecodeError> {
+        self.mark();
+        let (bytes, rest) = demand!(self, self.rest.split_first_chunk::<N>(), Missing, field, missing);
+        self.rest = rest;
+        Ok(*bytes)
+    }
+
+    #[inline]
+    pub(crate) fn u8(&mut self, field: Field, missing: &'static Rule) -> Result<u8, DecodeError> {
+        let [byte] = self.array(field, missing)?;
+        self.tell(field, Value::Byte(byte));
+        Ok(byte)
+    }
+
+    #[inline]
+    pub(crate) fn u16(&mut self, field: Field, missing: &'static Rule) -> Result<u16, DecodeError> {
+        let number = u16::from_be_bytes(self.array(field, missing)?);
+        self.tell(field, Value::Number(u32::from(number)));
+        Ok(number)
+    }
+
+    #[inline]
+    pub(crate) fn u32(&mut self, field: Field, missing: &'static Rule) -> Result<u32, DecodeError> {
+        let number = u32::from_be_bytes(self.array(field, missing)?);
+        self.tell(field, Value::Number(number));
+        Ok(number)
+    }
+
+    /// A Variable Byte Integer inside the packet: four bytes at most and never padded.
+    #[inline]
+    pub(crate) fn varint(&mut self, field: Field, missing: &'static Rule) -> Result<u32, DecodeError> {
+        const TOO_LONG: Rule = Rule::new("U5-1.5.5-a", "U5-1.5.5-a");
+        const PADDED: Rule = Rule::v5("MQTT-1.5.5-1");
+        use crate::varint::{self, Varint};
+
+        self.mark();
+        let found = varint::read(self.rest);
+        require!(self, found != Varint::TooLong, LengthTooLong, field, &TOO_LONG);
+        let complete = if let Varint::Value { value, len } = found {
+            Some((value, len))
+        } else {
+            None
+        };
+        let (value, len) = demand!(self, complete, Missing, field, missing);
+        require!(self, len == varint::len(value), LengthPadded, field, &PADDED);
+        self.rest = self.rest.get(usize::from(len)..).unwrap_or_default();
+        self.tell(field, Value::Number(value));
+        Ok(value)
+    }
+
+    /// A packet identifier, which is never zero.
+    #[inline]
+    pub(crate) fn packet_id(&mut self, rule: &'static Rule) -> Result<PacketId, DecodeError> {
+        let id = self.u16(Field::PacketId, rule)?;
+        Ok(demand!(self, PacketId::new(id), ZeroPacketId, Field::PacketId, rule))
+    }
+
+    /// A field with a length prefix, and what follows it. The cursor stays before the field.
+    #[inline]
+    fn prefixed(&mut self, site: &'static Site) -> Result<(&'a [u8], &'a [u8]), DecodeError> {
+        self.mark();
+        let (len, tail) = demand!(
+            self,
+            self.rest.split_first_chunk::<2>(),
+            Missing,
+            site.field,
+            &site.missing
+        );
+        let len = usize::from(u16::from_be_bytes(*len));
+        Ok(demand!(
+            self,
+            tail.split_at_checked(len),
+            Overrun,
+            site.field,
+            &site.overrun
+        ))
+    }
+
+    #[inline]
+    pub(crate) fn binary(&mut self, site: &'static Site) -> Result<Binary<&'a [u8]>, DecodeError> {
+        let (bytes, after) = self.prefixed(site)?;
+        self.rest = after;
+        self.tell(site.field, Value::Binary(bytes));
+        Ok(Binary(bytes))
+    }
+
+    #[inline]
+    pub(crate) fn text(&mut self, site: &'static Site) -> Result<Text<&'a [u8]>, DecodeError> {
+        let (bytes, after) = self.prefixed(site)?;
+        self.characters(bytes, site)?;
+        self.rest = after;
+        self.tell(site.field, Value::Text(bytes));
+        Ok(Text(bytes))
+    }
+
+    /// A topic name; `None` if it is empty.
+    #[inline]
+    pub(crate) fn topic_or_empty(&mut self, site: &'static Site) -> Result<Option<TopicName<&'a [u8]>>, DecodeError> {
+        let (bytes, after) = self.prefixed(site)?;
+        let found = self.characters(bytes, site)?;
+        require!(self, !found.wildcard(), WildcardInTopicName, site.field, &site.wildcard);
+        self.rest = after;
+        self.tell(site.field, Value::Text(bytes));
+        Ok(if bytes.is_empty() { None } else { Some(TopicName(bytes)) })
+    }
+
+    #[inline]
+    pub(crate) fn topic_name(&mut self, site: &'static Site) -> Result<TopicName<&'a [u8]>, DecodeError> {
+        let topic = self.topic_or_empty(site)?;
+        Ok(demand!(self, topic, Empty, site.field, &site.empty))
+    }
+
+    #[inline]
+    pub(crate) fn topic_filter(&mut self, site: &'static Site) -> Result<TopicFilter<&'a [u8]>, DecodeError> {
+        let (bytes, after) = self.prefixed(site)?;
+        let found = self.characters(bytes, site)?;
+        // `$share/` has a meaning since MQTT 5.0 only.
+        let fault = filter_fault(bytes, found.wildcard(), self.version().has_properties());
+        if fault.is_some() {
+            self.filter_fault(fault, site)?;
+        }
+        self.rest = after;
+        self.tell(site.field, Value::Text(bytes));
+        Ok(TopicFilter(bytes))
+    }
+
+    #[cold]
+    fn filter_fault(&self, fault: Option<TextError>, site: &'static Site) -> Result<(), DecodeError> {
+        require!(self, fault != Some(TextError::Empty), Empty, site.field, &site.empty);
+        require!(
+            self,
+            fault != Some(TextError::MisplacedMultiLevelWildcard),
+            MisplacedMultiLevelWildcard,
+            site.field,
+            &MULTI_LEVEL
+        );
+        require!(
+            self,
+            fault != Some(TextError::MisplacedSingleLevelWildcard),
+            MisplacedSingleLevelWildcard,
+            site.field,
+            &SINGLE_LEVEL
+        );
+        require!(
+            self,
+            fault != Some(TextError::EmptyShareName),
+            EmptyShareName,
+            site.field,
+            &SHARE_NAME_EMPTY
+        );
+        require!(
+            self,
+            fault != Some(TextError::InvalidShare),
+            InvalidShare,
+            site.field,
+            &SHARE_NAME_INVALID
+        );
+        Ok(())
+    }
+
+    /// Checks the characters of a text and tells whether a wildcard is among them.
+    #[inline]
+    pub(crate) fn characters(&self, bytes: &[u8], site: &'static Site) -> Result<scan::Found, DecodeError> {
+        let found = scan::scan(bytes);
+        if found.unusual() {
+            self.unusual_characters(bytes, site)?;
+        }
+        Ok(found)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unusual_characters(&self, bytes: &[u8], site: &'static Site) -> Result<(), DecodeError> {
+        let fault = scan::judge(bytes, self.rules.policy.control_characters).err();
+        require!(
+            self,
+            fault != Some(TextError::IllFormedUtf8),
+            IllFormedUtf8,
+            site.field,
+            &site.utf8
+        );
+        require!(
+            self,
+            fault != Some(TextError::NulCharacter),
+            NulCharacter,
+            site.field,
+            &site.nul
+        );
+        require!(
+            self,
+            fault != Some(TextError::ForbiddenCharacter),
+            ForbiddenCharacter,
+            site.field,
+            &FORBIDDEN_CHARACTER
+        );
+        Ok(())
+    }
+
+    /// Everything that is left.
+    #[inline]
+    pub(crate) fn remainder(&mut self) -> &'a [u8] {
+        core::mem::take(&mut self.rest)
+    }
+
+    /// The payload: everything that is left.
+    #[inline]
+    pub(crate) fn payload(&mut self) -> &'a [u8] {
+        self.mark();
+        let payload = self.remainder();
+        self.tell(Field::Payload, Value::Binary(payload));
+        payload
+    }
+
+    /// What is left, without moving.
+    #[inline]
+    pub(crate) fn peek(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Narrows the cursor to the next `len` bytes and returns what follows them, for [`leave`](Self::leave).
+    #[inline]
+    pub(crate) fn enter(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (inside, after) = self.rest.split_at_checked(len)?;
+        self.rest = inside;
+        self.end = self.end.saturating_sub(after.len());
+        Some(after)
+    }
+
+    /// Goes on behind the bytes that [`enter`](Self::enter) narrowed the cursor to.
+    #[inline]
+    pub(crate) fn leave(&mut self, after: &'a [u8]) {
+        self.rest = after;
+        self.end = self.end.saturating_add(after.len());
+    }
+
+    /// The end of the packet.
+    #[inline]
+    pub(crate) fn finish(&mut self, rule: &'static Rule) -> Result<(), DecodeError> {
+        self.mark();
+        require!(self, self.rest.is_empty(), TrailingBytes, Field::EndOfPacket, rule);
+        Ok(())
+    }
+}

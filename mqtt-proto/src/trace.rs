@@ -1,0 +1,39 @@
+//! Lets the decoder tell what it reads, so that an explanation of a packet cannot differ from its decoding.
+
+use core::ops::Range;
+
+use crate::Field;
+
+/// What a field holds, as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// One byte of flags or a code.
+    Byte(u8),
+    /// A number.
+    Number(u32),
+    /// Text, well formed.
+    Text(&'a [u8]),
+    /// Binary data.
+    Binary(&'a [u8]),
+}
+
+/// Hears of every field.
+pub(crate) trait Trace {
+    fn field(&mut self, field: Field, range: Range<usize>, value: Value<'_>);
+}
+
+/// Hears nothing, at no cost.
+#[derive(Clone, Copy)]
+pub(crate) struct Silent;
+
+impl Trace for Silent {
+    #[inline(always)]
+    fn field(&mut self, _: Field, _: Range<usize>, _: Value<'_>) {}
+}
+
+impl<F: FnMut(Field, Range<usize>, Value<'_>)> Trace for &mut F {
+    fn field(&mut self, field: Field, range: Range<usize>, value: Value<'_>) {
+        self(field, range, value);
+    }
+}
