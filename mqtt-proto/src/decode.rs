@@ -48,31 +48,48 @@ pub fn decode<'a>(bytes: &'a [u8], rules: &Rules) -> Result<Decoded<'a>, DecodeE
 }
 
 /// The same, and tells about every field.
-#[inline]
+#[inline(always)]
 pub(crate) fn decode_traced<'a, T: Trace>(
     bytes: &'a [u8],
     rules: &Rules,
     mut trace: T,
 ) -> Result<Decoded<'a>, DecodeError> {
-    let Some(header) = FixedHeader::decode(bytes, rules)? else {
-        return Ok(Decoded::Incomplete {
-            missing: missing_of_header(bytes),
-        });
+    let header = match FixedHeader::plain(bytes, rules) {
+        Some(header) => header,
+        None => match FixedHeader::decode(bytes, rules) {
+            Ok(Some(header)) => header,
+            Ok(None) => {
+                let missing = missing_of_header(bytes);
+                return Ok(Decoded::Incomplete { missing });
+            }
+            Err(error) => {
+                // The first byte has been accepted if the fault lies behind it.
+                if error.offset() > 0 {
+                    trace_first_byte(bytes, &mut trace);
+                }
+                return Err(error);
+            }
+        },
     };
-    if let Some(first) = bytes.first() {
-        trace.field(Field::FixedHeader, 0..1, Value::Byte(*first));
-        let remaining = u32::try_from(header.remaining_len()).unwrap_or(u32::MAX);
-        trace.field(Field::RemainingLength, 1..header.len(), Value::Number(remaining));
-    }
+    trace_first_byte(bytes, &mut trace);
+    let remaining = u32::try_from(header.remaining_len()).unwrap_or(u32::MAX);
+    trace.field(Field::RemainingLength, 1..header.len(), Value::Number(remaining));
     let len = header.packet_len();
     let Some(body) = bytes.get(header.len()..len) else {
-        return Ok(Decoded::Incomplete {
-            missing: len.saturating_sub(bytes.len()),
-        });
+        let missing = len.saturating_sub(bytes.len());
+        return Ok(Decoded::Incomplete { missing });
     };
-    let mut reader = Reader::new(body, header.len(), header.packet_type(), *rules, trace);
-    let packet = Packet::read(header, &mut reader)?;
-    Ok(Decoded::Packet { packet, len })
+    match Packet::read(header, body, rules, trace) {
+        Ok(packet) => Ok(Decoded::Packet { packet, len }),
+        Err(error) => Err(error),
+    }
+}
+
+#[inline(always)]
+fn trace_first_byte<T: Trace>(bytes: &[u8], trace: &mut T) {
+    if let Some(first) = bytes.first() {
+        trace.field(Field::FixedHeader, 0..1, Value::Byte(*first));
+    }
 }
 
 /// No packet has fewer than two bytes; a longer length tells of one further byte at a time.

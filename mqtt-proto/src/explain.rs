@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use crate::decode::decode_traced;
 use crate::text::{Hidden, Shortened};
-use crate::trace::Value;
+use crate::trace::{Observer, Value};
 use crate::{
     ConnAckReason, DecodeError, Decoded, Field, PacketType, PropertyId, QoS, ReasonCode, Rules, SubscriptionOptions,
     Version,
@@ -48,7 +48,7 @@ pub fn explain<'a>(
         packet_type: None,
         version: rules.version,
     };
-    let mut trace = |field: Field, range: Range<usize>, value: Value<'_>| {
+    let trace = Observer(|field: Field, range: Range<usize>, value: Value<'_>| {
         context.learn(field, value);
         tell(Explained {
             range,
@@ -56,8 +56,8 @@ pub fn explain<'a>(
             value,
             context,
         });
-    };
-    decode_traced(bytes, rules, &mut trace)
+    });
+    decode_traced(bytes, rules, trace)
 }
 
 impl Context {

@@ -116,8 +116,7 @@ impl<B: AsRef<[u8]>> SharedPublish<B> {
             .saturating_sub(payload.len());
         let place = buffer.get_mut(..needed).ok_or(EncodeError::BufferTooSmall { needed })?;
         let mut sink = SliceSink(place);
-        sink.put_u8(first_byte(head.delivery, head.retain));
-        sink.put_varint(sizes.remaining);
+        sink.put_header(first_byte(head.delivery, head.retain), sizes.remaining);
         sink.put_prefixed(head.topic.as_ref().map_or(&[], TopicName::as_bytes));
         if let Some(id) = head.delivery.id() {
             sink.put_u16(id.get());

@@ -4,7 +4,7 @@ use crate::error::{Rule, demand, require};
 use crate::packet::publish;
 use crate::packet_type::PacketType;
 use crate::varint::{self, Varint};
-use crate::{Choice, DecodeError, DecodeErrorKind, Field, Rules, Version};
+use crate::{Choice, DecodeError, DecodeErrorKind, Field, Role, Rules, Version};
 
 /// The fixed header of a packet that may be received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ impl FixedHeader {
     /// # Errors
     /// If the type is reserved or never sent by this end, the flags are not what they have to be, or the length is
     /// malformed or above the limit.
-    #[inline]
+    #[inline(never)]
     pub fn decode(bytes: &[u8], rules: &Rules) -> Result<Option<Self>, DecodeError> {
         let Some((first, rest)) = bytes.split_first() else {
             return Ok(None);
@@ -59,6 +59,27 @@ impl FixedHeader {
         let fits = remaining.saturating_add(u32::from(header.len)) <= rules.limit_bytes;
         require!(length, fits, PacketTooLarge, Field::RemainingLength, &TOO_LARGE);
         Ok(Some(header))
+    }
+
+    /// The header, if nothing about it needs a closer look: what nearly every packet begins with.
+    ///
+    /// Whatever this finds, [`decode`](Self::decode) finds too.
+    #[inline(always)]
+    pub(crate) fn plain(bytes: &[u8], rules: &Rules) -> Option<Self> {
+        let (first, rest) = bytes.split_first()?;
+        let packet_type = plain_first_byte(*first, rules.sender)?;
+        let (remaining, len) = match rest {
+            [one, ..] if *one < 0x80 => (u32::from(*one), 2),
+            [one, two, ..] if *two < 0x80 && *two != 0 => (u32::from(*one & 0x7F) | u32::from(*two) << 7, 3),
+            _ => return None,
+        };
+        let header = Self {
+            packet_type,
+            flags: first & 0x0F,
+            len,
+            remaining,
+        };
+        (remaining.saturating_add(u32::from(len)) <= rules.limit_bytes).then_some(header)
     }
 
     /// Refuses a packet of another type than the one that has to come here.
@@ -133,14 +154,66 @@ struct Place<'r> {
 }
 
 impl Place<'_> {
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn refuse(&self, kind: DecodeErrorKind, field: Field, rule: &'static Rule) -> DecodeError {
         DecodeError::new(kind, field, self.offset, rule, self.rules.version, self.packet_type)
     }
 }
 
-#[inline]
+/// First bytes that are right in every version, with the ends that may send them in every version. Zero: look closer.
+static PLAIN: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut first = 0_u8;
+    loop {
+        if let Some(packet_type) = PacketType::from_number(first >> 4) {
+            let fixed = first == packet_type.first_byte();
+            let publish = matches!(packet_type, PacketType::Publish)
+                && first >> publish::QOS_SHIFT & 0b11 != 3
+                && (first & publish::DUP == 0 || first >> publish::QOS_SHIFT & 0b11 != 0);
+            if (fixed || publish) && !matches!(packet_type, PacketType::Auth) {
+                let mut entry = packet_type.number();
+                if packet_type.may_be_sent_by(Role::Client, Version::V3_1_1) {
+                    entry |= FROM_CLIENT;
+                }
+                if packet_type.may_be_sent_by(Role::Server, Version::V3_1_1) {
+                    entry |= FROM_SERVER;
+                }
+                set(&mut table, first, entry);
+            }
+        }
+        first = match first.checked_add(1) {
+            Some(next) => next,
+            None => break table,
+        };
+    }
+};
+
+const FROM_CLIENT: u8 = 0x10;
+const FROM_SERVER: u8 = 0x20;
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "runs at compile time, and a byte is always a place of the table"
+)]
+const fn set(table: &mut [u8; 256], place: u8, entry: u8) {
+    table[place as usize] = entry;
+}
+
+#[inline(always)]
+fn plain_first_byte(first: u8, sender: Option<Role>) -> Option<PacketType> {
+    let entry = PLAIN.get(usize::from(first)).copied().unwrap_or_default();
+    let allowed = match sender {
+        None => entry,
+        Some(Role::Client) => entry & FROM_CLIENT,
+        Some(Role::Server) => entry & FROM_SERVER,
+    };
+    if allowed == 0 {
+        None
+    } else {
+        PacketType::from_number(entry & 0x0F)
+    }
+}
+
 fn check_first_byte(first: u8, rules: &Rules) -> Result<PacketType, DecodeError> {
     static RESERVED_TYPE: Rule = Rule::new("U5-2.1.2-a", "U5-2.1.2-a");
     const FIELD: Field = Field::FixedHeader;

@@ -77,8 +77,9 @@ pub(crate) struct Reader<'a, T> {
     rest: &'a [u8],
     /// Where `rest` ends, counted from the first byte of the packet.
     end: usize,
-    /// Where the field that was read last begins.
-    start: usize,
+    /// How many bytes were left where the field that was read last begins. The place itself is worked out when it is
+    /// needed, which is when the field is refused.
+    left_at_start: usize,
     pub(crate) rules: Rules,
     packet_type: PacketType,
     trace: T,
@@ -91,7 +92,7 @@ impl<'a, T: Trace> Reader<'a, T> {
         Self {
             rest: body,
             end: offset.saturating_add(body.len()),
-            start: offset,
+            left_at_start: body.len(),
             rules,
             packet_type,
             trace,
@@ -113,20 +114,27 @@ impl<'a, T: Trace> Reader<'a, T> {
         self.end.saturating_sub(self.rest.len())
     }
 
+    /// Where the field that was read last begins.
+    #[inline(always)]
+    fn start(&self) -> usize {
+        self.end.saturating_sub(self.left_at_start)
+    }
+
     /// Lets the next refusal point here.
     #[inline]
     pub(crate) fn mark(&mut self) {
-        self.start = self.offset();
+        self.left_at_start = self.rest.len();
     }
 
     /// A refusal of the field that was read last.
-    #[cold]
-    #[inline(never)]
+    ///
+    /// Inlined so that the cursor itself can stay in registers: only the parts of the error leave through a call.
+    #[inline(always)]
     pub(crate) fn refuse(&self, kind: DecodeErrorKind, field: Field, rule: &'static Rule) -> DecodeError {
         DecodeError::new(
             kind,
             field,
-            self.start,
+            self.start(),
             rule,
             self.rules.version,
             Some(self.packet_type),
@@ -136,11 +144,11 @@ impl<'a, T: Trace> Reader<'a, T> {
     /// Tells the trace about the field that was read last.
     #[inline]
     fn tell(&mut self, field: Field, value: Value<'a>) {
-        let (start, end) = (self.start, self.offset());
+        let (start, end) = (self.start(), self.offset());
         self.trace.field(field, start..end, value);
     }
 
-    #[inline]
+    #[inline(always)]
     fn array<const N: usize>(&mut self, field: Field, missing: &'static Rule) -> Result<[u8; N], DecodeError> {
         self.mark();
         let (bytes, rest) = demand!(self, self.rest.split_first_chunk::<N>(), Missing, field, missing);
@@ -148,14 +156,14 @@ impl<'a, T: Trace> Reader<'a, T> {
         Ok(*bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn u8(&mut self, field: Field, missing: &'static Rule) -> Result<u8, DecodeError> {
         let [byte] = self.array(field, missing)?;
         self.tell(field, Value::Byte(byte));
         Ok(byte)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn u16(&mut self, field: Field, missing: &'static Rule) -> Result<u16, DecodeError> {
         let number = u16::from_be_bytes(self.array(field, missing)?);
         self.tell(field, Value::Number(u32::from(number)));
@@ -170,7 +178,7 @@ impl<'a, T: Trace> Reader<'a, T> {
     }
 
     /// A Variable Byte Integer inside the packet: four bytes at most and never padded.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn varint(&mut self, field: Field, missing: &'static Rule) -> Result<u32, DecodeError> {
         const TOO_LONG: Rule = Rule::new("U5-1.5.5-a", "U5-1.5.5-a");
         const PADDED: Rule = Rule::v5("MQTT-1.5.5-1");
@@ -192,14 +200,14 @@ impl<'a, T: Trace> Reader<'a, T> {
     }
 
     /// A packet identifier, which is never zero.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn packet_id(&mut self, rule: &'static Rule) -> Result<PacketId, DecodeError> {
         let id = self.u16(Field::PacketId, rule)?;
         Ok(demand!(self, PacketId::new(id), ZeroPacketId, Field::PacketId, rule))
     }
 
     /// A field with a length prefix, and what follows it. The cursor stays before the field.
-    #[inline]
+    #[inline(always)]
     fn prefixed(&mut self, site: &'static Site) -> Result<(&'a [u8], &'a [u8]), DecodeError> {
         self.mark();
         let (len, tail) = demand!(
@@ -237,7 +245,7 @@ impl<'a, T: Trace> Reader<'a, T> {
     }
 
     /// A topic name; `None` if it is empty.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn topic_or_empty(&mut self, site: &'static Site) -> Result<Option<TopicName<&'a [u8]>>, DecodeError> {
         let (bytes, after) = self.prefixed(site)?;
         let found = self.characters(bytes, site)?;
@@ -302,19 +310,18 @@ impl<'a, T: Trace> Reader<'a, T> {
     }
 
     /// Checks the characters of a text and tells whether a wildcard is among them.
-    #[inline]
-    pub(crate) fn characters(&self, bytes: &[u8], site: &'static Site) -> Result<scan::Found, DecodeError> {
+    #[inline(always)]
+    fn characters(&self, bytes: &[u8], site: &'static Site) -> Result<scan::Found, DecodeError> {
         let found = scan::scan(bytes);
         if found.unusual() {
-            self.unusual_characters(bytes, site)?;
+            let fault = scan::judge(bytes, self.rules.policy.control_characters).err();
+            self.text_fault(fault, site)?;
         }
         Ok(found)
     }
 
-    #[cold]
-    #[inline(never)]
-    fn unusual_characters(&self, bytes: &[u8], site: &'static Site) -> Result<(), DecodeError> {
-        let fault = scan::judge(bytes, self.rules.policy.control_characters).err();
+    #[inline(always)]
+    fn text_fault(&self, fault: Option<TextError>, site: &'static Site) -> Result<(), DecodeError> {
         require!(
             self,
             fault != Some(TextError::IllFormedUtf8),
@@ -360,20 +367,38 @@ impl<'a, T: Trace> Reader<'a, T> {
         self.rest
     }
 
-    /// Narrows the cursor to the next `len` bytes and returns what follows them, for [`leave`](Self::leave).
-    #[inline]
-    pub(crate) fn enter(&mut self, len: usize) -> Option<&'a [u8]> {
+    /// A cursor of its own over the next `len` bytes, behind which this one goes on.
+    #[inline(always)]
+    pub(crate) fn split(&mut self, len: usize) -> Option<Reader<'a, &mut T>> {
         let (inside, after) = self.rest.split_at_checked(len)?;
-        self.rest = inside;
-        self.end = self.end.saturating_sub(after.len());
-        Some(after)
+        let end = self.end.saturating_sub(after.len());
+        self.rest = after;
+        Some(self.over(inside, end))
     }
 
-    /// Goes on behind the bytes that [`enter`](Self::enter) narrowed the cursor to.
-    #[inline]
-    pub(crate) fn leave(&mut self, after: &'a [u8]) {
-        self.rest = after;
-        self.end = self.end.saturating_add(after.len());
+    /// A cursor of its own over everything that is left.
+    #[inline(always)]
+    pub(crate) fn rest_of(&mut self) -> Reader<'a, &mut T> {
+        let rest = self.remainder();
+        self.over(rest, self.end)
+    }
+
+    #[inline(always)]
+    fn over(&mut self, rest: &'a [u8], end: usize) -> Reader<'a, &mut T> {
+        let Self {
+            rules,
+            packet_type,
+            ref mut trace,
+            ..
+        } = *self;
+        Reader {
+            rest,
+            end,
+            left_at_start: rest.len(),
+            rules,
+            packet_type,
+            trace,
+        }
     }
 
     /// The end of the packet.

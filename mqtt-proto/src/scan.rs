@@ -1,7 +1,7 @@
 //! One pass over text: is it plain ASCII, and does it hold a wildcard?
 //!
-//! Nearly all text on the wire is printable ASCII. A pass over 16 bytes at a time settles that case; what is left goes
-//! through the exact check in [`judge`].
+//! Nearly all text on the wire is printable ASCII. A pass over 16 bytes at a time, which compilers turn into vector
+//! instructions, settles that case; what is left goes through the exact check in [`judge`].
 
 use crate::{Choice, TextError};
 
@@ -26,44 +26,127 @@ impl Found {
     }
 }
 
-#[inline]
-fn classify(byte: u8) -> u8 {
-    let unusual = u8::from(byte.wrapping_sub(0x20) >= 0x5F);
-    let wildcard = u8::from(byte == b'+') | u8::from(byte == b'#');
-    unusual | wildcard << 1
+/// Ones in every byte, for arithmetic on eight bytes at a time.
+const ONES: u64 = u64::MAX / 0xFF;
+const HIGHS: u64 = ONES << 7;
+
+/// The high bit of some byte is set if and only if some byte of `word` is zero.
+#[inline(always)]
+const fn has_zero(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGHS
 }
 
-#[inline]
-fn block<const N: usize>(bytes: &[u8; N]) -> u8 {
-    bytes.iter().fold(0, |found, byte| found | classify(*byte))
+#[inline(always)]
+const fn word(word: u64) -> Found {
+    let high = word & HIGHS;
+    let control = word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word & HIGHS;
+    let delete = has_zero(word ^ ONES.wrapping_mul(0x7F));
+    let plus = has_zero(word ^ ONES.wrapping_mul(b'+' as u64));
+    let hash = has_zero(word ^ ONES.wrapping_mul(b'#' as u64));
+    let (unusual, wildcard) = (high | control | delete, plus | hash);
+    if unusual | wildcard == 0 {
+        return Found(0);
+    }
+    Found((unusual != 0) as u8 | ((wildcard != 0) as u8) << 1)
+}
+
+/// What 16 bytes are, each at its place, so that several blocks can be put together before the result is looked at.
+#[inline(always)]
+fn block(bytes: &[u8; 16], found: &mut [u8; 16]) {
+    for (found, byte) in found.iter_mut().zip(bytes) {
+        let unusual = byte.wrapping_sub(0x20) >= 0x5F;
+        let wildcard = (*byte == b'+') | (*byte == b'#');
+        *found |= u8::from(unusual) | u8::from(wildcard) << 1;
+    }
 }
 
 /// Looks at every byte once.
-#[inline]
+#[inline(always)]
 pub(crate) fn scan(bytes: &[u8]) -> Found {
     let Some(last) = bytes.last_chunk::<16>() else {
         return scan_short(bytes);
     };
-    let mut found = block(last);
+    let mut found = [0; 16];
+    block(last, &mut found);
     let mut rest = bytes;
     while let Some((head, tail)) = rest.split_first_chunk::<16>() {
-        found |= block(head);
+        if tail.is_empty() {
+            break;
+        }
+        block(head, &mut found);
         rest = tail;
     }
-    Found(found)
+    if u128::from_ne_bytes(found) == 0 {
+        return Found(0);
+    }
+    Found(found.iter().fold(0, |all, found| all | found))
 }
 
-/// Fewer than 16 bytes: two overlapping blocks of the largest size that fits.
-#[inline]
+/// Fewer than 16 bytes: two overlapping words, or one that is filled up with a harmless byte.
+#[inline(always)]
 fn scan_short(bytes: &[u8]) -> Found {
-    let found = if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        block(first) | block(last)
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        block(first) | block(last)
-    } else {
-        bytes.iter().fold(0, |found, byte| found | classify(*byte))
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return Found(word(u64::from_ne_bytes(*first)).0 | word(u64::from_ne_bytes(*last)).0);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return word(u64::from(u32::from_ne_bytes(*first)) << 32 | u64::from(u32::from_ne_bytes(*last)));
+    }
+    let filler = ONES.wrapping_mul(u64::from(b' '));
+    word(bytes.iter().fold(filler, |word, byte| word << 8 | u64::from(*byte)))
+}
+
+/// Whether every wildcard of a filter stands in its place: alone in its level, and `#` in the last one.
+///
+/// Looks at every byte together with the one before it. The filter behaves as if a slash stood before and behind it.
+#[inline(always)]
+pub(crate) fn wildcards_in_place(bytes: &[u8]) -> bool {
+    let (Some((_, before)), Some((_, after))) = (bytes.split_last(), bytes.split_first()) else {
+        return true;
     };
-    Found(found)
+    if before.len() >= 16 {
+        return in_place_by::<16>(before, after);
+    }
+    if before.len() >= 8 {
+        return in_place_by::<8>(before, after);
+    }
+    !before
+        .iter()
+        .zip(after)
+        .any(|(before, after)| misplaced(*before, *after))
+}
+
+/// The same for at least `N` pairs of neighbours, `N` at a time; the last block may overlap the one before it.
+#[inline(always)]
+fn in_place_by<const N: usize>(mut before: &[u8], mut after: &[u8]) -> bool {
+    let mut wrong = [0_u8; N];
+    if let (Some(before), Some(after)) = (before.last_chunk(), after.last_chunk()) {
+        neighbours(before, after, &mut wrong);
+    }
+    while let (Some((one, rest)), Some((other, rest_after))) = (before.split_first_chunk(), after.split_first_chunk()) {
+        neighbours(one, other, &mut wrong);
+        (before, after) = (rest, rest_after);
+    }
+    wrong.iter().fold(0, |all, wrong| all | wrong) == 0
+}
+
+#[inline(always)]
+fn neighbours<const N: usize>(before: &[u8; N], after: &[u8; N], wrong: &mut [u8; N]) {
+    let mut found = [0_u8; N];
+    for (found, (before, after)) in found.iter_mut().zip(before.iter().zip(after)) {
+        *found = u8::from(misplaced(*before, *after));
+    }
+    for (wrong, found) in wrong.iter_mut().zip(found) {
+        *wrong |= found;
+    }
+}
+
+/// Whether a byte may not follow another for the sake of a wildcard.
+#[inline(always)]
+const fn misplaced(before: u8, after: u8) -> bool {
+    // `+` and `#` differ in one bit.
+    let wildcard_after = after & !0x08 == b'#';
+    let (slash_before, slash_after) = (before == b'/', after == b'/');
+    (wildcard_after & !slash_before) | ((before == b'+') & !slash_after) | (before == b'#')
 }
 
 /// The exact check: UTF-8, U+0000, and the characters that a policy may refuse.

@@ -4,26 +4,49 @@
 pub(crate) trait Sink {
     fn put(&mut self, bytes: &[u8]);
 
-    #[inline]
+    /// The same for a number of bytes that is known when this is compiled, which makes it a single store.
+    fn put_array<const N: usize>(&mut self, bytes: [u8; N]);
+
+    #[inline(always)]
     fn put_u8(&mut self, byte: u8) {
-        self.put(&[byte]);
+        self.put_array([byte]);
     }
 
-    #[inline]
+    #[inline(always)]
     fn put_u16(&mut self, number: u16) {
-        self.put(&number.to_be_bytes());
+        self.put_array(number.to_be_bytes());
     }
 
-    #[inline]
+    #[inline(always)]
     fn put_varint(&mut self, value: u32) {
         let (form, len) = crate::varint::bytes(value);
-        self.put(form.get(..usize::from(len)).unwrap_or_default());
+        let [a, b, c, _] = form;
+        match len {
+            1 => self.put_array([a]),
+            2 => self.put_array([a, b]),
+            3 => self.put_array([a, b, c]),
+            _ => self.put_array(form),
+        }
+    }
+
+    /// The fixed header.
+    #[inline(always)]
+    fn put_header(&mut self, first: u8, remaining: u32) {
+        let (form, len) = crate::varint::bytes(remaining);
+        let [a, b, c, d] = form;
+        match len {
+            1 => self.put_array([first, a]),
+            2 => self.put_array([first, a, b]),
+            3 => self.put_array([first, a, b, c]),
+            _ => self.put_array([first, a, b, c, d]),
+        }
     }
 
     /// Bytes behind their length, which was checked to fit two bytes.
-    #[inline]
+    #[inline(always)]
     fn put_prefixed(&mut self, bytes: &[u8]) {
-        self.put_u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+        let [.., high, low] = bytes.len().to_be_bytes();
+        self.put_array([high, low]);
         self.put(bytes);
     }
 }
@@ -32,22 +55,78 @@ pub(crate) trait Sink {
 pub(crate) struct SliceSink<'b>(pub(crate) &'b mut [u8]);
 
 impl Sink for SliceSink<'_> {
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         if let Some((head, tail)) = core::mem::take(&mut self.0).split_at_mut_checked(bytes.len()) {
             head.copy_from_slice(bytes);
             self.0 = tail;
         }
     }
+
+    #[inline(always)]
+    fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some((head, tail)) = core::mem::take(&mut self.0).split_first_chunk_mut() {
+            *head = bytes;
+            self.0 = tail;
+        }
+    }
+}
+
+/// How many bytes are put together before they go to a buffer that may have to grow.
+#[cfg(feature = "alloc")]
+const STAGE: usize = 128;
+
+/// Appends to a buffer that may have to grow. Asking it for room costs more than a few bytes do, so small parts are put
+/// together first; large ones go straight on.
+#[cfg(feature = "alloc")]
+pub(crate) struct BufSink<'b, M> {
+    buffer: &'b mut M,
+    stage: [u8; STAGE],
+    staged: usize,
 }
 
 #[cfg(feature = "alloc")]
-pub(crate) struct BufSink<'b, M>(pub(crate) &'b mut M);
+impl<'b, M: bytes::BufMut> BufSink<'b, M> {
+    #[inline(always)]
+    pub(crate) fn new(buffer: &'b mut M) -> Self {
+        Self {
+            buffer,
+            stage: [0; STAGE],
+            staged: 0,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn flush(&mut self) {
+        self.buffer.put_slice(self.stage.get(..self.staged).unwrap_or_default());
+        self.staged = 0;
+    }
+}
 
 #[cfg(feature = "alloc")]
 impl<M: bytes::BufMut> Sink for BufSink<'_, M> {
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        self.0.put_slice(bytes);
+        let end = self.staged.saturating_add(bytes.len());
+        if let Some(place) = self.stage.get_mut(self.staged..end) {
+            place.copy_from_slice(bytes);
+            self.staged = end;
+        } else {
+            self.flush();
+            self.buffer.put_slice(bytes);
+        }
+    }
+
+    #[inline(always)]
+    fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
+        let end = self.staged.saturating_add(N);
+        if end > STAGE {
+            self.flush();
+        }
+        let place = self.stage.get_mut(self.staged..).and_then(<[u8]>::first_chunk_mut);
+        if let Some(place) = place {
+            *place = bytes;
+            self.staged = self.staged.saturating_add(N);
+        }
     }
 }

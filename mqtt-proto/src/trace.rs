@@ -32,8 +32,18 @@ impl Trace for Silent {
     fn field(&mut self, _: Field, _: Range<usize>, _: Value<'_>) {}
 }
 
-impl<F: FnMut(Field, Range<usize>, Value<'_>)> Trace for &mut F {
+/// Passes everything on to a closure.
+pub(crate) struct Observer<F>(pub(crate) F);
+
+impl<F: FnMut(Field, Range<usize>, Value<'_>)> Trace for Observer<F> {
     fn field(&mut self, field: Field, range: Range<usize>, value: Value<'_>) {
-        self(field, range, value);
+        (self.0)(field, range, value);
+    }
+}
+
+impl<T: Trace> Trace for &mut T {
+    #[inline(always)]
+    fn field(&mut self, field: Field, range: Range<usize>, value: Value<'_>) {
+        T::field(self, field, range, value);
     }
 }

@@ -59,7 +59,7 @@ pub(crate) const fn len(value: u32) -> u8 {
 }
 
 /// The shortest form of `value` (which is at most [`VARINT_MAX`]) and its length.
-#[inline]
+#[inline(always)]
 pub(crate) const fn bytes(value: u32) -> ([u8; 4], u8) {
     let len = len(value);
     let [a, b, c, d] = [value, value >> 7, value >> 14, value >> 21];

@@ -12,22 +12,15 @@ use crate::{
 
 static PACKET_ID: Rule = Rule::new("MQTT-2.2.1-5", "MQTT-2.3.1-6");
 
-/// Everything behind the packet identifier. MQTT 5.0 allows to leave out the properties, and then the reason. [U5-3.4.2-a]
-#[inline]
-fn read_rest<'a, T: Trace>(
-    reader: &mut Reader<'a, T>,
-    unlisted: &'static Rule,
-) -> Result<(u8, Properties<section::Ack, &'a [u8]>), DecodeError> {
-    let mut code = 0;
+/// The properties, which MQTT 5.0 allows to leave out. [U5-3.4.2-a]
+#[inline(never)]
+fn read_properties<'a, T: Trace>(mut reader: Reader<'a, T>) -> Result<Properties<section::Ack, &'a [u8]>, DecodeError> {
     let mut properties = Properties::empty();
     if reader.version().has_properties() && !reader.is_at_end() {
-        code = reader.u8(Field::ReasonCode, unlisted)?;
-        if !reader.is_at_end() {
-            properties = reader.properties()?;
-        }
+        properties = reader.properties()?;
     }
     reader.finish(&Rule::ANY)?;
-    Ok((code, properties))
+    Ok(properties)
 }
 
 macro_rules! acknowledgements {
@@ -58,16 +51,21 @@ macro_rules! acknowledgements {
             }
 
             impl<'a> $name<&'a [u8]> {
-                #[inline]
+                #[inline(always)]
                 pub(crate) fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {
                     static UNLISTED: Rule = Rule::v5($unlisted);
                     let id = reader.packet_id(&PACKET_ID)?;
                     if reader.is_at_end() {
                         return Ok(Self::new(id, $reason::Success));
                     }
-                    let (code, properties) = read_rest(reader, &UNLISTED)?;
-                    let reason =
-                        demand!(reader, $reason::from_value(code), UnlistedReasonCode, Field::ReasonCode, &UNLISTED);
+                    let mut reason = $reason::Success;
+                    // The reason may be left out too.
+                    if reader.version().has_properties() {
+                        let code = reader.u8(Field::ReasonCode, &UNLISTED)?;
+                        let listed = $reason::from_value(code);
+                        reason = demand!(reader, listed, UnlistedReasonCode, Field::ReasonCode, &UNLISTED);
+                    }
+                    let properties = read_properties(reader.rest_of())?;
                     Ok(Self { id, reason, properties })
                 }
             }
@@ -90,17 +88,24 @@ macro_rules! acknowledgements {
             }
 
             impl<B: AsRef<[u8]>> Body for $name<B> {
-                #[inline]
+                #[inline(always)]
                 fn first_byte(&self) -> u8 {
                     PacketType::$name.first_byte()
                 }
 
-                #[inline]
+                #[inline(always)]
+                fn short_form(&self) -> Option<[u8; 4]> {
+                    let [high, low] = self.id.get().to_be_bytes();
+                    let short = self.reason.value() == 0 && self.properties.is_empty();
+                    short.then_some([self.first_byte(), 2, high, low])
+                }
+
+                #[inline(always)]
                 fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
                     body_len(self.reason.value(), &self.properties, version)
                 }
 
-                #[inline]
+                #[inline(always)]
                 fn write_body<K: Sink>(&self, version: Version, sink: &mut K) {
                     sink.put_u16(self.id.get());
                     write_rest(self.reason.value(), &self.properties, version, sink);
@@ -123,7 +128,7 @@ acknowledgements! {
     PubComp, PubCompReason, "MQTT-3.7.2-1";
 }
 
-#[inline]
+#[inline(always)]
 fn body_len<B: AsRef<[u8]>>(
     code: u8,
     properties: &Properties<section::Ack, B>,
@@ -142,7 +147,7 @@ fn body_len<B: AsRef<[u8]>>(
     })
 }
 
-#[inline]
+#[inline(always)]
 fn write_rest<B: AsRef<[u8]>, K: Sink>(
     code: u8,
     properties: &Properties<section::Ack, B>,

@@ -73,12 +73,12 @@ impl<B: AsRef<[u8]>> Auth<B> {
 }
 
 impl<B: AsRef<[u8]>> Body for Auth<B> {
-    #[inline]
+    #[inline(always)]
     fn first_byte(&self) -> u8 {
         PacketType::Auth.first_byte()
     }
 
-    #[inline]
+    #[inline(always)]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         if !version.has_properties() {
             return Err(EncodeError::NotInVersion {
@@ -96,7 +96,7 @@ impl<B: AsRef<[u8]>> Body for Auth<B> {
         Ok(section_len(&self.properties, version)?.saturating_add(1))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_body<K: Sink>(&self, version: Version, sink: &mut K) {
         if !self.is_bare() {
             sink.put_u8(self.reason.value());

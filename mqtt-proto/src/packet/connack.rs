@@ -93,12 +93,12 @@ impl<B: AsRef<[u8]>> ConnAck<B> {
 }
 
 impl<B: AsRef<[u8]>> Body for ConnAck<B> {
-    #[inline]
+    #[inline(always)]
     fn first_byte(&self) -> u8 {
         PacketType::ConnAck.first_byte()
     }
 
-    #[inline]
+    #[inline(always)]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         if self.session_present && version == Version::V3_1 {
             return Err(EncodeError::NotInVersion {
@@ -115,9 +115,9 @@ impl<B: AsRef<[u8]>> Body for ConnAck<B> {
         Ok(section_len(&self.properties, version)?.saturating_add(2))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_body<K: Sink>(&self, version: Version, sink: &mut K) {
-        sink.put(&[u8::from(self.session_present), self.code(version).unwrap_or_default()]);
+        sink.put_array([u8::from(self.session_present), self.code(version).unwrap_or_default()]);
         write_section(&self.properties, version, sink);
     }
 }

@@ -305,12 +305,12 @@ impl<B: AsRef<[u8]>> Will<B> {
 }
 
 impl<B: AsRef<[u8]>> Body for Connect<B> {
-    #[inline]
+    #[inline(always)]
     fn first_byte(&self) -> u8 {
         PacketType::Connect.first_byte()
     }
 
-    #[inline]
+    #[inline(always)]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         if self.version != version {
             return Err(EncodeError::VersionMismatch {
@@ -345,11 +345,11 @@ impl<B: AsRef<[u8]>> Body for Connect<B> {
         Ok(len.saturating_add(self.password.as_ref().map_or(0, |password| prefixed(password.len()))))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_body<K: Sink>(&self, version: Version, sink: &mut K) {
         sink.put_prefixed(version.protocol_name().as_bytes());
         let [high, low] = self.keep_alive.to_be_bytes();
-        sink.put(&[version.level(), self.flags(), high, low]);
+        sink.put_array([version.level(), self.flags(), high, low]);
         write_section(&self.properties, version, sink);
         sink.put_prefixed(self.client_id.as_bytes());
         if let Some(will) = &self.will {

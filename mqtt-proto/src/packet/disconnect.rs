@@ -83,12 +83,12 @@ impl<B: AsRef<[u8]>> Disconnect<B> {
 }
 
 impl<B: AsRef<[u8]>> Body for Disconnect<B> {
-    #[inline]
+    #[inline(always)]
     fn first_byte(&self) -> u8 {
         PacketType::Disconnect.first_byte()
     }
 
-    #[inline]
+    #[inline(always)]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         let normal = self.reason == DisconnectReason::NormalDisconnection;
         if !normal && !version.has_properties() {
@@ -104,7 +104,7 @@ impl<B: AsRef<[u8]>> Body for Disconnect<B> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_body<K: Sink>(&self, version: Version, sink: &mut K) {
         if !self.properties.is_empty() || self.reason != DisconnectReason::NormalDisconnection {
             sink.put_u8(self.reason.value());

@@ -12,6 +12,12 @@ pub(crate) trait Body {
     /// The Remaining Length. Finds everything that keeps the packet from being encoded in this version.
     fn body_len(&self, version: Version) -> Result<usize, EncodeError>;
 
+    /// The whole packet, if it has four bytes: the acknowledgements that make up half of all traffic.
+    #[inline(always)]
+    fn short_form(&self) -> Option<[u8; 4]> {
+        None
+    }
+
     /// Writes exactly as many bytes as [`body_len`](Self::body_len) says.
     fn write_body<K: Sink>(&self, version: Version, sink: &mut K);
 }
@@ -24,7 +30,7 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(body_len: usize) -> Result<Self, EncodeError> {
         match u32::try_from(body_len) {
             Ok(remaining) if remaining <= VARINT_MAX => {
@@ -42,20 +48,25 @@ impl Sizes {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn sizes<P: Body>(packet: &P, version: Version) -> Result<Sizes, EncodeError> {
     Sizes::of(packet.body_len(version)?)
 }
 
-#[inline]
+#[inline(always)]
 fn write<P: Body, K: Sink>(packet: &P, version: Version, remaining: u32, sink: &mut K) {
-    sink.put_u8(packet.first_byte());
-    sink.put_varint(remaining);
+    sink.put_header(packet.first_byte(), remaining);
     packet.write_body(version, sink);
 }
 
 #[inline]
 pub(crate) fn to_slice<P: Body>(packet: &P, version: Version, buffer: &mut [u8]) -> Result<usize, EncodeError> {
+    if let Some(short) = packet.short_form() {
+        *buffer
+            .first_chunk_mut()
+            .ok_or(EncodeError::BufferTooSmall { needed: short.len() })? = short;
+        return Ok(short.len());
+    }
     let Sizes { remaining, total } = sizes(packet, version)?;
     let place = buffer
         .get_mut(..total)
@@ -71,16 +82,25 @@ pub(crate) fn to_buf<P: Body>(
     version: Version,
     buffer: &mut impl bytes::BufMut,
 ) -> Result<usize, EncodeError> {
+    if let Some(short) = packet.short_form() {
+        if buffer.remaining_mut() < short.len() {
+            return Err(EncodeError::BufferTooSmall { needed: short.len() });
+        }
+        buffer.put_slice(&short);
+        return Ok(short.len());
+    }
     let Sizes { remaining, total } = sizes(packet, version)?;
     if buffer.remaining_mut() < total {
         return Err(EncodeError::BufferTooSmall { needed: total });
     }
-    write(packet, version, remaining, &mut crate::sink::BufSink(buffer));
+    let mut sink = crate::sink::BufSink::new(buffer);
+    write(packet, version, remaining, &mut sink);
+    sink.flush();
     Ok(total)
 }
 
 /// The length of a section of properties with its Property Length: nothing before MQTT 5.0.
-#[inline]
+#[inline(always)]
 pub(crate) fn section_len<S: Section, B: AsRef<[u8]>>(
     properties: &Properties<S, B>,
     version: Version,
@@ -101,7 +121,7 @@ pub(crate) fn section_len<S: Section, B: AsRef<[u8]>>(
 }
 
 /// Writes a section of properties with its Property Length.
-#[inline]
+#[inline(always)]
 pub(crate) fn write_section<S: Section, B: AsRef<[u8]>, K: Sink>(
     properties: &Properties<S, B>,
     version: Version,

@@ -24,11 +24,12 @@ pub use subscribe::{Filters, FiltersBuilder, RetainHandling, Subscribe, Subscrip
 pub use unsuback::{UnsubAck, UnsubAckCodes};
 pub use unsubscribe::{TopicFilters, TopicFiltersBuilder, Unsubscribe};
 
+use crate::error::Rule;
 use crate::header::FixedHeader;
 use crate::reader::Reader;
 use crate::sink::Sink;
 use crate::trace::Trace;
-use crate::{DecodeError, EncodeError, PacketType, Version};
+use crate::{DecodeError, EncodeError, PacketType, Rules, Version};
 
 /// Calls the same expression on the packet inside, whichever it is. PINGREQ and PINGRESP hold nothing.
 macro_rules! each {
@@ -147,31 +148,32 @@ impl<B: AsRef<[u8]>> Packet<B> {
 
 impl<'a> Packet<&'a [u8]> {
     /// Reads the body of a packet whose header was accepted.
-    #[inline]
-    pub(crate) fn read<T: Trace>(header: FixedHeader, reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {
-        Ok(match header.packet_type() {
-            PacketType::Publish => Self::Publish(Publish::read(header.flags(), reader)?),
-            PacketType::PubAck => Self::PubAck(PubAck::read(reader)?),
-            PacketType::PubRec => Self::PubRec(PubRec::read(reader)?),
-            PacketType::PubRel => Self::PubRel(PubRel::read(reader)?),
-            PacketType::PubComp => Self::PubComp(PubComp::read(reader)?),
-            PacketType::Connect => Self::Connect(Connect::read(reader)?),
-            PacketType::ConnAck => Self::ConnAck(ConnAck::read(reader)?),
-            PacketType::Subscribe => Self::Subscribe(Subscribe::read(reader)?),
-            PacketType::SubAck => Self::SubAck(SubAck::read(reader)?),
-            PacketType::Unsubscribe => Self::Unsubscribe(Unsubscribe::read(reader)?),
-            PacketType::UnsubAck => Self::UnsubAck(UnsubAck::read(reader)?),
-            PacketType::Disconnect => Self::Disconnect(Disconnect::read(reader)?),
-            PacketType::Auth => Self::Auth(Auth::read(reader)?),
-            PacketType::PingReq => {
-                reader.finish(&crate::error::Rule::ANY)?;
-                Self::PingReq
-            }
-            PacketType::PingResp => {
-                reader.finish(&crate::error::Rule::ANY)?;
-                Self::PingResp
-            }
-        })
+    #[inline(always)]
+    pub(crate) fn read<T: Trace>(
+        header: FixedHeader,
+        body: &'a [u8],
+        rules: &Rules,
+        trace: T,
+    ) -> Result<Self, DecodeError> {
+        // A cursor for each branch, so that those which are inlined keep theirs in registers.
+        let cursor = || Reader::new(body, header.len(), header.packet_type(), *rules, trace);
+        match header.packet_type() {
+            PacketType::Publish => Publish::read(header.flags(), &mut cursor()).map(Self::Publish),
+            PacketType::PubAck => PubAck::read(&mut cursor()).map(Self::PubAck),
+            PacketType::PubRec => PubRec::read(&mut cursor()).map(Self::PubRec),
+            PacketType::PubRel => PubRel::read(&mut cursor()).map(Self::PubRel),
+            PacketType::PubComp => PubComp::read(&mut cursor()).map(Self::PubComp),
+            PacketType::Connect => Connect::read(&mut cursor()).map(Self::Connect),
+            PacketType::ConnAck => ConnAck::read(&mut cursor()).map(Self::ConnAck),
+            PacketType::Subscribe => Subscribe::read(&mut cursor()).map(Self::Subscribe),
+            PacketType::SubAck => SubAck::read(&mut cursor()).map(Self::SubAck),
+            PacketType::Unsubscribe => Unsubscribe::read(&mut cursor()).map(Self::Unsubscribe),
+            PacketType::UnsubAck => UnsubAck::read(&mut cursor()).map(Self::UnsubAck),
+            PacketType::Disconnect => Disconnect::read(&mut cursor()).map(Self::Disconnect),
+            PacketType::Auth => Auth::read(&mut cursor()).map(Self::Auth),
+            PacketType::PingReq => cursor().finish(&Rule::ANY).map(|()| Self::PingReq),
+            PacketType::PingResp => cursor().finish(&Rule::ANY).map(|()| Self::PingResp),
+        }
     }
 }
 

@@ -47,7 +47,7 @@ static TOPIC: Site = Site::topic(
 );
 
 impl<'a> Publish<&'a [u8]> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read<T: Trace>(flags: u8, reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {
         let topic = reader.topic_or_empty(&TOPIC)?;
         if !reader.version().has_properties() {
@@ -83,7 +83,7 @@ fn require_alias<T: Trace>(
     Ok(())
 }
 
-#[inline]
+#[inline(always)]
 fn read_delivery<T: Trace>(flags: u8, reader: &mut Reader<'_, T>) -> Result<Delivery, DecodeError> {
     static FROM_CLIENT: Rule = Rule::new("MQTT-2.2.1-3", "MQTT-2.3.1-1");
     static FROM_SERVER: Rule = Rule::new("MQTT-2.2.1-4", "MQTT-2.3.1-1");
@@ -109,7 +109,7 @@ fn read_delivery<T: Trace>(flags: u8, reader: &mut Reader<'_, T>) -> Result<Deli
 }
 
 /// The first byte of a PUBLISH.
-#[inline]
+#[inline(always)]
 pub(crate) const fn first_byte(delivery: Delivery, retain: bool) -> u8 {
     let mut byte = PacketType::Publish.first_byte() | delivery.qos().bits() << QOS_SHIFT;
     if retain {
@@ -146,14 +146,13 @@ impl<B: AsRef<[u8]>> Publish<B> {
         let needed = sizes.total.saturating_sub(payload_len);
         let place = buffer.get_mut(..needed).ok_or(EncodeError::BufferTooSmall { needed })?;
         let mut sink = crate::sink::SliceSink(place);
-        sink.put_u8(first_byte(self.delivery, self.retain));
-        sink.put_varint(sizes.remaining);
+        sink.put_header(first_byte(self.delivery, self.retain), sizes.remaining);
         self.write_head(version, &mut sink);
         Ok(needed)
     }
 
     /// Topic, packet identifier and properties.
-    #[inline]
+    #[inline(always)]
     fn head_len(&self, version: Version) -> Result<usize, EncodeError> {
         let topic_len = match &self.topic {
             Some(topic) => topic.len(),
@@ -172,7 +171,7 @@ impl<B: AsRef<[u8]>> Publish<B> {
             .saturating_add(2))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_head<K: Sink>(&self, version: Version, sink: &mut K) {
         sink.put_prefixed(self.topic.as_ref().map_or(&[], TopicName::as_bytes));
         if let Some(id) = self.delivery.id() {
@@ -194,17 +193,17 @@ impl<B: AsRef<[u8]>> Publish<B> {
 }
 
 impl<B: AsRef<[u8]>> Body for Publish<B> {
-    #[inline]
+    #[inline(always)]
     fn first_byte(&self) -> u8 {
         first_byte(self.delivery, self.retain)
     }
 
-    #[inline]
+    #[inline(always)]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         Ok(self.head_len(version)?.saturating_add(self.payload.as_ref().len()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_body<K: Sink>(&self, version: Version, sink: &mut K) {
         self.write_head(version, sink);
         sink.put(self.payload.as_ref());

@@ -169,12 +169,12 @@ impl<B: AsRef<[u8]>> SubAck<B> {
 }
 
 impl<B: AsRef<[u8]>> Body for SubAck<B> {
-    #[inline]
+    #[inline(always)]
     fn first_byte(&self) -> u8 {
         PacketType::SubAck.first_byte()
     }
 
-    #[inline]
+    #[inline(always)]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         if !version.has_properties() && self.codes.iter().any(|code| !in_v3(code.value())) {
             return Err(EncodeError::NotInVersion {
@@ -188,7 +188,7 @@ impl<B: AsRef<[u8]>> Body for SubAck<B> {
             .saturating_add(2))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_body<K: Sink>(&self, version: Version, sink: &mut K) {
         sink.put_u16(self.id.get());
         write_section(&self.properties, version, sink);

@@ -393,12 +393,12 @@ impl<B: AsRef<[u8]>> Subscribe<B> {
 }
 
 impl<B: AsRef<[u8]>> Body for Subscribe<B> {
-    #[inline]
+    #[inline(always)]
     fn first_byte(&self) -> u8 {
         PacketType::Subscribe.first_byte()
     }
 
-    #[inline]
+    #[inline(always)]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         self.filters.check(version)?;
         let filters = self.filters.bytes.as_ref().len();
@@ -407,7 +407,7 @@ impl<B: AsRef<[u8]>> Body for Subscribe<B> {
             .saturating_add(2))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_body<K: Sink>(&self, version: Version, sink: &mut K) {
         sink.put_u16(self.id.get());
         write_section(&self.properties, version, sink);

@@ -192,12 +192,12 @@ impl<B: AsRef<[u8]>> UnsubAck<B> {
 }
 
 impl<B: AsRef<[u8]>> Body for UnsubAck<B> {
-    #[inline]
+    #[inline(always)]
     fn first_byte(&self) -> u8 {
         PacketType::UnsubAck.first_byte()
     }
 
-    #[inline]
+    #[inline(always)]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         let codes = self.codes.shown().len();
         match (version.has_properties(), codes) {
@@ -215,7 +215,7 @@ impl<B: AsRef<[u8]>> Body for UnsubAck<B> {
             .saturating_add(2))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_body<K: Sink>(&self, version: Version, sink: &mut K) {
         sink.put_u16(self.id.get());
         write_section(&self.properties, version, sink);

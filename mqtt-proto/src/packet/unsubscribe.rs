@@ -207,12 +207,12 @@ impl<B: AsRef<[u8]>> Unsubscribe<B> {
 }
 
 impl<B: AsRef<[u8]>> Body for Unsubscribe<B> {
-    #[inline]
+    #[inline(always)]
     fn first_byte(&self) -> u8 {
         PacketType::Unsubscribe.first_byte()
     }
 
-    #[inline]
+    #[inline(always)]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         if version.has_properties() && self.filters.pseudo_shared {
             return Err(EncodeError::NotInVersion {
@@ -226,7 +226,7 @@ impl<B: AsRef<[u8]>> Body for Unsubscribe<B> {
             .saturating_add(2))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_body<K: Sink>(&self, version: Version, sink: &mut K) {
         sink.put_u16(self.id.get());
         write_section(&self.properties, version, sink);

@@ -138,6 +138,9 @@ impl<S: Section, B: AsRef<[u8]>> Properties<S, B> {
     /// Writes the properties, without the Property Length.
     #[inline]
     pub(crate) fn write<K: Sink>(&self, sink: &mut K) {
+        if self.shown == 0 {
+            return;
+        }
         if self.shown == self.stored {
             sink.put(self.bytes.as_ref());
         } else {

@@ -11,7 +11,7 @@ use crate::{DecodeError, Field, PropertyId, Role};
 
 impl<'a, T: Trace> Reader<'a, T> {
     /// The Property Length and the properties behind it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn properties<S: Section>(&mut self) -> Result<Properties<S, &'a [u8]>, DecodeError> {
         let (field, missing) = match S::KIND {
             SectionKind::Will => (Field::WillPropertyLength, &rules::WILL_LENGTH_MISSING),
@@ -27,10 +27,12 @@ impl<'a, T: Trace> Reader<'a, T> {
         } else {
             &rules::MISPLACED
         };
-        let after = demand!(self, self.enter(len), Overrun, field, overrun);
-        let bytes = self.peek();
-        let stored = self.section(S::KIND)?;
-        self.leave(after);
+        let whole = self.peek().get(..len);
+        let bytes = demand!(self, whole, Overrun, field, overrun);
+        let stored = match self.split(len) {
+            Some(mut inside) => inside.section(S::KIND)?,
+            None => 0,
+        };
         Ok(Properties::checked(bytes, stored))
     }
 
@@ -38,9 +40,8 @@ impl<'a, T: Trace> Reader<'a, T> {
     pub(crate) fn skip_properties(&mut self) -> Result<(), DecodeError> {
         let len = self.varint(Field::PropertyLength, &rules::LENGTH_MISSING)?;
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let after = demand!(self, self.enter(len), Overrun, Field::PropertyLength, &rules::MISPLACED);
-        self.remainder();
-        self.leave(after);
+        let fits = self.split(len).is_some();
+        require!(self, fits, Overrun, Field::PropertyLength, &rules::MISPLACED);
         Ok(())
     }
 

@@ -64,7 +64,7 @@ impl<B: AsRef<[u8]>> TopicFilter<B> {
     /// Whether this is a filter by the rules of MQTT 5.0 too: 3.1.1 knows no shared subscriptions and lets more pass.
     #[must_use]
     pub fn is_valid_in_v5(&self) -> bool {
-        fault(self.as_bytes(), true, true).is_none()
+        !begins_shared(self.as_bytes()) || fault(self.as_bytes(), true, true).is_none()
     }
 
     /// Whether a message with this topic belongs to the filter. Of a shared filter, only the part behind the share name
@@ -138,6 +138,11 @@ fn has_wildcard(bytes: &[u8]) -> bool {
     bytes.iter().any(|byte| matches!(byte, b'+' | b'#'))
 }
 
+#[inline(always)]
+fn begins_shared(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&b'$') && bytes.starts_with(SHARE)
+}
+
 /// What stands between `$share/` and the next slash, and what stands behind that; `None` if it does not begin so.
 fn split_share(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = bytes.strip_prefix(SHARE)?;
@@ -147,19 +152,23 @@ fn split_share(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// What is wrong with a filter whose text is valid. `wildcard` tells that it may hold one; `shared` that `$share/` means
 /// a shared subscription, as it does since MQTT 5.0.
-#[inline]
+#[inline(always)]
 pub(crate) fn fault(bytes: &[u8], wildcard: bool, shared: bool) -> Option<TextError> {
     if bytes.is_empty() {
         return Some(TextError::Empty);
     }
-    if shared && bytes.first() == Some(&b'$') {
-        if let Some((group, filter)) = split_share(bytes) {
-            return share_fault(group, filter);
-        }
+    if shared && begins_shared(bytes) {
+        let (group, filter) = split_share(bytes).unwrap_or_default();
+        return share_fault(group, filter);
     }
-    if wildcard { wildcard_fault(bytes) } else { None }
+    if wildcard && !scan::wildcards_in_place(bytes) {
+        wildcard_fault(bytes)
+    } else {
+        None
+    }
 }
 
+#[inline(never)]
 fn share_fault(group: &[u8], filter: &[u8]) -> Option<TextError> {
     if group.is_empty() {
         return Some(TextError::EmptyShareName);
@@ -170,6 +179,7 @@ fn share_fault(group: &[u8], filter: &[u8]) -> Option<TextError> {
     wildcard_fault(filter)
 }
 
+#[inline(never)]
 fn wildcard_fault(bytes: &[u8]) -> Option<TextError> {
     let mut levels = bytes.split(|byte| *byte == b'/').peekable();
     while let Some(level) = levels.next() {

@@ -42,6 +42,10 @@ pub(super) fn overlap(one: &[u8], other: &[u8]) -> bool {
     if reserved(one) && begins_with_wildcard(other) || reserved(other) && begins_with_wildcard(one) {
         return false;
     }
+    // All that `/#` and `+` have in common is the empty topic, which is no topic.
+    if matches!((one, other), (b"/#", b"+") | (b"+", b"/#")) {
+        return false;
+    }
     let (mut one, mut other) = (Some(one), Some(other));
     loop {
         match (next_level(&mut one), next_level(&mut other)) {
@@ -133,6 +137,8 @@ mod tests {
         assert!(!overlap("a/b", "a/c"));
         assert!(!overlap("a/+", "a"));
         assert!(!overlap("+/b", "$SYS/b"));
+        assert!(!overlap("/#", "+"));
+        assert!(overlap("/#", "+/"));
         assert!(overlap("$SYS/#", "$SYS/+"));
     }
 }
