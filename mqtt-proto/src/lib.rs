@@ -53,6 +53,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The same input gives the same output: nothing here asks a clock, a source of randomness or the order of a hash map.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
 #![cfg_attr(
     not(test),
     deny(
@@ -143,6 +145,17 @@ pub use topic::{ShareName, SharedFilter, TopicFilter, TopicName};
 pub use trace::Value;
 pub use varint::VARINT_MAX;
 pub use version::{Role, Version};
+
+/// Packets can be sent to and shared with other threads wherever their storage can.
+const _: fn() = || {
+    fn shared_freely<T: Send + Sync>() {}
+    shared_freely::<Packet<&[u8]>>();
+    shared_freely::<SharedPublish<&[u8]>>();
+    shared_freely::<Result<Decoded<'_>, DecodeError>>();
+    shared_freely::<EncodeError>();
+    #[cfg(feature = "alloc")]
+    shared_freely::<Packet<bytes::Bytes>>();
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,0 +1,28 @@
+# shellcheck shell=bash disable=SC2034
+# What the checks hold for each crate of the workspace. `.ci/run members` fails while a member is
+# in none of LIBRARIES, PROGRAMS and REPOSITORY_ONLY, or has no minimum version of Rust here.
+
+# Crates with an API for others: feature powerset, docs as docs.rs builds them, and a committed
+# public-api.txt.
+LIBRARIES=(mqtt-proto)
+
+# Crates with binaries for others.
+PROGRAMS=()
+
+# Crates that only this repository uses.
+REPOSITORY_ONLY=(mqtt-tests)
+
+# Crates with the determinism lints of clippy.toml, and without tokio below them.
+DETERMINISTIC=(mqtt-proto)
+
+# The minimum version of Rust that is promised to users, by crate.
+MSRV_1_85=(mqtt-proto)
+MSRV_1_90=()
+
+# Builds without std: package, standard crates that exist for it, features (- for none), targets.
+# thumbv6m has no atomic swap, so bytes needs its portable form there.
+NO_STD=(
+    "mqtt-proto core       -                     thumbv7em-none-eabihf thumbv6m-none-eabi wasm32-unknown-unknown"
+    "mqtt-proto core,alloc alloc                 thumbv7em-none-eabihf wasm32-unknown-unknown"
+    "mqtt-proto core,alloc alloc,extra-platforms thumbv6m-none-eabi"
+)

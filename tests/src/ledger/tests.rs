@@ -1,0 +1,101 @@
+//! The ledger itself: it has to complain when it should.
+
+use super::*;
+
+fn covering(layer: Layer, name: &str, ids: &'static [&'static str]) -> Trial {
+    Trial::new(layer, name, move || ids.iter().for_each(|id| covers(id)))
+}
+
+#[test]
+fn the_tables_hold_every_statement() {
+    let count = |table| rows().iter().filter(|row| row.table == table).count();
+    assert_eq!(Table::ALL.map(count), [251, 141, 63, 124, 25]);
+}
+
+#[test]
+fn an_id_names_one_row() {
+    for each in rows() {
+        assert_eq!(row(&each.id), Some(each));
+    }
+    assert_eq!(
+        row("MQTT-1.5.4-1"),
+        None,
+        "an id has to say which specification it is from"
+    );
+}
+
+#[test]
+fn a_run_without_trials_leaves_every_codec_row_open() {
+    let audit = Ledger::default().audit();
+    let codec = rows().iter().filter(|row| row.layers.contains(&Layer::Codec)).count();
+    assert_eq!(audit.uncovered.len(), codec);
+    assert!(!audit.is_clean());
+    assert!(
+        audit
+            .to_string()
+            .contains("no test of layer codec covers v5:MQTT-1.5.4-1")
+    );
+}
+
+#[test]
+fn a_covered_row_is_no_longer_open() {
+    let ledger = Ledger::default();
+    ledger.run(covering(Layer::Codec, "one", &["v5:MQTT-1.5.4-1"]));
+    let audit = ledger.audit();
+    assert!(!audit.uncovered.iter().any(|(id, _)| id == "v5:MQTT-1.5.4-1"));
+    assert_eq!(audit.uncovered.len(), audit.demanded - 1);
+    assert!(ledger.matrix().contains("codec::one"));
+}
+
+#[test]
+fn a_trial_of_another_layer_covers_nothing() {
+    let ledger = Ledger::default();
+    ledger.run(covering(Layer::Session, "one", &["v5:MQTT-1.5.4-1"]));
+    assert!(ledger.audit().uncovered.iter().any(|(id, _)| id == "v5:MQTT-1.5.4-1"));
+}
+
+#[test]
+fn a_trial_with_too_many_rows_is_named() {
+    let ledger = Ledger::default();
+    let six = &["BI-001", "BI-002", "BI-003", "BI-004", "BI-005", "BI-007"];
+    ledger.run(covering(Layer::Codec, "six", six));
+    ledger.run(covering(Layer::Codec, "five", &six[..5]));
+    assert_eq!(ledger.audit().crowded, ["codec::six"]);
+}
+
+#[test]
+fn a_trial_that_fails_covers_nothing() {
+    let ledger = Ledger::default();
+    let failing = Trial::new(Layer::Codec, "fails", || {
+        covers("v5:MQTT-1.5.4-1");
+        panic!("as a failing assertion does");
+    });
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ledger.run(failing)));
+    assert!(outcome.is_err());
+    assert!(ledger.audit().uncovered.iter().any(|(id, _)| id == "v5:MQTT-1.5.4-1"));
+}
+
+#[test]
+#[should_panic(expected = "no table has a row v5:MQTT-9.9.9-9")]
+fn an_unknown_id_fails_the_trial() {
+    Ledger::default().run(covering(Layer::Codec, "one", &["v5:MQTT-9.9.9-9"]));
+}
+
+#[test]
+#[should_panic(expected = "outside of a trial")]
+fn nothing_is_covered_outside_of_a_trial() {
+    covers("v5:MQTT-1.5.4-1");
+}
+
+#[test]
+#[should_panic(expected = "two trials have this name")]
+fn two_trials_cannot_share_a_name() {
+    let ledger = Ledger::default();
+    ledger.run(covering(Layer::Codec, "one", &["BI-001"]));
+    ledger.run(covering(Layer::Codec, "one", &["BI-002"]));
+}
+
+#[test]
+fn the_exemptions_are_of_the_kinds_that_the_ledger_allows() {
+    assert_eq!(Ledger::default().audit().wrong_exemptions, Vec::<String>::new());
+}

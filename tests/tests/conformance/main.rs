@@ -1,0 +1,110 @@
+//! All conformance tests, as trials of the ledger.
+//!
+//! `cargo test -p mqtt-tests --test conformance` runs them. A run without a filter ends with the audit of the ledger, which
+//! fails when a row of a finished layer was left without a test. With `-- --matrix` the same run prints the matrix of rows
+//! and tests as Markdown instead of the list of tests.
+//!
+//! # Which id a refused frame reports
+//! Often several statements describe one fault. A case names the one that a decoder has to report:
+//!
+//! 1. The first fault in the order of the bytes wins.
+//! 2. Of several rows that describe this fault the most specific one wins: the row of the field before the row of its
+//!    data type, and that before the row of the packet. Ill-formed UTF-8 in a Will Topic is `MQTT-3.1.3-11`; in a Reason
+//!    String, which has no row of its own, it is `MQTT-1.5.4-1`.
+//! 3. Two rows that tell one check from two sides are split by the bytes that trigger them. Reserved flags in 3.1.1 are
+//!    `MQTT-2.2.2-2` for PINGREQ and PINGRESP, which have nothing but flags, and `MQTT-2.2.2-1` elsewhere. Bytes after the
+//!    end of CONNECT belong to the first field whose flag is 0: the User Name, then the Password.
+//! 4. A frame of MQTT 3.1 is judged by the statements of 3.1.1.
+//! 5. A fault that no row describes reports the statement that faults close the connection: `MQTT-4.13.1-1` in 5.0,
+//!    `MQTT-4.8.0-1` in 3.1.1.
+
+mod accepted;
+mod bad_inputs_fields;
+mod bad_inputs_frames;
+mod bad_inputs_properties;
+mod cases_acks;
+mod cases_connack;
+mod cases_connect;
+mod cases_connect_properties;
+mod cases_disconnect_and_auth;
+mod cases_fixed_header;
+mod cases_publish;
+mod cases_subscribe;
+mod cases_unsubscribe_and_acks;
+mod fit;
+mod heap;
+mod law;
+mod laws_v3;
+mod laws_v5;
+mod laws_v5_values;
+mod policies;
+mod refusal;
+mod regressions;
+mod sections;
+mod sent;
+mod verdict;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::Arguments;
+use mqtt_tests::ledger::{Ledger, Trial};
+
+fn main() -> ExitCode {
+    let (matrix, arguments): (Vec<String>, Vec<String>) = std::env::args().partition(|argument| argument == "--matrix");
+    let mut arguments = Arguments::from_iter(arguments);
+    if !matrix.is_empty() {
+        arguments.logfile = Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/conformance.log").to_owned());
+    }
+    let ledger = Arc::new(Ledger::default());
+    let conclusion = libtest_mimic::run(
+        &arguments,
+        trials().into_iter().map(|trial| as_test(&ledger, trial)).collect(),
+    );
+    if conclusion.has_failed() {
+        return conclusion.exit_code();
+    }
+    if !matrix.is_empty() {
+        println!("{}", ledger.matrix());
+    }
+    if arguments.list || !is_whole(&arguments) {
+        return ExitCode::SUCCESS;
+    }
+    let audit = ledger.audit();
+    eprintln!("{audit}\n");
+    if audit.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn trials() -> Vec<Trial> {
+    let groups = [
+        refusal::trials(),
+        accepted::trials(),
+        policies::trials(),
+        fit::trials(),
+        laws_v5::trials(),
+        laws_v5_values::trials(),
+        laws_v3::trials(),
+        bad_inputs_frames::trials(),
+        bad_inputs_fields::trials(),
+        bad_inputs_properties::trials(),
+        regressions::trials(),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+fn as_test(ledger: &Arc<Ledger>, trial: Trial) -> libtest_mimic::Trial {
+    let ledger = Arc::clone(ledger);
+    libtest_mimic::Trial::test(trial.name.clone(), move || {
+        ledger.run(trial);
+        Ok(())
+    })
+}
+
+/// Whether every trial runs, so that what is uncovered has no test.
+fn is_whole(arguments: &Arguments) -> bool {
+    arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored && !arguments.bench
+}
