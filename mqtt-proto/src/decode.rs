@@ -42,7 +42,7 @@ pub enum Decoded<'a> {
 /// # Errors
 /// If the bytes break the specification, the limit or the policy. After that nothing further of the stream can be
 /// interpreted.
-#[inline]
+#[inline(never)]
 pub fn decode<'a>(bytes: &'a [u8], rules: &Rules) -> Result<Decoded<'a>, DecodeError> {
     decode_traced(bytes, rules, Silent)
 }
@@ -79,10 +79,7 @@ pub(crate) fn decode_traced<'a, T: Trace>(
         let missing = len.saturating_sub(bytes.len());
         return Ok(Decoded::Incomplete { missing });
     };
-    match Packet::read(header, body, rules, trace) {
-        Ok(packet) => Ok(Decoded::Packet { packet, len }),
-        Err(error) => Err(error),
-    }
+    Packet::read(header, body, rules, trace)
 }
 
 #[inline(always)]
@@ -140,8 +137,19 @@ pub fn decode_publish_head<'a>(bytes: &'a [u8], rules: &Rules) -> Result<Decoded
     let arrived = bytes.len().min(header.packet_len());
     let body = bytes.get(header.len()..arrived).unwrap_or_default();
     let extent = match head_extent(body, header, rules) {
-        // What reaches behind the end of the packet is a fault, which reading what there is will find.
-        Extent::Known(extent) | Extent::AtLeast(extent) if extent > header.remaining_len() => header.remaining_len(),
+        // What reaches behind the end of the packet is a fault, which reading what has arrived will find: the topic name
+        // does so by its length, the properties when everything before them is there.
+        Extent::Known(extent) if extent > header.remaining_len() => {
+            let whole = rules.version.has_properties() || topic_overruns(body, header);
+            if whole { body.len() } else { header.remaining_len() }
+        }
+        Extent::AtLeast(extent) if extent > header.remaining_len() => {
+            if topic_overruns(body, header) {
+                body.len()
+            } else {
+                header.remaining_len()
+            }
+        }
         Extent::AtLeast(extent) => {
             return Ok(DecodedHead::Incomplete {
                 missing: extent.saturating_sub(body.len()),
@@ -161,6 +169,14 @@ pub fn decode_publish_head<'a>(bytes: &'a [u8], rules: &Rules) -> Result<Decoded
         len: header.len().saturating_add(extent),
         payload_len: header.remaining_len().saturating_sub(extent),
     })
+}
+
+/// Whether the length of the topic name alone reaches behind the end of the packet.
+fn topic_overruns(body: &[u8], header: FixedHeader) -> bool {
+    let topic_len = body
+        .first_chunk::<2>()
+        .map_or(0, |len| usize::from(u16::from_be_bytes(*len)));
+    topic_len.saturating_add(2) > header.remaining_len()
 }
 
 /// How far a head reaches into the body.

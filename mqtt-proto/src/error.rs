@@ -1,6 +1,6 @@
 //! What is wrong with received bytes, and what cannot be encoded.
 
-use crate::{Field, PacketType, ReasonCode, Version};
+use crate::{ConnAckReason, DisconnectReason, Field, PacketType, ReasonCode, TextError, Version};
 
 /// A rule of the specification, by its id in MQTT 5.0 and in MQTT 3.1.1.
 ///
@@ -207,10 +207,30 @@ impl DecodeError {
         self.packet_type
     }
 
-    /// The reason code for the DISCONNECT or CONNACK that answers in MQTT 5.0.
+    /// The reason code with which MQTT 5.0 answers.
     #[must_use]
     pub const fn reason_code(&self) -> ReasonCode {
         self.kind.reason_code()
+    }
+
+    /// The reason for the DISCONNECT that answers in MQTT 5.0.
+    #[must_use]
+    pub const fn disconnect_reason(&self) -> DisconnectReason {
+        match DisconnectReason::from_value(self.reason_code().value()) {
+            Some(reason) => reason,
+            // Only a CONNECT can state a version.
+            None => DisconnectReason::ProtocolError,
+        }
+    }
+
+    /// The reason for the CONNACK that answers a CONNECT of MQTT 5.0.
+    #[must_use]
+    pub const fn connack_reason(&self) -> ConnAckReason {
+        match ConnAckReason::from_value(self.reason_code().value()) {
+            Some(reason) => reason,
+            // A topic alias has no place in CONNECT.
+            None => ConnAckReason::ProtocolError,
+        }
     }
 }
 
@@ -280,7 +300,7 @@ pub enum EncodeError {
         /// How many it may have.
         limit: usize,
     },
-    /// The version does not have this field; `for_version` leaves it out.
+    /// The version does not have this field. `for_version` leaves out what can be left out.
     NotInVersion {
         /// The field.
         field: Field,
@@ -317,6 +337,8 @@ pub enum EncodeError {
         /// The field.
         field: Field,
     },
+    /// A text is not what it was meant to be.
+    Text(TextError),
     /// A decoder would refuse what was built.
     Refused(DecodeError),
 }
@@ -335,12 +357,19 @@ impl core::fmt::Display for EncodeError {
             Self::NotOnePiece => f.write_str("shared properties have to be one piece, with nothing left out"),
             Self::PropertyTwice { id } => write!(f, "{id} is among both the own and the shared properties"),
             Self::FieldTooLong { field } => write!(f, "the {field} is longer than 65535 bytes"),
+            Self::Text(error) => error.fmt(f),
             Self::Refused(error) => error.fmt(f),
         }
     }
 }
 
 impl core::error::Error for EncodeError {}
+
+impl From<TextError> for EncodeError {
+    fn from(error: TextError) -> Self {
+        Self::Text(error)
+    }
+}
 
 impl From<DecodeError> for EncodeError {
     fn from(error: DecodeError) -> Self {

@@ -196,14 +196,16 @@ pub fn patch_packet_id(packet: &mut [u8], id: PacketId) -> Result<(), PatchError
     Ok(())
 }
 
-/// Where the packet identifier of an encoded PUBLISH with QoS 1 or 2 stands.
+/// Where the packet identifier of an encoded PUBLISH with QoS 1 or 2 stands, if the packet reaches that far.
 fn packet_id_offset(packet: &[u8]) -> Option<usize> {
-    let varint::Varint::Value { len, .. } = varint::read(packet.get(1..)?) else {
+    let varint::Varint::Value { value, len } = varint::read(packet.get(1..)?) else {
         return None;
     };
     let topic = usize::from(len).checked_add(1)?;
     let topic_len = u16::from_be_bytes(*packet.get(topic..)?.first_chunk::<2>()?);
-    topic.checked_add(2)?.checked_add(usize::from(topic_len))
+    let behind_topic = usize::from(topic_len).checked_add(2)?;
+    let fits = behind_topic.checked_add(2)? <= usize::try_from(value).ok()?;
+    if fits { topic.checked_add(behind_topic) } else { None }
 }
 
 fn publish(packet: &mut [u8]) -> Result<&mut u8, PatchError> {

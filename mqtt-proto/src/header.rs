@@ -8,7 +8,7 @@ use crate::{Choice, DecodeError, DecodeErrorKind, Field, Role, Rules, Version};
 
 /// The fixed header of a packet that may be received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct FixedHeader {
     packet_type: PacketType,
@@ -82,17 +82,18 @@ impl FixedHeader {
         (remaining.saturating_add(u32::from(len)) <= rules.limit_bytes).then_some(header)
     }
 
-    /// Refuses a packet of another type than the one that has to come here.
-    pub(crate) fn expect(self, wanted: PacketType, rules: &Rules) -> Result<(), DecodeError> {
+    /// Refuses the first byte of a packet of another type than the one that has to come here.
+    pub(crate) fn expect(wanted: PacketType, first: u8, rules: &Rules) -> Result<(), DecodeError> {
         static FIRST_PACKET: Rule = Rule::new("MQTT-3.1.0-1", "MQTT-3.1.0-1");
+        let packet_type = check_first_byte(first, rules)?;
         let place = Place {
             rules,
-            packet_type: Some(self.packet_type),
+            packet_type: Some(packet_type),
             offset: 0,
         };
         require!(
             place,
-            self.packet_type == wanted,
+            packet_type == wanted,
             UnexpectedPacketType,
             Field::FixedHeader,
             &FIRST_PACKET

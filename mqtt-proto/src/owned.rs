@@ -35,17 +35,26 @@ impl Packet<Bytes> {
     /// ```
     ///
     /// # Errors
-    /// As for [`decode`](crate::decode). What is left in the buffer is of no use then.
+    /// As for [`decode`](crate::decode). The buffer is empty then, so that nothing behind the fault can be interpreted.
     pub fn take(buffer: &mut BytesMut, rules: &Rules) -> Result<Option<Self>, DecodeError> {
-        let Some(header) = FixedHeader::decode(buffer, rules)? else {
-            return Ok(None);
+        let header = match FixedHeader::decode(buffer, rules) {
+            Ok(Some(header)) => header,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                buffer.clear();
+                return Err(error);
+            }
         };
         let len = header.packet_len();
         if buffer.len() < len {
             return Ok(None);
         }
         let mut frame = buffer.split_to(len).freeze();
-        Self::take_from(&mut frame, rules)
+        let packet = Self::take_from(&mut frame, rules);
+        if packet.is_err() {
+            buffer.clear();
+        }
+        packet
     }
 
     /// Takes one packet off the front of received bytes; `None` if it is not complete, and then nothing is taken.

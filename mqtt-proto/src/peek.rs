@@ -30,10 +30,13 @@ pub struct ConnectPeek<'a> {
 /// # Errors
 /// If the bytes are not a CONNECT of a known version, or the client identifier is not valid text.
 pub fn peek_connect<'a>(bytes: &'a [u8], rules: &Rules) -> Result<Option<ConnectPeek<'a>>, DecodeError> {
+    let Some(first) = bytes.first() else {
+        return Ok(None);
+    };
+    FixedHeader::expect(PacketType::Connect, *first, rules)?;
     let Some(header) = FixedHeader::decode(bytes, rules)? else {
         return Ok(None);
     };
-    header.expect(PacketType::Connect, rules)?;
     let arrived = bytes.len().min(header.packet_len());
     let body = bytes.get(header.len()..arrived).unwrap_or_default();
     let complete = body.len() == header.remaining_len();

@@ -59,6 +59,36 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Sets [`control_characters`](Self::control_characters).
+    #[must_use]
+    pub const fn control_characters(mut self, choice: Choice) -> Self {
+        self.control_characters = choice;
+        self
+    }
+
+    /// Sets [`padded_remaining_length`](Self::padded_remaining_length).
+    #[must_use]
+    pub const fn padded_remaining_length(mut self, choice: Choice) -> Self {
+        self.padded_remaining_length = choice;
+        self
+    }
+
+    /// Sets [`v3_1_habits`](Self::v3_1_habits).
+    #[must_use]
+    pub const fn v3_1_habits(mut self, choice: Choice) -> Self {
+        self.v3_1_habits = choice;
+        self
+    }
+
+    /// Sets [`user_properties_limit`](Self::user_properties_limit).
+    #[must_use]
+    pub const fn user_properties_limit(mut self, limit: u16) -> Self {
+        self.user_properties_limit = limit;
+        self
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self::endpoint()

@@ -120,6 +120,18 @@ impl<'a, T: Trace> Reader<'a, T> {
         self.end.saturating_sub(self.left_at_start)
     }
 
+    /// The place of the field that was read last, for [`point_to`](Self::point_to).
+    #[inline(always)]
+    pub(crate) fn place(&self) -> usize {
+        self.left_at_start
+    }
+
+    /// Lets the next refusal point to a field that was read before.
+    #[inline(always)]
+    pub(crate) fn point_to(&mut self, place: usize) {
+        self.left_at_start = place;
+    }
+
     /// Lets the next refusal point here.
     #[inline]
     pub(crate) fn mark(&mut self) {
@@ -261,7 +273,7 @@ impl<'a, T: Trace> Reader<'a, T> {
         Ok(demand!(self, topic, Empty, site.field, &site.empty))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn topic_filter(&mut self, site: &'static Site) -> Result<TopicFilter<&'a [u8]>, DecodeError> {
         let (bytes, after) = self.prefixed(site)?;
         let found = self.characters(bytes, site)?;

@@ -12,7 +12,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::{
     Binary, Filters, Properties, Property, Section, ShareName, SubAckCodes, SubAckReason, Subscription, SubscriptionId,
-    SubscriptionOptions, Text, TopicFilter, TopicFilters, TopicName, UnsubAckCodes, UnsubAckReason,
+    SubscriptionOptions, Text, TopicFilter, TopicFilters, TopicName, UnsubAckCodes, UnsubAckReason, Version,
 };
 
 macro_rules! text {
@@ -34,7 +34,31 @@ macro_rules! text {
     };
 }
 
-text! { Text TopicName TopicFilter ShareName }
+text! { Text TopicName ShareName }
+
+impl<B: AsRef<[u8]>> Serialize for TopicFilter<B> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A filter of any version.
+impl<'de, B: AsRef<[u8]> + From<Vec<u8>>> Deserialize<'de> for TopicFilter<B> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::from_bytes_for(Version::V3_1_1, text.into_bytes().into()).map_err(de::Error::custom)
+    }
+}
+
+/// The newest version whose rules let all filters of a SUBSCRIBE or UNSUBSCRIBE pass.
+fn version_of<F: AsRef<[u8]>>(filters: &[F]) -> Version {
+    let valid = |filter: &F| TopicFilter::from_bytes_for(Version::V5, filter.as_ref()).is_ok();
+    if filters.iter().all(valid) {
+        Version::V5
+    } else {
+        Version::V3_1_1
+    }
+}
 
 impl<B: AsRef<[u8]>> Serialize for Binary<B> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -164,11 +188,13 @@ impl<B: AsRef<[u8]>> Serialize for Filters<B> {
 impl<'de, B: AsRef<[u8]> + From<Vec<u8>>> Deserialize<'de> for Filters<B> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let entries: Vec<Entry<Vec<u8>>> = Vec::deserialize(deserializer)?;
+        let texts: Vec<&[u8]> = entries.iter().map(|entry| entry.filter.as_bytes()).collect();
+        let version = version_of(&texts);
         let mut builder = Filters::builder();
         for Entry { filter, options } in &entries {
             builder = builder.filter(filter, *options);
         }
-        let built = builder.build_for_any_version().map_err(de::Error::custom)?;
+        let built = builder.build_for(version).map_err(de::Error::custom)?;
         Ok(built.convert(&mut |bytes| bytes.to_vec().into()))
     }
 }
@@ -182,11 +208,12 @@ impl<B: AsRef<[u8]>> Serialize for TopicFilters<B> {
 impl<'de, B: AsRef<[u8]> + From<Vec<u8>>> Deserialize<'de> for TopicFilters<B> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let filters: Vec<String> = Vec::deserialize(deserializer)?;
+        let version = version_of(&filters);
         let mut builder = TopicFilters::builder();
         for filter in &filters {
             builder = builder.filter(filter);
         }
-        let built = builder.build_for_any_version().map_err(de::Error::custom)?;
+        let built = builder.build_for(version).map_err(de::Error::custom)?;
         Ok(built.convert(&mut |bytes| bytes.to_vec().into()))
     }
 }

@@ -19,7 +19,6 @@ pub trait Storage: sealed::Sealed {
 }
 
 /// Builds into a slice of the caller's.
-#[derive(Debug)]
 pub struct InSlice<'b> {
     buffer: &'b mut [u8],
     len: usize,
@@ -32,6 +31,13 @@ impl<'b> InSlice<'b> {
 }
 
 impl sealed::Sealed for InSlice<'_> {}
+
+/// What is being built may be secret: only its length is shown.
+impl core::fmt::Debug for InSlice<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "InSlice({} of {} bytes)", self.len, self.buffer.len())
+    }
+}
 
 impl<'b> Storage for InSlice<'b> {
     type Output = &'b [u8];
@@ -53,11 +59,19 @@ impl<'b> Storage for InSlice<'b> {
 
 /// Builds into memory that grows as needed.
 #[cfg(feature = "alloc")]
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct InBytes(bytes::BytesMut);
 
 #[cfg(feature = "alloc")]
 impl sealed::Sealed for InBytes {}
+
+/// What is being built may be secret: only its length is shown.
+#[cfg(feature = "alloc")]
+impl core::fmt::Debug for InBytes {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "InBytes({} bytes)", self.0.len())
+    }
+}
 
 #[cfg(feature = "alloc")]
 impl Storage for InBytes {

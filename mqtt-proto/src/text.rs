@@ -123,6 +123,13 @@ macro_rules! checked_bytes {
             }
         }
 
+        // Equality, order and hash are those of the bytes.
+        impl<B: AsRef<[u8]>> core::borrow::Borrow<[u8]> for $name<B> {
+            fn borrow(&self) -> &[u8] {
+                self.as_bytes()
+            }
+        }
+
         impl<B: AsRef<[u8]>> AsRef<[u8]> for $name<B> {
             fn as_ref(&self) -> &[u8] {
                 self.as_bytes()
@@ -224,7 +231,7 @@ pub(crate) use {checked_bytes, checked_text};
 /// assert_eq!(Text::new("a\0b"), Err(TextError::NulCharacter));
 /// # Ok::<(), TextError>(())
 /// ```
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Text<B>(pub(crate) B);
 
 checked_text!(Text);
@@ -242,7 +249,7 @@ impl<B: AsRef<[u8]>> Text<B> {
 }
 
 /// Binary data of at most 65,535 bytes. Its `Debug` form is shortened.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Binary<B>(pub(crate) B);
 
 checked_bytes!(Binary);
@@ -267,9 +274,31 @@ impl<B: AsRef<[u8]>> fmt::Debug for Binary<B> {
 #[cfg(feature = "defmt")]
 impl<B: AsRef<[u8]>> defmt::Format for Binary<B> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=[u8]:02x}", self.as_bytes());
+        defmt::Debug2Format(self).format(f);
     }
 }
+
+/// Empty, in storage whose default is known to be.
+macro_rules! empty {
+    ($($name:ident)*) => {
+        $(
+            impl Default for $name<&[u8]> {
+                fn default() -> Self {
+                    Self(&[])
+                }
+            }
+
+            #[cfg(feature = "alloc")]
+            impl Default for $name<bytes::Bytes> {
+                fn default() -> Self {
+                    Self(bytes::Bytes::new())
+                }
+            }
+        )*
+    };
+}
+
+empty! { Text Binary }
 
 /// Bytes for a person: as text where they are text, else in hex, and never more than the first few.
 pub(crate) struct Shortened<'a>(pub(crate) &'a [u8]);

@@ -30,13 +30,13 @@ impl<'a> Auth<&'a [u8]> {
     pub(crate) fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {
         static UNLISTED: Rule = Rule::v5("MQTT-3.15.2-1");
 
-        if reader.is_at_end() {
-            return Ok(Self {
-                reason: AuthReason::Success,
-                properties: Properties::empty(),
-            });
-        }
-        let code = reader.u8(Field::ReasonCode, &UNLISTED)?;
+        let bare = reader.is_at_end();
+        reader.mark();
+        let code = if bare {
+            AuthReason::Success.value()
+        } else {
+            reader.u8(Field::ReasonCode, &UNLISTED)?
+        };
         let reason = demand!(
             reader,
             AuthReason::from_value(code),
@@ -46,6 +46,12 @@ impl<'a> Auth<&'a [u8]> {
         );
         let allowed = reader.rules.sender.is_none_or(|sender| reason.may_be_sent_by(sender));
         require!(reader, allowed, UnlistedReasonCode, Field::ReasonCode, &UNLISTED);
+        if bare {
+            return Ok(Self {
+                reason,
+                properties: Properties::empty(),
+            });
+        }
         let properties: Properties<section::Auth, _> = reader.properties()?;
         properties.check_method(reader)?;
         reader.finish(&Rule::ANY)?;

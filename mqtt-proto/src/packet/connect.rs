@@ -244,6 +244,10 @@ impl<'a> Will<&'a [u8]> {
 impl<B: AsRef<[u8]>> Connect<B> {
     /// The nearest CONNECT of a version: without properties for MQTT 3.1.1 and 3.1, and without a password there if there
     /// is no user name.
+    ///
+    /// What `clean_start` means changes with the version: in MQTT 3.1.1 and 3.1 a session that is not clean outlives the
+    /// connection, in MQTT 5.0 only one with a session expiry does. And 3.1.1 takes an empty client identifier only
+    /// together with a clean session. Both are for the caller to settle, who knows what was meant.
     #[must_use]
     pub fn for_version(mut self, version: Version) -> Self {
         self.version = version;

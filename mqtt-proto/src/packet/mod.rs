@@ -29,7 +29,7 @@ use crate::header::FixedHeader;
 use crate::reader::Reader;
 use crate::sink::Sink;
 use crate::trace::Trace;
-use crate::{DecodeError, EncodeError, PacketType, Rules, Version};
+use crate::{DecodeError, Decoded, EncodeError, PacketType, Rules, Version};
 
 /// Calls the same expression on the packet inside, whichever it is. PINGREQ and PINGRESP hold nothing.
 macro_rules! each {
@@ -148,31 +148,57 @@ impl<B: AsRef<[u8]>> Packet<B> {
 
 impl<'a> Packet<&'a [u8]> {
     /// Reads the body of a packet whose header was accepted.
+    ///
+    /// Each branch has a cursor of its own, so that those which are inlined keep theirs in registers, and ends with the
+    /// whole result, so that it is written once and in its place.
     #[inline(always)]
     pub(crate) fn read<T: Trace>(
         header: FixedHeader,
         body: &'a [u8],
         rules: &Rules,
         trace: T,
-    ) -> Result<Self, DecodeError> {
-        // A cursor for each branch, so that those which are inlined keep theirs in registers.
+    ) -> Result<Decoded<'a>, DecodeError> {
+        let len = header.packet_len();
         let cursor = || Reader::new(body, header.len(), header.packet_type(), *rules, trace);
+        macro_rules! read {
+            ($packet:ident) => {
+                Ok(Decoded::Packet {
+                    packet: Self::$packet($packet::read(&mut cursor())?),
+                    len,
+                })
+            };
+        }
         match header.packet_type() {
-            PacketType::Publish => Publish::read(header.flags(), &mut cursor()).map(Self::Publish),
-            PacketType::PubAck => PubAck::read(&mut cursor()).map(Self::PubAck),
-            PacketType::PubRec => PubRec::read(&mut cursor()).map(Self::PubRec),
-            PacketType::PubRel => PubRel::read(&mut cursor()).map(Self::PubRel),
-            PacketType::PubComp => PubComp::read(&mut cursor()).map(Self::PubComp),
-            PacketType::Connect => Connect::read(&mut cursor()).map(Self::Connect),
-            PacketType::ConnAck => ConnAck::read(&mut cursor()).map(Self::ConnAck),
-            PacketType::Subscribe => Subscribe::read(&mut cursor()).map(Self::Subscribe),
-            PacketType::SubAck => SubAck::read(&mut cursor()).map(Self::SubAck),
-            PacketType::Unsubscribe => Unsubscribe::read(&mut cursor()).map(Self::Unsubscribe),
-            PacketType::UnsubAck => UnsubAck::read(&mut cursor()).map(Self::UnsubAck),
-            PacketType::Disconnect => Disconnect::read(&mut cursor()).map(Self::Disconnect),
-            PacketType::Auth => Auth::read(&mut cursor()).map(Self::Auth),
-            PacketType::PingReq => cursor().finish(&Rule::ANY).map(|()| Self::PingReq),
-            PacketType::PingResp => cursor().finish(&Rule::ANY).map(|()| Self::PingResp),
+            PacketType::Publish => Ok(Decoded::Packet {
+                packet: Self::Publish(Publish::read(header.flags(), &mut cursor())?),
+                len,
+            }),
+            PacketType::PubAck => read!(PubAck),
+            PacketType::PubRec => read!(PubRec),
+            PacketType::PubRel => read!(PubRel),
+            PacketType::PubComp => read!(PubComp),
+            PacketType::Connect => read!(Connect),
+            PacketType::ConnAck => read!(ConnAck),
+            PacketType::Subscribe => read!(Subscribe),
+            PacketType::SubAck => read!(SubAck),
+            PacketType::Unsubscribe => read!(Unsubscribe),
+            PacketType::UnsubAck => read!(UnsubAck),
+            PacketType::Disconnect => read!(Disconnect),
+            PacketType::Auth => read!(Auth),
+            PacketType::PingReq => {
+                cursor().finish(&Rule::ANY)?;
+                Ok(Decoded::Packet {
+                    packet: Self::PingReq,
+                    len,
+                })
+            }
+            PacketType::PingResp => {
+                cursor().finish(&Rule::ANY)?;
+                Ok(Decoded::Packet {
+                    packet: Self::PingResp,
+                    len,
+                })
+            }
         }
     }
 }
@@ -183,7 +209,8 @@ impl<B: AsRef<[u8]>> Packet<B> {
     /// Towards MQTT 3.1.1 and 3.1 properties are left out, failure codes of acknowledgements become what 3.1.1 has,
     /// and subscription options shrink to the QoS. AUTH does not exist there; a CONNACK that 3.1.1 cannot say, a PUBLISH
     /// with a topic alias alone, and a DISCONNECT that is not a normal one have no counterpart: close instead.
-    /// Towards MQTT 5.0 nothing changes, except that an UNSUBACK of 3.1.1 has no codes to give.
+    /// Towards MQTT 5.0 nothing changes; an UNSUBACK without codes, and filters that begin with `$share/` and are not
+    /// shared ones, have no counterpart.
     #[must_use]
     pub fn for_version(self, version: Version) -> Option<Self> {
         Some(match self {
@@ -194,9 +221,9 @@ impl<B: AsRef<[u8]>> Packet<B> {
             Self::PubRec(packet) => Self::PubRec(packet.for_version(version)),
             Self::PubRel(packet) => Self::PubRel(packet.for_version(version)),
             Self::PubComp(packet) => Self::PubComp(packet.for_version(version)),
-            Self::Subscribe(packet) => Self::Subscribe(packet.for_version(version)),
+            Self::Subscribe(packet) => Self::Subscribe(packet.for_version(version)?),
             Self::SubAck(packet) => Self::SubAck(packet.for_version(version)),
-            Self::Unsubscribe(packet) => Self::Unsubscribe(packet.for_version(version)),
+            Self::Unsubscribe(packet) => Self::Unsubscribe(packet.for_version(version)?),
             Self::UnsubAck(packet) => Self::UnsubAck(packet.for_version(version)?),
             Self::PingReq => Self::PingReq,
             Self::PingResp => Self::PingResp,

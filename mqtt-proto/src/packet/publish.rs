@@ -50,6 +50,7 @@ impl<'a> Publish<&'a [u8]> {
     #[inline(always)]
     pub(crate) fn read<T: Trace>(flags: u8, reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {
         let topic = reader.topic_or_empty(&TOPIC)?;
+        let place = reader.place();
         if !reader.version().has_properties() {
             require!(reader, topic.is_some(), Empty, Field::TopicName, &TOPIC.empty);
         }
@@ -60,7 +61,10 @@ impl<'a> Publish<&'a [u8]> {
             Properties::empty()
         };
         if topic.is_none() {
-            require_alias(&properties, reader)?;
+            static NO_ALIAS: Rule = Rule::v5("U5-3.3.2-a");
+            let aliased = properties.has(PropertyId::TopicAlias);
+            reader.point_to(place);
+            require!(reader, aliased, EmptyTopicWithoutAlias, Field::TopicName, &NO_ALIAS);
         }
         Ok(Self {
             delivery,
@@ -70,17 +74,6 @@ impl<'a> Publish<&'a [u8]> {
             payload: reader.payload(),
         })
     }
-}
-
-#[cold]
-fn require_alias<T: Trace>(
-    properties: &Properties<section::Publish, &[u8]>,
-    reader: &Reader<'_, T>,
-) -> Result<(), DecodeError> {
-    static NO_ALIAS: Rule = Rule::v5("U5-3.3.2-a");
-    let aliased = properties.has(PropertyId::TopicAlias);
-    require!(reader, aliased, EmptyTopicWithoutAlias, Field::TopicName, &NO_ALIAS);
-    Ok(())
 }
 
 #[inline(always)]

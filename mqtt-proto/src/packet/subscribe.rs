@@ -154,7 +154,7 @@ static MISSING: Rule = Rule::new("MQTT-3.8.3-2", "MQTT-3.8.3-3");
 static PACKET_ID: Rule = Rule::new("MQTT-2.2.1-3", "MQTT-2.3.1-1");
 
 impl<'a> Subscribe<&'a [u8]> {
-    #[inline]
+    #[inline(never)]
     pub(crate) fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {
         let id = reader.packet_id(&PACKET_ID)?;
         let properties = if reader.version().has_properties() {
@@ -172,7 +172,7 @@ impl<'a> Subscribe<&'a [u8]> {
 }
 
 impl<'a> Filters<&'a [u8]> {
-    #[inline]
+    #[inline(always)]
     fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {
         let bytes = reader.peek();
         let v5 = reader.version().has_properties();
@@ -219,7 +219,7 @@ impl<'a> Filters<&'a [u8]> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn check_options<T: Trace>(bits: u8, v5: bool, reader: &Reader<'_, T>) -> Result<(), DecodeError> {
     static RESERVED: Rule = Rule::new("MQTT-3.8.3-5", "MQTT-3.8.3-4");
     static QOS_3: Rule = Rule::new("U5-3.8.3-a", "MQTT-3.8.3-4");
@@ -343,44 +343,39 @@ impl<W: Storage> FiltersBuilder<W> {
     /// If the buffer was too small, or a decoder would refuse what was built: for no filter at all, one that is not
     /// valid, or No Local on a shared one.
     pub fn build(self) -> Result<Filters<W::Output>, EncodeError> {
-        Self::check(self.draft.finish()?, Version::V5).map_err(|(error, _)| error.into())
+        self.build_for(Version::V5)
     }
 
-    /// Ends building, and lets pass what only MQTT 3.1.1 and 3.1 take for a filter.
-    #[cfg(feature = "serde")]
-    pub(crate) fn build_for_any_version(self) -> Result<Filters<W::Output>, EncodeError> {
-        match Self::check(self.draft.finish()?, Version::V5) {
-            Ok(filters) => Ok(filters),
-            Err((error, bytes)) => Self::check(bytes, Version::V3_1_1).map_err(|_| error.into()),
-        }
-    }
-
-    fn check(bytes: W::Output, version: Version) -> Result<Filters<W::Output>, (DecodeError, W::Output)> {
+    /// The same by the rules of a version: before MQTT 5.0, `$share/` means nothing.
+    ///
+    /// # Errors
+    /// As for [`build`](Self::build).
+    pub fn build_for(self, version: Version) -> Result<Filters<W::Output>, EncodeError> {
+        let bytes = self.draft.finish()?;
         let mut reader = Reader::new(bytes.as_ref(), 0, PacketType::Subscribe, Rules::new(version), Silent);
-        match Filters::read(&mut reader) {
-            Ok(checked) => {
-                let (extended, pseudo_shared) = (checked.extended, checked.pseudo_shared);
-                Ok(Filters {
-                    bytes,
-                    extended,
-                    pseudo_shared,
-                    qos_only: false,
-                })
-            }
-            Err(error) => Err((error, bytes)),
-        }
+        let checked = Filters::read(&mut reader)?;
+        let (extended, pseudo_shared) = (checked.extended, checked.pseudo_shared);
+        Ok(Filters {
+            bytes,
+            extended,
+            pseudo_shared,
+            qos_only: false,
+        })
     }
 }
 
 impl<B: AsRef<[u8]>> Subscribe<B> {
-    /// The nearest SUBSCRIBE of a version: without properties, and with the QoS as the only option, for MQTT 3.1.1 and 3.1.
+    /// The nearest SUBSCRIBE of a version: without properties, and with the QoS as the only option, for MQTT 3.1.1 and
+    /// 3.1. `None` if a filter is one in those versions and none in MQTT 5.0.
     #[must_use]
-    pub fn for_version(mut self, version: Version) -> Self {
+    pub fn for_version(mut self, version: Version) -> Option<Self> {
         if !version.has_properties() {
             self.properties = self.properties.cleared();
             self.filters.qos_only = true;
+        } else if self.filters.pseudo_shared {
+            return None;
         }
-        self
+        Some(self)
     }
 
     pub(crate) fn convert<'s, C: AsRef<[u8]>>(&'s self, storage: &mut impl FnMut(&'s [u8]) -> C) -> Subscribe<C> {

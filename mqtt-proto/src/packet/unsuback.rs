@@ -27,7 +27,7 @@ pub struct UnsubAck<B: AsRef<[u8]>> {
 }
 
 /// The codes of an UNSUBACK. Bytes that were checked as a whole. Empty before MQTT 5.0.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct UnsubAckCodes<B> {
     bytes: B,
     /// Whether the codes are left out.

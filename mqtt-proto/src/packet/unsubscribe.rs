@@ -163,38 +163,32 @@ impl<W: Storage> TopicFiltersBuilder<W> {
     /// If the buffer was too small, or a decoder would refuse what was built: for no filter at all, or one that is not
     /// valid.
     pub fn build(self) -> Result<TopicFilters<W::Output>, EncodeError> {
-        Self::check(self.draft.finish()?, Version::V5).map_err(|(error, _)| error.into())
+        self.build_for(Version::V5)
     }
 
-    /// Ends building, and lets pass what only MQTT 3.1.1 and 3.1 take for a filter.
-    #[cfg(feature = "serde")]
-    pub(crate) fn build_for_any_version(self) -> Result<TopicFilters<W::Output>, EncodeError> {
-        match Self::check(self.draft.finish()?, Version::V5) {
-            Ok(filters) => Ok(filters),
-            Err((error, bytes)) => Self::check(bytes, Version::V3_1_1).map_err(|_| error.into()),
-        }
-    }
-
-    fn check(bytes: W::Output, version: Version) -> Result<TopicFilters<W::Output>, (DecodeError, W::Output)> {
+    /// The same by the rules of a version: before MQTT 5.0, `$share/` means nothing.
+    ///
+    /// # Errors
+    /// As for [`build`](Self::build).
+    pub fn build_for(self, version: Version) -> Result<TopicFilters<W::Output>, EncodeError> {
+        let bytes = self.draft.finish()?;
         let mut reader = Reader::new(bytes.as_ref(), 0, PacketType::Unsubscribe, Rules::new(version), Silent);
-        match TopicFilters::read(&mut reader) {
-            Ok(checked) => {
-                let pseudo_shared = checked.pseudo_shared;
-                Ok(TopicFilters { bytes, pseudo_shared })
-            }
-            Err(error) => Err((error, bytes)),
-        }
+        let checked = TopicFilters::read(&mut reader)?;
+        let pseudo_shared = checked.pseudo_shared;
+        Ok(TopicFilters { bytes, pseudo_shared })
     }
 }
 
 impl<B: AsRef<[u8]>> Unsubscribe<B> {
-    /// The nearest UNSUBSCRIBE of a version: without properties for MQTT 3.1.1 and 3.1.
+    /// The nearest UNSUBSCRIBE of a version: without properties for MQTT 3.1.1 and 3.1. `None` if a filter is one in those versions and none in MQTT 5.0.
     #[must_use]
-    pub fn for_version(mut self, version: Version) -> Self {
+    pub fn for_version(mut self, version: Version) -> Option<Self> {
         if !version.has_properties() {
             self.properties = self.properties.cleared();
+        } else if self.filters.pseudo_shared {
+            return None;
         }
-        self
+        Some(self)
     }
 
     pub(crate) fn convert<'s, C: AsRef<[u8]>>(&'s self, storage: &mut impl FnMut(&'s [u8]) -> C) -> Unsubscribe<C> {

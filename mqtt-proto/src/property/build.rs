@@ -7,7 +7,7 @@ use super::{Properties, Property, SubscriptionId};
 use crate::reader::Reader;
 use crate::storage::{Draft, InSlice, Storage};
 use crate::trace::Silent;
-use crate::{EncodeError, Field, PacketType, Policy, PropertyId, QoS, Rules, Version, varint};
+use crate::{DecodeError, EncodeError, Field, PacketType, Policy, PropertyId, QoS, Rules, Version, varint};
 
 /// Builds the properties of one section.
 ///
@@ -40,6 +40,24 @@ impl<S: Section> Properties<S, bytes::Bytes> {
     }
 }
 
+impl<S: Section, B: AsRef<[u8]>> Properties<S, B> {
+    /// Properties as they stand on the wire, without the Property Length: from a record, for example.
+    ///
+    /// Up to 65,535 user properties pass; how many a receiver takes is its own choice.
+    ///
+    /// # Errors
+    /// If a decoder would refuse them. The offset counts from the first property.
+    pub fn from_encoded(bytes: B) -> Result<Self, DecodeError> {
+        let policy = Policy {
+            user_properties_limit: u16::MAX,
+            ..Policy::endpoint()
+        };
+        let rules = Rules::new(Version::V5).policy(policy);
+        let stored = Reader::new(bytes.as_ref(), 0, packet_type(S::KIND), rules, Silent).section(S::KIND)?;
+        Ok(Self::checked(bytes, stored))
+    }
+}
+
 impl<S: Section, W: Storage> PropertiesBuilder<S, W> {
     /// Ends building.
     ///
@@ -47,15 +65,7 @@ impl<S: Section, W: Storage> PropertiesBuilder<S, W> {
     /// If the buffer was too small, a value too long, or a decoder would refuse what was built: for a value out of
     /// range, a property that occurs twice, or one that does not belong into this section.
     pub fn build(self) -> Result<Properties<S, W::Output>, EncodeError> {
-        let bytes = self.draft.finish()?;
-        // How many user properties a receiver takes is its own choice.
-        let policy = Policy {
-            user_properties_limit: u16::MAX,
-            ..Policy::endpoint()
-        };
-        let rules = Rules::new(Version::V5).policy(policy);
-        let stored = Reader::new(bytes.as_ref(), 0, packet_type(S::KIND), rules, Silent).section(S::KIND)?;
-        Ok(Properties::checked(bytes, stored))
+        Ok(Properties::from_encoded(self.draft.finish()?)?)
     }
 
     /// Appends a property of any kind.

@@ -111,7 +111,7 @@ impl<S: Section, B: AsRef<[u8]>> Properties<S, B> {
     #[inline]
     pub fn encoded_len(&self) -> usize {
         if self.shown == self.stored {
-            self.bytes.as_ref().len()
+            self.stored_bytes().len()
         } else {
             self.iter().raw().map(<[u8]>::len).fold(0, usize::saturating_add)
         }
@@ -120,7 +120,7 @@ impl<S: Section, B: AsRef<[u8]>> Properties<S, B> {
     /// The bytes as they stand on the wire, without the Property Length, if nothing is left out of them.
     #[must_use]
     pub fn as_encoded(&self) -> Option<&[u8]> {
-        (self.shown == self.stored).then(|| self.bytes.as_ref())
+        (self.shown == self.stored || self.shown == 0).then(|| self.stored_bytes())
     }
 
     /// The same, borrowed.
@@ -164,6 +164,12 @@ impl<S: Section, B: AsRef<[u8]>> Properties<S, B> {
         }
     }
 
+    /// How many bytes the properties before the first one with this id take.
+    pub(super) fn len_before(&self, id: PropertyId) -> usize {
+        let before = self.iter().raw().take_while(|raw| raw.first() != Some(&id.number()));
+        before.map(<[u8]>::len).fold(0, usize::saturating_add)
+    }
+
     /// The first property with this id.
     #[inline]
     pub(super) fn find(&self, id: PropertyId) -> Option<Property<&[u8]>> {
@@ -177,10 +183,12 @@ impl<S: Section, B: AsRef<[u8]>> Properties<S, B> {
 
 #[cfg(feature = "alloc")]
 impl<S: Section, B: AsRef<[u8]>> Properties<S, B> {
-    /// An owned copy.
+    /// An owned copy, without the bytes of what is left out: one piece.
     #[must_use]
     pub fn to_owned(&self) -> Properties<S, bytes::Bytes> {
-        self.convert(&mut bytes::Bytes::copy_from_slice)
+        let mut copy = bytes::BytesMut::with_capacity(self.encoded_len());
+        self.iter().raw().for_each(|raw| copy.extend_from_slice(raw));
+        Properties::checked(copy.freeze(), self.shown)
     }
 }
 

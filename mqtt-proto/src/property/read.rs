@@ -174,11 +174,18 @@ impl<'a, T: Trace> Reader<'a, T> {
     }
 }
 
-impl<S, B> Properties<S, B> {
-    /// Authentication data has no meaning without a method. [U5-3.1.2-h]
-    pub(crate) fn check_authentication<T: Trace>(&self, reader: &Reader<'_, T>) -> Result<(), DecodeError> {
+impl<S: Section> Properties<S, &[u8]> {
+    /// Authentication data has no meaning without a method. Right behind the section that was read. [U5-3.1.2-h]
+    pub(crate) fn check_authentication<T: Trace>(&self, reader: &mut Reader<'_, T>) -> Result<(), DecodeError> {
         let lonely = self.has(PropertyId::AuthenticationData) && !self.has(PropertyId::AuthenticationMethod);
         let field = Field::Property(PropertyId::AuthenticationData);
+        if lonely {
+            // The value stands behind its identifier.
+            let left = self
+                .encoded_len()
+                .saturating_sub(self.len_before(PropertyId::AuthenticationData));
+            reader.point_to(reader.peek().len().saturating_add(left).saturating_sub(1));
+        }
         require!(
             reader,
             !lonely,

@@ -1,7 +1,7 @@
 //! Topic filters and shared subscriptions: what a client subscribes to.
 
 use crate::text::{checked_text, fits};
-use crate::{Choice, TextError, TopicName, scan};
+use crate::{Choice, TextError, TopicName, Version, scan};
 
 use super::matching;
 
@@ -33,9 +33,17 @@ impl<B: AsRef<[u8]>> TopicFilter<B> {
     /// # Errors
     /// If they are not valid text, empty, or have a wildcard or share name out of place.
     pub fn from_bytes(bytes: B) -> Result<Self, TextError> {
+        Self::from_bytes_for(Version::V5, bytes)
+    }
+
+    /// Checks bytes in any storage, by the rules of a version: before MQTT 5.0, `$share/` means nothing.
+    ///
+    /// # Errors
+    /// If they are not valid text, empty, or have a wildcard or share name out of place.
+    pub fn from_bytes_for(version: Version, bytes: B) -> Result<Self, TextError> {
         fits(bytes.as_ref())?;
         let found = scan::check(bytes.as_ref(), Choice::Accept)?;
-        match fault(bytes.as_ref(), found.wildcard(), true) {
+        match fault(bytes.as_ref(), found.wildcard(), version.has_properties()) {
             Some(fault) => Err(fault),
             None => Ok(Self(bytes)),
         }

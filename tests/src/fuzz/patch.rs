@@ -172,22 +172,18 @@ fn the_head_is_enough(bytes: &[u8], head_len: usize, id: PacketId) {
     assert_eq!(bytes[end - 2..end], id.get().to_be_bytes());
 }
 
-/// Any bytes: a refusal changes nothing, a change has the length it had and leaves the packet type.
+/// Any bytes: a refusal changes nothing; a change leaves the length, the packet type and the QoS.
 fn anything_else_is_left_alone(bytes: &[u8], change: Change) {
-    let patches: [fn(&mut [u8], Change) -> std::result::Result<(), PatchError>; 3] = [
-        |bytes, change| patch_retain(bytes, change.retain),
-        |bytes, change| patch_dup(bytes, change.dup),
-        |bytes, change| patch_packet_id(bytes, change.id),
-    ];
-    for patch in patches {
+    let patched = |patch: &dyn Fn(&mut [u8]) -> std::result::Result<(), PatchError>| {
         let mut patched = bytes.to_vec();
-        match patch(&mut patched, change) {
-            Ok(()) => {
-                assert_eq!((patched[0] >> 4, patched[0] & 0x06), (3, bytes[0] & 0x06));
-                let changed = patched.iter().zip(bytes).filter(|(now, before)| now != before).count();
-                assert!(changed <= 2, "{changed} bytes were changed");
-            }
-            Err(_) => assert_eq!(patched, bytes, "a refusal changed bytes"),
+        if patch(&mut patched).is_err() {
+            return assert_eq!(patched, bytes, "a refusal changed bytes");
         }
-    }
+        assert_eq!((patched[0] >> 4, patched[0] & 0x06), (3, bytes[0] & 0x06));
+        let changed = patched.iter().zip(bytes).filter(|(now, before)| now != before);
+        assert!(changed.count() <= 2, "more was changed than a packet identifier has");
+    };
+    patched(&|bytes| patch_retain(bytes, change.retain));
+    patched(&|bytes| patch_dup(bytes, change.dup));
+    patched(&|bytes| patch_packet_id(bytes, change.id));
 }

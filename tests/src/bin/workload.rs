@@ -1,0 +1,146 @@
+//! Fixed work for counting instructions: `workload NAME ROUNDS` handles one packet a hundred times each round.
+//!
+//! `.ci/instructions` runs each workload with two numbers of rounds, so that what start-up costs cancels out.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use bytes::{Bytes, BytesMut};
+use mqtt_proto::{
+    Connect, ConnectProperties, Decoded, Delivery, Filters, Packet, PacketId, Properties, PubAck, PubAckReason,
+    Publish, PublishProperties, QoS, Rules, Subscribe, SubscriptionOptions, Text, TopicName, Version, decode,
+};
+
+const PACKETS_A_ROUND: usize = 100;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, rounds] = arguments.as_slice() else {
+        eprintln!("usage: workload NAME ROUNDS; names: {}", names().join(" "));
+        return ExitCode::FAILURE;
+    };
+    let (Some((direction, packet)), Ok(rounds)) = (name.split_once('-'), rounds.parse()) else {
+        eprintln!("no such workload: {name} {rounds}");
+        return ExitCode::FAILURE;
+    };
+    let Some((_, version, packet)) = packets().into_iter().find(|(known, ..)| *known == packet) else {
+        eprintln!("no packet {packet}; names: {}", names().join(" "));
+        return ExitCode::FAILURE;
+    };
+    match direction {
+        "decode" => decode_stream(version, &packet, rounds),
+        _ => encode_stream(version, &packet, rounds),
+    }
+    ExitCode::SUCCESS
+}
+
+fn names() -> Vec<String> {
+    let directions = ["decode", "encode"].into_iter();
+    directions
+        .flat_map(|direction| {
+            packets()
+                .into_iter()
+                .map(move |(name, ..)| format!("{direction}-{name}"))
+        })
+        .collect()
+}
+
+fn packets() -> Vec<(&'static str, Version, Packet<Bytes>)> {
+    vec![
+        ("publish-v311", Version::V3_1_1, publish(PublishProperties::empty())),
+        ("publish-v5", Version::V5, publish(PublishProperties::empty())),
+        ("publish-v5-properties", Version::V5, publish(five_properties())),
+        (
+            "puback-v5",
+            Version::V5,
+            PubAck::new(PacketId::MIN, PubAckReason::Success).into(),
+        ),
+        ("connect-v5", Version::V5, connect().into()),
+        ("subscribe-v311", Version::V3_1_1, subscribe().into()),
+    ]
+}
+
+fn publish(properties: PublishProperties<Bytes>) -> Packet<Bytes> {
+    Packet::Publish(Publish {
+        delivery: Delivery::AtLeastOnce {
+            id: PacketId::MIN,
+            dup: false,
+        },
+        retain: false,
+        topic: TopicName::from_bytes(Bytes::from_static(b"site/12/hall/3/machine/7/temperature")).ok(),
+        properties,
+        payload: Bytes::from_static(&[b'x'; 256]),
+    })
+}
+
+fn five_properties() -> PublishProperties<Bytes> {
+    let builder = PublishProperties::<Bytes>::builder()
+        .message_expiry(60)
+        .content_type("application/json");
+    let builder = builder
+        .correlation_data([1, 2, 3, 4, 5, 6, 7, 8])
+        .user_property("unit", "celsius");
+    builder.user_property("plant", "north-4").build().unwrap_or_default()
+}
+
+fn connect() -> Connect<Bytes> {
+    let properties = ConnectProperties::<Bytes>::builder()
+        .receive_maximum(20)
+        .session_expiry(3600)
+        .build();
+    Connect {
+        version: Version::V5,
+        clean_start: false,
+        keep_alive: 60,
+        client_id: Text::from_bytes(Bytes::from_static(b"machine-7")).unwrap_or_default(),
+        will: None,
+        username: Text::from_bytes(Bytes::from_static(b"plant")).ok(),
+        password: None,
+        properties: properties.unwrap_or_default(),
+    }
+}
+
+fn subscribe() -> Subscribe<Bytes> {
+    let mut builder = Filters::builder();
+    for machine in 0..10 {
+        let filter = format!("site/12/hall/+/machine/{machine}/temperature");
+        builder = builder.filter(filter, SubscriptionOptions::new(QoS::AtLeastOnce));
+    }
+    #[expect(clippy::expect_used, reason = "the filters are fixed and valid")]
+    let filters = builder.build().expect("the filters are valid");
+    Subscribe {
+        id: PacketId::MIN,
+        filters,
+        properties: Properties::empty(),
+    }
+}
+
+#[inline(never)]
+fn decode_stream(version: Version, packet: &Packet<Bytes>, rounds: usize) {
+    let mut stream = BytesMut::new();
+    for _ in 0..PACKETS_A_ROUND {
+        assert!(packet.encode_to(version, &mut stream).is_ok());
+    }
+    let rules = Rules::new(version);
+    for _ in 0..rounds {
+        let mut rest = black_box(&stream[..]);
+        while !rest.is_empty() {
+            match black_box(decode(rest, &rules)) {
+                Ok(Decoded::Packet { len, .. }) => rest = &rest[len..],
+                other => panic!("an encoded packet does not decode: {other:?}"),
+            }
+        }
+    }
+}
+
+#[inline(never)]
+fn encode_stream(version: Version, packet: &Packet<Bytes>, rounds: usize) {
+    let mut buffer = BytesMut::with_capacity(1 << 20);
+    for _ in 0..rounds {
+        buffer.clear();
+        for _ in 0..PACKETS_A_ROUND {
+            assert!(black_box(packet).encode_to(version, &mut buffer).is_ok());
+        }
+        black_box(&buffer);
+    }
+}
