@@ -51,11 +51,11 @@ pub(super) fn fault_is_there(error: &DecodeError, stream: &[u8]) {
     assert!(is_at_fault, "{error}, but it holds {text:?}");
 }
 
-/// Before MQTT 5.0, `$share/` is a level like any other.
+/// Before MQTT 5.0, `$share` is a level like any other.
 fn is_filter(text: &str, version: Version) -> bool {
-    match version {
-        Version::V5 => oracle::is_filter(text),
-        Version::V3_1 | Version::V3_1_1 => oracle::is_filter(&text.replacen("$share/", "share/", 1)),
+    match text.strip_prefix('$') {
+        Some(rest) if version != Version::V5 && rest.starts_with("share/") => oracle::is_filter(rest),
+        _ => oracle::is_filter(text),
     }
 }
 
