@@ -4,6 +4,8 @@
 //! then properties that are the same for all, then the payload. [`SharedPublish`] holds the second and third part, and
 //! writes the first for each subscriber. The three parts go out one after the other, by a vectored write for example.
 
+#[cfg(feature = "alloc")]
+use crate::Publish;
 use crate::packet::Sizes;
 use crate::packet::publish::{DUP, QOS_SHIFT, RETAIN, first_byte};
 use crate::sink::{Sink, SliceSink};
@@ -109,23 +111,76 @@ impl<B: AsRef<[u8]>> SharedPublish<B> {
     #[inline]
     pub fn encode_head(&self, head: &PublishHead<'_>, buffer: &mut [u8]) -> Result<usize, EncodeError> {
         let (sizes, properties_len) = self.sizes(head)?;
+        let needed = self.head_len(sizes);
+        let place = buffer.get_mut(..needed).ok_or(EncodeError::BufferTooSmall { needed })?;
+        write_head(head, sizes, properties_len, &mut SliceSink(place));
+        Ok(needed)
+    }
+
+    /// Appends the first part of the packet to a buffer and returns its length.
+    ///
+    /// ```
+    /// # use mqtt_proto::*;
+    /// # let message = SharedPublish::new(Version::V5, PublishProperties::empty(), &b"21.5"[..])?;
+    /// let topic = Some(TopicName::new("home/temperature").unwrap());
+    /// let own = PublishProperties::empty();
+    /// let head = PublishHead { delivery: Delivery::AtMostOnce, retain: false, topic, own };
+    /// let mut buffer = bytes::BytesMut::new();
+    /// let len = message.encode_head_to(&head, &mut buffer)?;
+    ///
+    /// let mut same = [0; 64];
+    /// assert_eq!(message.encode_head(&head, &mut same)?, len);
+    /// assert_eq!(buffer[..], same[..len]);
+    /// # Ok::<(), EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`encode_head`](Self::encode_head).
+    #[cfg(feature = "alloc")]
+    pub fn encode_head_to(
+        &self,
+        head: &PublishHead<'_>,
+        buffer: &mut impl bytes::BufMut,
+    ) -> Result<usize, EncodeError> {
+        let (sizes, properties_len) = self.sizes(head)?;
+        let needed = self.head_len(sizes);
+        if buffer.remaining_mut() < needed {
+            return Err(EncodeError::BufferTooSmall { needed });
+        }
+        let mut sink = crate::sink::BufSink::new(buffer);
+        write_head(head, sizes, properties_len, &mut sink);
+        sink.flush();
+        Ok(needed)
+    }
+
+    /// Refuses a message that would exceed the Maximum Packet Size of this subscriber. Nothing of a PUBLISH may be left
+    /// out to make it smaller: it is not sent then. [MQTT-3.1.2-25]
+    ///
+    /// ```
+    /// # use mqtt_proto::*;
+    /// # let message = SharedPublish::new(Version::V5, PublishProperties::empty(), &b"21.5"[..])?;
+    /// # let (topic, own) = (Some(TopicName::new("t").unwrap()), PublishProperties::empty());
+    /// # let head = PublishHead { delivery: Delivery::AtMostOnce, retain: false, topic, own };
+    /// let (_, len) = message.encoded_len(&head)?;
+    /// assert_eq!(message.fit(&head, 10), Ok(()));
+    /// assert_eq!(message.fit(&head, 9), Err(EncodeError::PacketTooLarge { len, limit: 9 }));
+    /// # Ok::<(), EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the packet is too large, or cannot be encoded at all.
+    pub fn fit(&self, head: &PublishHead<'_>, limit: u32) -> Result<(), EncodeError> {
+        let (sizes, _) = self.sizes(head)?;
+        crate::packet::fits(sizes.total, limit)
+    }
+
+    #[inline]
+    fn head_len(&self, sizes: Sizes) -> usize {
         let [properties, payload] = self.parts();
-        let needed = sizes
+        sizes
             .total
             .saturating_sub(properties.len())
-            .saturating_sub(payload.len());
-        let place = buffer.get_mut(..needed).ok_or(EncodeError::BufferTooSmall { needed })?;
-        let mut sink = SliceSink(place);
-        sink.put_header(first_byte(head.delivery, head.retain), sizes.remaining);
-        sink.put_prefixed(head.topic.as_ref().map_or(&[], TopicName::as_bytes));
-        if let Some(id) = head.delivery.id() {
-            sink.put_u16(id.get());
-        }
-        if let Some(len) = properties_len {
-            sink.put_varint(len);
-            head.own.write(&mut sink);
-        }
-        Ok(needed)
+            .saturating_sub(payload.len())
     }
 
     /// The sizes of the packet, and its Property Length where the version has one.
@@ -162,6 +217,57 @@ impl<B: AsRef<[u8]>> SharedPublish<B> {
             Some(id) => Err(EncodeError::PropertyTwice { id }),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl SharedPublish<bytes::Bytes> {
+    /// What all subscribers of a version share of a message: its payload, and its properties but those that each has of its
+    /// own. They are copied only if some have to be left out.
+    ///
+    /// ```
+    /// use mqtt_proto::*;
+    /// let properties = PublishProperties::builder().message_expiry(30).content_type("text/plain").build()?;
+    /// let message = Publish {
+    ///     delivery: Delivery::AtMostOnce,
+    ///     retain: false,
+    ///     topic: Some(TopicName::new("home/temperature").unwrap().to_owned()),
+    ///     properties,
+    ///     payload: bytes::Bytes::from_static(b"21.5"),
+    /// };
+    /// let [properties, payload] = SharedPublish::of(Version::V5, &message).parts().map(<[u8]>::to_vec);
+    /// assert_eq!((&properties[..], &payload[..]), (&b"\x03\0\x0Atext/plain"[..], &b"21.5"[..]));
+    ///
+    /// assert_eq!(SharedPublish::of(Version::V3_1_1, &message).parts(), [&b""[..], b"21.5"]);
+    /// # Ok::<(), EncodeError>(())
+    /// ```
+    #[must_use]
+    pub fn of(version: Version, message: &Publish<bytes::Bytes>) -> Self {
+        let mut properties = OWN.into_iter().fold(message.properties.clone(), Properties::without);
+        if !version.has_properties() {
+            properties = properties.cleared();
+        }
+        if properties.as_encoded().is_none() {
+            properties = properties.to_owned();
+        }
+        Self {
+            version,
+            properties,
+            payload: message.payload.clone(),
+        }
+    }
+}
+
+#[inline(always)]
+fn write_head<K: Sink>(head: &PublishHead<'_>, sizes: Sizes, properties_len: Option<u32>, sink: &mut K) {
+    sink.put_header(first_byte(head.delivery, head.retain), sizes.remaining);
+    sink.put_prefixed(head.topic.as_ref().map_or(&[], TopicName::as_bytes));
+    if let Some(id) = head.delivery.id() {
+        sink.put_u16(id.get());
+    }
+    if let Some(len) = properties_len {
+        sink.put_varint(len);
+        head.own.write(sink);
     }
 }
 

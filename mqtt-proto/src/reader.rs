@@ -1,7 +1,7 @@
 //! A cursor over one packet: every read is checked against the end, and every refusal knows its place and its rule.
 
 use crate::error::{Rule, demand, require};
-use crate::topic::filter_fault;
+use crate::topic::{filter_fault, is_plain_filter};
 use crate::trace::{Trace, Value};
 use crate::{
     Binary, DecodeError, DecodeErrorKind, Field, PacketId, PacketType, Rules, Text, TextError, TopicFilter, TopicName,
@@ -250,7 +250,9 @@ impl<'a, T: Trace> Reader<'a, T> {
     #[inline]
     pub(crate) fn text(&mut self, site: &'static Site) -> Result<Text<&'a [u8]>, DecodeError> {
         let (bytes, after) = self.prefixed(site)?;
-        self.characters(bytes, site)?;
+        if scan::is_unusual(bytes) {
+            self.unusual_text(bytes, site)?;
+        }
         self.rest = after;
         self.tell(site.field, Value::Text(bytes));
         Ok(Text(bytes))
@@ -260,7 +262,10 @@ impl<'a, T: Trace> Reader<'a, T> {
     #[inline(always)]
     pub(crate) fn topic_or_empty(&mut self, site: &'static Site) -> Result<Option<TopicName<&'a [u8]>>, DecodeError> {
         let (bytes, after) = self.prefixed(site)?;
-        let found = self.characters(bytes, site)?;
+        let found = scan::scan_topic(bytes);
+        if found.unusual() {
+            self.unusual_text(bytes, site)?;
+        }
         require!(self, !found.wildcard(), WildcardInTopicName, site.field, &site.wildcard);
         self.rest = after;
         self.tell(site.field, Value::Text(bytes));
@@ -276,11 +281,8 @@ impl<'a, T: Trace> Reader<'a, T> {
     #[inline(always)]
     pub(crate) fn topic_filter(&mut self, site: &'static Site) -> Result<TopicFilter<&'a [u8]>, DecodeError> {
         let (bytes, after) = self.prefixed(site)?;
-        let found = self.characters(bytes, site)?;
-        // `$share/` has a meaning since MQTT 5.0 only.
-        let fault = filter_fault(bytes, found.wildcard(), self.version().has_properties());
-        if fault.is_some() {
-            self.filter_fault(fault, site)?;
+        if !is_plain_filter(bytes) {
+            self.unusual_filter(bytes, site)?;
         }
         self.rest = after;
         self.tell(site.field, Value::Text(bytes));
@@ -288,7 +290,12 @@ impl<'a, T: Trace> Reader<'a, T> {
     }
 
     #[cold]
-    fn filter_fault(&self, fault: Option<TextError>, site: &'static Site) -> Result<(), DecodeError> {
+    fn unusual_filter(&self, bytes: &[u8], site: &'static Site) -> Result<(), DecodeError> {
+        if scan::is_unusual(bytes) {
+            self.unusual_text(bytes, site)?;
+        }
+        // `$share/` has a meaning since MQTT 5.0 only.
+        let fault = filter_fault(bytes, self.version().has_properties());
         require!(self, fault != Some(TextError::Empty), Empty, site.field, &site.empty);
         require!(
             self,
@@ -318,22 +325,14 @@ impl<'a, T: Trace> Reader<'a, T> {
             site.field,
             &SHARE_NAME_INVALID
         );
+        require!(self, fault.is_none(), InvalidShare, site.field, &Rule::ANY);
         Ok(())
     }
 
-    /// Checks the characters of a text and tells whether a wildcard is among them.
+    /// The exact check of a text that is not printable ASCII.
     #[inline(always)]
-    fn characters(&self, bytes: &[u8], site: &'static Site) -> Result<scan::Found, DecodeError> {
-        let found = scan::scan(bytes);
-        if found.unusual() {
-            let fault = scan::judge(bytes, self.rules.policy.control_characters).err();
-            self.text_fault(fault, site)?;
-        }
-        Ok(found)
-    }
-
-    #[inline(always)]
-    fn text_fault(&self, fault: Option<TextError>, site: &'static Site) -> Result<(), DecodeError> {
+    fn unusual_text(&self, bytes: &[u8], site: &'static Site) -> Result<(), DecodeError> {
+        let fault = scan::judge(bytes, self.rules.policy.control_characters).err();
         require!(
             self,
             fault != Some(TextError::IllFormedUtf8),
@@ -355,6 +354,7 @@ impl<'a, T: Trace> Reader<'a, T> {
             site.field,
             &FORBIDDEN_CHARACTER
         );
+        require!(self, fault.is_none(), IllFormedUtf8, site.field, &Rule::ANY);
         Ok(())
     }
 

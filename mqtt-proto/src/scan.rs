@@ -1,11 +1,11 @@
-//! One pass over text: is it plain ASCII, and does it hold a wildcard?
+//! One pass over text: is it plain ASCII, does it hold a wildcard, and do those of a filter stand in their places?
 //!
 //! Nearly all text on the wire is printable ASCII. A pass over 16 bytes at a time, which compilers turn into vector
 //! instructions, settles that case; what is left goes through the exact check in [`judge`].
 
 use crate::{Choice, TextError};
 
-/// What one pass over text found. Both flags together: `NEITHER` means printable ASCII without wildcards.
+/// What one pass over text found. Neither flag means printable ASCII without wildcards.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found(u8);
 
@@ -26,6 +26,104 @@ impl Found {
     }
 }
 
+/// As many bytes as the vector instructions of nearly every machine handle at once.
+type Block = [u8; 16];
+
+/// How far above a space printable ASCII goes: a byte minus a space is below this, and no other byte is.
+const PRINTABLE: u8 = 0x7F - b' ';
+
+#[inline(always)]
+const fn above_space(byte: u8) -> u8 {
+    byte.wrapping_sub(b' ')
+}
+
+/// Zero for a wildcard. `+` and `#` differ in one bit.
+#[inline(always)]
+const fn from_wildcard(byte: u8) -> u8 {
+    (byte & !0x08) ^ b'#'
+}
+
+/// Looks at every byte once, and for wildcards only if they matter.
+#[inline(always)]
+fn scan<const WILDCARDS: bool>(bytes: &[u8]) -> Found {
+    let Some(last) = bytes.last_chunk() else {
+        return scan_short::<WILDCARDS>(bytes);
+    };
+    let mut extremes = Extremes::NONE.with::<WILDCARDS>(last);
+    let mut rest = bytes;
+    while let Some((block, tail)) = rest.split_first_chunk() {
+        if tail.is_empty() {
+            break;
+        }
+        extremes = extremes.with::<WILDCARDS>(block);
+        rest = tail;
+    }
+    extremes.found()
+}
+
+/// The extremes of all blocks, each at its place, so that the result is looked at once.
+#[derive(Clone, Copy)]
+struct Extremes {
+    highest: Block,
+    nearest: Block,
+}
+
+impl Extremes {
+    const NONE: Self = Self {
+        highest: [0; 16],
+        nearest: [u8::MAX; 16],
+    };
+
+    #[inline(always)]
+    fn with<const WILDCARDS: bool>(self, block: &Block) -> Self {
+        let Self { highest, nearest } = self;
+        Self {
+            highest: each(highest, *block, |highest, byte| highest.max(above_space(byte))),
+            nearest: if WILDCARDS {
+                each(nearest, *block, |nearest, byte| nearest.min(from_wildcard(byte)))
+            } else {
+                nearest
+            },
+        }
+    }
+
+    #[inline(always)]
+    fn found(self) -> Found {
+        // Not zero where a byte is too high, and where one is a wildcard.
+        let unusual = self.highest.map(|highest| highest.saturating_sub(PRINTABLE - 1));
+        let wildcard = self.nearest.map(|nearest| 1_u8.saturating_sub(nearest));
+        if !any(each(unusual, wildcard, |unusual, wildcard| unusual | wildcard)) {
+            return Found(0);
+        }
+        Found(u8::from(any(unusual)) | u8::from(any(wildcard)) << 1)
+    }
+}
+
+#[inline(always)]
+fn each(mut one: Block, other: Block, operation: impl Fn(u8, u8) -> u8) -> Block {
+    for (one, other) in one.iter_mut().zip(other) {
+        *one = operation(*one, other);
+    }
+    one
+}
+
+#[inline(always)]
+fn any(block: Block) -> bool {
+    u128::from_ne_bytes(block) != 0
+}
+
+/// Text in which wildcards mean nothing: is it something else than printable ASCII?
+#[inline(always)]
+pub(crate) fn is_unusual(bytes: &[u8]) -> bool {
+    scan::<false>(bytes).unusual()
+}
+
+/// A topic name.
+#[inline(always)]
+pub(crate) fn scan_topic(bytes: &[u8]) -> Found {
+    scan::<true>(bytes)
+}
+
 /// Ones in every byte, for arithmetic on eight bytes at a time.
 const ONES: u64 = u64::MAX / 0xFF;
 const HIGHS: u64 = ONES << 7;
@@ -37,115 +135,80 @@ const fn has_zero(word: u64) -> u64 {
 }
 
 #[inline(always)]
-const fn word(word: u64) -> Found {
-    let high = word & HIGHS;
-    let control = word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word & HIGHS;
-    let delete = has_zero(word ^ ONES.wrapping_mul(0x7F));
-    let plus = has_zero(word ^ ONES.wrapping_mul(b'+' as u64));
-    let hash = has_zero(word ^ ONES.wrapping_mul(b'#' as u64));
-    let (unusual, wildcard) = (high | control | delete, plus | hash);
-    if unusual | wildcard == 0 {
-        return Found(0);
-    }
+const fn word<const WILDCARDS: bool>(word: u64) -> Found {
+    let control = word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word;
+    let delete = word.wrapping_add(ONES);
+    // A byte above ASCII may carry into its neighbour; it is unusual by itself.
+    let unusual = (word | control | delete) & HIGHS;
+    let wildcard = if WILDCARDS {
+        has_zero((word & ONES.wrapping_mul(0xF7)) ^ ONES.wrapping_mul(b'#' as u64))
+    } else {
+        0
+    };
     Found((unusual != 0) as u8 | ((wildcard != 0) as u8) << 1)
 }
 
-/// What 16 bytes are, each at its place, so that several blocks can be put together before the result is looked at.
+/// Fewer than 17 bytes: two overlapping words, or one that is filled up with a harmless byte.
 #[inline(always)]
-fn block(bytes: &[u8; 16], found: &mut [u8; 16]) {
-    for (found, byte) in found.iter_mut().zip(bytes) {
-        let unusual = byte.wrapping_sub(0x20) >= 0x5F;
-        let wildcard = (*byte == b'+') | (*byte == b'#');
-        *found |= u8::from(unusual) | u8::from(wildcard) << 1;
-    }
-}
-
-/// Looks at every byte once.
-#[inline(always)]
-pub(crate) fn scan(bytes: &[u8]) -> Found {
-    let Some(last) = bytes.last_chunk::<16>() else {
-        return scan_short(bytes);
-    };
-    let mut found = [0; 16];
-    block(last, &mut found);
-    let mut rest = bytes;
-    while let Some((head, tail)) = rest.split_first_chunk::<16>() {
-        if tail.is_empty() {
-            break;
-        }
-        block(head, &mut found);
-        rest = tail;
-    }
-    if u128::from_ne_bytes(found) == 0 {
-        return Found(0);
-    }
-    Found(found.iter().fold(0, |all, found| all | found))
-}
-
-/// Fewer than 16 bytes: two overlapping words, or one that is filled up with a harmless byte.
-#[inline(always)]
-fn scan_short(bytes: &[u8]) -> Found {
+fn scan_short<const WILDCARDS: bool>(bytes: &[u8]) -> Found {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        return Found(word(u64::from_ne_bytes(*first)).0 | word(u64::from_ne_bytes(*last)).0);
+        let (first, last) = (u64::from_ne_bytes(*first), u64::from_ne_bytes(*last));
+        return Found(word::<WILDCARDS>(first).0 | word::<WILDCARDS>(last).0);
     }
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        return word(u64::from(u32::from_ne_bytes(*first)) << 32 | u64::from(u32::from_ne_bytes(*last)));
+        let (first, last) = (u32::from_ne_bytes(*first), u32::from_ne_bytes(*last));
+        return word::<WILDCARDS>(u64::from(first) << 32 | u64::from(last));
     }
     let filler = ONES.wrapping_mul(u64::from(b' '));
-    word(bytes.iter().fold(filler, |word, byte| word << 8 | u64::from(*byte)))
+    word::<WILDCARDS>(bytes.iter().fold(filler, |word, byte| word << 8 | u64::from(*byte)))
 }
 
-/// Whether every wildcard of a filter stands in its place: alone in its level, and `#` in the last one.
+/// Whether a filter is printable ASCII with every wildcard in its place: alone in its level, and `#` in the last one.
+/// Nothing is said of a filter for which this is false, and nothing of share names.
 ///
 /// Looks at every byte together with the one before it. The filter behaves as if a slash stood before and behind it.
 #[inline(always)]
-pub(crate) fn wildcards_in_place(bytes: &[u8]) -> bool {
-    let (Some((_, before)), Some((_, after))) = (bytes.split_last(), bytes.split_first()) else {
-        return true;
+pub(crate) fn is_plain_filter(bytes: &[u8]) -> bool {
+    let (Some((last, before)), Some((_, after))) = (bytes.split_last(), bytes.split_first()) else {
+        return false;
     };
-    if before.len() >= 16 {
-        return in_place_by::<16>(before, after);
+    let (Some(end_before), Some(end_after)) = (before.last_chunk(), after.last_chunk()) else {
+        return is_plain_short_filter(bytes, before, after);
+    };
+    let (mut rest_before, mut rest_after) = (before, after);
+    while let (Some((before, tail_before)), Some((after, tail_after))) =
+        (rest_before.split_first_chunk(), rest_after.split_first_chunk())
+    {
+        if any(neighbours(before, after)) {
+            return false;
+        }
+        (rest_before, rest_after) = (tail_before, tail_after);
     }
-    if before.len() >= 8 {
-        return in_place_by::<8>(before, after);
-    }
-    !before
-        .iter()
-        .zip(after)
-        .any(|(before, after)| misplaced(*before, *after))
+    // The last byte stands behind another and before none.
+    above_space(*last) < PRINTABLE && !any(neighbours(end_before, end_after))
 }
 
-/// The same for at least `N` pairs of neighbours, `N` at a time; the last block may overlap the one before it.
+/// Not zero where a byte is not printable ASCII, or may not stand before the one behind it.
 #[inline(always)]
-fn in_place_by<const N: usize>(mut before: &[u8], mut after: &[u8]) -> bool {
-    let mut wrong = [0_u8; N];
-    if let (Some(before), Some(after)) = (before.last_chunk(), after.last_chunk()) {
-        neighbours(before, after, &mut wrong);
-    }
-    while let (Some((one, rest)), Some((other, rest_after))) = (before.split_first_chunk(), after.split_first_chunk()) {
-        neighbours(one, other, &mut wrong);
-        (before, after) = (rest, rest_after);
-    }
-    wrong.iter().fold(0, |all, wrong| all | wrong) == 0
+fn neighbours(before: &Block, after: &Block) -> Block {
+    each(*before, *after, |before, after| {
+        let misplaced = if misplaced(before, after) { u8::MAX } else { 0 };
+        above_space(before).saturating_sub(PRINTABLE - 1) | misplaced
+    })
 }
 
 #[inline(always)]
-fn neighbours<const N: usize>(before: &[u8; N], after: &[u8; N], wrong: &mut [u8; N]) {
-    let mut found = [0_u8; N];
-    for (found, (before, after)) in found.iter_mut().zip(before.iter().zip(after)) {
-        *found = u8::from(misplaced(*before, *after));
-    }
-    for (wrong, found) in wrong.iter_mut().zip(found) {
-        *wrong |= found;
-    }
+fn is_plain_short_filter(bytes: &[u8], before: &[u8], after: &[u8]) -> bool {
+    let in_place = |(before, after): (&u8, &u8)| !misplaced(*before, *after);
+    let found = scan_short::<true>(bytes);
+    !found.unusual() && (!found.wildcard() || before.iter().zip(after).all(in_place))
 }
 
 /// Whether a byte may not follow another for the sake of a wildcard.
 #[inline(always)]
 const fn misplaced(before: u8, after: u8) -> bool {
-    // `+` and `#` differ in one bit.
-    let wildcard_after = after & !0x08 == b'#';
     let (slash_before, slash_after) = (before == b'/', after == b'/');
+    let wildcard_after = from_wildcard(after) == 0;
     (wildcard_after & !slash_before) | ((before == b'+') & !slash_after) | (before == b'#')
 }
 
@@ -172,7 +235,7 @@ fn is_control_or_non_character(character: char) -> bool {
 /// The whole check of a text that may hold wildcards.
 #[inline]
 pub(crate) fn check(bytes: &[u8], control_characters: Choice) -> Result<Found, TextError> {
-    let found = scan(bytes);
+    let found = scan_topic(bytes);
     if found.unusual() {
         judge(bytes, control_characters)?;
     }
@@ -187,12 +250,13 @@ mod tests {
     #[test]
     fn the_fast_pass_sees_what_a_slow_one_sees_at_every_length_and_place() {
         for len in 0..70 {
-            assert_eq!(scan(&std::vec![b'a'; len]).0, 0);
+            assert_eq!(scan_topic(&std::vec![b'a'; len]).0, 0);
             for place in 0..len {
                 for byte in 0..=255_u8 {
                     let mut text: Vec<u8> = std::vec![b'a'; len];
                     text[place] = byte;
-                    let found = scan(&text);
+                    let found = scan_topic(&text);
+                    assert_eq!(is_unusual(&text), found.unusual());
                     assert_eq!(
                         found.unusual(),
                         !(0x20..0x7F).contains(&byte),
@@ -202,6 +266,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_fast_pass_over_filters_agrees_with_the_exact_check_at_every_length_and_place() {
+        for len in 1..70 {
+            for place in 0..len {
+                for byte in [b'+', b'#', b'/', b'a', b'~', 0x1F, 0x7F, 0x80, 0xFF] {
+                    for (slash_before, slash_after) in [(false, false), (true, false), (false, true), (true, true)] {
+                        let mut filter: Vec<u8> = std::vec![b'a'; len];
+                        filter[place] = byte;
+                        if slash_before && place > 0 {
+                            filter[place - 1] = b'/';
+                        }
+                        if slash_after && place + 1 < len {
+                            filter[place + 1] = b'/';
+                        }
+                        let valid = crate::topic::filter_fault(&filter, false).is_none();
+                        let plain = valid && filter.iter().all(|byte| (0x20..0x7F).contains(byte));
+                        assert_eq!(is_plain_filter(&filter), plain, "{byte:02x} at {place} of {len}");
+                    }
+                }
+            }
+        }
+        assert!(!is_plain_filter(b""));
     }
 
     #[test]

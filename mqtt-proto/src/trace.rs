@@ -20,6 +20,9 @@ pub enum Value<'a> {
 
 /// Hears of every field.
 pub(crate) trait Trace {
+    /// Whether it hears nothing, so that fields need not be read one by one.
+    const IS_SILENT: bool = false;
+
     fn field(&mut self, field: Field, range: Range<usize>, value: Value<'_>);
 }
 
@@ -28,6 +31,8 @@ pub(crate) trait Trace {
 pub(crate) struct Silent;
 
 impl Trace for Silent {
+    const IS_SILENT: bool = true;
+
     #[inline(always)]
     fn field(&mut self, _: Field, _: Range<usize>, _: Value<'_>) {}
 }
@@ -42,6 +47,8 @@ impl<F: FnMut(Field, Range<usize>, Value<'_>)> Trace for Observer<F> {
 }
 
 impl<T: Trace> Trace for &mut T {
+    const IS_SILENT: bool = T::IS_SILENT;
+
     #[inline(always)]
     fn field(&mut self, field: Field, range: Range<usize>, value: Value<'_>) {
         T::field(self, field, range, value);

@@ -67,6 +67,12 @@ pub(crate) fn to_slice<P: Body>(packet: &P, version: Version, buffer: &mut [u8])
             .ok_or(EncodeError::BufferTooSmall { needed: short.len() })? = short;
         return Ok(short.len());
     }
+    whole_to_slice(packet, version, buffer)
+}
+
+/// A function of its own for each packet, so that one does not pay for the registers that another needs.
+#[inline(never)]
+fn whole_to_slice<P: Body>(packet: &P, version: Version, buffer: &mut [u8]) -> Result<usize, EncodeError> {
     let Sizes { remaining, total } = sizes(packet, version)?;
     let place = buffer
         .get_mut(..total)

@@ -17,7 +17,7 @@ pub use auth::Auth;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
-pub(crate) use encode::{Body, Sizes, body, section_len, write_section};
+pub(crate) use encode::{Body, Sizes, body, fits, section_len, write_section};
 pub use publish::Publish;
 pub use suback::{SubAck, SubAckCodes};
 pub use subscribe::{Filters, FiltersBuilder, RetainHandling, Subscribe, Subscription, SubscriptionOptions};
@@ -249,7 +249,7 @@ impl<B: AsRef<[u8]>> Packet<B> {
             Self::Disconnect(packet) => Self::Disconnect(packet.fit(version, limit)?),
             Self::Auth(packet) => Self::Auth(packet.fit(version, limit)?),
             other => {
-                encode::fits(other.encoded_len(version)?, limit)?;
+                fits(other.encoded_len(version)?, limit)?;
                 other
             }
         })

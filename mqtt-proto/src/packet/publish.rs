@@ -133,15 +133,56 @@ impl<B: AsRef<[u8]>> Publish<B> {
     /// # Errors
     /// As for [`encode`](Self::encode).
     pub fn encode_head(&self, version: Version, payload_len: u32, buffer: &mut [u8]) -> Result<usize, EncodeError> {
-        let head = self.head_len(version)?;
-        let payload_len = usize::try_from(payload_len).unwrap_or(usize::MAX);
-        let sizes = super::Sizes::of(head.saturating_add(payload_len))?;
-        let needed = sizes.total.saturating_sub(payload_len);
+        let (needed, remaining) = self.head_sizes(version, payload_len)?;
         let place = buffer.get_mut(..needed).ok_or(EncodeError::BufferTooSmall { needed })?;
         let mut sink = crate::sink::SliceSink(place);
-        sink.put_header(first_byte(self.delivery, self.retain), sizes.remaining);
+        sink.put_header(first_byte(self.delivery, self.retain), remaining);
         self.write_head(version, &mut sink);
         Ok(needed)
+    }
+
+    /// The same, appended to a buffer.
+    ///
+    /// ```
+    /// # use mqtt_proto::*;
+    /// let publish = Publish {
+    ///     delivery: Delivery::AtMostOnce,
+    ///     retain: false,
+    ///     topic: Some(TopicName::new("t").unwrap()),
+    ///     properties: Properties::empty(),
+    ///     payload: &b""[..],
+    /// };
+    /// let mut buffer = bytes::BytesMut::new();
+    /// publish.encode_head_to(Version::V3_1_1, 1000, &mut buffer)?;
+    /// assert_eq!(buffer[..], [0x30, 0xEB, 0x07, 0x00, 0x01, b't']);
+    /// # Ok::<(), EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`encode`](Self::encode).
+    #[cfg(feature = "alloc")]
+    pub fn encode_head_to(
+        &self,
+        version: Version,
+        payload_len: u32,
+        buffer: &mut impl bytes::BufMut,
+    ) -> Result<usize, EncodeError> {
+        let (needed, remaining) = self.head_sizes(version, payload_len)?;
+        if buffer.remaining_mut() < needed {
+            return Err(EncodeError::BufferTooSmall { needed });
+        }
+        let mut sink = crate::sink::BufSink::new(buffer);
+        sink.put_header(first_byte(self.delivery, self.retain), remaining);
+        self.write_head(version, &mut sink);
+        sink.flush();
+        Ok(needed)
+    }
+
+    /// The length of a head, and the Remaining Length in it.
+    fn head_sizes(&self, version: Version, payload_len: u32) -> Result<(usize, u32), EncodeError> {
+        let payload_len = usize::try_from(payload_len).unwrap_or(usize::MAX);
+        let sizes = super::Sizes::of(self.head_len(version)?.saturating_add(payload_len))?;
+        Ok((sizes.total.saturating_sub(payload_len), sizes.remaining))
     }
 
     /// Topic, packet identifier and properties.

@@ -5,6 +5,7 @@ use crate::error::{Rule, require};
 use crate::reader::{Reader, Site};
 use crate::sink::Sink;
 use crate::storage::{Draft, InSlice, Storage};
+use crate::topic::is_plain_filter;
 use crate::trace::{Silent, Trace};
 use crate::{
     DecodeError, EncodeError, Field, PacketId, PacketType, Properties, QoS, Rules, TopicFilter, Version, section,
@@ -65,6 +66,7 @@ const QOS: u8 = 0x03;
 const NO_LOCAL: u8 = 0x04;
 const RETAIN_AS_PUBLISHED: u8 = 0x08;
 const RETAIN_HANDLING_SHIFT: u32 = 4;
+const RESERVED: u8 = 0xC0;
 
 impl SubscriptionOptions {
     /// This QoS, and nothing else asked for.
@@ -176,6 +178,16 @@ impl<'a> Filters<&'a [u8]> {
     fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {
         let bytes = reader.peek();
         let v5 = reader.version().has_properties();
+        let plain = if T::IS_SILENT { check_plain(bytes, v5) } else { None };
+        if let Some(extended) = plain {
+            reader.remainder();
+            return Ok(Self {
+                bytes,
+                extended,
+                pseudo_shared: false,
+                qos_only: false,
+            });
+        }
         let (mut extended, mut pseudo_shared) = (false, false);
         reader.mark();
         require!(
@@ -219,14 +231,36 @@ impl<'a> Filters<&'a [u8]> {
     }
 }
 
+/// Whether these are filters about which nothing needs a closer look, as nearly all are; then, whether they have options
+/// beyond the QoS.
+///
+/// Whatever passes here, [`Filters::read`] lets pass too.
 #[inline(always)]
+fn check_plain(mut rest: &[u8], v5: bool) -> Option<bool> {
+    let unwanted = if v5 { RESERVED } else { !QOS };
+    let mut all = 0;
+    while let Some((filter, options, tail)) = split_subscription(rest) {
+        // Both bits of the QoS, or both of the Retain Handling.
+        let threes = options & options << 1 & 0x22;
+        if options & unwanted | threes != 0 || !is_plain_filter(filter) {
+            return None;
+        }
+        all |= options;
+        rest = tail;
+        if rest.is_empty() {
+            return Some(all & !QOS != 0);
+        }
+    }
+    None
+}
+
 fn check_options<T: Trace>(bits: u8, v5: bool, reader: &Reader<'_, T>) -> Result<(), DecodeError> {
-    static RESERVED: Rule = Rule::new("MQTT-3.8.3-5", "MQTT-3.8.3-4");
+    static RESERVED_BITS: Rule = Rule::new("MQTT-3.8.3-5", "MQTT-3.8.3-4");
     static QOS_3: Rule = Rule::new("U5-3.8.3-a", "MQTT-3.8.3-4");
     static RETAIN_HANDLING_3: Rule = Rule::v5("U5-3.8.3-b");
     let field = Field::SubscriptionOptions;
-    let reserved = if v5 { 0xC0 } else { !QOS };
-    require!(reader, bits & reserved == 0, ReservedBitsSet, field, &RESERVED);
+    let reserved = if v5 { RESERVED } else { !QOS };
+    require!(reader, bits & reserved == 0, ReservedBitsSet, field, &RESERVED_BITS);
     require!(reader, bits & QOS != QOS, InvalidSubscriptionQoS, field, &QOS_3);
     require!(
         reader,
@@ -250,6 +284,7 @@ impl Filters<bytes::Bytes> {
 
 impl<B: AsRef<[u8]>> Filters<B> {
     /// The filters with their options, in order.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Subscription<&[u8]>> + Clone {
         let (mut rest, mask) = (self.bytes.as_ref(), if self.qos_only { QOS } else { 0xFF });
         core::iter::from_fn(move || {
@@ -287,6 +322,7 @@ impl<B: AsRef<[u8]>> Filters<B> {
 }
 
 /// Takes one filter and its options off the front of checked bytes.
+#[inline]
 fn split_subscription(bytes: &[u8]) -> Option<(&[u8], u8, &[u8])> {
     let (len, rest) = bytes.split_first_chunk::<2>()?;
     let (filter, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;

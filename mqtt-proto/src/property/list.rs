@@ -4,7 +4,6 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::num::{NonZeroU16, NonZeroU32};
 
-use super::id::Shape;
 use super::{PayloadFormat, Property, Section, SubscriptionId};
 use crate::sink::Sink;
 use crate::varint::{self, Varint};
@@ -282,36 +281,56 @@ impl core::iter::FusedIterator for PropertyIter<'_> {}
 #[inline]
 fn take<'p>(rest: &mut &'p [u8]) -> Option<Property<&'p [u8]>> {
     let [number] = take_array(rest)?;
-    let id = PropertyId::from_number(number)?;
-    Some(match id.shape() {
-        Shape::Flag => {
-            let [byte] = take_array(rest)?;
-            flag(id, byte == 1)?
-        }
-        Shape::Two | Shape::TwoNonZero => two(id, u16::from_be_bytes(take_array(rest)?))?,
-        Shape::Four | Shape::FourNonZero => four(id, u32::from_be_bytes(take_array(rest)?))?,
-        Shape::Varint => {
-            let Varint::Value { value, len } = varint::read(rest) else {
-                return None;
-            };
-            *rest = rest.get(usize::from(len)..)?;
-            Property::SubscriptionIdentifier(SubscriptionId::new(value)?)
-        }
-        Shape::Text => text(id, Text(take_prefixed(rest)?))?,
-        Shape::Topic => Property::ResponseTopic(TopicName(take_prefixed(rest)?)),
-        Shape::Binary => binary(id, Binary(take_prefixed(rest)?))?,
-        Shape::Pair => Property::UserProperty(Text(take_prefixed(rest)?), Text(take_prefixed(rest)?)),
+    macro_rules! property {
+        ($variant:ident, $take:ident) => {
+            Property::$variant($take(rest)?)
+        };
+    }
+    Some(match PropertyId::from_number(number)? {
+        PropertyId::PayloadFormatIndicator => Property::PayloadFormatIndicator(match take_flag(rest)? {
+            true => PayloadFormat::Utf8,
+            false => PayloadFormat::Unspecified,
+        }),
+        PropertyId::MessageExpiryInterval => property!(MessageExpiryInterval, take_u32),
+        PropertyId::ContentType => property!(ContentType, take_text),
+        PropertyId::ResponseTopic => Property::ResponseTopic(TopicName(take_prefixed(rest)?)),
+        PropertyId::CorrelationData => property!(CorrelationData, take_binary),
+        PropertyId::SubscriptionIdentifier => property!(SubscriptionIdentifier, take_subscription_id),
+        PropertyId::SessionExpiryInterval => property!(SessionExpiryInterval, take_u32),
+        PropertyId::AssignedClientIdentifier => property!(AssignedClientIdentifier, take_text),
+        PropertyId::ServerKeepAlive => property!(ServerKeepAlive, take_u16),
+        PropertyId::AuthenticationMethod => property!(AuthenticationMethod, take_text),
+        PropertyId::AuthenticationData => property!(AuthenticationData, take_binary),
+        PropertyId::RequestProblemInformation => property!(RequestProblemInformation, take_flag),
+        PropertyId::WillDelayInterval => property!(WillDelayInterval, take_u32),
+        PropertyId::RequestResponseInformation => property!(RequestResponseInformation, take_flag),
+        PropertyId::ResponseInformation => property!(ResponseInformation, take_text),
+        PropertyId::ServerReference => property!(ServerReference, take_text),
+        PropertyId::ReasonString => property!(ReasonString, take_text),
+        PropertyId::ReceiveMaximum => Property::ReceiveMaximum(NonZeroU16::new(take_u16(rest)?)?),
+        PropertyId::TopicAliasMaximum => property!(TopicAliasMaximum, take_u16),
+        PropertyId::TopicAlias => Property::TopicAlias(NonZeroU16::new(take_u16(rest)?)?),
+        PropertyId::MaximumQoS => Property::MaximumQoS(match take_flag(rest)? {
+            true => QoS::AtLeastOnce,
+            false => QoS::AtMostOnce,
+        }),
+        PropertyId::RetainAvailable => property!(RetainAvailable, take_flag),
+        PropertyId::UserProperty => Property::UserProperty(take_text(rest)?, take_text(rest)?),
+        PropertyId::MaximumPacketSize => Property::MaximumPacketSize(NonZeroU32::new(take_u32(rest)?)?),
+        PropertyId::WildcardSubscriptionAvailable => property!(WildcardSubscriptionAvailable, take_flag),
+        PropertyId::SubscriptionIdentifierAvailable => property!(SubscriptionIdentifierAvailable, take_flag),
+        PropertyId::SharedSubscriptionAvailable => property!(SharedSubscriptionAvailable, take_flag),
     })
 }
 
-#[inline]
+#[inline(always)]
 fn take_array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (bytes, tail) = rest.split_first_chunk::<N>()?;
     *rest = tail;
     Some(*bytes)
 }
 
-#[inline]
+#[inline(always)]
 fn take_prefixed<'p>(rest: &mut &'p [u8]) -> Option<&'p [u8]> {
     let len = u16::from_be_bytes(take_array(rest)?);
     let (bytes, tail) = rest.split_at_checked(usize::from(len))?;
@@ -319,65 +338,36 @@ fn take_prefixed<'p>(rest: &mut &'p [u8]) -> Option<&'p [u8]> {
     Some(bytes)
 }
 
-#[inline]
-fn flag<B: AsRef<[u8]>>(id: PropertyId, set: bool) -> Option<Property<B>> {
-    Some(match id {
-        PropertyId::PayloadFormatIndicator => Property::PayloadFormatIndicator(if set {
-            PayloadFormat::Utf8
-        } else {
-            PayloadFormat::Unspecified
-        }),
-        PropertyId::RequestProblemInformation => Property::RequestProblemInformation(set),
-        PropertyId::RequestResponseInformation => Property::RequestResponseInformation(set),
-        PropertyId::MaximumQoS => Property::MaximumQoS(if set { QoS::AtLeastOnce } else { QoS::AtMostOnce }),
-        PropertyId::RetainAvailable => Property::RetainAvailable(set),
-        PropertyId::WildcardSubscriptionAvailable => Property::WildcardSubscriptionAvailable(set),
-        PropertyId::SubscriptionIdentifierAvailable => Property::SubscriptionIdentifierAvailable(set),
-        PropertyId::SharedSubscriptionAvailable => Property::SharedSubscriptionAvailable(set),
-        _ => return None,
-    })
+#[inline(always)]
+fn take_flag(rest: &mut &[u8]) -> Option<bool> {
+    take_array(rest).map(|[byte]| byte == 1)
 }
 
-#[inline]
-fn two<B: AsRef<[u8]>>(id: PropertyId, number: u16) -> Option<Property<B>> {
-    Some(match id {
-        PropertyId::ServerKeepAlive => Property::ServerKeepAlive(number),
-        PropertyId::TopicAliasMaximum => Property::TopicAliasMaximum(number),
-        PropertyId::ReceiveMaximum => Property::ReceiveMaximum(NonZeroU16::new(number)?),
-        PropertyId::TopicAlias => Property::TopicAlias(NonZeroU16::new(number)?),
-        _ => return None,
-    })
+#[inline(always)]
+fn take_u16(rest: &mut &[u8]) -> Option<u16> {
+    take_array(rest).map(u16::from_be_bytes)
 }
 
-#[inline]
-fn four<B: AsRef<[u8]>>(id: PropertyId, number: u32) -> Option<Property<B>> {
-    Some(match id {
-        PropertyId::MessageExpiryInterval => Property::MessageExpiryInterval(number),
-        PropertyId::SessionExpiryInterval => Property::SessionExpiryInterval(number),
-        PropertyId::WillDelayInterval => Property::WillDelayInterval(number),
-        PropertyId::MaximumPacketSize => Property::MaximumPacketSize(NonZeroU32::new(number)?),
-        _ => return None,
-    })
+#[inline(always)]
+fn take_u32(rest: &mut &[u8]) -> Option<u32> {
+    take_array(rest).map(u32::from_be_bytes)
 }
 
-#[inline]
-fn text<B: AsRef<[u8]>>(id: PropertyId, text: Text<B>) -> Option<Property<B>> {
-    Some(match id {
-        PropertyId::ContentType => Property::ContentType(text),
-        PropertyId::AssignedClientIdentifier => Property::AssignedClientIdentifier(text),
-        PropertyId::AuthenticationMethod => Property::AuthenticationMethod(text),
-        PropertyId::ResponseInformation => Property::ResponseInformation(text),
-        PropertyId::ServerReference => Property::ServerReference(text),
-        PropertyId::ReasonString => Property::ReasonString(text),
-        _ => return None,
-    })
+#[inline(always)]
+fn take_subscription_id(rest: &mut &[u8]) -> Option<SubscriptionId> {
+    let Varint::Value { value, len } = varint::read(rest) else {
+        return None;
+    };
+    *rest = rest.get(usize::from(len)..)?;
+    SubscriptionId::new(value)
 }
 
-#[inline]
-fn binary<B: AsRef<[u8]>>(id: PropertyId, data: Binary<B>) -> Option<Property<B>> {
-    Some(match id {
-        PropertyId::CorrelationData => Property::CorrelationData(data),
-        PropertyId::AuthenticationData => Property::AuthenticationData(data),
-        _ => return None,
-    })
+#[inline(always)]
+fn take_text<'p>(rest: &mut &'p [u8]) -> Option<Text<&'p [u8]>> {
+    take_prefixed(rest).map(Text)
+}
+
+#[inline(always)]
+fn take_binary<'p>(rest: &mut &'p [u8]) -> Option<Binary<&'p [u8]>> {
+    take_prefixed(rest).map(Binary)
 }

@@ -42,11 +42,13 @@ impl<B: AsRef<[u8]>> TopicFilter<B> {
     /// If they are not valid text, empty, or have a wildcard or share name out of place.
     pub fn from_bytes_for(version: Version, bytes: B) -> Result<Self, TextError> {
         fits(bytes.as_ref())?;
-        let found = scan::check(bytes.as_ref(), Choice::Accept)?;
-        match fault(bytes.as_ref(), found.wildcard(), version.has_properties()) {
-            Some(fault) => Err(fault),
-            None => Ok(Self(bytes)),
+        if !is_plain(bytes.as_ref()) {
+            scan::check(bytes.as_ref(), Choice::Accept)?;
+            if let Some(fault) = fault(bytes.as_ref(), version.has_properties()) {
+                return Err(fault);
+            }
         }
+        Ok(Self(bytes))
     }
 
     /// The share name and the filter behind it, if this is a shared subscription.
@@ -71,8 +73,9 @@ impl<B: AsRef<[u8]>> TopicFilter<B> {
 
     /// Whether this is a filter by the rules of MQTT 5.0 too: 3.1.1 knows no shared subscriptions and lets more pass.
     #[must_use]
+    #[inline]
     pub fn is_valid_in_v5(&self) -> bool {
-        !begins_shared(self.as_bytes()) || fault(self.as_bytes(), true, true).is_none()
+        !begins_shared(self.as_bytes()) || fault(self.as_bytes(), true).is_none()
     }
 
     /// Whether a message with this topic belongs to the filter. Of a shared filter, only the part behind the share name
@@ -158,10 +161,15 @@ fn split_share(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((parts.next().unwrap_or_default(), parts.next().unwrap_or_default()))
 }
 
-/// What is wrong with a filter whose text is valid. `wildcard` tells that it may hold one; `shared` that `$share/` means
-/// a shared subscription, as it does since MQTT 5.0.
+/// Whether one pass can tell that this is a filter in every version, as it can of nearly all.
 #[inline(always)]
-pub(crate) fn fault(bytes: &[u8], wildcard: bool, shared: bool) -> Option<TextError> {
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    bytes.first() != Some(&b'$') && scan::is_plain_filter(bytes)
+}
+
+/// What is wrong with a filter whose text is valid. `shared` tells that `$share/` means a shared subscription, as it does
+/// since MQTT 5.0.
+pub(crate) fn fault(bytes: &[u8], shared: bool) -> Option<TextError> {
     if bytes.is_empty() {
         return Some(TextError::Empty);
     }
@@ -169,14 +177,9 @@ pub(crate) fn fault(bytes: &[u8], wildcard: bool, shared: bool) -> Option<TextEr
         let (group, filter) = split_share(bytes).unwrap_or_default();
         return share_fault(group, filter);
     }
-    if wildcard && !scan::wildcards_in_place(bytes) {
-        wildcard_fault(bytes)
-    } else {
-        None
-    }
+    wildcard_fault(bytes)
 }
 
-#[inline(never)]
 fn share_fault(group: &[u8], filter: &[u8]) -> Option<TextError> {
     if group.is_empty() {
         return Some(TextError::EmptyShareName);
@@ -187,7 +190,6 @@ fn share_fault(group: &[u8], filter: &[u8]) -> Option<TextError> {
     wildcard_fault(filter)
 }
 
-#[inline(never)]
 fn wildcard_fault(bytes: &[u8]) -> Option<TextError> {
     let mut levels = bytes.split(|byte| *byte == b'/').peekable();
     while let Some(level) = levels.next() {

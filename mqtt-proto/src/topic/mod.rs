@@ -4,6 +4,6 @@ mod filter;
 mod matching;
 mod name;
 
-pub(crate) use filter::fault as filter_fault;
 pub use filter::{ShareName, SharedFilter, TopicFilter};
+pub(crate) use filter::{fault as filter_fault, is_plain as is_plain_filter};
 pub use name::TopicName;
