@@ -1,0 +1,148 @@
+//! CONNECT and PUBLISH that have not arrived as a whole.
+
+use bytes::Bytes;
+use mqtt_proto::{
+    Connect, ConnectProperties, DecodeErrorKind, DecodedHead, Properties, Role, Rules, Text, Version,
+    decode_publish_head, peek_connect,
+};
+use mqtt_tests::hex;
+
+fn connect(version: Version, properties: ConnectProperties<Bytes>) -> Vec<u8> {
+    let packet = Connect {
+        version,
+        clean_start: true,
+        keep_alive: 60,
+        client_id: Text::new("device").expect("valid").to_owned(),
+        will: None,
+        username: Some(Text::new("behind it").expect("valid").to_owned()),
+        password: None,
+        properties,
+    };
+    let mut bytes = Vec::new();
+    packet.encode_to(version, &mut bytes).expect("a valid packet");
+    bytes
+}
+
+/// The client identifier is seen with its last byte, whatever is still missing, and nothing is seen before.
+fn is_seen_with_its_last_byte(bytes: &[u8], version: Version) {
+    let place = bytes
+        .windows(6)
+        .position(|window| window == b"device")
+        .expect("it is there");
+    for arrived in 0..=bytes.len() {
+        // The version is the one that the CONNECT states.
+        for rules in [Rules::new(Version::V3_1), Rules::new(Version::V5).sent_by(Role::Client)] {
+            let peek = peek_connect(&bytes[..arrived], &rules).expect("no fault");
+            match peek {
+                Some(peek) => assert_eq!((peek.version, peek.client_id.as_str()), (version, "device")),
+                None => assert!(arrived < place + 6, "{arrived} of {} bytes", bytes.len()),
+            }
+            assert_eq!(
+                peek.is_some(),
+                arrived >= place + 6,
+                "{arrived} of {} bytes",
+                bytes.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_client_identifier_is_seen_with_its_last_byte() {
+    for version in Version::ALL {
+        is_seen_with_its_last_byte(&connect(version, Properties::empty()), version);
+    }
+    for value in ["", "more than a length of one byte can say ".repeat(8).as_str()] {
+        let properties = ConnectProperties::<Bytes>::builder()
+            .session_expiry(9)
+            .user_property("n", value)
+            .build();
+        is_seen_with_its_last_byte(&connect(Version::V5, properties.expect("valid")), Version::V5);
+    }
+}
+
+#[test]
+fn a_fault_before_the_client_identifier_is_found_without_it() {
+    for (frame, kind) in [
+        ("30", DecodeErrorKind::UnexpectedPacketType),
+        ("11", DecodeErrorKind::ReservedBitsSet),
+        ("10 FFFFFFFF", DecodeErrorKind::LengthTooLong),
+        // A Property Length that goes on after its fourth byte.
+        (
+            "10 7F 0004 4D515454 05 02 003C FFFFFFFF",
+            DecodeErrorKind::LengthTooLong,
+        ),
+        // Whole, so that its faults are found.
+        ("10 06 0004 4D515455", DecodeErrorKind::UnknownProtocolName),
+        (
+            "10 0A 0004 4D515454 06 02 003C",
+            DecodeErrorKind::UnsupportedProtocolLevel,
+        ),
+        ("10 0A 0004 4D515454 04 03 003C", DecodeErrorKind::ReservedBitsSet),
+        ("10 0D 0004 4D515454 04 02 003C 0001 FF", DecodeErrorKind::IllFormedUtf8),
+        ("10 0C 0004 4D515454 05 02 003C 02 00", DecodeErrorKind::Overrun),
+        ("10 0A 0004 4D515454 04 02 003C", DecodeErrorKind::Missing),
+    ] {
+        let bytes = hex::bytes(frame);
+        let outcome = peek_connect(&bytes, &Rules::new(Version::V5));
+        assert_eq!(outcome.map_err(|error| error.kind()), Err(kind), "{frame}");
+    }
+    let (bytes, small) = (
+        connect(Version::V5, Properties::empty()),
+        Rules::new(Version::V5).limit(20),
+    );
+    let outcome = peek_connect(&bytes, &small);
+    assert_eq!(
+        outcome.map_err(|error| error.kind()),
+        Err(DecodeErrorKind::PacketTooLarge)
+    );
+}
+
+#[test]
+fn ill_formed_text_is_found_as_soon_as_the_client_identifier_is_there() {
+    let bytes = hex::bytes("10 7F 0004 4D515454 04 02 003C 0002 61FF");
+    for arrived in 0..bytes.len() {
+        assert_eq!(
+            peek_connect(&bytes[..arrived], &Rules::new(Version::V3_1_1)),
+            Ok(None),
+            "{arrived}"
+        );
+    }
+    let error = peek_connect(&bytes, &Rules::new(Version::V3_1_1)).expect_err("ill-formed");
+    assert_eq!((error.kind(), error.offset()), (DecodeErrorKind::IllFormedUtf8, 12));
+}
+
+#[test]
+fn a_topic_that_overruns_its_packet_is_refused_as_soon_as_its_length_is_there() {
+    let bytes = hex::bytes("30 05 0009 74 7575");
+    for version in Version::ALL {
+        for arrived in 0..=bytes.len() {
+            let outcome = decode_publish_head(&bytes[..arrived], &Rules::new(version));
+            if arrived < 4 {
+                assert!(
+                    matches!(outcome, Ok(DecodedHead::Incomplete { missing: 1.. })),
+                    "{arrived} bytes"
+                );
+            } else {
+                let error = outcome.expect_err("the topic is longer than the packet");
+                assert_eq!((error.kind(), error.offset()), (DecodeErrorKind::Overrun, 2));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_packet_that_ends_in_its_packet_identifier_is_refused_with_its_last_byte() {
+    let bytes = hex::bytes("32 04 0001 74 12");
+    for version in Version::ALL {
+        for arrived in 0..bytes.len() {
+            let outcome = decode_publish_head(&bytes[..arrived], &Rules::new(version));
+            assert!(
+                matches!(outcome, Ok(DecodedHead::Incomplete { missing: 1.. })),
+                "{arrived} bytes"
+            );
+        }
+        let error = decode_publish_head(&bytes, &Rules::new(version)).expect_err("half an identifier");
+        assert_eq!((error.kind(), error.offset()), (DecodeErrorKind::Missing, 5));
+    }
+}
