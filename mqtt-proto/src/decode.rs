@@ -7,6 +7,7 @@ use crate::{DecodeError, Field, Packet, PacketType, Publish, Rules};
 
 /// What the bytes at the start of a buffer are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Decoded<'a> {
     /// A packet.
     Packet {
@@ -100,6 +101,7 @@ const fn missing_of_header(bytes: &[u8]) -> usize {
 
 /// What the bytes at the start of a buffer are, for a PUBLISH whose payload is taken in pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum DecodedHead<'a> {
     /// A PUBLISH without its payload.
     Head {

@@ -33,14 +33,18 @@ use crate::{
 /// # Ok::<(), EncodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SharedPublish<B: AsRef<[u8]>> {
     version: Version,
     properties: Properties<section::Publish, B>,
     payload: B,
 }
 
+crate::impl_defmt!(SharedPublish);
+
 /// What a message has of its own for one subscriber.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PublishHead<'a> {
     /// QoS, packet identifier and repetition.
     pub delivery: Delivery,
@@ -331,6 +335,8 @@ fn acknowledged(packet: &mut [u8]) -> Result<&mut u8, PatchError> {
 
 /// Why an encoded packet cannot be patched. It is unchanged then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PatchError {

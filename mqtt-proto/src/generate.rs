@@ -11,8 +11,8 @@ use bytes::Bytes;
 use crate::{
     Auth, Binary, ConnAck, Connect, Delivery, Disconnect, Filters, Packet, PacketType, Policy, Properties, Property,
     PropertyId, PubAck, PubComp, PubRec, PubRel, Publish, QoS, Rules, Section, ShareName, SubAck, SubAckCodes,
-    SubAckReason, Subscribe, SubscriptionId, SubscriptionOptions, Text, TopicFilter, TopicFilters, TopicName, UnsubAck,
-    UnsubAckCodes, UnsubAckReason, Unsubscribe, VARINT_MAX, Version, Will, section,
+    SubAckReason, Subscribe, Subscription, SubscriptionId, SubscriptionOptions, Text, TopicFilter, TopicFilters,
+    TopicName, UnsubAck, UnsubAckCodes, UnsubAckReason, Unsubscribe, VARINT_MAX, Version, Will, section,
 };
 
 /// Characters up to this many, most of the time far fewer.
@@ -288,13 +288,20 @@ macro_rules! arbitrary_ack {
 
 arbitrary_ack! { PubAck PubRec PubRel PubComp }
 
+impl<'a> Arbitrary<'a> for Subscription<Bytes> {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let filter: TopicFilter<Bytes> = u.arbitrary()?;
+        let mut options: SubscriptionOptions = u.arbitrary()?;
+        options.no_local &= filter.shared().is_none();
+        Ok(Self { filter, options })
+    }
+}
+
 impl<'a> Arbitrary<'a> for Filters<Bytes> {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let mut builder = Self::builder();
         for _ in 0..u.int_in_range(1..=4)? {
-            let filter: TopicFilter<Bytes> = u.arbitrary()?;
-            let mut options: SubscriptionOptions = u.arbitrary()?;
-            options.no_local &= filter.shared().is_none();
+            let Subscription { filter, options } = u.arbitrary()?;
             builder = builder.filter(filter, options);
         }
         valid(builder.build())

@@ -50,6 +50,10 @@
 //! | `arbitrary` | random valid packets, for fuzzers and property tests |
 //! | `serde` | serialisation of packets, for fixtures, logs and tools |
 //! | `defmt` | compact logging on microcontrollers |
+//!
+//! They are there for all values. With `serde`, what owns its parts or is generic over them can be written and read back;
+//! what always borrows ([`ConnectPeek`], [`Decoded`], [`Explained`], [`PublishHead`]) and errors that point at a statement
+//! ([`DecodeError`], [`EncodeError`]) can be written only. `arbitrary` makes what a peer or a user could choose.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -112,6 +116,29 @@ macro_rules! impl_defmt {
     };
 }
 pub(crate) use impl_defmt;
+
+/// What borrows is logged like packets are.
+#[cfg(feature = "defmt")]
+mod log {
+    macro_rules! through_debug {
+        ($($name:ty),*) => {
+            $(
+                impl defmt::Format for $name {
+                    fn format(&self, f: defmt::Formatter<'_>) {
+                        defmt::Debug2Format(self).format(f);
+                    }
+                }
+            )*
+        };
+    }
+    through_debug!(
+        crate::ConnectPeek<'_>,
+        crate::Decoded<'_>,
+        crate::DecodedHead<'_>,
+        crate::Explained<'_>,
+        crate::PublishHead<'_>
+    );
+}
 
 pub use decode::{Decoded, DecodedHead, decode, decode_publish_head};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};

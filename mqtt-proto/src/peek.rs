@@ -8,6 +8,7 @@ use crate::{DecodeError, PacketType, Rules, Text, Version};
 
 /// What a server needs to know of a CONNECT before it decides who serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ConnectPeek<'a> {
     /// The version that the client speaks.
     pub version: Version,

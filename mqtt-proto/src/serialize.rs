@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::{
     Binary, Filters, Properties, Property, Section, ShareName, SubAckCodes, SubAckReason, Subscription, SubscriptionId,
@@ -247,5 +247,38 @@ impl<'de, B: AsRef<[u8]> + From<Vec<u8>>> Deserialize<'de> for UnsubAckCodes<B> 
                 .map_err(de::Error::custom)?
                 .convert(&mut |bytes| bytes.to_vec().into()),
         })
+    }
+}
+
+/// An error is written with its words; it points into the specification and cannot be read back.
+impl Serialize for crate::DecodeError {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let mut fields = serializer.serialize_struct("DecodeError", 5)?;
+        fields.serialize_field("kind", &self.kind())?;
+        fields.serialize_field("field", &self.field())?;
+        fields.serialize_field("offset", &self.offset())?;
+        fields.serialize_field("statement", self.statement())?;
+        fields.serialize_field("text", &Words(self))?;
+        fields.end()
+    }
+}
+
+/// A field of an explained packet is written with its place, its value and its words.
+impl Serialize for crate::Explained<'_> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let mut fields = serializer.serialize_struct("Explained", 4)?;
+        fields.serialize_field("range", &self.range)?;
+        fields.serialize_field("field", &self.field)?;
+        fields.serialize_field("value", &self.value)?;
+        fields.serialize_field("text", &Words(self))?;
+        fields.end()
+    }
+}
+
+struct Words<T>(T);
+
+impl<T: fmt::Display> Serialize for Words<T> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        serializer.collect_str(&self.0)
     }
 }

@@ -15,6 +15,8 @@ macro_rules! text_errors {
     ($($variant:ident => $statement:literal, $text:literal;)*) => {
         /// Why bytes are not the text, topic name or topic filter that was asked for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[non_exhaustive]
         pub enum TextError {

@@ -6,6 +6,8 @@ use crate::Field;
 
 /// What a field holds, as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Value<'a> {
     /// One byte of flags or a code.

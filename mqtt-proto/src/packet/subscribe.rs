@@ -116,12 +116,22 @@ impl SubscriptionOptions {
 
 /// One filter of a SUBSCRIBE with its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(bound(
+        serialize = "B: AsRef<[u8]>",
+        deserialize = "B: AsRef<[u8]> + From<alloc::vec::Vec<u8>>"
+    ))
+)]
 pub struct Subscription<B: AsRef<[u8]>> {
     /// What messages are wanted.
     pub filter: TopicFilter<B>,
     /// How.
     pub options: SubscriptionOptions,
 }
+
+crate::impl_defmt!(Subscription);
 
 /// The filters of a SUBSCRIBE: at least one. Bytes that were checked as a whole and are read lazily.
 ///

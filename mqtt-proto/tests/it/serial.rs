@@ -116,3 +116,32 @@ fn a_property_is_written_by_its_name() {
     let property: Property<&[u8]> = Property::ServerKeepAlive(60);
     assert_eq!(to_value(property).expect("written"), json!({ "ServerKeepAlive": 60 }));
 }
+
+#[test]
+fn small_values_survive_and_errors_are_written_with_their_words() {
+    use mqtt_proto::{
+        DecodeErrorKind, Field, PatchError, SectionKind, Subscription, SubscriptionOptions, TextError, TopicFilter,
+    };
+
+    fn round_trip<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + core::fmt::Debug>(value: &T) {
+        let text = serde_json::to_string(value).unwrap();
+        assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *value, "{text}");
+    }
+    round_trip(&TextError::Empty);
+    round_trip(&PatchError::NotPublish);
+    round_trip(&SectionKind::Will);
+    round_trip(&DecodeErrorKind::ZeroPacketId);
+    round_trip(&Field::TopicName);
+    round_trip(&Subscription::<Bytes> {
+        filter: TopicFilter::from_bytes(Bytes::from_static(b"a/+")).unwrap(),
+        options: SubscriptionOptions::default(),
+    });
+
+    let error = decode(&[0x00], &Rules::new(Version::V5)).unwrap_err();
+    let written = to_value(error).unwrap();
+    assert_eq!(written["offset"], 0);
+    assert_eq!(written["statement"], error.statement());
+    assert_eq!(written["text"], error.to_string());
+    let refused = to_value(mqtt_proto::EncodeError::Refused(error)).unwrap();
+    assert_eq!(refused["Refused"], written);
+}
