@@ -4,7 +4,7 @@
 
 # Crates with an API for others: feature powerset, docs as docs.rs builds them, and a committed
 # public-api.txt.
-LIBRARIES=(mqtt-proto)
+LIBRARIES=(mqtt-proto mqtt-session)
 
 # Crates with binaries for others.
 PROGRAMS=()
@@ -13,10 +13,10 @@ PROGRAMS=()
 REPOSITORY_ONLY=(mqtt-tests)
 
 # Crates with the determinism lints of clippy.toml, and without tokio below them.
-DETERMINISTIC=(mqtt-proto)
+DETERMINISTIC=(mqtt-proto mqtt-session)
 
 # The minimum version of Rust that is promised to users, by crate.
-MSRV_1_85=(mqtt-proto)
+MSRV_1_85=(mqtt-proto mqtt-session)
 MSRV_1_90=()
 
 # Builds without std: package, standard crates that exist for it, features (- for none), targets.
@@ -25,4 +25,6 @@ NO_STD=(
     "mqtt-proto core       -                     thumbv7em-none-eabihf thumbv6m-none-eabi wasm32-unknown-unknown"
     "mqtt-proto core,alloc alloc                 thumbv7em-none-eabihf wasm32-unknown-unknown"
     "mqtt-proto core,alloc alloc,extra-platforms thumbv6m-none-eabi"
+    "mqtt-session core,alloc - thumbv7em-none-eabihf wasm32-unknown-unknown"
+    "mqtt-session core,alloc extra-platforms thumbv6m-none-eabi"
 )

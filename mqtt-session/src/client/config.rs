@@ -1,0 +1,125 @@
+//! What a client is to be.
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use mqtt_proto::{Binary, Policy, Text, TextError, Version, Will};
+
+use crate::{HandOver, Limits, Loss, Reconnect, WhenFull};
+
+/// How a client begins its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CleanStart {
+    /// A client without a store begins anew, since it knows nothing of an earlier life, and resumes from then on. A client
+    /// with a store always resumes.
+    #[default]
+    ByStore,
+    /// Each connection begins anew. What was in flight when a connection ended is treated as lost.
+    Always,
+    /// The first connection resumes too, even without a store. A message of QoS 2 that an earlier life had received and
+    /// not completed can make the server's next one with the same identifier disappear.
+    Never,
+}
+
+/// What a client is to be. The defaults are MQTT 5.0 with a session of one hour.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// The version to speak. Default 5.0.
+    pub version: Version,
+    /// The name of the client. Empty: the server chooses one.
+    pub client_id: Text<Bytes>,
+    /// The user name.
+    pub username: Option<Text<Bytes>>,
+    /// The password.
+    pub password: Option<Binary<Bytes>>,
+    /// What the server publishes if the client vanishes.
+    pub will: Option<Will<Bytes>>,
+    /// After how many seconds without a packet PINGREQ is sent. Default 60. 0 turns it off.
+    pub keep_alive_seconds: u16,
+    /// How long the session outlives a connection, in seconds. Default 3600. MQTT 3 knows only 0 and not 0.
+    pub session_expiry_seconds: u32,
+    /// How the session begins.
+    pub clean_start: CleanStart,
+    /// Who says that a received message was handed over.
+    pub hand_over: HandOver,
+    /// Whether the session is kept in a store: `poll_store` then has batches, and promises wait for them. Default no.
+    pub is_stored: bool,
+    /// What happens when the queue is full.
+    pub when_full: WhenFull,
+    /// What becomes of messages in flight when the server has lost the session.
+    pub loss: Loss,
+    /// When a stream is to be opened again.
+    pub reconnect: Reconnect,
+    /// The bounds.
+    pub limits: Limits,
+    /// The choices that the specification leaves to a receiver.
+    pub policy: Policy,
+    /// The seed of all randomness: another one at each start.
+    pub seed: u64,
+}
+
+impl ClientConfig {
+    /// A client with this name.
+    ///
+    /// # Errors
+    /// If the name is not valid text.
+    pub fn new(client_id: impl Into<Bytes>) -> Result<Self, TextError> {
+        Ok(Self {
+            version: Version::V5,
+            client_id: Text::from_bytes(client_id.into())?,
+            username: None,
+            password: None,
+            will: None,
+            keep_alive_seconds: 60,
+            session_expiry_seconds: 3600,
+            clean_start: CleanStart::default(),
+            hand_over: HandOver::default(),
+            is_stored: false,
+            when_full: WhenFull::default(),
+            loss: Loss::default(),
+            reconnect: Reconnect::default(),
+            limits: Limits::default(),
+            policy: Policy::endpoint(),
+            seed: 0,
+        })
+    }
+
+    pub(super) const fn keep_alive(&self) -> Duration {
+        Duration::from_secs(self.keep_alive_seconds as u64)
+    }
+}
+
+macro_rules! setters {
+    ($($name:ident: $type:ty),* $(,)?) => {
+        impl ClientConfig {
+            $(
+                #[doc = concat!("Sets [`", stringify!($name), "`](Self::", stringify!($name), ").")]
+                #[must_use]
+                pub fn $name(mut self, value: $type) -> Self {
+                    self.$name = value;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    version: Version,
+    username: Option<Text<Bytes>>,
+    password: Option<Binary<Bytes>>,
+    will: Option<Will<Bytes>>,
+    keep_alive_seconds: u16,
+    session_expiry_seconds: u32,
+    clean_start: CleanStart,
+    hand_over: HandOver,
+    is_stored: bool,
+    when_full: WhenFull,
+    loss: Loss,
+    reconnect: Reconnect,
+    limits: Limits,
+    policy: Policy,
+    seed: u64,
+}

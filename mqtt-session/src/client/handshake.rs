@@ -1,0 +1,198 @@
+//! CONNECT, CONNACK and AUTH, and what the server has said about itself.
+
+use bytes::Bytes;
+use mqtt_proto::{
+    ConnAck, ConnAckReason, Connect, ConnectProperties, DisconnectReason, Packet, QoS, Role, Rules, Text, Version,
+};
+
+use super::{CleanStart, Client, Event, Phase};
+use crate::flow::Peer;
+use crate::timers::Timer;
+use crate::{Capability, Closed, Message, PublishError, Violation};
+
+/// What the server supports.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Capabilities {
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+    pub(super) wildcards: bool,
+    pub(super) shared: bool,
+    pub(super) identifiers: bool,
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self {
+            qos: QoS::ExactlyOnce,
+            retain: true,
+            wildcards: true,
+            shared: true,
+            identifiers: true,
+        }
+    }
+}
+
+impl Capabilities {
+    /// [MQTT-3.2.2-11, MQTT-3.2.2-14]
+    pub(super) fn allow(&self, message: &Message) -> Result<(), PublishError> {
+        if message.qos.bits() > self.qos.bits() {
+            return Err(PublishError::NotSupported(Capability::QoS));
+        }
+        if message.retain && !self.retain {
+            return Err(PublishError::NotSupported(Capability::Retain));
+        }
+        Ok(())
+    }
+}
+
+/// Whether trying again cannot help. A client that was displaced by another one of its name would displace it in turn.
+pub(super) const fn is_final(reason: &Closed) -> bool {
+    match reason {
+        Closed::ByHost(_) | Closed::StoreFailed | Closed::NotEncodable(_) => true,
+        Closed::Refused { reason, .. } => !matches!(
+            reason,
+            ConnAckReason::ServerUnavailable
+                | ConnAckReason::ServerBusy
+                | ConnAckReason::QuotaExceeded
+                | ConnAckReason::ConnectionRateExceeded
+                | ConnAckReason::UnspecifiedError
+        ),
+        Closed::Disconnected { reason, .. } => matches!(
+            reason,
+            DisconnectReason::SessionTakenOver
+                | DisconnectReason::NotAuthorized
+                | DisconnectReason::ServerMoved
+                | DisconnectReason::UseAnotherServer
+        ),
+        _ => false,
+    }
+}
+
+impl Client {
+    /// A stream is open: CONNECT goes first. [MQTT-3.1.0-1]
+    pub(super) fn begin(&mut self) {
+        self.phase = Phase::Connecting;
+        self.timers.clear(Timer::Reconnect);
+        self.timers.clear(Timer::Linger);
+        self.urgent.clear();
+        self.leaving = None;
+        self.outbox_len = 0;
+        self.may_stall = false;
+        let limits = &self.config.limits;
+        self.rules = Rules::new(self.config.version)
+            .sent_by(Role::Server)
+            .limit(limits.packet_bytes)
+            .policy(self.config.policy);
+        let handshake_until = self.flow.now.saturating_add(limits.handshake_timeout);
+        self.timers.set(Timer::Handshake, handshake_until);
+        if let Err(error) = self.write_connect() {
+            self.end(Closed::NotEncodable(error), None);
+        }
+    }
+
+    fn write_connect(&mut self) -> Result<(), mqtt_proto::EncodeError> {
+        let config = &self.config;
+        let connect = Connect {
+            version: config.version,
+            clean_start: self.begins_anew(),
+            keep_alive: config.keep_alive_seconds,
+            client_id: match &self.assigned_id {
+                Some(id) => Text::from_bytes(id.clone())?,
+                None => config.client_id.clone(),
+            },
+            will: config.will.clone(),
+            username: config.username.clone(),
+            password: config.password.clone(),
+            properties: self.connect_properties()?,
+        };
+        connect.encode_to(config.version, &mut self.urgent)?;
+        Ok(())
+    }
+
+    fn connect_properties(&self) -> Result<ConnectProperties<Bytes>, mqtt_proto::EncodeError> {
+        let config = &self.config;
+        if !config.version.has_properties() {
+            return Ok(ConnectProperties::empty());
+        }
+        let limits = &config.limits;
+        ConnectProperties::builder()
+            .session_expiry(config.session_expiry_seconds)
+            .receive_maximum(limits.receive_maximum.max(1))
+            .maximum_packet_size(limits.packet_bytes.max(5))
+            .topic_alias_maximum(limits.aliases_accepted)
+            .build()
+    }
+
+    fn begins_anew(&self) -> bool {
+        match self.config.clean_start {
+            CleanStart::Always => true,
+            CleanStart::Never => false,
+            CleanStart::ByStore => !self.may_resume || self.config.session_expiry_seconds == 0,
+        }
+    }
+
+    /// The server answered. [MQTT-3.2.2-4, MQTT-3.2.2-5]
+    pub(super) fn on_connack(&mut self, connack: &ConnAck<&[u8]>) -> Result<(), Closed> {
+        if connack.reason.is_error() {
+            return Err(Closed::Refused {
+                reason: connack.reason,
+                properties: connack.properties.to_owned(),
+            });
+        }
+        let anew = self.begins_anew();
+        if connack.session_present && anew {
+            return Err(Closed::Violation(Violation::SessionPresentWithoutSession));
+        }
+        // MQTT 3.1 cannot say whether it has the session; what it was asked for is taken as done.
+        let present = connack.session_present || self.config.version == Version::V3_1 && !anew;
+        if !present {
+            self.flow.lose_session();
+        }
+        self.may_resume = true;
+        self.adopt(connack);
+        self.phase = Phase::Connected;
+        self.timers.clear(Timer::Handshake);
+        self.pacing.opened(self.flow.now);
+        self.arm_ping();
+        self.flow.tell(Event::Connected {
+            session_present: connack.session_present,
+            properties: connack.properties.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// Takes over what the server says: limits, keep-alive, what it lacks.
+    fn adopt(&mut self, connack: &ConnAck<&[u8]>) {
+        let properties = &connack.properties;
+        self.capabilities = Capabilities {
+            qos: properties.maximum_qos().unwrap_or(QoS::ExactlyOnce),
+            retain: properties.retain_available().unwrap_or(true),
+            wildcards: properties.wildcard_available().unwrap_or(true),
+            shared: properties.shared_available().unwrap_or(true),
+            identifiers: properties.subscription_ids_available().unwrap_or(true),
+        };
+        // [MQTT-3.1.2-21]
+        let seconds = properties.server_keep_alive().unwrap_or(self.config.keep_alive_seconds);
+        self.keep_alive = core::time::Duration::from_secs(u64::from(seconds));
+        if let Some(id) = properties.assigned_client_id() {
+            self.assigned_id = Some(Bytes::copy_from_slice(id.as_bytes()));
+        }
+        self.flow.open(Peer {
+            version: self.config.version,
+            packet_bytes: properties
+                .maximum_packet_size()
+                .map_or(u32::MAX, core::num::NonZeroU32::get),
+            receive_maximum: properties
+                .receive_maximum()
+                .map_or(u16::MAX, core::num::NonZeroU16::get),
+            alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+        });
+    }
+
+    pub(super) fn write_farewell(&mut self, farewell: &mqtt_proto::Disconnect<Bytes>) {
+        let written = Packet::Disconnect(farewell.clone()).encode_to(self.config.version, &mut self.urgent);
+        if written.is_err() {
+            self.urgent.clear();
+        }
+    }
+}

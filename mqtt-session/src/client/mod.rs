@@ -1,0 +1,454 @@
+//! The client: from CONNECT to the last acknowledgement, over any number of connections.
+
+mod config;
+mod event;
+mod handshake;
+mod input;
+mod output;
+mod request;
+mod restore;
+
+pub use config::{CleanStart, ClientConfig};
+pub use event::Event;
+pub use request::RequestError;
+pub use restore::ClientRestore;
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+use mqtt_proto::{Disconnect, DisconnectReason, PubAckReason, ReasonCode, Rules};
+
+use crate::flow::{Flow, Manner};
+use crate::pacing::Pacing;
+use crate::random::Random;
+use crate::store::Batch;
+use crate::time::Instant;
+use crate::timers::{Timeout, Timer, Timers, waits_for_peer};
+use crate::{AcknowledgeError, Closed, DeliveryId, Message, Op, PublishError};
+use request::Requests;
+
+/// A client: one session with one server, over any number of connections.
+///
+/// There are four kinds of methods.
+///
+/// - **Inputs** tell what happened outside: `handle_*`. They return nothing.
+/// - **Commands** say what the host wants: [`publish`](Self::publish), [`subscribe`](Self::subscribe) and so on. What they
+///   refuse has changed nothing.
+/// - **Outputs** say what is to be done: [`poll_store`](Self::poll_store), [`poll_transmit`](Self::poll_transmit),
+///   [`poll_event`](Self::poll_event), [`poll_timeout`](Self::poll_timeout). They may be asked in any order and at any
+///   time.
+/// - **Questions** change nothing.
+///
+/// # The contract
+///
+/// 1. No input panics.
+/// 2. What the server does wrong ends the connection with one [`Event::Closed`], the last event of that connection. The
+///    bytes of a farewell may still be to be sent: [`is_drained`](Self::is_drained).
+/// 3. Any split of the input gives the same outputs.
+/// 4. [`poll_timeout`](Self::poll_timeout) is one deadline or none; [`handle_timeout`](Self::handle_timeout) moves it.
+/// 5. Time is what the host says; it never goes back here. The same inputs give the same outputs.
+/// 6. Everything is bounded: see [`Limits`](crate::Limits).
+#[derive(Clone, Debug)]
+pub struct Client {
+    config: ClientConfig,
+    flow: Flow<Event>,
+    phase: Phase,
+    /// The name that the server gave a client without one.
+    assigned_id: Option<Bytes>,
+    /// The server may have a session that this client knows all about.
+    may_resume: bool,
+    rules: Rules,
+    requests: Requests,
+    capabilities: handshake::Capabilities,
+    keep_alive: Duration,
+    timers: Timers,
+    pacing: Pacing,
+    random: Random,
+    /// Encoded packets that leave before everything else, or last of all.
+    urgent: Vec<u8>,
+    ping_due: bool,
+    /// The host wants to end the connection when everything is done.
+    leaving: Option<Disconnect<Bytes>>,
+    /// What was in the outbox when it was last filled.
+    outbox_len: usize,
+    /// The deadline for output has passed, and the outbox was not seen since.
+    may_stall: bool,
+}
+
+/// What the client is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// There is no stream, and none is wanted yet.
+    Idle,
+    /// A stream was asked for.
+    Opening,
+    /// CONNECT is on its way.
+    Connecting,
+    Connected,
+    /// The connection has ended; its last bytes may still have to leave.
+    Ending,
+    /// The host has ended it, or trying again cannot help.
+    Stopped,
+}
+
+impl Client {
+    /// A client that has no session yet. It asks for a stream at once.
+    #[must_use]
+    pub fn new(config: ClientConfig, now: Instant) -> Self {
+        let manner = Manner {
+            limits: config.limits,
+            hand_over: config.hand_over,
+            when_full: config.when_full,
+            loss: config.loss,
+            drops_plain: true,
+        };
+        let mut timers = Timers::new();
+        timers.set(Timer::Reconnect, now);
+        let mut client = Self {
+            flow: Flow::new(manner, config.is_stored, now),
+            phase: Phase::Idle,
+            assigned_id: None,
+            may_resume: config.is_stored,
+            rules: Rules::new(config.version),
+            requests: Requests::new(config.limits.requests),
+            capabilities: handshake::Capabilities::default(),
+            keep_alive: config.keep_alive(),
+            timers,
+            pacing: Pacing::new(config.reconnect),
+            random: Random::new(config.seed),
+            urgent: Vec::new(),
+            ping_due: false,
+            leaving: None,
+            outbox_len: 0,
+            may_stall: false,
+            config,
+        };
+        client.fire(now);
+        client
+    }
+
+    /// A client that goes on with what an earlier life has stored.
+    #[must_use]
+    pub fn restore(config: ClientConfig, now: Instant) -> ClientRestore {
+        ClientRestore::new(config, now)
+    }
+
+    // ---- inputs
+
+    /// A stream to the server is open.
+    pub fn handle_open(&mut self, now: Instant) {
+        self.flow.advance(now);
+        if matches!(self.phase, Phase::Connecting | Phase::Connected | Phase::Stopped) {
+            return;
+        }
+        self.begin();
+    }
+
+    /// No stream could be opened. With `may_succeed_later` another one is asked for after a while.
+    pub fn handle_open_failed(&mut self, now: Instant, may_succeed_later: bool) {
+        self.flow.advance(now);
+        if self.phase != Phase::Opening {
+            return;
+        }
+        self.phase = Phase::Idle;
+        let retry_at = if may_succeed_later {
+            self.pacing.failed(self.flow.now, &mut self.random)
+        } else {
+            None
+        };
+        self.schedule(retry_at);
+        let reason = Closed::NotOpened;
+        self.flow.tell(Event::Closed { reason, retry_at });
+    }
+
+    /// The stream has ended: the other end closed it, or an error did.
+    pub fn handle_eof(&mut self, now: Instant) {
+        self.flow.advance(now);
+        match self.phase {
+            Phase::Connecting | Phase::Connected => self.end(Closed::StreamEnded, None),
+            _ => {}
+        }
+        self.gone();
+    }
+
+    /// A deadline may have passed: see [`poll_timeout`](Self::poll_timeout).
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.fire(now);
+    }
+
+    /// The batches up to this one are stored.
+    pub fn handle_stored(&mut self, now: Instant, upto: u64) {
+        self.flow.advance(now);
+        self.flow.on_stored(upto);
+    }
+
+    /// The store has failed: nothing more can be promised. The connection ends, and no other is opened.
+    pub fn handle_store_failed(&mut self, now: Instant) {
+        self.flow.advance(now);
+        let farewell = Disconnect::new(DisconnectReason::ImplementationSpecificError);
+        if matches!(self.phase, Phase::Connecting | Phase::Connected) {
+            self.end(Closed::StoreFailed, Some(farewell));
+        }
+        self.phase = if self.phase == Phase::Ending {
+            Phase::Ending
+        } else {
+            Phase::Stopped
+        };
+        self.timers.clear(Timer::Reconnect);
+    }
+
+    // ---- commands
+
+    /// Sends a message. It ends in one `Completed` event with the tag.
+    ///
+    /// # Errors
+    /// If it can never be sent, or there is no room for it. Nothing has changed then.
+    pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
+        self.flow.advance(now);
+        if self.leaving.is_some() || self.phase == Phase::Stopped {
+            return Err(PublishError::Closed);
+        }
+        if self.phase == Phase::Connected {
+            self.capabilities.allow(&message)?;
+        }
+        self.flow.publish(message, tag)
+    }
+
+    /// Ends a message, SUBSCRIBE or UNSUBSCRIBE that was not sent yet. Returns whether it could.
+    pub fn cancel(&mut self, now: Instant, op: Op) -> bool {
+        self.flow.advance(now);
+        if op.key == request::KEY {
+            return self.cancel_request(op);
+        }
+        self.flow.cancel(op)
+    }
+
+    /// A received message has been handed over.
+    ///
+    /// # Errors
+    /// If there is no such delivery. Nothing has changed then.
+    pub fn acknowledge(&mut self, now: Instant, delivery: DeliveryId) -> Result<(), AcknowledgeError> {
+        self.refuse(now, delivery, PubAckReason::Success.into())
+    }
+
+    /// A received message is refused with this reason. MQTT 3 cannot say so: there it is acknowledged and dropped.
+    ///
+    /// # Errors
+    /// If there is no such delivery, it cannot be refused, or no acknowledgement can carry the reason. Nothing has changed
+    /// then.
+    pub fn refuse(&mut self, now: Instant, delivery: DeliveryId, reason: ReasonCode) -> Result<(), AcknowledgeError> {
+        self.flow.advance(now);
+        let reason = if self.config.version.has_properties() {
+            reason
+        } else {
+            PubAckReason::Success.into()
+        };
+        self.flow.acknowledge(delivery, reason)
+    }
+
+    /// Ends the connection when everything that waits has been sent and acknowledged, and opens no other.
+    pub fn disconnect(&mut self, now: Instant) {
+        self.disconnect_with(now, Disconnect::new(DisconnectReason::NormalDisconnection));
+    }
+
+    /// The same, with a reason and properties.
+    pub fn disconnect_with(&mut self, now: Instant, farewell: Disconnect<Bytes>) {
+        self.flow.advance(now);
+        match self.phase {
+            Phase::Connected => self.leaving = Some(farewell),
+            Phase::Connecting => self.end(Closed::ByHost(farewell.reason), None),
+            _ => {}
+        }
+        if self.phase != Phase::Connected {
+            self.stop();
+        }
+    }
+
+    /// Ends the connection at once. What is in flight stays in the session.
+    pub fn abort(&mut self, now: Instant) {
+        self.flow.advance(now);
+        if matches!(self.phase, Phase::Connecting | Phase::Connected) {
+            let reason = DisconnectReason::NormalDisconnection;
+            let farewell = (self.phase == Phase::Connected).then(|| Disconnect::new(reason));
+            self.end(Closed::ByHost(reason), farewell);
+        }
+        self.stop();
+    }
+
+    /// Asks for a stream again after the client has stopped.
+    pub fn reconnect(&mut self, now: Instant) {
+        self.flow.advance(now);
+        if matches!(self.phase, Phase::Idle | Phase::Ending | Phase::Stopped) {
+            self.leaving = None;
+            if self.phase == Phase::Stopped {
+                self.phase = Phase::Idle;
+            }
+            self.timers.set(Timer::Reconnect, self.flow.now);
+        }
+    }
+
+    // ---- outputs
+
+    /// Takes what is to be stored together. Returns whether there is something.
+    ///
+    /// Everything that depends on it waits until [`handle_stored`](Self::handle_stored) names its number or a later one.
+    pub fn poll_store(&mut self, batch: &mut Batch) -> bool {
+        self.flow.journal.take(batch)
+    }
+
+    /// Takes the next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let mut event = self.flow.next_event()?;
+        if let Event::Message(received) = &mut event {
+            self.flow.handed_over(received);
+        }
+        Some(event)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timeout> {
+        let mut timers = self.timers.clone();
+        if self.input_room() == 0 {
+            // The host owes something: what waits for the server stands still.
+            for timer in Timer::ALL.into_iter().filter(|timer| waits_for_peer(*timer)) {
+                timers.clear(timer);
+            }
+        }
+        if let Some(at) = self.flow.outgoing.next_expiry() {
+            timers.set(Timer::Expiry, at);
+        }
+        timers.next()
+    }
+
+    // ---- questions
+
+    /// How many bytes the driver may hold that were received and not taken. Zero: it stops reading, until the host has
+    /// polled its events, stored its batches or acknowledged its messages.
+    #[must_use]
+    pub fn input_room(&self) -> usize {
+        if matches!(self.phase, Phase::Connecting | Phase::Connected) && self.flow.is_blocked() {
+            return 0;
+        }
+        usize::try_from(self.config.limits.packet_bytes.max(5)).unwrap_or(usize::MAX)
+    }
+
+    /// Whether the connection has ended and nothing is left to be taken: the driver writes what its outbox holds, and
+    /// closes the stream.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        !matches!(self.phase, Phase::Connecting | Phase::Connected) && self.urgent.is_empty()
+    }
+
+    /// Whether the server has accepted the connection.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.phase == Phase::Connected
+    }
+
+    // ---- the end of a connection
+
+    /// Ends the connection: one last event, and a farewell if there is one.
+    fn end(&mut self, reason: Closed, farewell: Option<Disconnect<Bytes>>) {
+        let was_connected = self.phase == Phase::Connected;
+        self.flow.close();
+        self.requests.disconnected();
+        self.urgent.clear();
+        self.ping_due = false;
+        self.timers = Timers::new();
+        self.phase = Phase::Ending;
+        let version = self.config.version;
+        let farewell = farewell
+            .filter(|_| was_connected)
+            .and_then(|farewell| farewell.for_version(version));
+        if let Some(farewell) = farewell {
+            self.write_farewell(&farewell);
+            self.timers.set(
+                Timer::Linger,
+                self.flow.now.saturating_add(self.config.limits.linger_timeout),
+            );
+        }
+        let retry_at = if self.leaving.is_some() || handshake::is_final(&reason) {
+            None
+        } else if was_connected {
+            self.pacing.closed(self.flow.now, &mut self.random)
+        } else {
+            self.pacing.failed(self.flow.now, &mut self.random)
+        };
+        self.schedule(retry_at);
+        self.flow.tell(Event::Closed { reason, retry_at });
+    }
+
+    fn schedule(&mut self, retry_at: Option<Instant>) {
+        match retry_at {
+            Some(at) => self.timers.set(Timer::Reconnect, at),
+            None => self.timers.clear(Timer::Reconnect),
+        }
+    }
+
+    /// There is no stream any more.
+    fn gone(&mut self) {
+        self.urgent.clear();
+        self.timers.clear(Timer::Linger);
+        if self.phase == Phase::Ending {
+            self.phase = match self.timers.get(Timer::Reconnect) {
+                Some(_) => Phase::Idle,
+                None => Phase::Stopped,
+            };
+        }
+    }
+
+    fn stop(&mut self) {
+        self.timers.clear(Timer::Reconnect);
+        if matches!(self.phase, Phase::Idle | Phase::Opening) {
+            self.phase = Phase::Stopped;
+        }
+    }
+
+    // ---- time
+
+    fn fire(&mut self, now: Instant) {
+        self.flow.advance(now);
+        for _ in 0..self.config.limits.timers_per_call.max(1) {
+            let Some(timer) = self.timers.due(self.flow.now) else {
+                break;
+            };
+            self.timers.clear(timer);
+            self.on_timer(timer);
+        }
+        self.flow.expire();
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
+        if waits_for_peer(timer) && self.input_room() == 0 {
+            let again = match timer {
+                Timer::PingResponse => self.config.limits.ping_timeout,
+                _ => self.config.limits.handshake_timeout,
+            };
+            self.timers.set(timer, self.flow.now.saturating_add(again));
+            return;
+        }
+        match timer {
+            Timer::Reconnect => {
+                self.phase = Phase::Opening;
+                self.flow.tell(Event::Open);
+            }
+            Timer::Ping if self.phase == Phase::Connected => self.ping_due = true,
+            Timer::Linger => self.gone(),
+            Timer::Stall if !self.may_stall => {
+                // The driver may have written everything since: its next fill of the outbox tells.
+                self.may_stall = true;
+                self.timers.set(
+                    Timer::Stall,
+                    self.flow.now.saturating_add(self.config.limits.stall_timeout),
+                );
+            }
+            Timer::Handshake | Timer::PingResponse | Timer::Stall => {
+                let farewell = Disconnect::new(DisconnectReason::UnspecifiedError);
+                self.end(Closed::TimedOut(timer), Some(farewell));
+            }
+            _ => {}
+        }
+    }
+}

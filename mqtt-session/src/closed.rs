@@ -1,0 +1,126 @@
+//! Why a connection ended.
+
+use bytes::Bytes;
+use mqtt_proto::{ConnAckProperties, ConnAckReason, DecodeError, DisconnectProperties, DisconnectReason};
+
+use crate::timers::Timer;
+
+/// Why a connection ended: in the last event of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Closed {
+    /// The peer sent something that is not MQTT as it should be.
+    Malformed(DecodeError),
+    /// The peer sent a well-formed packet that it may not send here.
+    Violation(Violation),
+    /// The server refused the connection.
+    Refused {
+        /// Why.
+        reason: ConnAckReason,
+        /// What it says about it: a reason in words, another server.
+        properties: ConnAckProperties<Bytes>,
+    },
+    /// The peer said farewell.
+    Disconnected {
+        /// Why.
+        reason: DisconnectReason,
+        /// What it says about it.
+        properties: DisconnectProperties<Bytes>,
+    },
+    /// The stream ended without a farewell.
+    StreamEnded,
+    /// The stream could not be opened.
+    NotOpened,
+    /// Something did not happen in time.
+    TimedOut(Timer),
+    /// The host ended it, for this reason.
+    ByHost(DisconnectReason),
+    /// The store failed: nothing can be promised any more.
+    StoreFailed,
+    /// The CONNECT cannot be encoded, or is larger than the peer accepts. Trying again cannot help.
+    NotEncodable(mqtt_proto::EncodeError),
+}
+
+macro_rules! violations {
+    ($($(#[$meta:meta])* $name:ident: $v5:literal, $v3:literal, $reason:ident, $text:literal;)*) => {
+        /// A well-formed packet that may not come here.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Violation {
+            $($(#[$meta])* $name,)*
+        }
+
+        impl Violation {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The statement of the specification that it breaks.
+            #[must_use]
+            pub const fn statement(self, version: mqtt_proto::Version) -> &'static str {
+                match (self, version.has_properties()) {
+                    $((Self::$name, true) => $v5, (Self::$name, false) => $v3,)*
+                }
+            }
+
+            /// The reason code of the DISCONNECT that answers it, since MQTT 5.0.
+            #[must_use]
+            pub const fn disconnect_reason(self) -> DisconnectReason {
+                match self {
+                    $(Self::$name => DisconnectReason::$reason,)*
+                }
+            }
+        }
+
+        impl core::fmt::Display for Violation {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(match self { $(Self::$name => $text,)* })
+            }
+        }
+    };
+}
+
+violations! {
+    /// A packet other than CONNACK or AUTH before CONNACK.
+    PacketBeforeConnAck: "MQTT-3.2.0-1", "MQTT-3.2.0-1", ProtocolError, "the server sent another packet before CONNACK";
+    /// A second CONNACK.
+    SecondConnAck: "MQTT-3.2.0-2", "MQTT-3.2.0-1", ProtocolError, "the server sent a second CONNACK";
+    /// Session Present although the client has no session.
+    SessionPresentWithoutSession: "MQTT-3.2.2-4", "MQTT-3.2.2-1", ProtocolError, "the server has a session that the client asked to drop";
+    /// More unacknowledged messages than the Receive Maximum.
+    ReceiveMaximumExceeded: "MQTT-3.3.4-7", "MQTT-4.4.0-1", ReceiveMaximumExceeded, "more messages are open than the Receive Maximum allows";
+    /// A topic alias without a topic that nothing was said about.
+    TopicAliasUnknown: "U5-3.3.2-b", "U5-3.3.2-b", ProtocolError, "the topic alias stands for nothing";
+    /// A topic alias above the Topic Alias Maximum.
+    TopicAliasAboveMaximum: "MQTT-3.1.2-26", "MQTT-3.1.2-26", TopicAliasInvalid, "the topic alias is above the maximum";
+    /// PUBACK for a message of QoS 2, PUBREC or PUBCOMP for one of QoS 1.
+    AcknowledgementOfOtherQoS: "MQTT-2.2.1-5", "MQTT-2.3.1-6", ProtocolError, "the acknowledgement does not belong to the QoS of its message";
+    /// SUBACK or UNSUBACK for an identifier that nothing is asked under.
+    AnswerToNothing: "MQTT-2.2.1-6", "MQTT-2.3.1-7", ProtocolError, "a SUBACK or UNSUBACK answers nothing that was asked";
+    /// Another number of codes than of filters.
+    CodeCountDiffers: "MQTT-3.8.4-6", "MQTT-3.8.4-5", ProtocolError, "there are not as many codes as filters";
+    /// AUTH without an authentication method in CONNECT.
+    UnexpectedAuth: "MQTT-4.12.0-6", "MQTT-4.12.0-6", ProtocolError, "AUTH came although no authentication method was agreed";
+    /// Another authentication method than that of CONNECT.
+    OtherAuthenticationMethod: "MQTT-4.12.0-5", "MQTT-4.12.0-5", ProtocolError, "the authentication method is not that of CONNECT";
+    /// PINGRESP that nothing asked for counts as harmless; more answers wait than the peer reads.
+    RepliesNotRead: "MQTT-4.9.0-3", "MQTT-4.4.0-1", QuotaExceeded, "the peer asks for answers and does not read them";
+}
+
+impl core::error::Error for Violation {}
+
+impl core::fmt::Display for Closed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Malformed(error) => write!(f, "the peer sent a malformed packet: {error}"),
+            Self::Violation(violation) => write!(f, "the peer broke the protocol: {violation}"),
+            Self::Refused { reason, .. } => write!(f, "the server refused the connection: {}", reason.meaning()),
+            Self::Disconnected { reason, .. } => write!(f, "the peer disconnected: {}", reason.meaning()),
+            Self::StreamEnded => f.write_str("the stream ended without a farewell"),
+            Self::NotOpened => f.write_str("the stream could not be opened"),
+            Self::TimedOut(timer) => write!(f, "timed out: {timer}"),
+            Self::ByHost(reason) => write!(f, "closed by this end: {}", reason.meaning()),
+            Self::StoreFailed => f.write_str("the store failed"),
+            Self::NotEncodable(error) => write!(f, "CONNECT cannot be sent: {error}"),
+        }
+    }
+}

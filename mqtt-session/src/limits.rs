@@ -1,0 +1,151 @@
+//! Every bound of a machine, with its name, its default and what happens at it.
+
+use core::time::Duration;
+
+/// The bounds of one machine.
+///
+/// Each bound is checked where something would grow. What happens there stands with each; nothing is dropped without an
+/// outcome, an event or a counter.
+///
+/// ```
+/// use mqtt_session::Limits;
+/// let limits = Limits::default().receive_maximum(20).packet_bytes(64 * 1024);
+/// assert_eq!(limits.receive_maximum, 20);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest packet that is accepted, fixed header included; announced as Maximum Packet Size.
+    /// Default 1 MiB. A larger one closes the connection with `PacketTooLarge` when its header has been read.
+    pub packet_bytes: u32,
+    /// How many messages of QoS 1 and 2 the peer may have open; announced as Receive Maximum. Default 64.
+    /// One more closes the connection with `ReceiveMaximumExceeded`. MQTT 3 cannot be told; there, reading pauses while
+    /// so many acknowledgements are owed by the host.
+    pub receive_maximum: u16,
+    /// How many messages of QoS 1 and 2 are sent at most before one of them is acknowledged, if the peer allows as many.
+    /// Default 1024. Further ones wait in the queue.
+    pub send_maximum: u16,
+    /// Packet identifiers from 1 up to this are used. Default 65,535. When all are in use, messages wait in the queue.
+    pub packet_ids: u16,
+    /// How many topic aliases are accepted from the peer; announced as Topic Alias Maximum. Default 16.
+    /// A higher one closes the connection with `TopicAliasInvalid`.
+    pub aliases_accepted: u16,
+    /// How many topic aliases are used for sending, if the peer allows as many. Default 16, at most 64.
+    /// The topic that was used least recently gives way.
+    pub aliases_used: u16,
+    /// How many messages may wait or be in flight. Default 4096. One more is refused or displaces one: see
+    /// [`WhenFull`](crate::WhenFull).
+    pub queued_messages: u32,
+    /// How many bytes of topics, properties and payloads these messages may take. Default 16 MiB. As above.
+    pub queued_bytes: u64,
+    /// How many SUBSCRIBE and UNSUBSCRIBE may be unanswered. Default 32. One more is refused to the caller; a peer's one
+    /// more closes its connection with `QuotaExceeded`.
+    pub requests: u16,
+    /// How many events wait for [`poll_event`](crate::Client::poll_event). Default 256. At the bound messages of QoS 0
+    /// are dropped and counted by a client; at twice the bound nothing is read any more.
+    pub events: u32,
+    /// How many answers (PUBREL, PUBCOMP, PINGRESP) may wait for a peer that does not read them. Default 1024.
+    /// One more closes the connection with `QuotaExceeded`.
+    pub replies: u32,
+    /// How many batches may be with the store. Default 64. At the bound nothing is read any more until one is stored.
+    pub batches: u32,
+    /// How many received messages an inbox holds that were not acknowledged. Default 1024. At the bound nothing is read
+    /// any more until one is.
+    pub inbox_messages: u32,
+    /// Payloads up to this are copied where they are kept or sent, larger ones are shared. Default 512.
+    pub inline_bytes: u32,
+    /// From this size on a payload is told in chunks while it arrives, if chunks are on. Default: never.
+    pub chunk_from_bytes: Option<u32>,
+    /// How many due timers one call of [`handle_timeout`](crate::Client::handle_timeout) fires. Default 64.
+    pub timers_per_call: u32,
+    /// From the opened stream to an accepted CONNECT. Default 10 s. Then the connection is closed.
+    pub handshake_timeout: Duration,
+    /// From PINGREQ to PINGRESP. Default 10 s. Then the connection is closed.
+    pub ping_timeout: Duration,
+    /// How long output may wait without being taken. Default 30 s. Then the connection is closed.
+    pub stall_timeout: Duration,
+    /// How long the last bytes of a closed connection may take. Default 2 s. Then the stream is to be dropped.
+    pub linger_timeout: Duration,
+    /// How long the source of a payload in chunks may pause in the middle of a packet. Default 30 s. Then the connection
+    /// is closed.
+    pub source_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            packet_bytes: 1 << 20,
+            receive_maximum: 64,
+            send_maximum: 1024,
+            packet_ids: u16::MAX,
+            aliases_accepted: 16,
+            aliases_used: 16,
+            queued_messages: 4096,
+            queued_bytes: 16 << 20,
+            requests: 32,
+            events: 256,
+            replies: 1024,
+            batches: 64,
+            inbox_messages: 1024,
+            inline_bytes: 512,
+            chunk_from_bytes: None,
+            timers_per_call: 64,
+            handshake_timeout: Duration::from_secs(10),
+            ping_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
+            linger_timeout: Duration::from_secs(2),
+            source_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($name:ident: $type:ty),* $(,)?) => {
+        impl Limits {
+            $(
+                #[doc = concat!("Sets [`", stringify!($name), "`](Self::", stringify!($name), ").")]
+                #[must_use]
+                pub const fn $name(mut self, value: $type) -> Self {
+                    self.$name = value;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    packet_bytes: u32,
+    receive_maximum: u16,
+    send_maximum: u16,
+    packet_ids: u16,
+    aliases_accepted: u16,
+    aliases_used: u16,
+    queued_messages: u32,
+    queued_bytes: u64,
+    requests: u16,
+    events: u32,
+    replies: u32,
+    batches: u32,
+    inbox_messages: u32,
+    inline_bytes: u32,
+    chunk_from_bytes: Option<u32>,
+    timers_per_call: u32,
+    handshake_timeout: Duration,
+    ping_timeout: Duration,
+    stall_timeout: Duration,
+    linger_timeout: Duration,
+    source_timeout: Duration,
+}
+
+/// What a machine does that would have to hold more messages than its limits allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// `publish` fails with [`PublishError::QueueFull`](crate::PublishError::QueueFull).
+    #[default]
+    Refuse,
+    /// The oldest message that was never sent ends with [`Outcome::Dropped`](crate::Outcome::Dropped). If all were sent,
+    /// `publish` fails.
+    DropOldest,
+}

@@ -1,0 +1,129 @@
+//! Messages, as the host gives and gets them.
+
+use bytes::Bytes;
+use mqtt_proto::{PublishProperties, QoS, TextError, TopicName};
+
+/// A message: what PUBLISH carries, without what belongs to one connection alone.
+///
+/// ```
+/// use mqtt_session::{Message, QoS};
+/// let message = Message::new("home/temperature", "21.5")?.qos(QoS::AtLeastOnce).retain(true);
+/// assert_eq!(message.topic, "home/temperature");
+/// # Ok::<(), mqtt_session::proto::TextError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// The topic.
+    pub topic: TopicName<Bytes>,
+    /// The payload. It is shared, not copied, from a certain size on: see [`Limits::inline_bytes`](crate::Limits).
+    pub payload: Bytes,
+    /// The QoS.
+    pub qos: QoS,
+    /// To a server: keep the message. From a server: it was kept.
+    pub retain: bool,
+    /// The Message Expiry Interval in seconds: what is left of it when the message is received.
+    pub expiry_seconds: Option<u32>,
+    /// The other properties. Those that the machine sets itself (topic alias, message expiry) are left out; in a received
+    /// message the subscription identifiers stand here.
+    pub properties: PublishProperties<Bytes>,
+}
+
+impl Message {
+    /// A message of QoS 0.
+    ///
+    /// # Errors
+    /// If the topic is not a valid Topic Name.
+    pub fn new(topic: impl Into<Bytes>, payload: impl Into<Bytes>) -> Result<Self, TextError> {
+        Ok(Self {
+            topic: TopicName::from_bytes(topic.into())?,
+            payload: payload.into(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            expiry_seconds: None,
+            properties: PublishProperties::empty(),
+        })
+    }
+
+    /// Sets the QoS.
+    #[must_use]
+    pub fn qos(mut self, qos: QoS) -> Self {
+        self.qos = qos;
+        self
+    }
+
+    /// Sets the RETAIN flag.
+    #[must_use]
+    pub fn retain(mut self, retain: bool) -> Self {
+        self.retain = retain;
+        self
+    }
+
+    /// Sets the Message Expiry Interval, which also holds while the message waits in a queue.
+    #[must_use]
+    pub fn expiry_seconds(mut self, seconds: u32) -> Self {
+        self.expiry_seconds = Some(seconds);
+        self
+    }
+
+    /// Sets the properties.
+    #[must_use]
+    pub fn properties(mut self, properties: PublishProperties<Bytes>) -> Self {
+        self.properties = properties;
+        self
+    }
+
+    /// How many bytes the variable parts take.
+    #[must_use]
+    pub(crate) fn size(&self) -> u64 {
+        let parts = self.topic.len().saturating_add(self.payload.len());
+        parts.saturating_add(self.properties.encoded_len()) as u64
+    }
+}
+
+/// The name of one hand-over of a received message, to acknowledge it by.
+///
+/// In a stored session it is the same after a restart, and never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub(crate) u64);
+
+impl DeliveryId {
+    /// The number, for the host's own records.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The name with this number.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// A message that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Received {
+    /// The message.
+    pub message: Message,
+    /// To be acknowledged by this name. `None` if nothing is to be acknowledged.
+    pub delivery: Option<DeliveryId>,
+    /// The same hand-over was told before, in an earlier life of this machine.
+    pub redelivered: bool,
+}
+
+/// Who says when a received message has been handed over, so that it can be acknowledged to the peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandOver {
+    /// When its event is polled. The promise ends there.
+    #[default]
+    Automatic,
+    /// When the host calls `acknowledge`. What the host has written by then and the acknowledgement are one story: a host
+    /// that keeps the [`DeliveryId`] with its own effect has exactly-once into its database.
+    Manual,
+    /// When the message stands in the store of the machine. It is told from there, again after a restart, under the same
+    /// [`DeliveryId`], until the host calls `acknowledge`. Needs a store; cannot refuse a message.
+    Inbox,
+}

@@ -1,0 +1,441 @@
+//! Messages on their way in, from PUBLISH to the last acknowledgement.
+//!
+//! ```text
+//!              PUBLISH               acknowledged            PUBREL             stored
+//!   (free) ─────────────> Waiting ─────────────> Accepted ─────────> Releasing ────────> (free)
+//!                            │ refused               ▲ │ PUBLISH again: PUBREC again
+//!                            └───────> Refused       └─┘
+//!                                         └──> (free) with its PUBREC
+//! ```
+//!
+//! The drawing is that of QoS 2, whose identifiers are part of the session. QoS 1 has nothing but a place in the line of
+//! PUBACKs of its connection.
+//!
+//! Acknowledgements leave in the order in which their messages came [MQTT-4.6.0-2, MQTT-4.6.0-3], each when it was handed
+//! over and the store has what it promises, and only on a connection on which its PUBLISH came.
+
+use alloc::collections::VecDeque;
+
+use mqtt_proto::{PacketId, PubAckReason, PubRecReason};
+
+use crate::id_map::IdMap;
+use crate::journal::{Journal, Ticket};
+use crate::op::AcknowledgeError;
+use crate::store::{IncomingRecord, Key, PayloadOf, Record};
+
+/// What a PUBLISH of QoS 1 or 2 is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// A message to hand over under this number.
+    New(u64),
+    /// One that is known: it is answered, and not handed over again.
+    Repeated,
+    /// One more than the Receive Maximum.
+    TooMany,
+}
+
+/// An acknowledgement that may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ack {
+    PubAck(PacketId, PubAckReason),
+    PubRec(PacketId, PubRecReason),
+}
+
+/// What a PUBREL met: whether the identifier is known, what its PUBCOMP waits for, and whether that gives back quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Released {
+    pub(crate) found: bool,
+    pub(crate) ticket: Ticket,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Waiting,
+    Accepted(Ticket),
+    Refused(PubRecReason),
+    Releasing(Ticket),
+}
+
+/// An identifier of QoS 2 in use by the peer.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    step: Step,
+    /// The connection that a PUBREC stands in line on. Zero: none.
+    owed_on: u32,
+    /// The connection whose quota it uses.
+    charged_on: u32,
+}
+
+/// A place in the line of PUBACKs.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    id: PacketId,
+    delivery: u64,
+    answer: Option<(PubAckReason, Ticket)>,
+}
+
+/// A hand-over that waits for the host.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    delivery: u64,
+    of: Of,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    ExactlyOnce(PacketId),
+    Inbox,
+    Done,
+}
+
+/// All messages on their way in of one session.
+#[derive(Clone, Debug)]
+pub(crate) struct Incoming {
+    held: IdMap<Held>,
+    /// In the order of the numbers.
+    open: VecDeque<Open>,
+    open_waiting: u32,
+    inbox: u32,
+    next_delivery: u64,
+    // Of the connection:
+    connection: u32,
+    pubacks: VecDeque<Slot>,
+    pubacks_waiting: u32,
+    pubrecs: VecDeque<PacketId>,
+    maximum: u16,
+    charged: u16,
+}
+
+impl Incoming {
+    pub(crate) fn new() -> Self {
+        Self {
+            held: IdMap::new(),
+            open: VecDeque::new(),
+            open_waiting: 0,
+            inbox: 0,
+            next_delivery: 1,
+            connection: 0,
+            pubacks: VecDeque::new(),
+            pubacks_waiting: 0,
+            pubrecs: VecDeque::new(),
+            maximum: 0,
+            charged: 0,
+        }
+    }
+
+    /// A connection begins. Tokens of QoS 1 die with the one before.
+    pub(crate) fn connected(&mut self, connection: u32, maximum: u16) {
+        self.disconnected();
+        self.connection = connection;
+        self.maximum = maximum;
+    }
+
+    pub(crate) fn disconnected(&mut self) {
+        self.pubacks.clear();
+        self.pubacks_waiting = 0;
+        self.pubrecs.clear();
+        self.charged = 0;
+    }
+
+    /// The number of a hand-over that nothing is owed for.
+    pub(crate) fn number(&mut self) -> u64 {
+        let number = self.next_delivery;
+        self.next_delivery = number.saturating_add(1);
+        number
+    }
+
+    pub(crate) const fn next_delivery(&self) -> u64 {
+        self.next_delivery
+    }
+
+    pub(crate) fn skip_deliveries(&mut self, floor: u64) {
+        self.next_delivery = self.next_delivery.max(floor);
+    }
+
+    /// How many acknowledgements the host owes.
+    pub(crate) const fn owed_by_host(&self) -> u32 {
+        self.open_waiting.saturating_add(self.pubacks_waiting)
+    }
+
+    /// How many messages stand in the inbox.
+    pub(crate) const fn in_inbox(&self) -> u32 {
+        self.inbox
+    }
+
+    /// A PUBLISH of QoS 1 came: whatever its DUP flag, it is a message of its own. [MQTT-4.3.2-5]
+    #[inline]
+    pub(crate) fn at_least_once(&mut self, id: PacketId) -> Arrival {
+        if !self.charge() {
+            return Arrival::TooMany;
+        }
+        let delivery = self.number();
+        self.pubacks.push_back(Slot {
+            id,
+            delivery,
+            answer: None,
+        });
+        self.pubacks_waiting = self.pubacks_waiting.saturating_add(1);
+        Arrival::New(delivery)
+    }
+
+    /// A PUBLISH of QoS 2 came: its identifier alone says whether it is known. [MQTT-4.3.3-10]
+    #[inline]
+    pub(crate) fn exactly_once(&mut self, id: PacketId, journal: &Journal) -> Arrival {
+        let connection = self.connection;
+        let is_over = |held: &Held| matches!(held.step, Step::Releasing(ticket) if journal.is_stored(ticket));
+        if let Some(mut held) = self.held.get(id).filter(|held| !is_over(held)) {
+            if held.charged_on != connection && !self.charge() {
+                return Arrival::TooMany;
+            }
+            held.charged_on = connection;
+            if held.owed_on != connection {
+                held.owed_on = connection;
+                self.pubrecs.push_back(id);
+            }
+            self.held.insert(id, held);
+            return Arrival::Repeated;
+        }
+        if !self.charge() {
+            return Arrival::TooMany;
+        }
+        let delivery = self.number();
+        self.held.insert(
+            id,
+            Held {
+                step: Step::Waiting,
+                owed_on: connection,
+                charged_on: connection,
+            },
+        );
+        self.pubrecs.push_back(id);
+        self.open.push_back(Open {
+            delivery,
+            of: Of::ExactlyOnce(id),
+        });
+        self.open_waiting = self.open_waiting.saturating_add(1);
+        Arrival::New(delivery)
+    }
+
+    fn charge(&mut self) -> bool {
+        let fits = self.charged < self.maximum;
+        if fits {
+            self.charged = self.charged.saturating_add(1);
+        }
+        fits
+    }
+
+    /// The message stands in the inbox: it is accepted, and waits there for the host.
+    pub(crate) fn move_to_inbox(&mut self, delivery: u64, ticket: Ticket) {
+        if let Some(slot) = self.slot(delivery) {
+            slot.answer = Some((PubAckReason::Success, ticket));
+            self.pubacks_waiting = self.pubacks_waiting.saturating_sub(1);
+            self.open_inbox(delivery);
+            return;
+        }
+        let Some(open) = self.opened(delivery) else { return };
+        if let Of::ExactlyOnce(id) = open.of {
+            open.of = Of::Inbox;
+            self.open_waiting = self.open_waiting.saturating_sub(1);
+            self.inbox = self.inbox.saturating_add(1);
+            if let Some(held) = self.held.get_mut(id) {
+                held.step = Step::Accepted(ticket);
+            }
+        }
+    }
+
+    fn open_inbox(&mut self, delivery: u64) {
+        self.open.push_back(Open {
+            delivery,
+            of: Of::Inbox,
+        });
+        self.inbox = self.inbox.saturating_add(1);
+    }
+
+    /// The host has handed the message over, or refuses it.
+    #[inline]
+    pub(crate) fn acknowledge(
+        &mut self,
+        delivery: u64,
+        code: u8,
+        journal: &mut Journal,
+    ) -> Result<(), AcknowledgeError> {
+        if let Some(slot) = self.slot(delivery) {
+            if slot.answer.is_none() {
+                let reason = PubAckReason::from_value(code).ok_or(AcknowledgeError::ReasonNotListed)?;
+                slot.answer = Some((reason, Ticket::NONE));
+                self.pubacks_waiting = self.pubacks_waiting.saturating_sub(1);
+                return Ok(());
+            }
+        }
+        let open = self.opened(delivery).ok_or(AcknowledgeError::Unknown)?;
+        match open.of {
+            Of::Done => return Err(AcknowledgeError::Unknown),
+            Of::Inbox if code >= 0x80 => return Err(AcknowledgeError::CannotRefuse),
+            Of::Inbox => {
+                open.of = Of::Done;
+                self.inbox = self.inbox.saturating_sub(1);
+                journal.delete(|| Key::Inbox(delivery));
+                journal.delete(|| Key::Payload(PayloadOf::Inbox(delivery)));
+            }
+            Of::ExactlyOnce(id) => {
+                let reason = PubRecReason::from_value(code).ok_or(AcknowledgeError::ReasonNotListed)?;
+                open.of = Of::Done;
+                self.open_waiting = self.open_waiting.saturating_sub(1);
+                self.decide(id, reason, journal);
+            }
+        }
+        self.tidy();
+        Ok(())
+    }
+
+    fn decide(&mut self, id: PacketId, reason: PubRecReason, journal: &mut Journal) {
+        let Some(held) = self.held.get_mut(id) else { return };
+        if held.step != Step::Waiting {
+            return;
+        }
+        held.step = if reason.is_error() {
+            Step::Refused(reason)
+        } else {
+            Step::Accepted(journal.put(|| Record::Incoming(IncomingRecord { id })))
+        };
+    }
+
+    /// Forgets what is done at the front, and all that is done if that is most of it.
+    fn tidy(&mut self) {
+        while self.open.front().is_some_and(|open| open.of == Of::Done) {
+            self.open.pop_front();
+        }
+        let live = usize::try_from(self.open_waiting.saturating_add(self.inbox)).unwrap_or(usize::MAX);
+        if self.open.len() > live.saturating_mul(2).saturating_add(64) {
+            self.open.retain(|open| open.of != Of::Done);
+        }
+    }
+
+    fn slot(&mut self, delivery: u64) -> Option<&mut Slot> {
+        let index = self
+            .pubacks
+            .binary_search_by_key(&delivery, |slot| slot.delivery)
+            .ok()?;
+        self.pubacks.get_mut(index)
+    }
+
+    fn opened(&mut self, delivery: u64) -> Option<&mut Open> {
+        let index = self.open.binary_search_by_key(&delivery, |open| open.delivery).ok()?;
+        self.open.get_mut(index)
+    }
+
+    /// Takes the next acknowledgement that may leave.
+    #[inline]
+    pub(crate) fn next_ack(&mut self, journal: &Journal) -> Option<Ack> {
+        match self.pubacks.front() {
+            Some(&Slot {
+                id,
+                answer: Some((reason, ticket)),
+                ..
+            }) if journal.is_stored(ticket) => {
+                self.pubacks.pop_front();
+                self.charged = self.charged.saturating_sub(1);
+                Some(Ack::PubAck(id, reason))
+            }
+            _ => self.next_pubrec(journal),
+        }
+    }
+
+    fn next_pubrec(&mut self, journal: &Journal) -> Option<Ack> {
+        loop {
+            let id = *self.pubrecs.front()?;
+            let Some(held) = self.held.get_mut(id) else {
+                self.pubrecs.pop_front();
+                continue;
+            };
+            let reason = match held.step {
+                Step::Waiting => return None,
+                Step::Accepted(ticket) if !journal.is_stored(ticket) => return None,
+                Step::Accepted(_) | Step::Releasing(_) => PubRecReason::Success,
+                Step::Refused(reason) => reason,
+            };
+            self.pubrecs.pop_front();
+            held.owed_on = 0;
+            if reason.is_error() {
+                // The identifier is free with it. [MQTT-4.3.3-9]
+                self.forget(id);
+            }
+            return Some(Ack::PubRec(id, reason));
+        }
+    }
+
+    /// The identifier is free.
+    fn forget(&mut self, id: PacketId) {
+        match self.held.remove(id) {
+            Some(held) if held.charged_on == self.connection => self.charged = self.charged.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    /// PUBREL came. It is answered whatever is known of it. [MQTT-4.3.3-11]
+    #[inline]
+    pub(crate) fn pubrel(&mut self, id: PacketId, journal: &mut Journal) -> Released {
+        let unknown = Released {
+            found: false,
+            ticket: Ticket::NONE,
+        };
+        let Some(held) = self.held.get_mut(id) else {
+            return unknown;
+        };
+        match held.step {
+            Step::Releasing(ticket) => Released { found: true, ticket },
+            Step::Refused(_) => {
+                self.forget(id);
+                unknown
+            }
+            Step::Waiting | Step::Accepted(_) => {
+                let ticket = journal.delete(|| Key::Incoming(id));
+                held.step = Step::Releasing(ticket);
+                Released { found: true, ticket }
+            }
+        }
+    }
+
+    /// PUBCOMP goes out: the identifier is free. [MQTT-4.3.3-12]
+    #[inline]
+    pub(crate) fn completed(&mut self, id: PacketId) {
+        if matches!(
+            self.held.get(id),
+            Some(Held {
+                step: Step::Releasing(_),
+                ..
+            })
+        ) {
+            self.forget(id);
+        }
+    }
+
+    /// The peer has no session: its identifiers mean nothing any more. What stands in the inbox stays.
+    pub(crate) fn lose(&mut self, journal: &mut Journal) {
+        self.held.for_each_sorted(|id, _| {
+            journal.delete(|| Key::Incoming(id));
+        });
+        self.held.clear();
+        self.open.retain(|open| open.of == Of::Inbox);
+        self.open_waiting = 0;
+        self.disconnected();
+    }
+
+    /// An identifier that an earlier life had accepted.
+    pub(crate) fn restore_held(&mut self, id: PacketId) {
+        self.held.insert(
+            id,
+            Held {
+                step: Step::Accepted(Ticket::NONE),
+                owed_on: 0,
+                charged_on: 0,
+            },
+        );
+    }
+
+    /// A message that an earlier life left in the inbox. In the order of the numbers.
+    pub(crate) fn restore_inbox(&mut self, delivery: u64) {
+        self.open_inbox(delivery);
+        self.skip_deliveries(delivery.saturating_add(1));
+    }
+}

@@ -1,0 +1,758 @@
+//! Messages on their way out, from `publish` to the last acknowledgement.
+//!
+//! ```text
+//!             id assigned        sent            PUBACK, or PUBREC with an error
+//!   Queued ──────────────> PublishDue ──────> AwaitAck ───────────────────────────> done
+//!                              ▲  └─────────> AwaitRec ──┐ PUBREC
+//!               reconnected    └────┘                    ▼
+//!                                              ReleaseDue ──────> AwaitComp ──────> done
+//!                                                  ▲      sent       │     PUBCOMP
+//!                                                  └─────────────────┘ reconnected
+//! ```
+//!
+//! What was sent on an earlier connection counts as due: each exchange remembers the connection it was last sent on, so
+//! that a new connection changes one number and not every exchange.
+//!
+//! Three lists keep the order: messages that wait for PUBACK or PUBREC in the order of `publish`, releases in the order of
+//! PUBREC [MQTT-4.6.0-4], and messages of QoS 0. The first two have a cursor to the first one that is due.
+
+use alloc::vec::Vec;
+
+use mqtt_proto::{PacketId, QoS};
+
+use crate::deadlines::Deadlines;
+use crate::ids::Ids;
+use crate::journal::{Journal, Ticket};
+use crate::message::Message;
+use crate::op::Limit;
+use crate::slab::{Linked, Links, List, Slab};
+use crate::store::{Key, MessageRecord, OutgoingRecord, OutgoingState, PayloadOf, Record};
+use crate::time::Instant;
+use crate::{Limits, WhenFull};
+
+const NONE: u32 = u32::MAX;
+
+/// One message on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    links: Links,
+    pub(crate) serial: u64,
+    pub(crate) tag: u64,
+    /// Whether the outcome was told already, and the exchange goes on without an operation.
+    told: bool,
+    id: Option<PacketId>,
+    /// Gone as soon as the peer has it.
+    message: Option<Message>,
+    pub(crate) expires_at: Option<Instant>,
+    /// The connection that what is due was last sent on. Zero: none.
+    sent_on: u32,
+    /// The connection whose quota it uses. Zero: none.
+    charged_on: u32,
+    /// It may have been sent on any connection, also in an earlier life.
+    pub(crate) repeated: bool,
+    ticket: Ticket,
+}
+
+/// Where an exchange stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum State {
+    Queued,
+    PublishDue,
+    AwaitAck,
+    AwaitRec,
+    ReleaseDue,
+    AwaitComp,
+}
+
+impl Exchange {
+    pub(crate) const fn id(&self) -> Option<PacketId> {
+        self.id
+    }
+
+    pub(crate) const fn message(&self) -> Option<&Message> {
+        self.message.as_ref()
+    }
+
+    /// Where it stands, seen from this connection.
+    pub(crate) fn state(&self, connection: u32) -> State {
+        let sent = self.sent_on == connection;
+        match (&self.message, self.id) {
+            (Some(_), None) => State::Queued,
+            (Some(_), Some(_)) if !sent => State::PublishDue,
+            (Some(message), Some(_)) if message.qos == QoS::AtLeastOnce => State::AwaitAck,
+            (Some(_), Some(_)) => State::AwaitRec,
+            (None, _) if sent => State::AwaitComp,
+            (None, _) => State::ReleaseDue,
+        }
+    }
+
+    fn size(&self) -> u64 {
+        self.message.as_ref().map_or(0, Message::size)
+    }
+
+    /// Whether somebody waits for its outcome.
+    pub(crate) const fn has_op(&self) -> bool {
+        !self.told
+    }
+
+    fn record(&self) -> Option<Record> {
+        let state = match &self.message {
+            Some(message) => OutgoingState::Publish {
+                id: self.id,
+                message: message_record(message, self.expires_at),
+            },
+            None => OutgoingState::Release { id: self.id? },
+        };
+        Some(Record::Outgoing(OutgoingRecord {
+            serial: self.serial,
+            tag: self.tag,
+            state,
+        }))
+    }
+}
+
+pub(crate) fn message_record(message: &Message, expires_at: Option<Instant>) -> MessageRecord {
+    MessageRecord {
+        qos: message.qos,
+        retain: message.retain,
+        topic: message.topic.clone(),
+        properties: message.properties.clone(),
+        expires_at,
+    }
+}
+
+impl Linked for Exchange {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn links_ref(&self) -> &Links {
+        &self.links
+    }
+}
+
+/// What an acknowledgement met.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    /// The exchange ended.
+    Done(u32, Exchange),
+    /// The release is due.
+    Released,
+    /// The release is due or under way already.
+    Repeated,
+    /// Nothing with this id waits for it.
+    Unknown,
+    /// The exchange with this id has another QoS.
+    OtherQoS,
+}
+
+/// What becomes of messages in flight when the peer has lost the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Loss {
+    /// QoS 1 goes again as new; QoS 2 ends with [`Outcome::SessionLost`](crate::Outcome), since it may have arrived.
+    #[default]
+    RepeatAtLeastOnce,
+    /// QoS 1 and QoS 2 go again as new: a message of QoS 2 may arrive twice.
+    RepeatAll,
+    /// Both end with [`Outcome::SessionLost`](crate::Outcome).
+    EndAll,
+}
+
+impl Loss {
+    const fn repeats(self, qos: QoS) -> bool {
+        match self {
+            Self::RepeatAll => true,
+            Self::RepeatAtLeastOnce => matches!(qos, QoS::AtLeastOnce),
+            Self::EndAll => false,
+        }
+    }
+}
+
+/// All messages on their way out of one session.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    exchanges: Slab<Exchange>,
+    /// QoS 1 and 2 until PUBACK or PUBREC, in the order of `publish`.
+    publishes: List,
+    /// QoS 2 from PUBREC to PUBCOMP, in the order of PUBREC.
+    releases: List,
+    /// QoS 0, in the order of `publish`.
+    plain: List,
+    /// The first of `publishes` that was not sent on this connection.
+    due_publish: Option<u32>,
+    /// The first of `releases` that was not sent on this connection.
+    due_release: Option<u32>,
+    /// The first of `publishes` without an id. All behind it have none either.
+    unassigned: Option<u32>,
+    ids: Ids,
+    by_id: Vec<u32>,
+    expiries: Deadlines,
+    bytes: u64,
+    next_serial: u64,
+    /// The number of the connection. No two of a session have the same.
+    connection: u32,
+    is_connected: bool,
+    window: u16,
+    /// Messages that use up the window.
+    charged: u16,
+    /// Of `publishes`, those with an id.
+    identified: u16,
+    /// Of these, those that use up the window.
+    charged_publishes: u16,
+}
+
+impl Outgoing {
+    pub(crate) fn new(packet_ids: u16) -> Self {
+        Self {
+            exchanges: Slab::new(),
+            publishes: List::new(),
+            releases: List::new(),
+            plain: List::new(),
+            due_publish: None,
+            due_release: None,
+            unassigned: None,
+            ids: Ids::new(packet_ids),
+            by_id: Vec::new(),
+            expiries: Deadlines::new(),
+            bytes: 0,
+            next_serial: 1,
+            connection: 0,
+            is_connected: false,
+            window: 0,
+            charged: 0,
+            identified: 0,
+            charged_publishes: 0,
+        }
+    }
+
+    pub(crate) const fn connection(&self) -> u32 {
+        self.connection
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.exchanges.len()
+    }
+
+    pub(crate) fn get(&self, key: u32) -> Option<&Exchange> {
+        self.exchanges.get(key)
+    }
+
+    /// A connection begins: everything in flight is due again, within the new window. [MQTT-4.4.0-1]
+    pub(crate) fn connected(&mut self, window: u16) {
+        self.connection = self.connection.saturating_add(1);
+        self.is_connected = true;
+        self.window = window;
+        self.charged = 0;
+        self.charged_publishes = 0;
+        self.due_publish = self.publishes.head();
+        self.due_release = self.releases.head();
+    }
+
+    pub(crate) fn disconnected(&mut self) {
+        self.is_connected = false;
+        self.window = 0;
+        self.due_publish = None;
+        self.due_release = None;
+    }
+
+    /// An id for a SUBSCRIBE or UNSUBSCRIBE, which share the space. [U5-2.2.1-a]
+    pub(crate) fn lend_id(&mut self) -> Option<PacketId> {
+        self.ids.allocate()
+    }
+
+    pub(crate) fn return_id(&mut self, id: PacketId) {
+        self.ids.release(id);
+    }
+
+    /// Takes a message over. The caller has made room.
+    pub(crate) fn insert(
+        &mut self,
+        message: Message,
+        tag: u64,
+        expires_at: Option<Instant>,
+        journal: &mut Journal,
+    ) -> (u32, u64) {
+        let serial = self.next_serial;
+        self.next_serial = serial.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(message.size());
+        let qos = message.qos;
+        let payload = (qos != QoS::AtMostOnce && journal.is_enabled()).then(|| message.payload.clone());
+        let key = self.exchanges.insert(Exchange {
+            links: Links::default(),
+            serial,
+            tag,
+            told: false,
+            id: None,
+            message: Some(message),
+            expires_at,
+            sent_on: 0,
+            charged_on: 0,
+            repeated: false,
+            ticket: Ticket::NONE,
+        });
+        if let Some(at) = expires_at {
+            self.expiries.insert(key, at);
+        }
+        if qos == QoS::AtMostOnce {
+            self.plain.push_back(&mut self.exchanges, key);
+            return (key, serial);
+        }
+        self.publishes.push_back(&mut self.exchanges, key);
+        if self.unassigned.is_none() {
+            self.unassigned = Some(key);
+        }
+        if self.is_connected && self.due_publish.is_none() {
+            self.due_publish = Some(key);
+        }
+        if let Some(bytes) = payload {
+            let of = PayloadOf::Outgoing(serial);
+            journal.put(|| Record::Payload { of, bytes });
+        }
+        if !self.assign_one(journal) {
+            self.write(key, journal);
+        }
+        (key, serial)
+    }
+
+    /// Whether a message of this size may be taken, and if not, what is in the way.
+    pub(crate) fn room(&self, size: u64, limits: &Limits) -> Result<(), Limit> {
+        if self.exchanges.len() >= usize::try_from(limits.queued_messages).unwrap_or(usize::MAX) {
+            return Err(Limit::QueuedMessages);
+        }
+        if self.bytes.saturating_add(size) > limits.queued_bytes {
+            return Err(Limit::QueuedBytes);
+        }
+        Ok(())
+    }
+
+    /// Makes room by giving up messages that were never sent, the oldest first.
+    pub(crate) fn displace(&mut self, when: WhenFull, journal: &mut Journal) -> Option<(u32, Exchange)> {
+        if when == WhenFull::Refuse {
+            return None;
+        }
+        let candidates = [self.plain.head(), self.unassigned];
+        let oldest = candidates
+            .into_iter()
+            .flatten()
+            .min_by_key(|key| self.get(*key).map_or(u64::MAX, |exchange| exchange.serial))?;
+        self.remove(oldest, journal).map(|exchange| (oldest, exchange))
+    }
+
+    /// Gives ids to messages that the window has room for. [MQTT-2.2.1-3]
+    fn assign(&mut self, journal: &mut Journal) {
+        while self.assign_one(journal) {}
+    }
+
+    fn assign_one(&mut self, journal: &mut Journal) -> bool {
+        let uncharged = self.identified.saturating_sub(self.charged_publishes);
+        if self.charged.saturating_add(uncharged) >= self.window {
+            return false;
+        }
+        while let Some(key) = self
+            .unassigned
+            .filter(|key| self.get(*key).is_some_and(|exchange| exchange.id.is_some()))
+        {
+            self.unassigned = self.publishes.next(&self.exchanges, key);
+        }
+        let Some(key) = self.unassigned else { return false };
+        let Some(id) = self.ids.allocate() else { return false };
+        self.unassigned = self.publishes.next(&self.exchanges, key);
+        self.identified = self.identified.saturating_add(1);
+        self.bind(key, id);
+        self.write(key, journal);
+        true
+    }
+
+    fn bind(&mut self, key: u32, id: PacketId) {
+        let index = usize::from(id.get());
+        if self.by_id.len() <= index {
+            self.by_id.resize(index.saturating_add(1), NONE);
+        }
+        if let Some(place) = self.by_id.get_mut(index) {
+            *place = key;
+        }
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.id = Some(id);
+        }
+    }
+
+    fn unbind(&mut self, id: PacketId) {
+        if let Some(place) = self.by_id.get_mut(usize::from(id.get())) {
+            *place = NONE;
+        }
+        self.ids.release(id);
+    }
+
+    fn write(&mut self, key: u32, journal: &mut Journal) {
+        if !journal.is_enabled() {
+            return;
+        }
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            if let Some(record) = exchange.record() {
+                exchange.ticket = journal.put(|| record);
+            }
+        }
+    }
+
+    /// The next message that may be sent: the oldest one that neither the window nor the store holds back.
+    #[inline]
+    pub(crate) fn next_publish(&mut self, journal: &mut Journal) -> Option<u32> {
+        if !self.is_connected {
+            return None;
+        }
+        if self.unassigned.is_some() {
+            self.assign(journal);
+        }
+        let acknowledged = self.due_publish.filter(|key| {
+            let exchange = self.exchanges.get(*key);
+            self.charged < self.window
+                && exchange.is_some_and(|exchange| exchange.id.is_some() && journal.is_stored(exchange.ticket))
+        });
+        match (acknowledged, self.plain.head()) {
+            (Some(one), Some(other)) if self.serial(other) < self.serial(one) => Some(other),
+            (None, other) => other,
+            (one, _) => one,
+        }
+    }
+
+    fn serial(&self, key: u32) -> u64 {
+        self.exchanges.get(key).map_or(u64::MAX, |exchange| exchange.serial)
+    }
+
+    /// The next PUBREL that may be sent, if the store has it.
+    #[inline]
+    pub(crate) fn next_release(&self, journal: &Journal) -> Option<(u32, PacketId)> {
+        let key = self.due_release?;
+        let exchange = self.exchanges.get(key)?;
+        let id = exchange.id.filter(|_| journal.is_stored(exchange.ticket))?;
+        Some((key, id))
+    }
+
+    /// The message went out. QoS 0 is done with that.
+    #[inline]
+    pub(crate) fn published(&mut self, key: u32) -> Option<Exchange> {
+        if self.due_publish != Some(key) {
+            return self.detach(key);
+        }
+        self.due_publish = self.publishes.next(&self.exchanges, key);
+        self.charged = self.charged.saturating_add(1);
+        self.charged_publishes = self.charged_publishes.saturating_add(1);
+        self.expiries.remove(key);
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.sent_on = self.connection;
+            exchange.charged_on = self.connection;
+            exchange.repeated = true;
+        }
+        None
+    }
+
+    #[inline]
+    pub(crate) fn released(&mut self, key: u32) {
+        self.due_release = self.releases.next(&self.exchanges, key);
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.sent_on = self.connection;
+        }
+    }
+
+    fn find(&self, id: PacketId) -> Option<(u32, State, QoS)> {
+        let key = *self.by_id.get(usize::from(id.get()))?;
+        let exchange = self.exchanges.get(key)?;
+        let qos = exchange
+            .message
+            .as_ref()
+            .map_or(QoS::ExactlyOnce, |message| message.qos);
+        Some((key, exchange.state(self.connection), qos))
+    }
+
+    /// PUBACK came in.
+    #[inline]
+    pub(crate) fn puback(&mut self, id: PacketId, journal: &mut Journal) -> Answered {
+        match self.find(id) {
+            Some((key, State::AwaitAck, _)) => self.end(key, journal),
+            Some((_, _, QoS::ExactlyOnce)) => Answered::OtherQoS,
+            _ => Answered::Unknown,
+        }
+    }
+
+    /// PUBREC came in. With an error, the exchange is over and the id free. [U5-2.2.1-b]
+    #[inline]
+    pub(crate) fn pubrec(&mut self, id: PacketId, is_error: bool, journal: &mut Journal) -> Answered {
+        match self.find(id) {
+            Some((key, State::AwaitRec, _)) if is_error => self.end(key, journal),
+            Some((key, State::AwaitRec, _)) => {
+                self.release(key, journal);
+                Answered::Released
+            }
+            Some((_, State::AwaitComp | State::ReleaseDue, _)) => Answered::Repeated,
+            Some((_, _, QoS::AtLeastOnce)) => Answered::OtherQoS,
+            _ => Answered::Unknown,
+        }
+    }
+
+    /// PUBCOMP came in.
+    #[inline]
+    pub(crate) fn pubcomp(&mut self, id: PacketId, journal: &mut Journal) -> Answered {
+        match self.find(id) {
+            Some((key, State::AwaitComp, _)) => self.end(key, journal),
+            Some((_, _, QoS::AtLeastOnce)) => Answered::OtherQoS,
+            _ => Answered::Unknown,
+        }
+    }
+
+    fn end(&mut self, key: u32, journal: &mut Journal) -> Answered {
+        match self.remove(key, journal) {
+            Some(exchange) => Answered::Done(key, exchange),
+            None => Answered::Unknown,
+        }
+    }
+
+    /// The peer has the message: from here on only its release is sent. [MQTT-4.3.3-6]
+    fn release(&mut self, key: u32, journal: &mut Journal) {
+        self.leave_publishes(key);
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            return;
+        };
+        self.bytes = self.bytes.saturating_sub(exchange.size());
+        exchange.message = None;
+        exchange.sent_on = 0;
+        let serial = exchange.serial;
+        self.releases.push_back(&mut self.exchanges, key);
+        if self.due_release.is_none() {
+            self.due_release = Some(key);
+        }
+        self.write(key, journal);
+        journal.delete(|| Key::Payload(PayloadOf::Outgoing(serial)));
+    }
+
+    /// Takes an exchange out of `publishes` and keeps the counts and cursors right. Its charge stays.
+    fn leave_publishes(&mut self, key: u32) {
+        let next = self.publishes.next(&self.exchanges, key);
+        for cursor in [&mut self.due_publish, &mut self.unassigned] {
+            if *cursor == Some(key) {
+                *cursor = next;
+            }
+        }
+        self.publishes.remove(&mut self.exchanges, key);
+        self.expiries.remove(key);
+        let Some(exchange) = self.exchanges.get(key) else {
+            return;
+        };
+        if exchange.id.is_some() {
+            self.identified = self.identified.saturating_sub(1);
+            if exchange.charged_on == self.connection {
+                self.charged_publishes = self.charged_publishes.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Takes an exchange out of everything but the journal.
+    fn detach(&mut self, key: u32) -> Option<Exchange> {
+        let exchange = self.exchanges.get(key)?;
+        let id = exchange.id;
+        match &exchange.message {
+            None => {
+                if self.due_release == Some(key) {
+                    self.due_release = self.releases.next(&self.exchanges, key);
+                }
+                self.releases.remove(&mut self.exchanges, key);
+            }
+            Some(message) if message.qos == QoS::AtMostOnce => {
+                self.plain.remove(&mut self.exchanges, key);
+                self.expiries.remove(key);
+            }
+            Some(_) => self.leave_publishes(key),
+        }
+        if let Some(id) = id {
+            self.unbind(id);
+        }
+        let exchange = self.exchanges.remove(key)?;
+        if exchange.charged_on == self.connection && self.is_connected {
+            // Each final acknowledgement gives back one. [U5-4.9-a]
+            self.charged = self.charged.saturating_sub(1);
+        }
+        self.bytes = self.bytes.saturating_sub(exchange.size());
+        Some(exchange)
+    }
+
+    /// Ends an exchange.
+    fn remove(&mut self, key: u32, journal: &mut Journal) -> Option<Exchange> {
+        let exchange = self.detach(key)?;
+        let is_plain = exchange
+            .message
+            .as_ref()
+            .is_some_and(|message| message.qos == QoS::AtMostOnce);
+        if !is_plain {
+            let serial = exchange.serial;
+            journal.delete(|| Key::Outgoing(serial));
+            if exchange.message.is_some() {
+                journal.delete(|| Key::Payload(PayloadOf::Outgoing(serial)));
+            }
+        }
+        Some(exchange)
+    }
+
+    /// Ends a message that was never sent.
+    pub(crate) fn cancel(&mut self, key: u32, serial: u64, journal: &mut Journal) -> Option<Exchange> {
+        let exchange = self.exchanges.get(key)?;
+        if exchange.serial != serial || exchange.repeated || exchange.message.is_none() {
+            return None;
+        }
+        self.remove(key, journal)
+    }
+
+    /// The peer takes no packet as large as this message. A message of QoS 2 that it may have is released instead, so that
+    /// its id can be used again without harm.
+    pub(crate) fn give_up(&mut self, key: u32, journal: &mut Journal) -> Option<GivenUp> {
+        let exchange = self.exchanges.get_mut(key)?;
+        let qos = exchange.message.as_ref()?.qos;
+        if qos == QoS::ExactlyOnce && exchange.repeated {
+            let told = exchange.told;
+            exchange.told = true;
+            let (serial, tag) = (exchange.serial, exchange.tag);
+            self.release(key, journal);
+            return Some(GivenUp { serial, tag, told });
+        }
+        let exchange = self.remove(key, journal)?;
+        Some(GivenUp {
+            serial: exchange.serial,
+            tag: exchange.tag,
+            told: exchange.told,
+        })
+    }
+
+    /// The exchange goes on, and nobody hears of its end.
+    pub(crate) fn settle(&mut self, key: u32) {
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.told = true;
+        }
+    }
+
+    /// The first deadline of a message that was never sent.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.expiries.first().map(|(at, _)| at)
+    }
+
+    /// Ends one message that expired before it was sent.
+    pub(crate) fn expire(&mut self, now: Instant, journal: &mut Journal) -> Option<(u32, Exchange)> {
+        let (at, key) = self.expiries.first()?;
+        if at > now {
+            return None;
+        }
+        self.expiries.remove(key);
+        self.remove(key, journal).map(|exchange| (key, exchange))
+    }
+
+    /// The peer has no session any more: what was in flight goes again as new, or ends. Returns one that ended.
+    pub(crate) fn lose_next(
+        &mut self,
+        loss: Loss,
+        from: &mut LossCursor,
+        journal: &mut Journal,
+    ) -> Option<(u32, Exchange)> {
+        if let Some(key) = self.releases.head() {
+            return self.remove(key, journal).map(|exchange| (key, exchange));
+        }
+        loop {
+            let key = match from {
+                LossCursor::Start => self.publishes.head()?,
+                LossCursor::At(key) => (*key)?,
+            };
+            let next = self.publishes.next(&self.exchanges, key);
+            *from = LossCursor::At(next);
+            let exchange = self.exchanges.get(key)?;
+            let id = exchange.id?;
+            let qos = exchange
+                .message
+                .as_ref()
+                .map_or(QoS::ExactlyOnce, |message| message.qos);
+            if exchange.repeated && !loss.repeats(qos) {
+                return self.remove(key, journal).map(|exchange| (key, exchange));
+            }
+            self.renew(key, id, journal);
+        }
+    }
+
+    /// Makes a message what it was before it got its id.
+    fn renew(&mut self, key: u32, id: PacketId, journal: &mut Journal) {
+        self.unbind(id);
+        self.identified = self.identified.saturating_sub(1);
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.id = None;
+            exchange.repeated = false;
+            exchange.sent_on = 0;
+            exchange.charged_on = 0;
+            if let Some(at) = exchange.expires_at {
+                self.expiries.insert(key, at);
+            }
+        }
+        // Ids are taken from the front, so the first without one is the first of all.
+        self.unassigned = self.publishes.head();
+        self.write(key, journal);
+    }
+
+    /// Takes over what an earlier life had stored, in the order of the serials. A message with an id may have been sent.
+    pub(crate) fn restore(
+        &mut self,
+        serial: u64,
+        tag: u64,
+        id: Option<PacketId>,
+        message: Option<(Message, Option<Instant>)>,
+    ) -> Option<u32> {
+        if let Some(id) = id {
+            if self.find(id).is_some() || !self.ids.reserve(id) {
+                return None;
+            }
+        }
+        let is_publish = message.is_some();
+        let (message, expires_at) = message.map_or((None, None), |(message, at)| (Some(message), at));
+        self.next_serial = self.next_serial.max(serial.saturating_add(1));
+        self.bytes = self.bytes.saturating_add(message.as_ref().map_or(0, Message::size));
+        let key = self.exchanges.insert(Exchange {
+            links: Links::default(),
+            serial,
+            tag,
+            told: false,
+            id: None,
+            message,
+            expires_at,
+            sent_on: 0,
+            charged_on: 0,
+            repeated: id.is_some(),
+            ticket: Ticket::NONE,
+        });
+        if is_publish {
+            self.publishes.push_back(&mut self.exchanges, key);
+        } else {
+            self.releases.push_back(&mut self.exchanges, key);
+        }
+        match id {
+            Some(id) => {
+                self.bind(key, id);
+                self.identified = self.identified.saturating_add(u16::from(is_publish));
+            }
+            None => {
+                self.unassigned = self.unassigned.or(Some(key));
+                if let Some(at) = expires_at {
+                    self.expiries.insert(key, at);
+                }
+            }
+        }
+        Some(key)
+    }
+}
+
+/// How far [`Outgoing::lose_next`] has come.
+#[derive(Debug)]
+pub(crate) enum LossCursor {
+    Start,
+    At(Option<u32>),
+}
+
+/// A message that cannot be sent to this peer.
+#[derive(Debug)]
+pub(crate) struct GivenUp {
+    pub(crate) serial: u64,
+    pub(crate) tag: u64,
+    pub(crate) told: bool,
+}

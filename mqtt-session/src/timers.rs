@@ -1,0 +1,225 @@
+//! The deadlines of a connection, one for each reason.
+
+use core::fmt;
+
+use crate::Instant;
+
+macro_rules! timers {
+    ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
+        /// Why a machine asks to be woken.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Timer {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Timer {
+            pub(crate) const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// A name for logs.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+timers! {
+    /// The peer has to finish connecting.
+    Handshake => "handshake",
+    /// A PINGREQ is due, since nothing else was sent for that long.
+    Ping => "ping",
+    /// The peer has to answer a PINGREQ.
+    PingResponse => "ping response",
+    /// The peer has to send something.
+    KeepAlive => "keep alive",
+    /// Output waits, and the driver has to pull it.
+    Stall => "stall",
+    /// The connection is over; what is left of its output may be dropped.
+    Linger => "linger",
+    /// It is time to connect again.
+    Reconnect => "reconnect",
+    /// A message or a session expires.
+    Expiry => "expiry",
+    /// A command has taken longer than its caller wanted, and the caller is told.
+    Late => "late",
+    /// The source of a payload in chunks has to go on.
+    Source => "source",
+    /// What is open has to end before an orderly disconnect.
+    Drain => "drain",
+}
+
+impl fmt::Display for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// When a machine has to be woken at the latest, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Timeout {
+    /// When.
+    pub at: Instant,
+    /// Why; for logs.
+    pub timer: Timer,
+}
+
+/// At most one deadline for each reason.
+#[derive(Clone, Debug)]
+pub(crate) struct Timers {
+    /// By [`Timer`]; [`Instant::MAX`] if it is not set.
+    at: [Instant; Timer::ALL.len()],
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Timers {
+    pub(crate) const fn new() -> Self {
+        Self {
+            at: [Instant::MAX; Timer::ALL.len()],
+        }
+    }
+
+    /// Sets a timer, in place of the deadline it has. [`Instant::MAX`] clears it.
+    #[inline]
+    pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
+        if let Some(slot) = self.at.get_mut(timer as usize) {
+            *slot = at;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self, timer: Timer) {
+        self.set(timer, Instant::MAX);
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
+        self.at.get(timer as usize).copied().filter(|at| *at != Instant::MAX)
+    }
+
+    /// The earliest deadline. Of several at the same time it is the one that [`Timer`] lists first.
+    #[inline]
+    pub(crate) fn next(&self) -> Option<Timeout> {
+        let mut earliest = Instant::MAX;
+        let mut found = None;
+        for (timer, at) in Timer::ALL.into_iter().zip(self.at) {
+            if at < earliest {
+                earliest = at;
+                found = Some(timer);
+            }
+        }
+        found.map(|timer| Timeout { at: earliest, timer })
+    }
+
+    /// The timer of the earliest deadline, if that has come. It stays set: whoever acts on it moves or clears it.
+    #[inline]
+    pub(crate) fn due(&self, now: Instant) -> Option<Timer> {
+        self.next()
+            .filter(|timeout| timeout.at <= now)
+            .map(|timeout| timeout.timer)
+    }
+}
+
+/// Whether this deadline is about the peer's silence. It says nothing while this end does not read.
+#[inline]
+pub(crate) const fn waits_for_peer(timer: Timer) -> bool {
+    matches!(timer, Timer::Handshake | Timer::PingResponse | Timer::KeepAlive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::vec::Vec;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_secs(seconds)
+    }
+
+    fn next(timers: &Timers) -> Option<(Instant, Timer)> {
+        timers.next().map(|timeout| (timeout.at, timeout.timer))
+    }
+
+    #[test]
+    fn the_earliest_of_all_timers_is_next() {
+        let mut timers = Timers::new();
+        assert_eq!(next(&timers), None);
+        let mut order = Vec::new();
+        for (distance, timer) in (1..).zip(Timer::ALL) {
+            timers.set(timer, at(100 - distance));
+            order.push((at(100 - distance), timer));
+            assert_eq!(next(&timers), order.last().copied());
+        }
+        while let Some((at, timer)) = order.pop() {
+            assert_eq!(next(&timers), Some((at, timer)));
+            timers.clear(timer);
+        }
+        assert_eq!(next(&timers), None);
+    }
+
+    #[test]
+    fn timers_at_the_same_time_fire_in_their_order() {
+        let mut timers = Timers::new();
+        for timer in Timer::ALL.into_iter().rev() {
+            timers.set(timer, at(1));
+        }
+        for timer in Timer::ALL {
+            assert_eq!(timers.due(at(1)), Some(timer));
+            timers.clear(timer);
+        }
+    }
+
+    #[test]
+    fn a_timer_is_due_from_its_time_on_until_it_is_moved() {
+        let mut timers = Timers::new();
+        timers.set(Timer::Ping, at(5));
+        assert_eq!(timers.due(Instant::from_micros(4_999_999)), None);
+        assert_eq!(timers.due(at(5)), Some(Timer::Ping));
+        assert_eq!(timers.due(at(6)), Some(Timer::Ping));
+        timers.set(Timer::Ping, at(7));
+        assert_eq!(timers.due(at(6)), None);
+    }
+
+    #[test]
+    fn each_timer_keeps_its_own_deadline() {
+        let mut timers = Timers::new();
+        timers.set(Timer::Ping, at(5));
+        timers.set(Timer::Drain, at(6));
+        timers.set(Timer::Ping, at(9));
+        assert_eq!(timers.get(Timer::Ping), Some(at(9)));
+        assert_eq!(timers.get(Timer::Drain), Some(at(6)));
+        assert_eq!(timers.get(Timer::Late), None);
+        timers.clear(Timer::Drain);
+        assert_eq!(timers.get(Timer::Drain), None);
+    }
+
+    #[test]
+    fn a_timer_set_to_never_is_not_set() {
+        let mut timers = Timers::new();
+        timers.set(Timer::Stall, Instant::MAX);
+        assert_eq!(timers.get(Timer::Stall), None);
+        assert_eq!(next(&timers), None);
+        assert_eq!(timers.due(Instant::MAX), None);
+    }
+
+    #[test]
+    fn names_tell_timers_apart() {
+        let names: BTreeSet<&str> = Timer::ALL.iter().map(|timer| timer.name()).collect();
+        assert_eq!(names.len(), Timer::ALL.len());
+    }
+
+    #[test]
+    fn three_timers_wait_for_the_peer() {
+        let waiting = Timer::ALL.into_iter().filter(|timer| waits_for_peer(*timer));
+        assert!(waiting.eq([Timer::Handshake, Timer::PingResponse, Timer::KeepAlive]));
+    }
+}

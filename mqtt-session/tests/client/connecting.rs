@@ -1,0 +1,149 @@
+//! CONNECT and its answers.
+
+use mqtt_session::proto::{ConnAckReason, Version};
+use mqtt_session::{CleanStart, Closed, Event, Timer, Violation};
+
+use crate::rig::{Rig, VERSIONS, config, stored};
+
+fn connect_bytes(version: Version) -> Vec<u8> {
+    let mut rig = Rig::new(config().version(version));
+    rig.client.handle_open(rig.now);
+    rig.sent_bytes()
+}
+
+#[test]
+fn connect_has_the_bytes_of_its_version() {
+    let v5 = b"\x10\x1e\0\x04MQTT\x05\x02\0\x3c\x10\x11\0\0\x0e\x10\x21\0\x40\x27\0\x10\0\0\x22\0\x10\0\x01c";
+    assert_eq!(connect_bytes(Version::V5), v5);
+    assert_eq!(
+        connect_bytes(Version::V3_1_1),
+        b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01c"
+    );
+    assert_eq!(
+        connect_bytes(Version::V3_1),
+        b"\x10\x0f\0\x06MQIsdp\x03\x02\0\x3c\0\x01c"
+    );
+}
+
+#[test]
+fn a_session_in_memory_begins_clean_and_resumes_from_then_on() {
+    for version in VERSIONS {
+        let mut rig = Rig::new(config().version(version));
+        assert_eq!(rig.open(), "CONNECT clean");
+        rig.accept(false);
+        rig.cut();
+        assert_eq!(rig.fire_next(), Timer::Reconnect);
+        assert_eq!(rig.open(), "CONNECT");
+    }
+}
+
+#[test]
+fn a_session_in_a_store_resumes_at_once() {
+    assert_eq!(Rig::new(stored()).open(), "CONNECT");
+}
+
+#[test]
+fn the_choice_of_clean_start_is_kept() {
+    let mut rig = Rig::new(config().clean_start(CleanStart::Never));
+    assert_eq!(rig.open(), "CONNECT");
+    let mut rig = Rig::connected(config().clean_start(CleanStart::Always));
+    rig.cut();
+    rig.fire_next();
+    assert_eq!(rig.open(), "CONNECT clean");
+}
+
+#[test]
+fn an_attempt_that_was_not_answered_leaves_the_session_clean() {
+    let mut rig = Rig::new(config());
+    rig.open();
+    rig.cut();
+    assert_eq!(rig.told(), ["closed StreamEnded"]);
+    rig.fire_next();
+    assert_eq!(rig.open(), "CONNECT clean");
+}
+
+#[test]
+fn a_session_that_was_not_asked_for_closes() {
+    let mut rig = Rig::new(config());
+    rig.open();
+    rig.accept(true);
+    let violation = Violation::SessionPresentWithoutSession;
+    let [Event::Closed { reason, .. }] = &rig.events()[..] else {
+        panic!()
+    };
+    assert_eq!(*reason, Closed::Violation(violation));
+    assert_eq!(violation.statement(Version::V5), "MQTT-3.2.2-4");
+}
+
+#[test]
+fn a_refusal_that_stays_is_not_tried_again() {
+    for version in VERSIONS {
+        let mut rig = Rig::new(config().version(version));
+        rig.open();
+        rig.answer_connect(ConnAckReason::BadUserNameOrPassword);
+        assert_eq!(rig.told(), ["closed refused 0x86, for good"]);
+        assert!(rig.client.is_drained());
+        rig.cut();
+        assert_eq!(rig.client.poll_timeout(), None);
+        assert_eq!(rig.told(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_refusal_that_passes_is_tried_again() {
+    let mut rig = Rig::new(config());
+    rig.open();
+    rig.answer_connect(ConnAckReason::ServerBusy);
+    assert_eq!(rig.told(), ["closed refused 0x89"]);
+    rig.cut();
+    assert_eq!(rig.fire_next(), Timer::Reconnect);
+    assert_eq!(rig.told(), ["open"]);
+    assert_eq!(rig.open(), "CONNECT clean");
+}
+
+#[test]
+fn a_stream_that_could_not_be_opened_is_asked_for_again() {
+    let mut rig = Rig::new(config());
+    rig.client.handle_open_failed(rig.now, true);
+    assert_eq!(rig.told(), ["closed NotOpened"]);
+    assert_eq!(rig.fire_next(), Timer::Reconnect);
+    assert_eq!(rig.told(), ["open"]);
+    rig.client.handle_open_failed(rig.now, false);
+    assert_eq!(rig.told(), ["closed NotOpened, for good"]);
+    assert_eq!(rig.client.poll_timeout(), None);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_given_up() {
+    let mut rig = Rig::new(config());
+    rig.open();
+    assert_eq!(rig.fire_next(), Timer::Handshake);
+    assert_eq!(rig.told(), ["closed TimedOut(Handshake)"]);
+    assert_eq!(rig.sent(), [""; 0]);
+}
+
+#[test]
+fn another_packet_before_connack_closes() {
+    let mut rig = Rig::new(config());
+    rig.open();
+    rig.deliver(0, 1, "early");
+    assert_eq!(rig.told(), ["closed Violation(PacketBeforeConnAck)"]);
+}
+
+#[test]
+fn a_second_connack_closes() {
+    let mut rig = Rig::connected(config());
+    rig.accept(false);
+    assert_eq!(rig.told(), ["closed Violation(SecondConnAck)"]);
+    assert_eq!(rig.sent(), ["DISCONNECT 0x82"]);
+}
+
+#[test]
+fn nothing_is_sent_or_read_before_connack() {
+    let mut rig = Rig::new(config());
+    rig.publish(1, 7);
+    rig.open();
+    assert_eq!(rig.sent(), [""; 0]);
+    rig.accept(false);
+    assert_eq!(rig.sent(), ["PUBLISH q1 #1 t: m7"]);
+}

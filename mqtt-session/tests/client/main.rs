@@ -1,0 +1,14 @@
+//! The client machine from outside: a scripted server, virtual time, and the promises of the public API.
+
+mod connecting;
+mod contract;
+mod keeping_alive;
+mod limits;
+mod receiving;
+mod requests;
+mod restoring;
+mod resuming;
+mod rig;
+mod sending;
+mod show;
+mod storing;

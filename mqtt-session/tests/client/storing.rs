@@ -1,0 +1,236 @@
+//! What waits for the store.
+
+use mqtt_session::{ClientConfig, DeliveryId, HandOver};
+
+use crate::rig::{Rig, message, stored};
+
+const NOTHING: [&str; 0] = [];
+
+fn inbox() -> ClientConfig {
+    stored().hand_over(HandOver::Inbox)
+}
+
+#[test]
+fn a_publish_leaves_when_it_is_stored_with_its_identifier() {
+    for qos in 1..=2 {
+        let mut rig = Rig::connected(stored());
+        rig.publish(qos, 7);
+        assert_eq!(rig.sent(), NOTHING);
+        let number = rig.write();
+        assert_eq!(rig.sent(), NOTHING, "taken is not stored");
+        rig.client.handle_stored(rig.now, number);
+        assert_eq!(rig.sent(), [format!("PUBLISH q{qos} #1 t: m7")]);
+    }
+}
+
+#[test]
+fn a_message_of_qos_0_waits_for_no_store() {
+    let mut rig = Rig::connected(stored());
+    rig.publish(0, 7);
+    assert_eq!(rig.sent(), ["PUBLISH q0 t: m7"]);
+    rig.write();
+    assert!(rig.disk.is_empty());
+}
+
+#[test]
+fn a_stored_number_names_all_batches_up_to_it_and_no_other() {
+    let mut rig = Rig::connected(stored());
+    let mut numbers = Vec::new();
+    for tag in 1..=3 {
+        rig.publish(1, tag);
+        numbers.push(rig.write());
+    }
+    rig.client.handle_stored(rig.now, numbers[1]);
+    assert_eq!(rig.sent(), ["PUBLISH q1 #1 t: m1", "PUBLISH q1 #2 t: m2"]);
+    rig.client.handle_stored(rig.now, numbers[0]);
+    assert_eq!(rig.sent(), NOTHING);
+    rig.client.handle_stored(rig.now, numbers[2]);
+    assert_eq!(rig.sent(), ["PUBLISH q1 #3 t: m3"]);
+}
+
+#[test]
+fn a_number_that_was_not_handed_out_stores_nothing() {
+    let mut rig = Rig::connected(stored());
+    rig.publish(1, 7);
+    rig.client.handle_stored(rig.now, u64::MAX);
+    assert_eq!(rig.sent(), NOTHING);
+    rig.commit();
+    assert_eq!(rig.sent(), ["PUBLISH q1 #1 t: m7"]);
+}
+
+#[test]
+fn a_message_that_waits_for_the_window_is_stored_again_with_its_identifier() {
+    let one = crate::rig::said(|server| server.receive_maximum(1));
+    let mut rig = Rig::connected_with(stored(), one);
+    rig.publish(1, 1);
+    rig.publish(1, 2);
+    rig.commit();
+    assert_eq!(rig.sent(), ["PUBLISH q1 #1 t: m1"]);
+    rig.puback(1);
+    assert_eq!(rig.sent(), NOTHING);
+    rig.commit();
+    assert_eq!(rig.sent(), ["PUBLISH q1 #2 t: m2"]);
+}
+
+#[test]
+fn a_pubrel_leaves_when_the_release_is_stored() {
+    let mut rig = Rig::connected(stored());
+    rig.publish(2, 7);
+    rig.commit();
+    rig.sent();
+    rig.pubrec(1);
+    assert_eq!(rig.sent(), NOTHING);
+    rig.commit();
+    assert_eq!(rig.sent(), ["PUBREL #1"]);
+    rig.pubcomp(1);
+    assert_eq!(rig.told(), ["completed 7: acknowledged"]);
+    rig.write();
+    assert!(rig.disk.is_empty(), "{:?}", rig.disk);
+}
+
+#[test]
+fn a_release_that_is_stored_after_a_reconnect_leaves_once() {
+    let mut rig = Rig::connected(stored());
+    rig.publish(2, 7);
+    rig.commit();
+    rig.sent();
+    rig.pubrec(1);
+    let number = rig.write();
+    rig.reconnect(true);
+    assert_eq!(rig.sent(), NOTHING);
+    rig.client.handle_stored(rig.now, number);
+    assert_eq!(rig.sent(), ["PUBREL #1"]);
+    assert_eq!(rig.sent(), NOTHING);
+}
+
+#[test]
+fn a_pubrec_and_a_pubcomp_leave_when_they_are_stored() {
+    let mut rig = Rig::connected(stored());
+    rig.deliver(2, 5, "c");
+    assert_eq!(rig.told(), ["message q2 s: c"]);
+    assert_eq!(rig.sent(), NOTHING);
+    rig.commit();
+    assert_eq!(rig.sent(), ["PUBREC #5"]);
+    rig.pubrel(5);
+    assert_eq!(rig.sent(), NOTHING);
+    rig.commit();
+    assert_eq!(rig.sent(), ["PUBCOMP #5"]);
+    assert!(rig.disk.is_empty(), "{:?}", rig.disk);
+}
+
+#[test]
+fn a_message_is_told_from_the_inbox_when_it_stands_there() {
+    for (qos, ack) in [(1, "PUBACK #5"), (2, "PUBREC #5")] {
+        let mut rig = Rig::connected(inbox());
+        rig.deliver(qos, 5, "c");
+        assert_eq!(rig.told(), NOTHING);
+        assert_eq!(rig.sent(), NOTHING);
+        rig.commit();
+        assert_eq!(rig.told(), [format!("message q{qos} @1 s: c")]);
+        assert_eq!(rig.sent(), [ack]);
+    }
+}
+
+#[test]
+fn a_pubrec_that_is_stored_after_a_reconnect_is_not_sent_until_asked_for() {
+    for config in [stored(), inbox()] {
+        let mut rig = Rig::connected(config);
+        rig.deliver(2, 5, "c");
+        rig.told();
+        let number = rig.write();
+        rig.reconnect(true);
+        rig.client.handle_stored(rig.now, number);
+        assert_eq!(rig.sent(), NOTHING);
+        rig.told();
+        rig.deliver_again(2, 5, "c");
+        assert_eq!(rig.sent(), ["PUBREC #5"]);
+        assert_eq!(rig.told(), NOTHING);
+    }
+}
+
+#[test]
+fn a_puback_that_is_stored_after_a_reconnect_is_never_sent() {
+    let mut rig = Rig::connected(inbox());
+    rig.deliver(1, 5, "c");
+    let number = rig.write();
+    rig.reconnect(true);
+    rig.client.handle_stored(rig.now, number);
+    assert_eq!(rig.sent(), NOTHING);
+}
+
+#[test]
+fn a_repeat_while_the_batch_is_pending_is_answered_once() {
+    let mut rig = Rig::connected(stored());
+    rig.deliver(2, 5, "c");
+    rig.told();
+    let number = rig.write();
+    rig.deliver_again(2, 5, "c");
+    rig.deliver_again(2, 5, "c");
+    assert_eq!(rig.sent(), NOTHING);
+    rig.client.handle_stored(rig.now, number);
+    assert_eq!(rig.sent(), ["PUBREC #5"]);
+    assert_eq!(rig.told(), NOTHING);
+}
+
+#[test]
+fn a_pubcomp_that_is_stored_after_a_reconnect_answers_the_repeated_pubrel_alone() {
+    for is_asked_before_stored in [false, true] {
+        let mut rig = Rig::connected(stored());
+        rig.deliver(2, 5, "c");
+        rig.told();
+        rig.commit();
+        rig.sent();
+        rig.pubrel(5);
+        let number = rig.write();
+        rig.reconnect(true);
+        if is_asked_before_stored {
+            rig.pubrel(5);
+            assert_eq!(rig.sent(), NOTHING);
+            rig.client.handle_stored(rig.now, number);
+        } else {
+            rig.client.handle_stored(rig.now, number);
+            assert_eq!(rig.sent(), NOTHING);
+            rig.pubrel(5);
+        }
+        assert_eq!(rig.sent(), ["PUBCOMP #5"]);
+        assert_eq!(rig.sent(), NOTHING);
+    }
+}
+
+#[test]
+fn a_failed_store_ends_everything() {
+    let mut rig = Rig::connected(stored());
+    rig.publish(1, 7);
+    rig.write();
+    rig.client.handle_store_failed(rig.now);
+    assert_eq!(rig.told(), ["closed StoreFailed, for good"]);
+    assert_eq!(rig.sent(), ["DISCONNECT 0x83"]);
+    rig.cut();
+    assert_eq!(rig.client.poll_timeout(), None);
+    assert!(rig.client.publish(rig.now, message(1, "x"), 8).is_err());
+}
+
+#[test]
+fn nothing_is_read_while_too_many_batches_are_pending() {
+    let limits = mqtt_session::Limits::default().batches(2);
+    let mut rig = Rig::connected(stored().limits(limits));
+    for tag in 1..=2 {
+        rig.publish(1, tag);
+        rig.write();
+    }
+    assert_eq!(rig.client.input_room(), 0);
+    rig.client.handle_stored(rig.now, 1);
+    assert!(rig.client.input_room() > 0);
+}
+
+#[test]
+fn an_acknowledged_message_leaves_the_inbox() {
+    let mut rig = Rig::connected(inbox());
+    rig.deliver(1, 5, "c");
+    rig.commit();
+    rig.told();
+    rig.client.acknowledge(rig.now, DeliveryId::from_number(1)).unwrap();
+    rig.commit();
+    let left: Vec<_> = rig.disk.keys().copied().collect();
+    assert_eq!(left, [mqtt_session::Key::Session]);
+}
