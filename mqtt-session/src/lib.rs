@@ -106,7 +106,9 @@ mod store;
 mod time;
 mod timers;
 
-pub use client::{CleanStart, Client, ClientConfig, ClientRestore, Event, RequestError};
+pub use client::{
+    AuthenticateError, Authentication, CleanStart, Client, ClientConfig, ClientRestore, Event, RequestError,
+};
 pub use closed::{Closed, Violation};
 pub use limits::{Limits, WhenFull};
 pub use message::{DeliveryId, HandOver, Message, Received};

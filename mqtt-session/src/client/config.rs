@@ -7,6 +7,15 @@ use mqtt_proto::{Binary, Policy, Text, TextError, Version, Will};
 
 use crate::{HandOver, Limits, Loss, Reconnect, WhenFull};
 
+/// Enhanced authentication, since MQTT 5.0: a method that both ends know, and its first data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    /// The name of the method.
+    pub method: Text<Bytes>,
+    /// What CONNECT says in it.
+    pub data: Option<Binary<Bytes>>,
+}
+
 /// How a client begins its session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -34,6 +43,8 @@ pub struct ClientConfig {
     pub username: Option<Text<Bytes>>,
     /// The password.
     pub password: Option<Binary<Bytes>>,
+    /// Enhanced authentication, since MQTT 5.0.
+    pub authentication: Option<Authentication>,
     /// What the server publishes if the client vanishes.
     pub will: Option<Will<Bytes>>,
     /// After how many seconds without a packet PINGREQ is sent. Default 60. 0 turns it off.
@@ -71,6 +82,7 @@ impl ClientConfig {
             client_id: Text::from_bytes(client_id.into())?,
             username: None,
             password: None,
+            authentication: None,
             will: None,
             keep_alive_seconds: 60,
             session_expiry_seconds: 3600,
@@ -110,6 +122,7 @@ setters! {
     version: Version,
     username: Option<Text<Bytes>>,
     password: Option<Binary<Bytes>>,
+    authentication: Option<Authentication>,
     will: Option<Will<Bytes>>,
     keep_alive_seconds: u16,
     session_expiry_seconds: u32,

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use mqtt_proto::{
-    ConnAck, ConnAckReason, Connect, ConnectProperties, DisconnectReason, Packet, QoS, Role, Rules, Text, Version,
+    ConnAck, ConnAckReason, Connect, ConnectProperties, DisconnectReason, EncodeError, Field, Packet, PropertyId, QoS,
+    Role, Rules, Text, Version,
 };
 
 use super::{CleanStart, Client, Event, Phase};
@@ -90,7 +91,7 @@ impl Client {
         }
     }
 
-    fn write_connect(&mut self) -> Result<(), mqtt_proto::EncodeError> {
+    fn write_connect(&mut self) -> Result<(), EncodeError> {
         let config = &self.config;
         let connect = Connect {
             version: config.version,
@@ -109,18 +110,30 @@ impl Client {
         Ok(())
     }
 
-    fn connect_properties(&self) -> Result<ConnectProperties<Bytes>, mqtt_proto::EncodeError> {
+    fn connect_properties(&self) -> Result<ConnectProperties<Bytes>, EncodeError> {
         let config = &self.config;
         if !config.version.has_properties() {
-            return Ok(ConnectProperties::empty());
+            return match config.authentication {
+                None => Ok(ConnectProperties::empty()),
+                Some(_) => Err(EncodeError::NotInVersion {
+                    field: Field::Property(PropertyId::AuthenticationMethod),
+                    version: config.version,
+                }),
+            };
         }
         let limits = &config.limits;
-        ConnectProperties::builder()
+        let mut properties = ConnectProperties::builder()
             .session_expiry(config.session_expiry_seconds)
             .receive_maximum(limits.receive_maximum.max(1))
             .maximum_packet_size(limits.packet_bytes.max(5))
-            .topic_alias_maximum(limits.aliases_accepted)
-            .build()
+            .topic_alias_maximum(limits.aliases_accepted);
+        if let Some(authentication) = &config.authentication {
+            properties = properties.authentication_method(authentication.method.as_bytes());
+            if let Some(data) = &authentication.data {
+                properties = properties.authentication_data(data.as_bytes());
+            }
+        }
+        properties.build()
     }
 
     fn begins_anew(&self) -> bool {
@@ -139,6 +152,7 @@ impl Client {
                 properties: connack.properties.to_owned(),
             });
         }
+        self.check_method(connack)?;
         let anew = self.begins_anew();
         if connack.session_present && anew {
             return Err(Closed::Violation(Violation::SessionPresentWithoutSession));

@@ -105,7 +105,7 @@ impl Client {
     fn on_first(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
         match packet {
             Packet::ConnAck(connack) => self.on_connack(connack),
-            Packet::Auth(_) => Err(Closed::Violation(Violation::UnexpectedAuth)),
+            Packet::Auth(auth) => self.on_auth(auth),
             _ => Err(Closed::Violation(Violation::PacketBeforeConnAck)),
         }
     }
@@ -126,7 +126,7 @@ impl Client {
             }
             Packet::Disconnect(farewell) => return Err(self.farewell(farewell)),
             Packet::ConnAck(_) => Err(Violation::SecondConnAck),
-            Packet::Auth(_) => Err(Violation::UnexpectedAuth),
+            Packet::Auth(auth) => return self.on_auth(auth),
             // The decoder refuses what only clients send.
             _ => Err(Violation::PacketBeforeConnAck),
         };

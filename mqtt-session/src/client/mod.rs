@@ -1,5 +1,6 @@
 //! The client: from CONNECT to the last acknowledgement, over any number of connections.
 
+mod authentication;
 mod config;
 mod event;
 mod handshake;
@@ -8,7 +9,8 @@ mod output;
 mod request;
 mod restore;
 
-pub use config::{CleanStart, ClientConfig};
+pub use authentication::AuthenticateError;
+pub use config::{Authentication, CleanStart, ClientConfig};
 pub use event::Event;
 pub use request::RequestError;
 pub use restore::ClientRestore;
@@ -68,6 +70,7 @@ pub struct Client {
     /// Encoded packets that leave before everything else, or last of all.
     urgent: Vec<u8>,
     ping_due: bool,
+    turn: authentication::Turn,
     /// The host wants to end the connection when everything is done.
     leaving: Option<Disconnect<Bytes>>,
     /// What was in the outbox when it was last filled.
@@ -119,6 +122,7 @@ impl Client {
             random: Random::new(config.seed),
             urgent: Vec::new(),
             ping_due: false,
+            turn: authentication::Turn::Nobody,
             leaving: None,
             outbox_len: 0,
             may_stall: false,
@@ -356,6 +360,7 @@ impl Client {
         self.requests.disconnected();
         self.urgent.clear();
         self.ping_due = false;
+        self.turn = authentication::Turn::Nobody;
         self.timers = Timers::new();
         self.phase = Phase::Ending;
         let version = self.config.version;

@@ -1,5 +1,6 @@
 //! The client machine from outside: a scripted server, virtual time, and the promises of the public API.
 
+mod authentication;
 mod connecting;
 mod contract;
 mod keeping_alive;
