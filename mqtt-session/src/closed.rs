@@ -102,7 +102,7 @@ violations! {
     UnexpectedAuth: "MQTT-4.12.0-6", "MQTT-4.12.0-6", ProtocolError, "AUTH came although no authentication method was agreed";
     /// Another authentication method than that of CONNECT.
     OtherAuthenticationMethod: "MQTT-4.12.0-5", "MQTT-4.12.0-5", ProtocolError, "the authentication method is not that of CONNECT";
-    /// PINGRESP that nothing asked for counts as harmless; more answers wait than the peer reads.
+    /// More answers wait for the peer than [`Limits::replies`](crate::Limits) allows.
     RepliesNotRead: "MQTT-4.9.0-3", "MQTT-4.4.0-1", QuotaExceeded, "the peer asks for answers and does not read them";
 }
 

@@ -38,13 +38,12 @@ pub struct Limits {
     pub queued_messages: u32,
     /// How many bytes of topics, properties and payloads these messages may take. Default 16 MiB. As above.
     pub queued_bytes: u64,
-    /// How many SUBSCRIBE and UNSUBSCRIBE may be unanswered. Default 32. One more is refused to the caller; a peer's one
-    /// more closes its connection with `QuotaExceeded`.
+    /// How many SUBSCRIBE and UNSUBSCRIBE may be unanswered. Default 32. One more is refused to the caller.
     pub requests: u16,
     /// How many events wait for [`poll_event`](crate::Client::poll_event). Default 256. At the bound messages of QoS 0
     /// are dropped and counted by a client; at twice the bound nothing is read any more.
     pub events: u32,
-    /// How many answers (PUBREL, PUBCOMP, PINGRESP) may wait for a peer that does not read them. Default 1024.
+    /// How many answers (PUBREL, PUBCOMP) may wait for a peer that does not read them. Default 1024.
     /// One more closes the connection with `QuotaExceeded`.
     pub replies: u32,
     /// How many batches may be with the store. Default 64. At the bound nothing is read any more until one is stored.
@@ -54,8 +53,6 @@ pub struct Limits {
     pub inbox_messages: u32,
     /// Payloads up to this are copied where they are kept or sent, larger ones are shared. Default 512.
     pub inline_bytes: u32,
-    /// From this size on a payload is told in chunks while it arrives, if chunks are on. Default: never.
-    pub chunk_from_bytes: Option<u32>,
     /// How many due timers one call of [`handle_timeout`](crate::Client::handle_timeout) fires. Default 64.
     pub timers_per_call: u32,
     /// From the opened stream to an accepted CONNECT. Default 10 s. Then the connection is closed.
@@ -66,9 +63,6 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// How long the last bytes of a closed connection may take. Default 2 s. Then the stream is to be dropped.
     pub linger_timeout: Duration,
-    /// How long the source of a payload in chunks may pause in the middle of a packet. Default 30 s. Then the connection
-    /// is closed.
-    pub source_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -88,13 +82,11 @@ impl Default for Limits {
             batches: 64,
             inbox_messages: 1024,
             inline_bytes: 512,
-            chunk_from_bytes: None,
             timers_per_call: 64,
             handshake_timeout: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
             linger_timeout: Duration::from_secs(2),
-            source_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -129,13 +121,11 @@ setters! {
     batches: u32,
     inbox_messages: u32,
     inline_bytes: u32,
-    chunk_from_bytes: Option<u32>,
     timers_per_call: u32,
     handshake_timeout: Duration,
     ping_timeout: Duration,
     stall_timeout: Duration,
     linger_timeout: Duration,
-    source_timeout: Duration,
 }
 
 /// What a machine does that would have to hold more messages than its limits allow.

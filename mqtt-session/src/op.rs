@@ -63,12 +63,8 @@ pub enum Limit {
     QueuedMessages,
     /// [`Limits::queued_bytes`](crate::Limits).
     QueuedBytes,
-    /// [`Limits::replies`](crate::Limits).
-    Replies,
     /// [`Limits::requests`](crate::Limits).
     Requests,
-    /// [`Limits::events`](crate::Limits).
-    Events,
 }
 
 /// What a server may lack.

@@ -34,8 +34,6 @@ timers! {
     Ping => "ping",
     /// The peer has to answer a PINGREQ.
     PingResponse => "ping response",
-    /// The peer has to send something.
-    KeepAlive => "keep alive",
     /// Output waits, and the driver has to pull it.
     Stall => "stall",
     /// The connection is over; what is left of its output may be dropped.
@@ -44,12 +42,6 @@ timers! {
     Reconnect => "reconnect",
     /// A message or a session expires.
     Expiry => "expiry",
-    /// A command has taken longer than its caller wanted, and the caller is told.
-    Late => "late",
-    /// The source of a payload in chunks has to go on.
-    Source => "source",
-    /// What is open has to end before an orderly disconnect.
-    Drain => "drain",
 }
 
 impl fmt::Display for Timer {
@@ -132,7 +124,7 @@ impl Timers {
 /// Whether this deadline is about the peer's silence. It says nothing while this end does not read.
 #[inline]
 pub(crate) const fn waits_for_peer(timer: Timer) -> bool {
-    matches!(timer, Timer::Handshake | Timer::PingResponse | Timer::KeepAlive)
+    matches!(timer, Timer::Handshake | Timer::PingResponse)
 }
 
 #[cfg(test)]
@@ -193,13 +185,13 @@ mod tests {
     fn each_timer_keeps_its_own_deadline() {
         let mut timers = Timers::new();
         timers.set(Timer::Ping, at(5));
-        timers.set(Timer::Drain, at(6));
+        timers.set(Timer::Linger, at(6));
         timers.set(Timer::Ping, at(9));
         assert_eq!(timers.get(Timer::Ping), Some(at(9)));
-        assert_eq!(timers.get(Timer::Drain), Some(at(6)));
-        assert_eq!(timers.get(Timer::Late), None);
-        timers.clear(Timer::Drain);
-        assert_eq!(timers.get(Timer::Drain), None);
+        assert_eq!(timers.get(Timer::Linger), Some(at(6)));
+        assert_eq!(timers.get(Timer::Expiry), None);
+        timers.clear(Timer::Linger);
+        assert_eq!(timers.get(Timer::Linger), None);
     }
 
     #[test]
@@ -218,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn three_timers_wait_for_the_peer() {
+    fn two_timers_wait_for_the_peer() {
         let waiting = Timer::ALL.into_iter().filter(|timer| waits_for_peer(*timer));
-        assert!(waiting.eq([Timer::Handshake, Timer::PingResponse, Timer::KeepAlive]));
+        assert!(waiting.eq([Timer::Handshake, Timer::PingResponse]));
     }
 }

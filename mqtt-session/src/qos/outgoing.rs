@@ -16,6 +16,9 @@
 //! Three lists keep the order: messages that wait for PUBACK or PUBREC in the order of `publish`, releases in the order of
 //! PUBREC [MQTT-4.6.0-4], and messages of QoS 0. The first two have a cursor to the first one that is due.
 
+mod exchange;
+mod lives;
+
 use alloc::vec::Vec;
 
 use mqtt_proto::{PacketId, QoS};
@@ -25,111 +28,16 @@ use crate::ids::Ids;
 use crate::journal::{Journal, Ticket};
 use crate::message::Message;
 use crate::op::Limit;
-use crate::slab::{Linked, Links, List, Slab};
-use crate::store::{Key, MessageRecord, OutgoingRecord, OutgoingState, PayloadOf, Record};
+use crate::slab::{Links, List, Slab};
+use crate::store::{Key, PayloadOf, Record};
 use crate::time::Instant;
 use crate::{Limits, WhenFull};
 
+pub(crate) use exchange::{Exchange, State, message_record};
+pub use lives::Loss;
+pub(crate) use lives::LossCursor;
+
 const NONE: u32 = u32::MAX;
-
-/// One message on its way.
-#[derive(Clone, Debug)]
-pub(crate) struct Exchange {
-    links: Links,
-    pub(crate) serial: u64,
-    pub(crate) tag: u64,
-    /// Whether the outcome was told already, and the exchange goes on without an operation.
-    told: bool,
-    id: Option<PacketId>,
-    /// Gone as soon as the peer has it.
-    message: Option<Message>,
-    pub(crate) expires_at: Option<Instant>,
-    /// The connection that what is due was last sent on. Zero: none.
-    sent_on: u32,
-    /// The connection whose quota it uses. Zero: none.
-    charged_on: u32,
-    /// It may have been sent on any connection, also in an earlier life.
-    pub(crate) repeated: bool,
-    ticket: Ticket,
-}
-
-/// Where an exchange stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum State {
-    Queued,
-    PublishDue,
-    AwaitAck,
-    AwaitRec,
-    ReleaseDue,
-    AwaitComp,
-}
-
-impl Exchange {
-    pub(crate) const fn id(&self) -> Option<PacketId> {
-        self.id
-    }
-
-    pub(crate) const fn message(&self) -> Option<&Message> {
-        self.message.as_ref()
-    }
-
-    /// Where it stands, seen from this connection.
-    pub(crate) fn state(&self, connection: u32) -> State {
-        let sent = self.sent_on == connection;
-        match (&self.message, self.id) {
-            (Some(_), None) => State::Queued,
-            (Some(_), Some(_)) if !sent => State::PublishDue,
-            (Some(message), Some(_)) if message.qos == QoS::AtLeastOnce => State::AwaitAck,
-            (Some(_), Some(_)) => State::AwaitRec,
-            (None, _) if sent => State::AwaitComp,
-            (None, _) => State::ReleaseDue,
-        }
-    }
-
-    fn size(&self) -> u64 {
-        self.message.as_ref().map_or(0, Message::size)
-    }
-
-    /// Whether somebody waits for its outcome.
-    pub(crate) const fn has_op(&self) -> bool {
-        !self.told
-    }
-
-    fn record(&self) -> Option<Record> {
-        let state = match &self.message {
-            Some(message) => OutgoingState::Publish {
-                id: self.id,
-                message: message_record(message, self.expires_at),
-            },
-            None => OutgoingState::Release { id: self.id? },
-        };
-        Some(Record::Outgoing(OutgoingRecord {
-            serial: self.serial,
-            tag: self.tag,
-            state,
-        }))
-    }
-}
-
-pub(crate) fn message_record(message: &Message, expires_at: Option<Instant>) -> MessageRecord {
-    MessageRecord {
-        qos: message.qos,
-        retain: message.retain,
-        topic: message.topic.clone(),
-        properties: message.properties.clone(),
-        expires_at,
-    }
-}
-
-impl Linked for Exchange {
-    fn links(&mut self) -> &mut Links {
-        &mut self.links
-    }
-
-    fn links_ref(&self) -> &Links {
-        &self.links
-    }
-}
 
 /// What an acknowledgement met.
 #[derive(Debug)]
@@ -144,29 +52,6 @@ pub(crate) enum Answered {
     Unknown,
     /// The exchange with this id has another QoS.
     OtherQoS,
-}
-
-/// What becomes of messages in flight when the peer has lost the session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Loss {
-    /// QoS 1 goes again as new; QoS 2 ends with [`Outcome::SessionLost`](crate::Outcome), since it may have arrived.
-    #[default]
-    RepeatAtLeastOnce,
-    /// QoS 1 and QoS 2 go again as new: a message of QoS 2 may arrive twice.
-    RepeatAll,
-    /// Both end with [`Outcome::SessionLost`](crate::Outcome).
-    EndAll,
-}
-
-impl Loss {
-    const fn repeats(self, qos: QoS) -> bool {
-        match self {
-            Self::RepeatAll => true,
-            Self::RepeatAtLeastOnce => matches!(qos, QoS::AtLeastOnce),
-            Self::EndAll => false,
-        }
-    }
 }
 
 /// All messages on their way out of one session.
@@ -642,111 +527,6 @@ impl Outgoing {
         self.expiries.remove(key);
         self.remove(key, journal).map(|exchange| (key, exchange))
     }
-
-    /// The peer has no session any more: what was in flight goes again as new, or ends. Returns one that ended.
-    pub(crate) fn lose_next(
-        &mut self,
-        loss: Loss,
-        from: &mut LossCursor,
-        journal: &mut Journal,
-    ) -> Option<(u32, Exchange)> {
-        if let Some(key) = self.releases.head() {
-            return self.remove(key, journal).map(|exchange| (key, exchange));
-        }
-        loop {
-            let key = match from {
-                LossCursor::Start => self.publishes.head()?,
-                LossCursor::At(key) => (*key)?,
-            };
-            let next = self.publishes.next(&self.exchanges, key);
-            *from = LossCursor::At(next);
-            let exchange = self.exchanges.get(key)?;
-            let id = exchange.id?;
-            let qos = exchange
-                .message
-                .as_ref()
-                .map_or(QoS::ExactlyOnce, |message| message.qos);
-            if exchange.repeated && !loss.repeats(qos) {
-                return self.remove(key, journal).map(|exchange| (key, exchange));
-            }
-            self.renew(key, id, journal);
-        }
-    }
-
-    /// Makes a message what it was before it got its id.
-    fn renew(&mut self, key: u32, id: PacketId, journal: &mut Journal) {
-        self.unbind(id);
-        self.identified = self.identified.saturating_sub(1);
-        if let Some(exchange) = self.exchanges.get_mut(key) {
-            exchange.id = None;
-            exchange.repeated = false;
-            exchange.sent_on = 0;
-            exchange.charged_on = 0;
-            if let Some(at) = exchange.expires_at {
-                self.expiries.insert(key, at);
-            }
-        }
-        // Ids are taken from the front, so the first without one is the first of all.
-        self.unassigned = self.publishes.head();
-        self.write(key, journal);
-    }
-
-    /// Takes over what an earlier life had stored, in the order of the serials. A message with an id may have been sent.
-    pub(crate) fn restore(
-        &mut self,
-        serial: u64,
-        tag: u64,
-        id: Option<PacketId>,
-        message: Option<(Message, Option<Instant>)>,
-    ) -> Option<u32> {
-        if let Some(id) = id {
-            if self.find(id).is_some() || !self.ids.reserve(id) {
-                return None;
-            }
-        }
-        let is_publish = message.is_some();
-        let (message, expires_at) = message.map_or((None, None), |(message, at)| (Some(message), at));
-        self.next_serial = self.next_serial.max(serial.saturating_add(1));
-        self.bytes = self.bytes.saturating_add(message.as_ref().map_or(0, Message::size));
-        let key = self.exchanges.insert(Exchange {
-            links: Links::default(),
-            serial,
-            tag,
-            told: false,
-            id: None,
-            message,
-            expires_at,
-            sent_on: 0,
-            charged_on: 0,
-            repeated: id.is_some(),
-            ticket: Ticket::NONE,
-        });
-        if is_publish {
-            self.publishes.push_back(&mut self.exchanges, key);
-        } else {
-            self.releases.push_back(&mut self.exchanges, key);
-        }
-        match id {
-            Some(id) => {
-                self.bind(key, id);
-                self.identified = self.identified.saturating_add(u16::from(is_publish));
-            }
-            None => {
-                self.unassigned = self.unassigned.or(Some(key));
-                if let Some(at) = expires_at {
-                    self.expiries.insert(key, at);
-                }
-            }
-        }
-        Some(key)
-    }
-}
-
-/// How far [`Outgoing::lose_next`] has come.
-#[derive(Debug)]
-pub(crate) enum LossCursor {
-    Start,
-    At(Option<u32>),
 }
 
 /// A message that cannot be sent to this peer.
