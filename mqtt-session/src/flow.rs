@@ -14,6 +14,7 @@ use mqtt_proto::{PacketId, PubCompReason, PubRelReason, Version};
 
 use crate::alias::{ReceiveAliases, SendAliases};
 use crate::closed::Violation;
+use crate::fingerprint::Fingerprint;
 use crate::journal::Ticket;
 use crate::message::DeliveryId;
 use crate::session::{Manner, Records, RestoreReport, Session, SessionEvent, SessionState};
@@ -255,6 +256,34 @@ impl<E: Tells> Flow<E> {
     /// Takes over what an earlier life had stored.
     pub(crate) fn restore(&mut self, records: Records) -> RestoreReport {
         records.restore(&mut self.session, &mut self.events)
+    }
+
+    pub(crate) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        self.session.fingerprint(mark);
+        let link = &self.link;
+        mark.number(link.is_open);
+        mark.number(link.version.level());
+        mark.number(link.peer_packet_bytes);
+        link.send_aliases.fingerprint(mark);
+        link.receive_aliases.fingerprint(mark);
+        mark.count(link.replies.len());
+        for reply in &link.replies {
+            match *reply {
+                Reply::PubRel(id, reason) => {
+                    mark.number(id.get());
+                    mark.number(reason.value());
+                }
+                Reply::PubComp(id, reason, ticket) => {
+                    mark.number(u64::from(id.get()) | 1 << 16);
+                    mark.number(reason.value());
+                    mark.ticket(ticket);
+                }
+            }
+        }
+        self.fingerprint_chunks(mark);
+        self.fingerprint_source(mark);
+        mark.count(self.events.len());
+        mark.number(self.dropped);
     }
 
     /// One answer more, if it has room.

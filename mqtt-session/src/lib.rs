@@ -95,6 +95,7 @@ mod capabilities;
 mod client;
 mod closed;
 mod deadlines;
+mod fingerprint;
 mod flow;
 mod framing;
 mod id_map;

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::fingerprint::Fingerprint;
 use crate::outbox::Outbox;
 use crate::time::Instant;
 use crate::timers::{Timer, Timers};
@@ -53,6 +54,12 @@ impl Wire {
             self.timers.set(Timer::Stall, again);
         }
         had_its_chance
+    }
+
+    pub(crate) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        mark.timers(&self.timers);
+        mark.bytes(&self.urgent);
+        mark.number(self.may_stall);
     }
 
     pub(crate) fn flush(&mut self, outbox: &mut Outbox) {

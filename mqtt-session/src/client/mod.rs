@@ -21,6 +21,7 @@ use bytes::Bytes;
 use mqtt_proto::{Disconnect, DisconnectReason, PubAckReason, ReasonCode, Rules};
 
 use crate::capabilities::Capabilities;
+use crate::fingerprint::Fingerprint;
 use crate::flow::Flow;
 use crate::pacing::Pacing;
 use crate::random::Random;
@@ -414,6 +415,25 @@ impl Client {
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// A number that is the same for states that go on in the same way: for searches through all states. It leaves out what
+    /// only counts, and is to be taken when all events have been polled and all batches taken.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut mark = Fingerprint::new(self.flow.now(), &self.flow.session.journal);
+        mark.number(self.phase as u8);
+        self.flow.fingerprint(&mut mark);
+        self.wire.fingerprint(&mut mark);
+        self.pacing.fingerprint(&mut mark);
+        self.requests.fingerprint(&mut mark);
+        mark.bytes(self.assigned_id.as_deref().unwrap_or_default());
+        mark.number(self.may_resume);
+        mark.number(self.keep_alive.as_secs());
+        mark.number(self.ping_due);
+        mark.number(self.turn as u8);
+        mark.number(self.leaving.is_some());
+        mark.finish()
     }
 
     // ---- the end of a connection

@@ -9,6 +9,7 @@ use mqtt_proto::{
 };
 
 use super::{Client, Event, Phase};
+use crate::fingerprint::Fingerprint;
 use crate::outbox::Outbox;
 use crate::time::Instant;
 use crate::{Capability, Limit, Op, Outcome, Violation};
@@ -95,6 +96,17 @@ impl Requests {
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.open.iter().filter_map(|request| request.deadline).min()
+    }
+
+    pub(super) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        mark.count(self.open.len());
+        for request in &self.open {
+            mark.number(request.tag);
+            mark.number(request.id.map_or(0, PacketId::get));
+            mark.number(request.is_sent);
+            mark.number(matches!(request.body, Body::Subscribe(..)));
+            mark.time(request.deadline);
+        }
     }
 
     fn position(&self, id: PacketId) -> Option<usize> {

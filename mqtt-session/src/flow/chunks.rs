@@ -3,11 +3,12 @@
 //! A message counts as received with its last byte. One that is cut short was never received: its sender repeats it.
 
 use bytes::Bytes;
-use mqtt_proto::{Delivery, Publish};
+use mqtt_proto::{Delivery, PacketId, Publish};
 
 use super::input::keep;
 use super::{Flow, Tells, Traffic};
 use crate::closed::Violation;
+use crate::fingerprint::Fingerprint;
 use crate::message::{DeliveryId, HandOver};
 use crate::qos::Arrival;
 
@@ -120,6 +121,16 @@ impl<E: Tells> Flow<E> {
             if !receiving.is_skipped {
                 self.tell(Traffic::Aborted);
             }
+        }
+    }
+
+    pub(super) fn fingerprint_chunks(&self, mark: &mut Fingerprint<'_>) {
+        mark.number(self.link.receiving_soon);
+        if let Some(receiving) = &self.link.receiving {
+            mark.number(receiving.delivery.qos().bits());
+            mark.number(receiving.delivery.id().map_or(0, PacketId::get));
+            mark.count(receiving.left);
+            mark.number(receiving.is_skipped);
         }
     }
 

@@ -8,6 +8,7 @@ use mqtt_proto::PacketId;
 
 use super::{Flow, Tells, Traffic};
 use crate::closed::Violation;
+use crate::fingerprint::Fingerprint;
 use crate::op::{Op, Outcome, SupplyError};
 use crate::outbox::Outbox;
 use crate::qos::Exchange;
@@ -140,6 +141,16 @@ impl<E: Tells> Flow<E> {
         }
         self.give_up(op.key, Outcome::SourceFailed);
         Ok(is_sending)
+    }
+
+    pub(super) fn fingerprint_source(&self, mark: &mut Fingerprint<'_>) {
+        if let Some(sending) = &self.link.sending {
+            mark.number(sending.tag);
+            mark.number(sending.given);
+            mark.number(sending.payload_bytes);
+            mark.number(sending.is_wanted);
+            mark.bytes(&sending.ready);
+        }
     }
 
     /// What is still being sent cannot be answered.

@@ -14,6 +14,8 @@
 //! Acknowledgements leave in the order in which their messages came [MQTT-4.6.0-2, MQTT-4.6.0-3], each when it was handed
 //! over and the store has what it promises, and only on a connection on which its PUBLISH came.
 
+mod fingerprint;
+
 use alloc::collections::VecDeque;
 
 use mqtt_proto::{PacketId, PubAckReason, PubRecReason};

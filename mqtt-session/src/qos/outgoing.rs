@@ -18,6 +18,7 @@
 
 mod answers;
 mod exchange;
+mod fingerprint;
 mod lives;
 
 use alloc::vec::Vec;

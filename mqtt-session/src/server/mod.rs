@@ -19,6 +19,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use mqtt_proto::{Connect, Disconnect, DisconnectReason, PubAckReason, ReasonCode, Role, Rules, Text, Version, Will};
 
+use crate::fingerprint::Fingerprint;
 use crate::flow::Flow;
 use crate::journal::Ticket;
 use crate::store::Batch;
@@ -358,6 +359,29 @@ impl ServerConnection {
     #[must_use]
     pub fn version(&self) -> Option<Version> {
         (self.phase != Phase::Waiting).then_some(self.version)
+    }
+
+    /// A number that is the same for states that go on in the same way: for searches through all states. It leaves out what
+    /// only counts, and is to be taken when all events have been polled and all batches taken.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut mark = Fingerprint::new(self.flow.now(), &self.flow.session.journal);
+        mark.number(self.phase as u8);
+        mark.number(self.version.level());
+        self.flow.fingerprint(&mut mark);
+        self.wire.fingerprint(&mut mark);
+        self.requests.fingerprint(&mut mark);
+        if let Some((connack, ticket)) = &self.connack {
+            mark.bytes(connack);
+            mark.ticket(*ticket);
+        }
+        mark.number(self.will.is_some());
+        mark.number(self.host_authenticates);
+        mark.number(self.client_authenticates);
+        mark.number(self.keep_alive_seconds);
+        mark.number(self.session_expiry_seconds);
+        mark.number(self.has_session);
+        mark.finish()
     }
 
     // ---- the end

@@ -9,6 +9,7 @@ use mqtt_proto::{
 };
 
 use super::{Phase, RequestId, ServerConnection, ServerEvent};
+use crate::fingerprint::Fingerprint;
 use crate::time::Instant;
 use crate::{Closed, Violation};
 
@@ -86,6 +87,15 @@ impl Requests {
             filters,
         });
         name
+    }
+
+    pub(super) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        mark.count(self.open.len());
+        for request in &self.open {
+            mark.number(request.id.get());
+            mark.number(request.kind == Kind::Subscribe);
+            mark.count(request.filters);
+        }
     }
 
     fn find(&self, name: RequestId, kind: Kind) -> Option<(usize, Request)> {

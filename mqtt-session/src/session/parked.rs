@@ -6,6 +6,7 @@ use bytes::Bytes;
 use mqtt_proto::ReasonCode;
 
 use super::{Manner, Records, RestoreReport, SessionState};
+use crate::fingerprint::Fingerprint;
 use crate::qos::Loss;
 use crate::store::{Batch, Key, Record};
 use crate::time::Instant;
@@ -231,6 +232,16 @@ impl Session {
         let mut timers = Timers::new();
         self.state.add_deadlines(&mut timers);
         timers.next()
+    }
+
+    /// A number that is the same for states that go on in the same way: for searches through all states. It leaves out what
+    /// only counts, and is to be taken when all events have been polled and all batches taken.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut mark = Fingerprint::new(self.state.now, &self.state.journal);
+        self.state.fingerprint(&mut mark);
+        mark.count(self.told.len());
+        mark.finish()
     }
 
     /// How many messages to the client have not ended.

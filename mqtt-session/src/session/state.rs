@@ -6,6 +6,7 @@ use core::time::Duration;
 use mqtt_proto::{PacketId, PropertyId, QoS, ReasonCode};
 
 use super::SessionEvent;
+use crate::fingerprint::Fingerprint;
 use crate::journal::{Journal, Ticket};
 use crate::message::{DeliveryId, HandOver, Message, Received};
 use crate::op::{Limit, Op, Outcome, PublishError};
@@ -69,6 +70,20 @@ impl SessionState {
 
     pub(crate) fn after(&self, seconds: u32) -> Instant {
         self.now.saturating_add(Duration::from_secs(u64::from(seconds)))
+    }
+
+    pub(crate) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        mark.journal();
+        self.outgoing.fingerprint(mark);
+        self.incoming.fingerprint(mark);
+        mark.number(self.incoming.next_delivery() < self.delivery_floor);
+        mark.ticket(self.floor_ticket);
+        mark.count(self.inbox.len());
+        for (ticket, received) in &self.inbox {
+            mark.ticket(*ticket);
+            mark.bytes(received.message.topic.as_bytes());
+            mark.bytes(&received.message.payload);
+        }
     }
 
     /// What is left until then, rounded up, and never nothing. [MQTT-3.3.2-6]
