@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 
+use mqtt_proto::PacketId;
 use mqtt_session::{Batch, Change, Key, OutgoingState, PayloadOf, Record};
 
 /// What one end has stored.
@@ -143,7 +144,7 @@ impl Ranks {
             Record::Outgoing(outgoing) => {
                 outgoing.tag.hash(hasher);
                 match &outgoing.state {
-                    OutgoingState::Publish { id, .. } => (0_u8, id.map(|id| id.get())).hash(hasher),
+                    OutgoingState::Publish { id, .. } => (0_u8, id.map(PacketId::get)).hash(hasher),
                     OutgoingState::Release { id } => (1_u8, id.get()).hash(hasher),
                 }
             }

@@ -7,9 +7,13 @@
 //!
 //! What is left out, and why nothing is missed by it, stands in DESIGN.md.
 
+mod describe;
 mod disk;
+mod invariants;
+mod outputs;
 mod search;
 mod setup;
+mod steps;
 mod world;
 
 pub use disk::Disk;

@@ -1,4 +1,9 @@
 //! Breadth first through all states.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the search is timed, and nothing depends on the order of what it knows"
+)]
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt::{self, Write as _};
