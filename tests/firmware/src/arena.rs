@@ -39,7 +39,10 @@ unsafe impl<const N: usize> Sync for Arena<N> {}
 impl<const N: usize> Arena<N> {
     /// An empty arena.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "an arena is a static, which is made by a constant expression")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "an arena is a static, which is made by a constant expression"
+    )]
     pub const fn new() -> Self {
         Self {
             memory: Memory(UnsafeCell::new(MaybeUninit::uninit())),

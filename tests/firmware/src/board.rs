@@ -106,8 +106,8 @@ impl Port for &mut Board {
         Some(count)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> usize {
-        bytes.iter().take_while(|byte| self.transmit(**byte)).count()
+    fn write(&mut self, bytes: &[u8]) -> Option<usize> {
+        Some(bytes.iter().take_while(|byte| self.transmit(**byte)).count())
     }
 }
 

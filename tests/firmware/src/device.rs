@@ -71,6 +71,18 @@ impl<P: Port> Device<P> {
 
     /// Does what is to be done, and returns the next event that is the application's.
     pub fn step(&mut self) -> Option<Event> {
+        self.work();
+        match self.client.poll_event()? {
+            Event::Open => {
+                self.open();
+                None
+            }
+            event => Some(event),
+        }
+    }
+
+    /// Does what is to be done before an event is taken.
+    pub fn work(&mut self) {
         let now = self.port.now();
         if self.client.poll_timeout().is_some_and(|timeout| timeout.at <= now) {
             self.client.handle_timeout(now);
@@ -78,13 +90,6 @@ impl<P: Port> Device<P> {
         if self.is_open {
             self.send();
             self.receive();
-        }
-        match self.client.poll_event()? {
-            Event::Open => {
-                self.open();
-                None
-            }
-            event => Some(event),
         }
     }
 
@@ -104,8 +109,9 @@ impl<P: Port> Device<P> {
         self.client.poll_transmit(&mut self.outbox);
         while !self.outbox.is_empty() {
             match self.port.write(self.outbox.chunk()) {
-                0 => return,
-                count => self.outbox.advance(count),
+                None => return self.close(),
+                Some(0) => return,
+                Some(count) => self.outbox.advance(count),
             }
         }
         if self.client.is_drained() {

@@ -29,4 +29,4 @@ pub use port::Port;
 pub use report::Report;
 
 /// How much memory the heap of the device has.
-pub const ARENA_BYTES: usize = 24 * 1024;
+pub const ARENA_BYTES: usize = 16 * 1024;

@@ -13,6 +13,6 @@ pub trait Port {
     /// Takes bytes that have arrived, and returns how many; `None` if the stream has ended.
     fn read(&mut self, into: &mut [u8]) -> Option<usize>;
 
-    /// Sends bytes, and returns how many went.
-    fn write(&mut self, bytes: &[u8]) -> usize;
+    /// Sends bytes, and returns how many went; `None` if the stream has ended.
+    fn write(&mut self, bytes: &[u8]) -> Option<usize>;
 }

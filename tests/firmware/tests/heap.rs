@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use mqtt_firmware::arena::Marks;
-use mqtt_firmware::device::{self, WINDOW};
+use mqtt_firmware::device;
 use mqtt_firmware::host::{ARENA, Gate, Line, Server, inside};
 use mqtt_firmware::{Device, program};
 use mqtt_session::proto::{Filters, SubscribeProperties, SubscriptionOptions, Version};
@@ -16,11 +16,28 @@ static ALLOCATOR: Gate = Gate;
 static TURN: Mutex<()> = Mutex::new(());
 
 const MESSAGES: u32 = 10_000;
-/// How many messages of each QoS start the client up.
-const WARM_UP: u32 = 500;
 const ALL_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
-/// The line carries at most so many bytes from one cut to the next.
-const LONGEST_CONNECTION: u64 = 40_000;
+
+/// How many messages an application keeps that keeps any.
+const MOST_KEPT: usize = 20;
+
+/// How bad the world is.
+struct Weather {
+    /// The line carries at most so many bytes from one cut to the next.
+    longest_connection: u64,
+    /// The application rests before one of so many steps.
+    rest_every: u64,
+}
+
+/// In its start the client meets the worst that its limits allow, again and again.
+const START: Weather = Weather {
+    longest_connection: 4_000,
+    rest_every: 50,
+};
+const AFTERWARDS: Weather = Weather {
+    longest_connection: 20_000,
+    rest_every: 200,
+};
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -38,9 +55,10 @@ impl Counts {
 struct Load<'a> {
     device: Device<&'a mut Line>,
     counts: Counts,
-    open: u32,
     random: u64,
     payload: bytes::Bytes,
+    /// Messages that the application keeps, if it keeps any.
+    kept: Option<Vec<Message>>,
 }
 
 impl<'a> Load<'a> {
@@ -49,9 +67,9 @@ impl<'a> Load<'a> {
         let mut load = Self {
             device: Device::new(config, line),
             counts: Counts::default(),
-            open: 0,
             random: 7,
             payload: bytes::Bytes::copy_from_slice(&[7; 64]),
+            kept: None,
         };
         load.subscribe();
         load
@@ -62,7 +80,10 @@ impl<'a> Load<'a> {
         let filters = Filters::builder().filter(program::TOPIC, options).build().unwrap();
         let properties = SubscribeProperties::empty();
         let now = mqtt_session::Instant::ZERO;
-        self.device.client.subscribe(now, filters, properties, u64::MAX).unwrap();
+        self.device
+            .client
+            .subscribe(now, filters, properties, u64::MAX)
+            .unwrap();
     }
 
     fn below(&mut self, bound: u64) -> u64 {
@@ -71,46 +92,70 @@ impl<'a> Load<'a> {
     }
 
     /// Runs until this many messages of each QoS have gone, and come back.
-    fn run(&mut self, messages: u32) {
+    fn run(&mut self, messages: u32, weather: &Weather) {
         let mut steps = 0_u64;
+        self.counts = Counts::default();
         while self.counts.least() < messages {
+            self.cut(weather.longest_connection);
+            if self.below(weather.rest_every) == 0 {
+                self.rest();
+            }
             self.publish();
-            self.cut();
             if let Some(event) = self.device.step() {
                 self.take(event);
             }
             steps += 1;
-            assert!(steps < 200 * u64::from(messages) + 100_000, "it stands still: {:?}", self.counts);
+            assert!(
+                steps < 200 * u64::from(messages) + 100_000,
+                "it stands still: {:?}",
+                self.counts
+            );
+        }
+    }
+
+    /// The application does something else for so long that nothing is read any more.
+    fn rest(&mut self) {
+        for _ in 0..20 {
+            self.publish();
+        }
+        for _ in 0..100 {
+            self.device.work();
         }
     }
 
     fn publish(&mut self) {
-        if self.open == 2 * u32::from(WINDOW) || self.below(2) == 0 {
+        if self.below(2) == 0 {
             return;
         }
         let qos = ALL_QOS[self.below(3) as usize];
         let message = Message::new(program::TOPIC, self.payload.clone()).unwrap().qos(qos);
         let now = mqtt_session::Instant::ZERO;
-        if self.device.client.publish(now, message, u64::from(qos.bits())).is_ok() {
-            self.open += 1;
-        }
+        // A full queue refuses it: there will be another one.
+        let _ = self.device.client.publish(now, message, u64::from(qos.bits()));
     }
 
-    fn cut(&mut self) {
+    fn cut(&mut self, longest_connection: u64) {
         if !self.device.port.will_be_cut() {
-            let bytes = self.below(LONGEST_CONNECTION) as usize + 1;
+            let bytes = self.below(longest_connection) as usize + 1;
             self.device.port.cut_after(bytes);
         }
     }
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Message(received) => self.counts.received[usize::from(received.message.qos.bits())] += 1,
+            Event::Message(received) => {
+                self.counts.received[usize::from(received.message.qos.bits())] += 1;
+                if let Some(kept) = self.kept.as_mut().filter(|kept| kept.len() < MOST_KEPT) {
+                    kept.push(received.message);
+                }
+            }
             Event::Completed { tag: u64::MAX, .. } => {}
             Event::Completed { tag, outcome, .. } => {
-                assert!(matches!(outcome, Outcome::Sent | Outcome::Acknowledged(_)), "{outcome:?}");
+                assert!(
+                    matches!(outcome, Outcome::Sent | Outcome::Acknowledged(_)),
+                    "{outcome:?}"
+                );
                 self.counts.sent[tag as usize] += 1;
-                self.open -= 1;
             }
             _ => {}
         }
@@ -122,9 +167,9 @@ fn marks(version: Version) -> (Marks, Marks, u32) {
     let mut line = Line::new(Server::new());
     let (early, late) = inside(|| {
         let mut load = Load::new(version, &mut line);
-        load.run(WARM_UP);
+        load.run(MESSAGES, &START);
         let early = ARENA.marks();
-        load.run(WARM_UP + MESSAGES);
+        load.run(MESSAGES, &AFTERWARDS);
         (early, ARENA.marks())
     });
     (early, late, line.server.resumed())
@@ -134,10 +179,27 @@ fn needs_no_more_heap_after_its_start(version: Version) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     ARENA.reset_marks();
     let (early, late, resumed) = marks(version);
-    println!("{version:?}: {early:?} after {WARM_UP} messages of each QoS, {late:?} after {MESSAGES} more, {resumed} times resumed");
-    assert!(resumed > 100, "resumed {resumed} times");
+    println!("{version:?}: {early:?} after the start, {late:?} at the end, {resumed} times resumed");
+    assert!(resumed > 1000, "resumed {resumed} times");
     assert_eq!(early, late);
     assert_eq!(ARENA.held(), 0, "everything was given back");
+}
+
+/// The marks see what is there to be seen.
+#[test]
+fn an_application_that_keeps_messages_needs_more_heap() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    ARENA.reset_marks();
+    let mut line = Line::new(Server::new());
+    let (early, late) = inside(|| {
+        let mut load = Load::new(Version::V5, &mut line);
+        load.run(1000, &START);
+        let early = ARENA.marks();
+        load.kept = Some(Vec::new());
+        load.run(1000, &START);
+        (early, ARENA.marks())
+    });
+    assert!(late.held > early.held + 2048, "{early:?} {late:?}");
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::thread_local;
 
 use crate::{ARENA_BYTES, Arena};
 
-/// The heap of the device.
-pub static ARENA: Arena<ARENA_BYTES> = Arena::new();
+/// The heap of the device. Pointers and lengths are twice as long here as on the controller, and tests load the device
+/// more than its program does.
+pub static ARENA: Arena<{ 3 * ARENA_BYTES }> = Arena::new();
 
 thread_local! {
     static IS_INSIDE: Cell<bool> = const { Cell::new(false) };

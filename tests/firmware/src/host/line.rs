@@ -84,12 +84,12 @@ impl Port for &mut Line {
         Some(count)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> usize {
+    fn write(&mut self, bytes: &[u8]) -> Option<usize> {
         if !self.is_open {
-            return 0;
+            return None;
         }
         let count = self.carry(bytes.len());
         outside(|| self.server.receive(&bytes[..count]));
-        count
+        Some(count)
     }
 }

@@ -29,7 +29,9 @@ enum Stage {
     /// PUBLISH was sent on this connection.
     Published,
     /// PUBREL was sent on this connection, or has to be sent again.
-    Released { is_sent: bool },
+    Released {
+        is_sent: bool,
+    },
 }
 
 /// The server.
@@ -214,7 +216,11 @@ impl Server {
         if !is_new {
             return;
         }
-        if publish.topic.as_ref().is_some_and(|topic| *topic == program::REPORT_TOPIC) {
+        if publish
+            .topic
+            .as_ref()
+            .is_some_and(|topic| *topic == program::REPORT_TOPIC)
+        {
             self.report = Report::from_bytes(publish.payload);
         } else {
             self.echo(publish.delivery.qos(), publish.payload);
