@@ -26,8 +26,8 @@ row() {
         $((bss - $5)) "$5" "$held" "$reach" "$client" "$buffers" "$stack" $((data + bss - $5 + reach + stack))
 }
 
-../../.ci/cross $name build --quiet --locked --release --bin firmware
-[[ $# -eq 0 ]] || (cd peer && ../../../.ci/cross $name build --quiet --locked --release)
+../../.ci/cross $name core,alloc build --quiet --locked --release --bin firmware
+[[ $# -eq 0 ]] || (cd peer && ../../../.ci/cross $name core,alloc build --quiet --locked --release)
 
 images=$CARGO_TARGET_DIR/$name/release
 # As large as src/lib.rs says.
