@@ -44,7 +44,7 @@ pub fn run(version: Version, port: impl Port, report: impl FnOnce() -> Report) -
         for round in 0..ROUNDS {
             let payload = Bytes::copy_from_slice(&[round; PAYLOAD_BYTES]);
             let message = Message::new(TOPIC, payload).map_err(|_| Fault::Invalid)?.qos(qos);
-            exchange(&mut device, message)?;
+            exchange(&mut device, &message)?;
         }
     }
     let report = Bytes::copy_from_slice(&report().to_bytes());
@@ -85,7 +85,7 @@ fn publish<P: Port>(device: &mut Device<P>, message: Message) -> Result<(), Faul
 }
 
 /// Sends a message, and waits until it is done and has come back.
-fn exchange<P: Port>(device: &mut Device<P>, message: Message) -> Result<(), Fault> {
+fn exchange<P: Port>(device: &mut Device<P>, message: &Message) -> Result<(), Fault> {
     publish(device, message.clone())?;
     let (mut is_done, mut is_back) = (false, false);
     while !(is_done && is_back) {

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use mqtt_proto::{Decoded, Packet, Rules, Version, decode};
-use mqtt_tests::hex;
 use serde_json::Value;
 
 use crate::facts::facts;
+use crate::hex;
 
 /// Checks each line, and returns how many there are.
 pub(crate) fn check(lines: &str) -> usize {

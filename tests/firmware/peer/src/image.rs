@@ -47,7 +47,10 @@ async fn run(board: &mut Board) -> Option<()> {
     reset(&mut client);
     let topic = TopicName::new(MqttString::from_str(TOPIC).ok()?)?;
     let filter = TopicFilter::new(MqttString::from_str(TOPIC).ok()?)?;
-    client.subscribe(filter, &SubscriptionOptions::new().exactly_once()).await.ok()?;
+    client
+        .subscribe(filter, &SubscriptionOptions::new().exactly_once())
+        .await
+        .ok()?;
     matches!(client.poll().await.ok()?, Event::Suback(_)).then_some(())?;
     reset(&mut client);
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
@@ -64,7 +67,10 @@ async fn run(board: &mut Board) -> Option<()> {
     };
     let topic = TopicName::new(MqttString::from_str(REPORT_TOPIC).ok()?)?;
     let options = PublicationOptions::new(TopicReference::Name(topic)).at_least_once();
-    client.publish(&options, Bytes::from(&report.to_bytes()[..])).await.ok()?;
+    client
+        .publish(&options, Bytes::from(&report.to_bytes()[..]))
+        .await
+        .ok()?;
     matches!(client.poll().await.ok()?, Event::PublishAcknowledged(_)).then_some(())?;
     client.disconnect(&DisconnectOptions::new()).await.ok()?;
     Some(())
