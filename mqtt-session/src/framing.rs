@@ -27,6 +27,9 @@ pub(crate) trait Reads {
         Ok(())
     }
 
+    /// The largest packet that is held in one piece.
+    fn held_bytes(&self) -> usize;
+
     /// A packet was read, or a part of one that is told in parts.
     fn on_progress(&mut self);
 
@@ -97,9 +100,10 @@ pub(crate) fn read<M: Reads>(machine: &mut M, mut input: impl Input) {
 
 /// The next part of a payload.
 fn read_payload<M: Reads>(machine: &mut M, input: &mut impl Input, left: usize) -> Result<bool, Closed> {
-    let len = left.min(input.bytes().len());
     let flow = machine.flow();
+    let mut len = left.min(input.bytes().len());
     let chunk = if flow.is_payload_told() {
+        len = len.min(flow.chunk_room());
         input.take(len, flow)
     } else {
         input.skip(len);
@@ -118,6 +122,11 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
     }
     if first >> 4 == PacketType::Publish.number() {
         return read_publish(machine, input, &rules);
+    }
+    if let Some(header) = FixedHeader::decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
+        if header.packet_len() > machine.held_bytes() {
+            return Err(Closed::Violation(Violation::TooLargeToHold));
+        }
     }
     match decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
         Decoded::Packet { packet, len } => {

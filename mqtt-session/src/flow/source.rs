@@ -11,7 +11,7 @@ use crate::closed::Violation;
 use crate::fingerprint::Fingerprint;
 use crate::op::{Op, Outcome, SupplyError};
 use crate::outbox::Outbox;
-use crate::qos::Exchange;
+use crate::qos::{Exchange, State};
 use crate::session::SessionEvent;
 
 /// A message whose head has been sent.
@@ -136,6 +136,8 @@ impl<E: Tells> Flow<E> {
         let exchange = self.session.outgoing.get(op.key);
         let is_source =
             exchange.is_some_and(|exchange| exchange.serial == op.serial && exchange.source_bytes.is_some());
+        // What was sent in whole waits for its answer: no payload is wanted of it, and its identifier is not free.
+        let is_source = is_source && (is_sending || !self.is_answer_due(op.key));
         if op.session != self.session.generation || !is_source {
             return Err(SupplyError::NotWanted);
         }
@@ -151,6 +153,13 @@ impl<E: Tells> Flow<E> {
             mark.number(sending.is_wanted);
             mark.bytes(&sending.ready);
         }
+    }
+
+    /// Whether the message has been sent on this connection, and not been answered.
+    fn is_answer_due(&self, key: u32) -> bool {
+        let outgoing = &self.session.outgoing;
+        let state = outgoing.get(key).map(|exchange| exchange.state(outgoing.connection()));
+        self.link.is_open && !matches!(state, Some(State::Queued | State::PublishDue))
     }
 
     /// What is still being sent cannot be answered.

@@ -12,13 +12,13 @@ use crate::{Capability, Closed, Violation};
 impl ServerConnection {
     /// Bytes came from the client. Whole packets are taken off the front; the rest stays, and comes again with more.
     pub fn handle_input(&mut self, now: Instant, input: &mut &[u8]) {
-        self.flow.advance(now);
+        self.advance(now);
         framing::read(self, input);
     }
 
     /// The same from a buffer that the connection may keep parts of: large payloads are shared with it and not copied.
     pub fn handle_input_owned(&mut self, now: Instant, input: &mut BytesMut) {
-        self.flow.advance(now);
+        self.advance(now);
         framing::read(self, input);
     }
 
@@ -178,6 +178,10 @@ impl Reads for ServerConnection {
 
     fn on_head(&mut self, publish: &Publish<&[u8]>) -> Result<(), Closed> {
         self.allow_publish(publish)
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held()
     }
 
     fn on_progress(&mut self) {
