@@ -33,7 +33,8 @@ pub(crate) trait Reads {
     /// A packet was read, or a part of one that is told in parts.
     fn on_progress(&mut self);
 
-    fn fail(&mut self, closed: Closed);
+    /// Ends the connection. `input` begins with the packet, or with what follows the last part of it that was taken.
+    fn fail(&mut self, closed: Closed, input: &[u8]);
 }
 
 /// Bytes that came: a slice, of which is copied what is kept, or a buffer, of which it is taken.
@@ -93,7 +94,7 @@ pub(crate) fn read<M: Reads>(machine: &mut M, mut input: impl Input) {
         match result {
             Ok(true) => machine.on_progress(),
             Ok(false) => return,
-            Err(closed) => return machine.fail(closed),
+            Err(closed) => return machine.fail(closed, input.bytes()),
         }
     }
 }

@@ -48,9 +48,9 @@ impl Wire {
         }
     }
 
-    /// An event is polled, at a time that nobody says. Whether nothing is read before that.
-    pub(crate) fn polled(&mut self, stands_still: bool) {
-        self.stood_still |= stands_still;
+    /// An event was polled, and with that reading goes on: from a time on that nobody has said.
+    pub(crate) fn goes_on(&mut self) {
+        self.stood_still = true;
     }
 
     /// Whether there are bytes that have not been taken.

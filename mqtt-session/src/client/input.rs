@@ -133,7 +133,7 @@ impl Reads for Client {
 
     fn on_progress(&mut self) {}
 
-    fn fail(&mut self, closed: Closed) {
+    fn fail(&mut self, closed: Closed, _input: &[u8]) {
         self.fail_with(closed);
     }
 }

@@ -362,13 +362,16 @@ impl Client {
 
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.wire.polled(self.input_room() == 0);
+        let stood_still = self.input_room() == 0;
         let mut event = self.flow.next_event()?;
         match &mut event {
             Event::Message(received) => self.flow.session.handed_over(&mut received.delivery),
             Event::MessageEnd { delivery } => self.flow.session.handed_over(delivery),
             Event::Chunk(chunk) => self.flow.chunk_polled(chunk.len()),
             _ => {}
+        }
+        if stood_still && self.input_room() > 0 {
+            self.wire.goes_on();
         }
         Some(event)
     }

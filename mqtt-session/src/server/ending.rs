@@ -34,12 +34,12 @@ impl ServerConnection {
             return;
         }
         let was_connected = self.phase == Phase::Connected;
+        self.flush_connack();
         self.phase = Phase::Ended;
         self.flow.close();
         self.wire.timers = Timers::new();
         self.requests.clear();
         self.connect = None;
-        self.connack = None;
         if self.wire.has_output() {
             let until = self
                 .flow
@@ -52,7 +52,7 @@ impl ServerConnection {
         self.flow.tell(ServerEvent::Closed {
             reason,
             will,
-            session_expiry_seconds: self.session_expiry_seconds,
+            session_expiry_seconds: if was_connected { self.session_expiry_seconds } else { 0 },
         });
     }
 

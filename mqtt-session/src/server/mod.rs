@@ -326,7 +326,7 @@ impl ServerConnection {
         if self.is_told_closed {
             return None;
         }
-        self.wire.polled(self.input_room() == 0);
+        let stood_still = self.input_room() == 0;
         let mut event = self.flow.next_event()?;
         match &mut event {
             ServerEvent::Message(received) => self.flow.session.handed_over(&mut received.delivery),
@@ -334,6 +334,9 @@ impl ServerConnection {
             ServerEvent::Chunk(chunk) => self.flow.chunk_polled(chunk.len()),
             ServerEvent::Closed { .. } => self.is_told_closed = true,
             _ => {}
+        }
+        if stood_still && self.input_room() > 0 {
+            self.wire.goes_on();
         }
         Some(event)
     }

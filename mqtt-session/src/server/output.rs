@@ -41,6 +41,21 @@ impl ServerConnection {
         }
     }
 
+    /// The connection ends: a CONNACK that may leave goes first. One that waits for the store is dropped with all that would
+    /// follow it; the client does not learn of its session. Whether anything may be sent.
+    pub(super) fn flush_connack(&mut self) -> bool {
+        let Some((mut connack, ticket)) = self.connack.take() else {
+            return true;
+        };
+        if !self.flow.session.journal.is_stored(ticket) {
+            self.wire.urgent.clear();
+            return false;
+        }
+        connack.append(&mut self.wire.urgent);
+        self.wire.urgent = connack;
+        true
+    }
+
     /// The host has so long for the next part of a payload.
     fn arm_source(&mut self) {
         if !self.flow.wants_payload() {
@@ -59,9 +74,7 @@ impl ServerConnection {
         if !self.version.has_properties() {
             return;
         }
-        if let Some((connack, _)) = self.connack.take() {
-            // The session is not stored yet, and the client does not learn of it.
-            drop(connack);
+        if !self.flush_connack() {
             return;
         }
         // What makes it too large is left out, the reason stays. [MQTT-3.14.2-3]

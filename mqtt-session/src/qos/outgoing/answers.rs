@@ -8,7 +8,10 @@ use crate::store::{Key, PayloadOf};
 
 /// What an acknowledgement met.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is taken apart where it arrives; a box would be an allocation each")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it arrives; a box would be an allocation each"
+)]
 pub(crate) enum Answered {
     /// The exchange ended.
     Done(u32, Exchange),
