@@ -84,6 +84,10 @@ impl<E: Tells> Flow<E> {
         let Some(sending) = self.link.sending.take() else {
             return;
         };
+        if sending.is_wanted {
+            // An offset that was asked for on this connection means nothing on the next.
+            self.events.retain(|event| !event.asks_payload());
+        }
         if sending.plain.is_some_and(|exchange| exchange.has_op()) {
             let (op, tag) = (sending.op, sending.tag);
             self.tell(SessionEvent::Completed { op, tag, outcome });
