@@ -15,7 +15,7 @@ use mqtt_session::{
     ServerConnection, ServerEvent, Session, SessionConfig, Timer,
 };
 
-use crate::show;
+use super::show;
 
 pub(crate) const VERSIONS: [Version; 3] = [Version::V5, Version::V3_1_1, Version::V3_1];
 pub(crate) const NOTHING: [&str; 0] = [];

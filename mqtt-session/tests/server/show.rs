@@ -1,7 +1,7 @@
 //! Packets and events in a line each, so that a test reads like a trace.
 
 use bytes::Bytes;
-use mqtt_session::proto::{Packet, Publish, ReasonCode};
+use mqtt_session::proto::{Packet, Publish, ReasonCode, SubAckReason, UnsubAckReason};
 use mqtt_session::{Closed, Outcome, Received, ServerEvent, SessionEvent};
 
 fn reason(code: impl Into<ReasonCode>) -> String {
@@ -58,11 +58,11 @@ pub(crate) fn packet(packet: &Packet<Bytes>) -> String {
         Packet::PubRel(ack) => format!("PUBREL #{}{}", ack.id.get(), reason(ack.reason)),
         Packet::PubComp(ack) => format!("PUBCOMP #{}{}", ack.id.get(), reason(ack.reason)),
         Packet::SubAck(ack) => {
-            let codes = codes(ack.codes.iter().map(|code| code.value()));
+            let codes = codes(ack.codes.iter().map(SubAckReason::value));
             format!("SUBACK #{}{codes}", ack.id.get())
         }
         Packet::UnsubAck(ack) => {
-            let codes = codes(ack.codes.iter().map(|code| code.value()));
+            let codes = codes(ack.codes.iter().map(UnsubAckReason::value));
             format!("UNSUBACK #{}{codes}", ack.id.get())
         }
         Packet::PingResp => "PINGRESP".into(),
