@@ -37,9 +37,10 @@ pub(crate) enum Traffic {
 }
 
 /// The events of a role.
-pub(crate) trait Tells: From<SessionEvent> + From<Traffic> {}
-
-impl<T: From<SessionEvent> + From<Traffic>> Tells for T {}
+pub(crate) trait Tells: From<SessionEvent> + From<Traffic> {
+    /// Whether it asks for a part of a payload.
+    fn asks_payload(&self) -> bool;
+}
 
 /// An answer that leaves as soon as the store allows.
 #[derive(Clone, Copy, Debug)]

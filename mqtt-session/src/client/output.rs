@@ -15,11 +15,9 @@ impl Client {
         if self.wire.is_stalled(outbox) && self.phase == Phase::Connected {
             self.time_out(Timer::Stall);
         }
-        if self.flow.transmit_source(outbox) {
-            self.wire.flush(outbox);
-            if self.phase == Phase::Connected {
-                self.transmit(outbox);
-            }
+        let may_begin = self.flow.transmit_source(outbox) && self.wire.flush(outbox);
+        if may_begin && self.phase == Phase::Connected {
+            self.transmit(outbox);
         }
         self.arm_source();
         if outbox.len() > before {

@@ -185,7 +185,7 @@ impl ServerConnection {
         codes: impl IntoIterator<Item = SubAckReason>,
         properties: AckProperties<Bytes>,
     ) -> Result<(), AnswerError> {
-        self.flow.advance(now);
+        self.advance(now);
         let (index, asked) = self.asked(request, Kind::Subscribe)?;
         let codes = SubAckCodes::new(codes).map_err(AnswerError::NotEncodable)?;
         if codes.iter().len() != asked.filters {
@@ -210,7 +210,7 @@ impl ServerConnection {
         codes: impl IntoIterator<Item = UnsubAckReason>,
         properties: AckProperties<Bytes>,
     ) -> Result<(), AnswerError> {
-        self.flow.advance(now);
+        self.advance(now);
         let (index, asked) = self.asked(request, Kind::Unsubscribe)?;
         let codes = UnsubAckCodes::new(codes).map_err(AnswerError::NotEncodable)?;
         if codes.iter().len() != asked.filters {
