@@ -1,0 +1,165 @@
+//! Packets that a machine has to refuse, each under the id of the row it breaks, and each beside its nearest valid
+//! neighbour, which it takes.
+
+use mqtt_session::Closed;
+use mqtt_session::proto::Version;
+use mqtt_session::proto::Version::{V3_1_1, V5};
+use mqtt_tests::hex;
+use mqtt_tests::ledger::{Layer, Trial, covers, row};
+
+use crate::rig::{Rig, config};
+use crate::wire::disconnect;
+
+/// What is refused.
+#[derive(Debug)]
+struct Refusal {
+    version: Version,
+    /// The row that is broken, which the `Closed` has to name.
+    row: &'static str,
+    /// The reason code of the DISCONNECT that answers, if one may be sent here.
+    code: Option<u8>,
+    what: &'static str,
+    /// Frames of the server before, in hex. Without CONNACK the connection is not established.
+    before: &'static str,
+    bad: &'static str,
+    good: &'static str,
+}
+
+const CONNACK: &str = "20 03 00 00 00";
+const CONNACK_3: &str = "20 02 00 00";
+
+macro_rules! refusals {
+    ($($version:ident $row:literal $code:expr, $what:literal before $before:expr, bad $bad:literal good $good:literal;)*) => {
+        &[$(Refusal {
+            version: $version,
+            row: $row,
+            code: $code,
+            what: $what,
+            before: $before,
+            bad: $bad,
+            good: $good,
+        },)*]
+    };
+}
+
+/// What a client refuses. It has asked for a subscription and an unsubscription, and has sent a message of QoS 1 and one of
+/// QoS 2: identifiers 1 to 4.
+const BY_CLIENT: &[Refusal] = refusals! {
+    V5 "v5:MQTT-3.2.0-1" None, "PUBLISH before CONNACK" before "", bad "30 04 0001 74 00" good "20 03 00 00 00";
+    V5 "v5:MQTT-3.2.0-1" None, "PINGRESP before CONNACK" before "", bad "D0 00" good "20 03 00 00 00";
+    V3_1_1 "v311:MQTT-3.2.0-1" None, "PUBLISH before CONNACK" before "", bad "30 03 0001 74" good "20 02 00 00";
+    V5 "v5:MQTT-3.2.2-4" None, "Session Present without a session" before "", bad "20 03 01 00 00" good "20 03 00 00 00";
+    V3_1_1 "v311:MQTT-3.2.2-1" None, "Session Present after CleanSession 1" before "", bad "20 02 01 00" good "20 02 00 00";
+    V5 "v5:MQTT-3.2.0-2" Some(0x82), "a second CONNACK" before CONNACK, bad "20 03 00 00 00" good "D0 00";
+    V3_1_1 "v311:MQTT-3.2.0-1" Some(0), "a second CONNACK" before CONNACK_3, bad "20 02 00 00" good "D0 00";
+    V5 "v5:MQTT-2.2.1-5" Some(0x82), "PUBACK for a message of QoS 2" before CONNACK, bad "40 02 0004" good "40 02 0003";
+    V5 "v5:MQTT-2.2.1-5" Some(0x82), "PUBREC for a message of QoS 1" before CONNACK, bad "50 02 0003" good "50 02 0004";
+    V5 "v5:MQTT-2.2.1-5" Some(0x82), "PUBCOMP for a message of QoS 1" before CONNACK, bad "70 02 0003" good "70 02 0077";
+    V3_1_1 "v311:MQTT-2.3.1-6" Some(0), "PUBACK for a message of QoS 2" before CONNACK_3, bad "40 02 0004" good "40 02 0003";
+    V3_1_1 "v311:MQTT-2.3.1-6" Some(0), "PUBREC for a message of QoS 1" before CONNACK_3, bad "50 02 0003" good "50 02 0004";
+    V5 "v5:MQTT-2.2.1-6" Some(0x82), "SUBACK for an identifier of nothing" before CONNACK, bad "90 04 0077 00 00" good "90 04 0001 00 00";
+    V5 "v5:MQTT-2.2.1-6" Some(0x82), "SUBACK for UNSUBSCRIBE" before CONNACK, bad "90 04 0002 00 00" good "90 04 0001 00 00";
+    V5 "v5:MQTT-2.2.1-6" Some(0x82), "UNSUBACK for SUBSCRIBE" before CONNACK, bad "B0 04 0001 00 00" good "B0 04 0002 00 00";
+    V3_1_1 "v311:MQTT-2.3.1-7" Some(0), "SUBACK for a message" before CONNACK_3, bad "90 03 0003 00" good "90 03 0001 00";
+    V3_1_1 "v311:MQTT-2.3.1-7" Some(0), "UNSUBACK for an identifier of nothing" before CONNACK_3, bad "B0 02 0077" good "B0 02 0002";
+    V5 "v5:MQTT-3.8.4-6" Some(0x82), "two codes for one filter" before CONNACK, bad "90 05 0001 00 00 00" good "90 04 0001 00 00";
+    V3_1_1 "v311:MQTT-3.8.4-5" Some(0), "two codes for one filter" before CONNACK_3, bad "90 04 0001 00 00" good "90 03 0001 00";
+    V5 "u5:U5-3.1.2-i" Some(0x95), "a packet above the announced maximum" before CONNACK, bad "30 BF 01" good "30 BE 01";
+    V5 "u5:U5-3.3.2-b" Some(0x82), "an alias that stands for nothing" before CONNACK,
+        bad "30 06 0000 03 23 0001" good "30 07 0001 74 03 23 0001";
+    V5 "u5:U5-3.3.2-b" Some(0x82), "another alias than the one that stands for something" before "20 03 00 00 00 30 07 0001 74 03 23 0001",
+        bad "30 06 0000 03 23 0002" good "30 06 0000 03 23 0001";
+    V5 "v5:MQTT-3.1.2-26" Some(0x94), "an alias above the announced maximum" before CONNACK,
+        bad "30 07 0001 74 03 23 0011" good "30 07 0001 74 03 23 0010";
+    V5 "v5:MQTT-4.12.0-6" Some(0x82), "AUTH without a method in CONNECT" before CONNACK,
+        bad "F0 06 18 04 15 0001 78" good "D0 00";
+    V5 "v5:MQTT-4.12.0-6" None, "a method in CONNACK without one in CONNECT" before "",
+        bad "20 07 00 00 04 15 0001 78" good "20 03 00 00 00";
+};
+
+/// The largest packet that the client under test takes.
+const PACKET_BYTES: u32 = 193;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    BY_CLIENT.iter().map(Refusal::by_client).collect()
+}
+
+/// A client in the state that the cases begin with.
+fn client(version: Version, before: &str) -> Rig {
+    let limits = mqtt_session::Limits::default().packet_bytes(PACKET_BYTES);
+    let mut rig = Rig::new(config().version(version).limits(limits));
+    rig.open();
+    rig.subscribe("s", 1);
+    rig.unsubscribe("u", 2);
+    rig.publish(1, "x", 3);
+    rig.publish(2, "x", 4);
+    if !before.is_empty() {
+        rig.feed(&hex::bytes(before));
+        let wire = rig.wire;
+        rig.sends(&[
+            wire.subscribe(1, "s", 1),
+            wire.unsubscribe(2, "u"),
+            wire.publish(1, 3).bytes(),
+            wire.publish(2, 4).bytes(),
+        ]);
+        rig.stays();
+    }
+    rig
+}
+
+impl Refusal {
+    fn by_client(&'static self) -> Trial {
+        let name = format!("refused::{}::by client: {} ({})", self.row, self.what, self.version);
+        Trial::new(Layer::Session, name, || {
+            let mut rig = client(self.version, self.before);
+            rig.feed(&hex::bytes(self.bad));
+            let closed = rig.closed();
+            assert_eq!(
+                statement(closed.as_ref(), self.version).as_deref(),
+                Some(self.row),
+                "{closed:?}"
+            );
+            let farewell: Vec<_> = self
+                .code
+                .filter(|_| self.version == V5)
+                .map(disconnect)
+                .into_iter()
+                .collect();
+            rig.sends(&farewell);
+            assert_eq!(
+                rig.feed(&hex::bytes(self.good)),
+                hex::bytes(self.good).len(),
+                "nothing is read"
+            );
+            rig.sends_nothing();
+            assert_eq!(rig.told(), []);
+
+            let mut rig = client(self.version, self.before);
+            rig.feed(&hex::bytes(self.good));
+            rig.stays();
+            let binds_both = row(self.row).is_some_and(|row| matches!(row.role, "both" | "receiver" | "client"));
+            if binds_both && row(self.row).is_some_and(|row| row.layers.contains(&Layer::Session)) {
+                covers(self.row);
+            }
+        })
+    }
+}
+
+/// The row that a `Closed` names.
+pub(crate) fn statement(closed: Option<&Closed>, version: Version) -> Option<String> {
+    let (id, version) = match closed? {
+        Closed::Malformed(error) => (error.statement(), error.version()),
+        Closed::Violation(violation) => (violation.statement(version), version),
+        _ => return None,
+    };
+    Some(qualified(id, version))
+}
+
+/// An id with the name of its table.
+pub(crate) fn qualified(id: &str, version: Version) -> String {
+    match version {
+        _ if id.starts_with("U5-") => format!("u5:{id}"),
+        Version::V5 => format!("v5:{id}"),
+        _ => format!("v311:{id}"),
+    }
+}
