@@ -8,6 +8,8 @@ use core::num::NonZeroU16;
 use bytes::Bytes;
 use mqtt_proto::TopicName;
 
+use crate::fingerprint::Fingerprint;
+
 /// How to send a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alias {
@@ -41,6 +43,16 @@ struct SentTopic {
 }
 
 impl SendAliases {
+    pub(crate) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        mark.count(self.limit);
+        mark.count(self.topics.len());
+        for sent in &self.topics {
+            mark.bytes(&sent.topic);
+            let older = self.topics.iter().filter(|other| other.last_used < sent.last_used);
+            mark.count(older.count());
+        }
+    }
+
     /// The most aliases in use, however many the peer allows: a search passes over all.
     pub(crate) const MOST: u16 = 64;
 
@@ -155,6 +167,14 @@ pub(crate) struct ReceiveAliases {
 }
 
 impl ReceiveAliases {
+    pub(crate) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        mark.number(self.maximum);
+        mark.count(self.topics.len());
+        for topic in &self.topics {
+            mark.bytes(topic.as_ref().map_or(&[], TopicName::as_bytes));
+        }
+    }
+
     /// For a connection on which this Topic Alias Maximum was announced; 0 refuses every alias.
     pub(crate) const fn new(maximum: u16) -> Self {
         Self {

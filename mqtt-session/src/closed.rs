@@ -37,6 +37,10 @@ pub enum Closed {
     ByHost(DisconnectReason),
     /// The store failed: nothing can be promised any more.
     StoreFailed,
+    /// The host could not go on with a payload in the middle of its packet.
+    SourceFailed,
+    /// The host refused the client's CONNECT.
+    RefusedByHost(ConnAckReason),
     /// The CONNECT cannot be encoded, or is larger than the peer accepts. Trying again cannot help.
     NotEncodable(mqtt_proto::EncodeError),
 }
@@ -69,6 +73,16 @@ macro_rules! violations {
                     $(Self::$name => DisconnectReason::$reason,)*
                 }
             }
+
+            /// The reason code of the CONNACK that answers it before the client is accepted.
+            #[must_use]
+            pub const fn connack_reason(self) -> ConnAckReason {
+                match self {
+                    Self::ClientIdMissing => ConnAckReason::ClientIdentifierNotValid,
+                    Self::OtherAuthenticationMethod => ConnAckReason::BadAuthenticationMethod,
+                    _ => ConnAckReason::ProtocolError,
+                }
+            }
         }
 
         impl core::fmt::Display for Violation {
@@ -82,6 +96,26 @@ macro_rules! violations {
 violations! {
     /// A packet other than CONNACK or AUTH before CONNACK.
     PacketBeforeConnAck: "MQTT-3.2.0-1", "MQTT-3.2.0-1", ProtocolError, "the server sent another packet before CONNACK";
+    /// A packet other than CONNECT as the first one.
+    PacketBeforeConnect: "MQTT-3.1.0-1", "MQTT-3.1.0-1", ProtocolError, "the first packet is not CONNECT";
+    /// A second CONNECT.
+    SecondConnect: "MQTT-3.1.0-2", "MQTT-3.1.0-2", ProtocolError, "the client sent a second CONNECT";
+    /// No client identifier, together with a session that is to be kept.
+    ClientIdMissing: "MQTT-3.1.3-6", "MQTT-3.1.3-8", ProtocolError, "a client without a name asked for a session that is kept";
+    /// A packet other than AUTH or DISCONNECT while the client is being authenticated.
+    PacketWhileAuthenticating: "MQTT-3.1.2-30", "MQTT-3.1.2-30", ProtocolError, "the client sent another packet before it was authenticated";
+    /// A QoS above the announced maximum.
+    QoSNotSupported: "MQTT-3.2.2-11", "MQTT-3.2.2-11", QoSNotSupported, "the QoS is above the announced maximum";
+    /// RETAIN, although retained messages were announced as not available.
+    RetainNotSupported: "MQTT-3.2.2-14", "MQTT-3.2.2-14", RetainNotSupported, "retained messages were announced as not available";
+    /// A wildcard, although they were announced as not available.
+    WildcardNotSupported: "U5-3.2.2-e", "U5-3.2.2-e", WildcardSubscriptionsNotSupported, "wildcards were announced as not available";
+    /// A shared subscription, although they were announced as not available.
+    SharedNotSupported: "U5-3.2.2-g", "U5-3.2.2-g", SharedSubscriptionsNotSupported, "shared subscriptions were announced as not available";
+    /// A Subscription Identifier, although they were announced as not available.
+    SubscriptionIdsNotSupported: "U5-3.2.2-f", "U5-3.2.2-f", SubscriptionIdentifiersNotSupported, "subscription identifiers were announced as not available";
+    /// A session expiry in DISCONNECT, although CONNECT asked for none.
+    SessionExpiryFromZero: "U5-3.14.2-a", "U5-3.14.2-a", ProtocolError, "DISCONNECT sets a session expiry that CONNECT had set to zero";
     /// A second CONNACK.
     SecondConnAck: "MQTT-3.2.0-2", "MQTT-3.2.0-1", ProtocolError, "the server sent a second CONNACK";
     /// Session Present although the client has no session.
@@ -94,6 +128,8 @@ violations! {
     TopicAliasAboveMaximum: "MQTT-3.1.2-26", "MQTT-3.1.2-26", TopicAliasInvalid, "the topic alias is above the maximum";
     /// PUBACK for a message of QoS 2, PUBREC or PUBCOMP for one of QoS 1.
     AcknowledgementOfOtherQoS: "MQTT-2.2.1-5", "MQTT-2.3.1-6", ProtocolError, "the acknowledgement does not belong to the QoS of its message";
+    /// PUBACK or PUBREC for a message whose payload is still being sent.
+    AnswerBeforeTheEnd: "MQTT-2.2.1-5", "MQTT-2.3.1-6", ProtocolError, "a message is acknowledged that has not been sent in whole";
     /// SUBACK or UNSUBACK for an identifier that nothing is asked under.
     AnswerToNothing: "MQTT-2.2.1-6", "MQTT-2.3.1-7", ProtocolError, "a SUBACK or UNSUBACK answers nothing that was asked";
     /// Another number of codes than of filters.
@@ -102,6 +138,8 @@ violations! {
     UnexpectedAuth: "MQTT-4.12.0-6", "MQTT-4.12.0-6", ProtocolError, "AUTH came although no authentication method was agreed";
     /// Another authentication method than that of CONNECT.
     OtherAuthenticationMethod: "MQTT-4.12.0-5", "MQTT-4.12.0-5", ProtocolError, "the authentication method is not that of CONNECT";
+    /// The topic and the properties of a large message are more than [`Limits::whole_packet_bytes`](crate::Limits).
+    HeadTooLarge: "MQTT-3.1.2-24", "MQTT-3.1.2-24", PacketTooLarge, "the head of a large message is larger than what is held in one piece";
     /// More answers wait for the peer than [`Limits::replies`](crate::Limits) allows.
     RepliesNotRead: "MQTT-4.9.0-3", "MQTT-4.4.0-1", QuotaExceeded, "the peer asks for answers and does not read them";
 }
@@ -120,6 +158,8 @@ impl core::fmt::Display for Closed {
             Self::TimedOut(timer) => write!(f, "timed out: {timer}"),
             Self::ByHost(reason) => write!(f, "closed by this end: {}", reason.meaning()),
             Self::StoreFailed => f.write_str("the store failed"),
+            Self::SourceFailed => f.write_str("the host could not go on with a payload that was being sent"),
+            Self::RefusedByHost(reason) => write!(f, "the client was refused: {}", reason.meaning()),
             Self::NotEncodable(error) => write!(f, "CONNECT cannot be sent: {error}"),
         }
     }

@@ -63,6 +63,11 @@ impl Deadlines {
     }
 
     #[inline]
+    /// The deadline of a key.
+    pub(crate) fn get(&self, key: u32) -> Option<Instant> {
+        self.heap.get(self.place_of(key)?).map(|(at, _)| *at)
+    }
+
     fn place_of(&self, key: u32) -> Option<usize> {
         let place = *self.places.get(key as usize)?;
         if place == NONE { None } else { Some(place as usize) }

@@ -36,7 +36,6 @@ impl<V> IdMap<V> {
         }
     }
 
-    #[cfg(test)]
     #[inline]
     pub(crate) const fn len(&self) -> usize {
         self.len

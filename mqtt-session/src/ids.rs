@@ -4,6 +4,8 @@ use alloc::collections::VecDeque;
 
 use mqtt_proto::PacketId;
 
+use crate::fingerprint::Fingerprint;
+
 /// How many freed identifiers rest while there are fresh ones.
 const SPARE: usize = 32;
 
@@ -80,6 +82,14 @@ impl Ids {
         }
         self.in_use = self.in_use.saturating_add(1);
         true
+    }
+
+    pub(crate) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        mark.number(self.fresh.map_or(0, PacketId::get));
+        mark.count(self.free.len());
+        for id in &self.free {
+            mark.number(id.get());
+        }
     }
 
     #[cfg(test)]

@@ -84,6 +84,11 @@ impl Journal {
         self.next.saturating_sub(1).saturating_sub(self.stored)
     }
 
+    /// How many batches have to be stored before this ticket waits no more.
+    pub(crate) const fn distance(&self, ticket: Ticket) -> u64 {
+        ticket.0.saturating_sub(self.stored)
+    }
+
     pub(crate) fn has_open(&self) -> bool {
         !self.open.is_empty()
     }

@@ -91,10 +91,13 @@ extern crate alloc;
 extern crate std;
 
 mod alias;
+mod capabilities;
 mod client;
 mod closed;
 mod deadlines;
+mod fingerprint;
 mod flow;
+mod framing;
 mod id_map;
 mod ids;
 mod journal;
@@ -105,12 +108,15 @@ mod outbox;
 mod pacing;
 mod qos;
 mod random;
-mod restore;
+mod server;
+mod session;
 mod slab;
 mod store;
 mod time;
 mod timers;
+mod wire;
 
+pub use capabilities::Capabilities;
 pub use client::{
     AuthenticateError, Authentication, CleanStart, Client, ClientConfig, ClientRestore, Event, RequestError,
 };
@@ -119,11 +125,14 @@ pub use limits::{Limits, WhenFull};
 pub use message::{DeliveryId, HandOver, Message, Received};
 pub use mqtt_proto as proto;
 pub use mqtt_proto::QoS;
-pub use op::{AcknowledgeError, Capability, Limit, Op, Outcome, PublishError};
+pub use op::{AcknowledgeError, Capability, Limit, Op, Outcome, PublishError, SupplyError};
 pub use outbox::Outbox;
 pub use pacing::Reconnect;
 pub use qos::Loss;
-pub use restore::{LiveOp, Quarantined, RestoreReport};
+pub use server::{
+    Accept, AcceptError, AcceptErrorKind, AnswerError, RequestId, ServerConfig, ServerConnection, ServerEvent,
+};
+pub use session::{LiveOp, Quarantined, RestoreReport, Session, SessionConfig, SessionEvent, SessionRestore};
 pub use store::{
     Batch, Change, InboxRecord, IncomingRecord, Key, MessageRecord, OutgoingRecord, OutgoingState, PayloadOf, Record,
     RecordError, SessionRecord,
@@ -135,6 +144,8 @@ pub use timers::{Timeout, Timer};
 const _: fn() = || {
     fn shared_freely<T: Send + Sync>() {}
     shared_freely::<Client>();
+    shared_freely::<ServerConnection>();
+    shared_freely::<Session>();
     shared_freely::<Outbox>();
     shared_freely::<Batch>();
 };

@@ -18,6 +18,12 @@ pub struct Limits {
     /// The largest packet that is accepted, fixed header included; announced as Maximum Packet Size.
     /// Default 1 MiB. A larger one closes the connection with `PacketTooLarge` when its header has been read.
     pub packet_bytes: u32,
+    /// The largest PUBLISH that is held in one piece. Default: as `packet_bytes`. The payload of a larger one is told in
+    /// chunks as it comes; so many bytes of chunks may wait to be polled, then nothing more is read.
+    pub whole_packet_bytes: u32,
+    /// The largest CONNECT that a server accepts, from somebody it does not know yet. Default 64 KiB. A larger one closes
+    /// the connection with `PacketTooLarge` when its header has been read.
+    pub connect_bytes: u32,
     /// How many messages of QoS 1 and 2 the peer may have open; announced as Receive Maximum. Default 64.
     /// One more closes the connection with `ReceiveMaximumExceeded`. MQTT 3 cannot be told; there, reading pauses while
     /// so many acknowledgements are owed by the host.
@@ -38,7 +44,8 @@ pub struct Limits {
     pub queued_messages: u32,
     /// How many bytes of topics, properties and payloads these messages may take. Default 16 MiB. As above.
     pub queued_bytes: u64,
-    /// How many SUBSCRIBE and UNSUBSCRIBE may be unanswered. Default 32. One more is refused to the caller.
+    /// How many SUBSCRIBE and UNSUBSCRIBE may be unanswered. Default 32. A client refuses one more to its caller; a server
+    /// reads nothing more until its host has answered one.
     pub requests: u16,
     /// How many events wait for [`poll_event`](crate::Client::poll_event). Default 256. At the bound messages of QoS 0
     /// are dropped and counted by a client; at twice the bound nothing is read any more.
@@ -46,6 +53,9 @@ pub struct Limits {
     /// How many answers (PUBREL, PUBCOMP) may wait for a peer that does not read them. Default 1024.
     /// One more closes the connection with `QuotaExceeded`.
     pub replies: u32,
+    /// How many bytes of other answers (SUBACK, UNSUBACK, PINGRESP, AUTH) may wait for a peer that does not read them.
+    /// Default 64 KiB. More close the connection with `QuotaExceeded`.
+    pub reply_bytes: u32,
     /// How many batches may be with the store. Default 64. At the bound nothing is read any more until one is stored.
     pub batches: u32,
     /// How many received messages an inbox holds that were not acknowledged. Default 1024. At the bound nothing is read
@@ -53,12 +63,17 @@ pub struct Limits {
     pub inbox_messages: u32,
     /// Payloads up to this are copied where they are kept or sent, larger ones are shared. Default 512.
     pub inline_bytes: u32,
+    /// How much of a payload from a source is asked for at once. Default 64 KiB.
+    pub chunk_bytes: u32,
     /// How many due timers one call of [`handle_timeout`](crate::Client::handle_timeout) fires. Default 64.
     pub timers_per_call: u32,
     /// From the opened stream to an accepted CONNECT. Default 10 s. Then the connection is closed.
     pub handshake_timeout: Duration,
     /// From PINGREQ to PINGRESP. Default 10 s. Then the connection is closed.
     pub ping_timeout: Duration,
+    /// How long the host may take for the next part of a payload that is being sent. Default 30 s. Then the connection is
+    /// closed, and a message of QoS 1 or 2 goes again from its beginning on the next.
+    pub source_timeout: Duration,
     /// How long output may wait without being taken. Default 30 s. Then the connection is closed.
     pub stall_timeout: Duration,
     /// How long the last bytes of a closed connection may take. Default 2 s. Then the stream is to be dropped.
@@ -69,6 +84,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             packet_bytes: 1 << 20,
+            whole_packet_bytes: u32::MAX,
+            connect_bytes: 1 << 16,
             receive_maximum: 64,
             send_maximum: 1024,
             packet_ids: u16::MAX,
@@ -79,15 +96,27 @@ impl Default for Limits {
             requests: 32,
             events: 256,
             replies: 1024,
+            reply_bytes: 1 << 16,
             batches: 64,
             inbox_messages: 1024,
             inline_bytes: 512,
+            chunk_bytes: 1 << 16,
             timers_per_call: 64,
             handshake_timeout: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(10),
+            source_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(30),
             linger_timeout: Duration::from_secs(2),
         }
+    }
+}
+
+impl Limits {
+    /// How many bytes of input the driver may have to hold.
+    pub(crate) fn input_bytes(&self) -> usize {
+        // The start of a packet in chunks is held like a whole one.
+        let held = self.packet_bytes.min(self.whole_packet_bytes).max(5);
+        usize::try_from(held).unwrap_or(usize::MAX)
     }
 }
 
@@ -108,6 +137,8 @@ macro_rules! setters {
 
 setters! {
     packet_bytes: u32,
+    whole_packet_bytes: u32,
+    connect_bytes: u32,
     receive_maximum: u16,
     send_maximum: u16,
     packet_ids: u16,
@@ -118,12 +149,15 @@ setters! {
     requests: u16,
     events: u32,
     replies: u32,
+    reply_bytes: u32,
     batches: u32,
     inbox_messages: u32,
     inline_bytes: u32,
+    chunk_bytes: u32,
     timers_per_call: u32,
     handshake_timeout: Duration,
     ping_timeout: Duration,
+    source_timeout: Duration,
     stall_timeout: Duration,
     linger_timeout: Duration,
 }

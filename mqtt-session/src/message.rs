@@ -73,6 +73,12 @@ impl Message {
         self
     }
 
+    /// The message without its payload, which a source gives.
+    pub(crate) fn without_payload(mut self) -> Self {
+        self.payload = Bytes::new();
+        self
+    }
+
     /// How many bytes the variable parts take.
     #[must_use]
     pub(crate) fn size(&self) -> u64 {

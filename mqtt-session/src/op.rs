@@ -53,6 +53,10 @@ pub enum Outcome {
     SessionLost,
     /// The host cancelled it before it was sent.
     Cancelled,
+    /// The connection ended in the middle of a payload of QoS 0 that came from a source.
+    Interrupted,
+    /// The host could not give the payload that it had promised.
+    SourceFailed,
 }
 
 /// The name of a limit.
@@ -125,6 +129,33 @@ impl core::fmt::Display for PublishError {
 }
 
 impl core::error::Error for PublishError {}
+
+/// Why a part of a payload was not taken. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SupplyError {
+    /// No `PayloadWanted` of this operation is open.
+    NotWanted,
+    /// There is nothing in it.
+    Empty,
+    /// It is longer than what was asked for.
+    TooMuch {
+        /// How many bytes were asked for.
+        wanted: u32,
+    },
+}
+
+impl core::fmt::Display for SupplyError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NotWanted => f.write_str("no part of the payload of this operation is asked for"),
+            Self::Empty => f.write_str("a part of a payload cannot be empty"),
+            Self::TooMuch { wanted } => write!(f, "only {wanted} bytes are asked for"),
+        }
+    }
+}
+
+impl core::error::Error for SupplyError {}
 
 /// Why an acknowledgement was not taken. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::Instant;
+use crate::fingerprint::Fingerprint;
 use crate::random::Random;
 
 /// No delay is shorter, so that a connection that fails at once does not become a busy loop.
@@ -135,6 +136,12 @@ impl Pacing {
             tries: 0,
             opened_at: None,
         }
+    }
+
+    pub(crate) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        // The delays of a series end somewhere.
+        let is_longest = self.config.delay(self.tries) >= self.config.max_delay && self.config.attempts.is_none();
+        mark.number(if is_longest { u32::MAX } else { self.tries });
     }
 
     /// A connection could not be opened. When to try again; `None` if the series is at its end.

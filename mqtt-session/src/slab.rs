@@ -208,7 +208,6 @@ impl List {
         some(slab.get(key)?.links_ref().next)
     }
 
-    #[cfg(test)]
     #[inline]
     pub(crate) const fn len(&self) -> usize {
         self.len

@@ -34,14 +34,20 @@ timers! {
     Ping => "ping",
     /// The peer has to answer a PINGREQ.
     PingResponse => "ping response",
+    /// The client has to send a packet, or it is gone.
+    KeepAlive => "keep-alive",
+    /// The host has to go on with a payload that is being sent.
+    Source => "source",
     /// Output waits, and the driver has to pull it.
     Stall => "stall",
     /// The connection is over; what is left of its output may be dropped.
     Linger => "linger",
     /// It is time to connect again.
     Reconnect => "reconnect",
-    /// A message or a session expires.
+    /// A message expires.
     Expiry => "expiry",
+    /// The host is told that an operation is late.
+    Late => "late",
 }
 
 impl fmt::Display for Timer {
@@ -124,7 +130,7 @@ impl Timers {
 /// Whether this deadline is about the peer's silence. It says nothing while this end does not read.
 #[inline]
 pub(crate) const fn waits_for_peer(timer: Timer) -> bool {
-    matches!(timer, Timer::Handshake | Timer::PingResponse)
+    matches!(timer, Timer::Handshake | Timer::PingResponse | Timer::KeepAlive)
 }
 
 #[cfg(test)]
@@ -210,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn two_timers_wait_for_the_peer() {
+    fn three_timers_wait_for_the_peer() {
         let waiting = Timer::ALL.into_iter().filter(|timer| waits_for_peer(*timer));
-        assert!(waiting.eq([Timer::Handshake, Timer::PingResponse]));
+        assert!(waiting.eq([Timer::Handshake, Timer::PingResponse, Timer::KeepAlive]));
     }
 }

@@ -57,8 +57,8 @@ impl Client {
         self.write_auth(AuthReason::ContinueAuthentication, data)?;
         self.turn = Turn::Nobody;
         if self.phase == Phase::Connecting {
-            let until = self.flow.now.saturating_add(self.config.limits.handshake_timeout);
-            self.timers.set(Timer::Handshake, until);
+            let until = self.flow.now().saturating_add(self.config.limits.handshake_timeout);
+            self.wire.timers.set(Timer::Handshake, until);
         } else {
             self.turn = Turn::Server;
         }
@@ -92,7 +92,7 @@ impl Client {
         }
         let properties = properties.build().map_err(AuthenticateError::NotEncodable)?;
         let packet = Packet::Auth(Auth { reason, properties });
-        let written = packet.encode_to(self.config.version, &mut self.urgent);
+        let written = packet.encode_to(self.config.version, &mut self.wire.urgent);
         written.map(|_| ()).map_err(AuthenticateError::NotEncodable)
     }
 
@@ -117,7 +117,7 @@ impl Client {
             _ => Turn::Host,
         };
         // The next step is the host's: the server is not waited for.
-        self.timers.clear(Timer::Handshake);
+        self.wire.timers.clear(Timer::Handshake);
         self.flow.tell(Event::Authenticate {
             reason: auth.reason,
             properties: auth.properties.to_owned(),

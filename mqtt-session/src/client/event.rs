@@ -4,8 +4,9 @@ use bytes::Bytes;
 use mqtt_proto::{AuthProperties, AuthReason, ConnAckProperties};
 
 use crate::flow::Traffic;
+use crate::session::SessionEvent;
 use crate::time::Instant;
-use crate::{Closed, Op, Outcome, Received};
+use crate::{Closed, DeliveryId, Message, Op, Outcome, Received};
 
 /// What a client tells its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,42 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
+    /// The deadline of an operation has passed. It goes on, and ends in one `Completed` all the same.
+    Late {
+        /// Which one.
+        op: Op,
+        /// The tag that the host gave it.
+        tag: u64,
+    },
+    /// A message arrives that is larger than [`Limits::whole_packet_bytes`](crate::Limits): its payload follows in chunks,
+    /// and no other message comes before its end.
+    MessageStart {
+        /// The message, without its payload.
+        message: Message,
+        /// How many bytes the payload has.
+        payload_bytes: u32,
+    },
+    /// A part of the payload.
+    Chunk(Bytes),
+    /// The message has arrived in whole: from here on it can be acknowledged.
+    MessageEnd {
+        /// To be acknowledged by this name. `None` if nothing is to be acknowledged.
+        delivery: Option<DeliveryId>,
+    },
+    /// The connection ended before the rest of the message came. What came of it counts for nothing: a message of QoS 1 or
+    /// 2 comes again.
+    MessageAborted,
+    /// A message from a source is being sent: the host is to `supply` the next part of its payload.
+    PayloadWanted {
+        /// The operation.
+        op: Op,
+        /// The tag that the host gave it.
+        tag: u64,
+        /// Where the part begins. Zero again after a connection was lost.
+        offset: u32,
+        /// How many bytes it may have at most.
+        bytes: u32,
+    },
     /// Messages of QoS 0 were dropped, since the host did not poll their events.
     Dropped {
         /// How many.
@@ -52,12 +89,25 @@ pub enum Event {
     },
 }
 
+impl From<SessionEvent> for Event {
+    fn from(event: SessionEvent) -> Self {
+        match event {
+            SessionEvent::Message(received) => Self::Message(received),
+            SessionEvent::Completed { op, tag, outcome } => Self::Completed { op, tag, outcome },
+            SessionEvent::Late { op, tag } => Self::Late { op, tag },
+        }
+    }
+}
+
 impl From<Traffic> for Event {
     fn from(traffic: Traffic) -> Self {
         match traffic {
-            Traffic::Message(received) => Self::Message(received),
-            Traffic::Completed { op, tag, outcome } => Self::Completed { op, tag, outcome },
             Traffic::Dropped { messages } => Self::Dropped { messages },
+            Traffic::Start { message, payload_bytes } => Self::MessageStart { message, payload_bytes },
+            Traffic::Chunk(bytes) => Self::Chunk(bytes),
+            Traffic::End { delivery } => Self::MessageEnd { delivery },
+            Traffic::Aborted => Self::MessageAborted,
+            Traffic::PayloadWanted { op, tag, offset, bytes } => Self::PayloadWanted { op, tag, offset, bytes },
         }
     }
 }

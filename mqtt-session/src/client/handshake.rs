@@ -7,44 +7,10 @@ use mqtt_proto::{
 };
 
 use super::{CleanStart, Client, Event, Phase};
+use crate::capabilities::Capabilities;
 use crate::flow::Peer;
 use crate::timers::Timer;
-use crate::{Capability, Closed, Message, PublishError, Violation};
-
-/// What the server supports.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Capabilities {
-    pub(super) qos: QoS,
-    pub(super) retain: bool,
-    pub(super) wildcards: bool,
-    pub(super) shared: bool,
-    pub(super) identifiers: bool,
-}
-
-impl Default for Capabilities {
-    fn default() -> Self {
-        Self {
-            qos: QoS::ExactlyOnce,
-            retain: true,
-            wildcards: true,
-            shared: true,
-            identifiers: true,
-        }
-    }
-}
-
-impl Capabilities {
-    /// [MQTT-3.2.2-11, MQTT-3.2.2-14]
-    pub(super) fn allow(&self, message: &Message) -> Result<(), PublishError> {
-        if message.qos.bits() > self.qos.bits() {
-            return Err(PublishError::NotSupported(Capability::QoS));
-        }
-        if message.retain && !self.retain {
-            return Err(PublishError::NotSupported(Capability::Retain));
-        }
-        Ok(())
-    }
-}
+use crate::{Closed, Violation};
 
 /// Whether trying again cannot help. A client that was displaced by another one of its name would displace it in turn.
 pub(super) const fn is_final(reason: &Closed) -> bool {
@@ -73,19 +39,17 @@ impl Client {
     /// A stream is open: CONNECT goes first. [MQTT-3.1.0-1]
     pub(super) fn begin(&mut self) {
         self.phase = Phase::Connecting;
-        self.timers.clear(Timer::Reconnect);
-        self.timers.clear(Timer::Linger);
-        self.urgent.clear();
+        self.wire.timers.clear(Timer::Reconnect);
+        self.wire.timers.clear(Timer::Linger);
+        self.wire.reset();
         self.leaving = None;
-        self.outbox_len = 0;
-        self.may_stall = false;
         let limits = &self.config.limits;
         self.rules = Rules::new(self.config.version)
             .sent_by(Role::Server)
             .limit(limits.packet_bytes)
             .policy(self.config.policy);
-        let handshake_until = self.flow.now.saturating_add(limits.handshake_timeout);
-        self.timers.set(Timer::Handshake, handshake_until);
+        let handshake_until = self.flow.now().saturating_add(limits.handshake_timeout);
+        self.wire.timers.set(Timer::Handshake, handshake_until);
         if let Err(error) = self.write_connect() {
             self.end(Closed::NotEncodable(error), None);
         }
@@ -106,7 +70,7 @@ impl Client {
             password: config.password.clone(),
             properties: self.connect_properties()?,
         };
-        connect.encode_to(config.version, &mut self.urgent)?;
+        connect.encode_to(config.version, &mut self.wire.urgent)?;
         Ok(())
     }
 
@@ -165,8 +129,8 @@ impl Client {
         self.may_resume = true;
         self.adopt(connack);
         self.phase = Phase::Connected;
-        self.timers.clear(Timer::Handshake);
-        self.pacing.opened(self.flow.now);
+        self.wire.timers.clear(Timer::Handshake);
+        self.pacing.opened(self.flow.now());
         self.arm_ping();
         self.flow.tell(Event::Connected {
             session_present: connack.session_present,
@@ -179,11 +143,11 @@ impl Client {
     fn adopt(&mut self, connack: &ConnAck<&[u8]>) {
         let properties = &connack.properties;
         self.capabilities = Capabilities {
-            qos: properties.maximum_qos().unwrap_or(QoS::ExactlyOnce),
+            maximum_qos: properties.maximum_qos().unwrap_or(QoS::ExactlyOnce),
             retain: properties.retain_available().unwrap_or(true),
             wildcards: properties.wildcard_available().unwrap_or(true),
             shared: properties.shared_available().unwrap_or(true),
-            identifiers: properties.subscription_ids_available().unwrap_or(true),
+            subscription_ids: properties.subscription_ids_available().unwrap_or(true),
         };
         // [MQTT-3.1.2-21]
         let seconds = properties.server_keep_alive().unwrap_or(self.config.keep_alive_seconds);
@@ -204,9 +168,9 @@ impl Client {
     }
 
     pub(super) fn write_farewell(&mut self, farewell: &mqtt_proto::Disconnect<Bytes>) {
-        let written = Packet::Disconnect(farewell.clone()).encode_to(self.config.version, &mut self.urgent);
+        let written = Packet::Disconnect(farewell.clone()).encode_to(self.config.version, &mut self.wire.urgent);
         if written.is_err() {
-            self.urgent.clear();
+            self.wire.urgent.clear();
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Bytes from the server.
 
-use bytes::{Buf, Bytes, BytesMut};
-use mqtt_proto::{Decoded, Disconnect, FixedHeader, Packet, PacketType, Rules, decode};
+use bytes::{Bytes, BytesMut};
+use mqtt_proto::{Disconnect, Packet, PacketType, Rules};
 
-use super::{Client, Phase};
+use super::{Client, Event, Phase};
+use crate::flow::Flow;
+use crate::framing::{self, Reads};
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::{Closed, Violation};
@@ -12,88 +14,17 @@ impl Client {
     /// Bytes came from the server. Whole packets are taken off the front; the rest stays, and comes again with more.
     pub fn handle_input(&mut self, now: Instant, input: &mut &[u8]) {
         self.flow.advance(now);
-        while self.reads(input) {
-            match whole_publish(input, &self.rules) {
-                Some(len) => {
-                    let Some((frame, rest)) = input.split_at_checked(len) else {
-                        return;
-                    };
-                    *input = rest;
-                    let frame = self.flow.copy_frame(frame);
-                    self.take_publish(&frame);
-                }
-                None => {
-                    let Some(len) = self.take_other(input) else { return };
-                    *input = input.get(len..).unwrap_or_default();
-                }
-            }
-        }
+        framing::read(self, input);
     }
 
     /// The same from a buffer that the client may keep parts of: large payloads are shared with it and not copied.
     pub fn handle_input_owned(&mut self, now: Instant, input: &mut BytesMut) {
         self.flow.advance(now);
-        while self.reads(input) {
-            match whole_publish(input, &self.rules) {
-                Some(len) => {
-                    let inline = usize::try_from(self.config.limits.inline_bytes).unwrap_or(usize::MAX);
-                    let frame = if len > inline {
-                        input.split_to(len.min(input.len())).freeze()
-                    } else {
-                        let frame = self.flow.copy_frame(input.get(..len).unwrap_or_default());
-                        input.advance(len.min(input.len()));
-                        frame
-                    };
-                    self.take_publish(&frame);
-                }
-                None => {
-                    let Some(len) = self.take_other(input) else { return };
-                    input.advance(len.min(input.len()));
-                }
-            }
-        }
-    }
-
-    /// Whether there is something to read and somebody to read it. After the end bytes mean nothing.
-    fn reads(&mut self, input: &[u8]) -> bool {
-        !input.is_empty() && matches!(self.phase, Phase::Connecting | Phase::Connected) && !self.flow.is_blocked()
-    }
-
-    fn take_publish(&mut self, frame: &Bytes) {
-        match decode(frame, &self.rules) {
-            Ok(Decoded::Packet { packet, .. }) => self.take(&packet, frame),
-            Ok(Decoded::Incomplete { .. }) => {}
-            Err(error) => self.fail(Closed::Malformed(error)),
-        }
-    }
-
-    /// Takes a packet that is no PUBLISH; returns its length, or `None` if it is not complete or wrong.
-    fn take_other(&mut self, input: &[u8]) -> Option<usize> {
-        match decode(input, &self.rules) {
-            Ok(Decoded::Packet { packet, len }) => {
-                self.take(&packet, &Bytes::new());
-                Some(len)
-            }
-            Ok(Decoded::Incomplete { .. }) => None,
-            Err(error) => {
-                self.fail(Closed::Malformed(error));
-                None
-            }
-        }
-    }
-
-    fn take(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) {
-        let result = match self.phase {
-            Phase::Connecting => self.on_first(packet),
-            _ => self.on_packet(packet, frame),
-        };
-        if let Err(closed) = result {
-            self.fail(closed);
-        }
+        framing::read(self, input);
     }
 
     /// Ends the connection with what the server is to be told. [U5-4.13.1-a]
-    pub(super) fn fail(&mut self, closed: Closed) {
+    pub(super) fn fail_with(&mut self, closed: Closed) {
         let reason = match &closed {
             Closed::Malformed(error) => Some(error.disconnect_reason()),
             Closed::Violation(violation) => Some(violation.disconnect_reason()),
@@ -102,6 +33,7 @@ impl Client {
         self.end(closed, reason.map(Disconnect::new));
     }
 
+    /// The answer to CONNECT.
     fn on_first(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
         match packet {
             Packet::ConnAck(connack) => self.on_connack(connack),
@@ -111,7 +43,7 @@ impl Client {
     }
 
     #[inline]
-    fn on_packet(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed> {
+    fn on_next(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed> {
         let result = match packet {
             Packet::Publish(publish) => self.flow.on_publish(publish, frame),
             Packet::PubAck(ack) => self.flow.on_puback(ack.id, ack.reason.into()),
@@ -121,7 +53,7 @@ impl Client {
             Packet::SubAck(ack) => self.on_suback(ack),
             Packet::UnsubAck(ack) => self.on_unsuback(ack),
             Packet::PingResp => {
-                self.timers.clear(Timer::PingResponse);
+                self.wire.timers.clear(Timer::PingResponse);
                 Ok(())
             }
             Packet::Disconnect(farewell) => return Err(self.farewell(farewell)),
@@ -141,11 +73,40 @@ impl Client {
     }
 }
 
-/// The length of the PUBLISH at the front, if it is there in whole.
-fn whole_publish(input: &[u8], rules: &Rules) -> Option<usize> {
-    if input.first()? >> 4 != PacketType::Publish.number() {
-        return None;
+impl Reads for Client {
+    type Event = Event;
+
+    fn flow(&mut self) -> &mut Flow<Event> {
+        &mut self.flow
     }
-    let header = FixedHeader::decode(input, rules).ok()??;
-    (header.packet_len() <= input.len()).then(|| header.packet_len())
+
+    fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    fn is_reading(&self) -> bool {
+        matches!(self.phase, Phase::Connecting | Phase::Connected) && !self.flow.is_blocked()
+    }
+
+    fn expect(&self, packet_type: PacketType) -> Result<(), Violation> {
+        let is_first = self.phase == Phase::Connecting;
+        match packet_type {
+            PacketType::ConnAck | PacketType::Auth => Ok(()),
+            _ if is_first => Err(Violation::PacketBeforeConnAck),
+            _ => Ok(()),
+        }
+    }
+
+    fn on_packet(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed> {
+        match self.phase {
+            Phase::Connecting => self.on_first(packet),
+            _ => self.on_next(packet, frame),
+        }
+    }
+
+    fn on_progress(&mut self) {}
+
+    fn fail(&mut self, closed: Closed) {
+        self.fail_with(closed);
+    }
 }

@@ -15,19 +15,22 @@ pub use event::Event;
 pub use request::RequestError;
 pub use restore::ClientRestore;
 
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
 use mqtt_proto::{Disconnect, DisconnectReason, PubAckReason, ReasonCode, Rules};
 
-use crate::flow::{Flow, Manner};
+use crate::capabilities::Capabilities;
+use crate::fingerprint::Fingerprint;
+use crate::flow::Flow;
 use crate::pacing::Pacing;
 use crate::random::Random;
+use crate::session::Manner;
 use crate::store::Batch;
 use crate::time::Instant;
-use crate::timers::{Timeout, Timer, Timers, waits_for_peer};
-use crate::{AcknowledgeError, Closed, DeliveryId, Message, Op, PublishError};
+use crate::timers::{Timeout, Timer, waits_for_peer};
+use crate::wire::Wire;
+use crate::{AcknowledgeError, Closed, DeliveryId, Message, Op, PublishError, SupplyError};
 use request::Requests;
 
 /// A client: one session with one server, over any number of connections.
@@ -62,21 +65,15 @@ pub struct Client {
     may_resume: bool,
     rules: Rules,
     requests: Requests,
-    capabilities: handshake::Capabilities,
+    capabilities: Capabilities,
     keep_alive: Duration,
-    timers: Timers,
+    wire: Wire,
     pacing: Pacing,
     random: Random,
-    /// Encoded packets that leave before everything else, or last of all.
-    urgent: Vec<u8>,
     ping_due: bool,
     turn: authentication::Turn,
     /// The host wants to end the connection when everything is done.
     leaving: Option<Disconnect<Bytes>>,
-    /// What was in the outbox when it was last filled.
-    outbox_len: usize,
-    /// The deadline for output has passed, and the outbox was not seen since.
-    may_stall: bool,
 }
 
 /// What the client is doing.
@@ -105,9 +102,10 @@ impl Client {
             when_full: config.when_full,
             loss: config.loss,
             drops_plain: true,
+            names_subscriptions: false,
         };
-        let mut timers = Timers::new();
-        timers.set(Timer::Reconnect, now);
+        let mut wire = Wire::new();
+        wire.timers.set(Timer::Reconnect, now);
         let mut client = Self {
             flow: Flow::new(manner, config.is_stored, now),
             phase: Phase::Idle,
@@ -115,17 +113,14 @@ impl Client {
             may_resume: config.is_stored,
             rules: Rules::new(config.version),
             requests: Requests::new(config.limits.requests),
-            capabilities: handshake::Capabilities::default(),
+            capabilities: Capabilities::default(),
             keep_alive: config.keep_alive(),
-            timers,
+            wire,
             pacing: Pacing::new(config.reconnect),
             random: Random::new(config.seed),
-            urgent: Vec::new(),
             ping_due: false,
             turn: authentication::Turn::Nobody,
             leaving: None,
-            outbox_len: 0,
-            may_stall: false,
             config,
         };
         client.fire(now);
@@ -157,7 +152,7 @@ impl Client {
         }
         self.phase = Phase::Idle;
         let retry_at = if may_succeed_later {
-            self.pacing.failed(self.flow.now, &mut self.random)
+            self.pacing.failed(self.flow.now(), &mut self.random)
         } else {
             None
         };
@@ -199,7 +194,7 @@ impl Client {
         } else {
             Phase::Stopped
         };
-        self.timers.clear(Timer::Reconnect);
+        self.wire.timers.clear(Timer::Reconnect);
     }
 
     // ---- commands
@@ -210,13 +205,73 @@ impl Client {
     /// If it can never be sent, or there is no room for it. Nothing has changed then.
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
         self.flow.advance(now);
+        self.may_publish(&message)?;
+        self.flow.publish(message, None, tag)
+    }
+
+    /// Sends a message whose payload the host gives in parts, when [`Event::PayloadWanted`] asks for them. The payload of
+    /// `message` itself is not looked at.
+    ///
+    /// Only one part is in memory at a time. The payload is asked for again from its beginning on a new connection, and
+    /// after a restart: the store has everything of the message but this.
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish).
+    pub fn publish_source(
+        &mut self,
+        now: Instant,
+        message: Message,
+        payload_bytes: u32,
+        tag: u64,
+    ) -> Result<Op, PublishError> {
+        self.flow.advance(now);
+        self.may_publish(&message)?;
+        self.flow.publish(message.without_payload(), Some(payload_bytes), tag)
+    }
+
+    fn may_publish(&self, message: &Message) -> Result<(), PublishError> {
         if self.leaving.is_some() || self.phase == Phase::Stopped {
             return Err(PublishError::Closed);
         }
         if self.phase == Phase::Connected {
-            self.capabilities.allow(&message)?;
+            self.capabilities.allow(message)?;
         }
-        self.flow.publish(message, tag)
+        Ok(())
+    }
+
+    /// Gives the next part of a payload.
+    ///
+    /// # Errors
+    /// If it is not wanted, empty or too long. Nothing has changed then.
+    pub fn supply(&mut self, now: Instant, op: Op, part: impl Into<Bytes>) -> Result<(), SupplyError> {
+        self.flow.advance(now);
+        self.flow.supply(op, part.into())?;
+        self.wire.timers.clear(Timer::Source);
+        Ok(())
+    }
+
+    /// The payload of this operation cannot be given: it ends with [`Outcome::SourceFailed`](crate::Outcome). If its packet
+    /// has begun, the connection ends too.
+    ///
+    /// # Errors
+    /// If there is no such operation with a source. Nothing has changed then.
+    pub fn fail_source(&mut self, now: Instant, op: Op) -> Result<(), SupplyError> {
+        self.flow.advance(now);
+        if self.flow.give_up_source(op)? {
+            self.end(Closed::SourceFailed, None);
+        }
+        Ok(())
+    }
+
+    /// From `at` on an [`Event::Late`] says that the operation goes on. Returns whether there is such an operation.
+    ///
+    /// A deadline ends nothing: a message that may have been sent cannot be taken back, and its identifier stays in use.
+    pub fn set_deadline(&mut self, now: Instant, op: Op, at: Instant) -> bool {
+        self.flow.advance(now);
+        if op.key == request::KEY {
+            return self.requests.set_deadline(op, at);
+        }
+        self.flow.session.set_deadline(op, at)
     }
 
     /// Ends a message, SUBSCRIBE or UNSUBSCRIBE that was not sent yet. Returns whether it could.
@@ -248,7 +303,7 @@ impl Client {
         } else {
             PubAckReason::Success.into()
         };
-        self.flow.acknowledge(delivery, reason)
+        self.flow.session.acknowledge(delivery, reason)
     }
 
     /// Ends the connection when everything that waits has been sent and acknowledged, and opens no other.
@@ -288,7 +343,7 @@ impl Client {
             if self.phase == Phase::Stopped {
                 self.phase = Phase::Idle;
             }
-            self.timers.set(Timer::Reconnect, self.flow.now);
+            self.wire.timers.set(Timer::Reconnect, self.flow.now());
         }
     }
 
@@ -298,14 +353,17 @@ impl Client {
     ///
     /// Everything that depends on it waits until [`handle_stored`](Self::handle_stored) names its number or a later one.
     pub fn poll_store(&mut self, batch: &mut Batch) -> bool {
-        self.flow.journal.take(batch)
+        self.flow.session.journal.take(batch)
     }
 
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         let mut event = self.flow.next_event()?;
-        if let Event::Message(received) = &mut event {
-            self.flow.handed_over(received);
+        match &mut event {
+            Event::Message(received) => self.flow.session.handed_over(&mut received.delivery),
+            Event::MessageEnd { delivery } => self.flow.session.handed_over(delivery),
+            Event::Chunk(chunk) => self.flow.chunk_polled(chunk.len()),
+            _ => {}
         }
         Some(event)
     }
@@ -313,15 +371,17 @@ impl Client {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
-        let mut timers = self.timers.clone();
+        let mut timers = self.wire.timers.clone();
         if self.input_room() == 0 {
             // The host owes something: what waits for the server stands still.
             for timer in Timer::ALL.into_iter().filter(|timer| waits_for_peer(*timer)) {
                 timers.clear(timer);
             }
         }
-        if let Some(at) = self.flow.outgoing.next_expiry() {
-            timers.set(Timer::Expiry, at);
+        self.flow.session.add_deadlines(&mut timers);
+        if let Some(at) = self.requests.next_deadline() {
+            let first = timers.get(Timer::Late).map_or(at, |other| other.min(at));
+            timers.set(Timer::Late, first);
         }
         timers.next()
     }
@@ -335,14 +395,14 @@ impl Client {
         if matches!(self.phase, Phase::Connecting | Phase::Connected) && self.flow.is_blocked() {
             return 0;
         }
-        usize::try_from(self.config.limits.packet_bytes.max(5)).unwrap_or(usize::MAX)
+        self.config.limits.input_bytes()
     }
 
     /// Whether the connection has ended and nothing is left to be taken: the driver writes what its outbox holds, and
     /// closes the stream.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        !matches!(self.phase, Phase::Connecting | Phase::Connected) && self.urgent.is_empty()
+        !matches!(self.phase, Phase::Connecting | Phase::Connected) && self.wire.urgent.is_empty()
     }
 
     /// Whether the server has accepted the connection.
@@ -351,35 +411,62 @@ impl Client {
         self.phase == Phase::Connected
     }
 
+    /// What the connected server supports, as it said in CONNACK.
+    #[must_use]
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// A number that is the same for states that go on in the same way: for searches through all states. It leaves out what
+    /// only counts, and is to be taken when all events have been polled and all batches taken.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut mark = Fingerprint::new(self.flow.now(), &self.flow.session.journal);
+        mark.number(self.phase as u8);
+        self.flow.fingerprint(&mut mark);
+        self.wire.fingerprint(&mut mark);
+        self.pacing.fingerprint(&mut mark);
+        self.requests.fingerprint(&mut mark);
+        mark.bytes(self.assigned_id.as_deref().unwrap_or_default());
+        mark.number(self.may_resume);
+        mark.number(self.keep_alive.as_secs());
+        mark.number(self.ping_due);
+        mark.number(self.turn as u8);
+        mark.number(self.leaving.is_some());
+        mark.finish()
+    }
+
     // ---- the end of a connection
 
     /// Ends the connection: one last event, and a farewell if there is one.
     fn end(&mut self, reason: Closed, farewell: Option<Disconnect<Bytes>>) {
         let was_connected = self.phase == Phase::Connected;
+        // No other packet can begin in the middle of one.
+        let may_say = was_connected && !self.flow.is_in_packet();
         self.flow.close();
         self.requests.disconnected();
-        self.urgent.clear();
+        self.wire.urgent.clear();
         self.ping_due = false;
         self.turn = authentication::Turn::Nobody;
-        self.timers = Timers::new();
+        self.wire.timers = crate::timers::Timers::new();
         self.phase = Phase::Ending;
         let version = self.config.version;
         let farewell = farewell
-            .filter(|_| was_connected)
+            .filter(|_| may_say)
             .and_then(|farewell| farewell.for_version(version));
         if let Some(farewell) = farewell {
             self.write_farewell(&farewell);
-            self.timers.set(
+            self.wire.timers.set(
                 Timer::Linger,
-                self.flow.now.saturating_add(self.config.limits.linger_timeout),
+                self.flow.now().saturating_add(self.config.limits.linger_timeout),
             );
         }
         let retry_at = if self.leaving.is_some() || handshake::is_final(&reason) {
             None
         } else if was_connected {
-            self.pacing.closed(self.flow.now, &mut self.random)
+            self.pacing.closed(self.flow.now(), &mut self.random)
         } else {
-            self.pacing.failed(self.flow.now, &mut self.random)
+            self.pacing.failed(self.flow.now(), &mut self.random)
         };
         self.schedule(retry_at);
         self.flow.tell(Event::Closed { reason, retry_at });
@@ -387,17 +474,17 @@ impl Client {
 
     fn schedule(&mut self, retry_at: Option<Instant>) {
         match retry_at {
-            Some(at) => self.timers.set(Timer::Reconnect, at),
-            None => self.timers.clear(Timer::Reconnect),
+            Some(at) => self.wire.timers.set(Timer::Reconnect, at),
+            None => self.wire.timers.clear(Timer::Reconnect),
         }
     }
 
     /// There is no stream any more.
     fn gone(&mut self) {
-        self.urgent.clear();
-        self.timers.clear(Timer::Linger);
+        self.wire.urgent.clear();
+        self.wire.timers.clear(Timer::Linger);
         if self.phase == Phase::Ending {
-            self.phase = match self.timers.get(Timer::Reconnect) {
+            self.phase = match self.wire.timers.get(Timer::Reconnect) {
                 Some(_) => Phase::Idle,
                 None => Phase::Stopped,
             };
@@ -405,7 +492,7 @@ impl Client {
     }
 
     fn stop(&mut self) {
-        self.timers.clear(Timer::Reconnect);
+        self.wire.timers.clear(Timer::Reconnect);
         if matches!(self.phase, Phase::Idle | Phase::Opening) {
             self.phase = Phase::Stopped;
         }
@@ -416,13 +503,19 @@ impl Client {
     fn fire(&mut self, now: Instant) {
         self.flow.advance(now);
         for _ in 0..self.config.limits.timers_per_call.max(1) {
-            let Some(timer) = self.timers.due(self.flow.now) else {
+            let Some(timer) = self.wire.timers.due(self.flow.now()) else {
                 break;
             };
-            self.timers.clear(timer);
+            self.wire.timers.clear(timer);
             self.on_timer(timer);
         }
         self.flow.expire();
+        self.tell_late_requests();
+    }
+
+    fn time_out(&mut self, timer: Timer) {
+        let farewell = Disconnect::new(DisconnectReason::UnspecifiedError);
+        self.end(Closed::TimedOut(timer), Some(farewell));
     }
 
     fn on_timer(&mut self, timer: Timer) {
@@ -431,7 +524,7 @@ impl Client {
                 Timer::PingResponse => self.config.limits.ping_timeout,
                 _ => self.config.limits.handshake_timeout,
             };
-            self.timers.set(timer, self.flow.now.saturating_add(again));
+            self.wire.timers.set(timer, self.flow.now().saturating_add(again));
             return;
         }
         match timer {
@@ -441,18 +534,13 @@ impl Client {
             }
             Timer::Ping if self.phase == Phase::Connected => self.ping_due = true,
             Timer::Linger => self.gone(),
-            Timer::Stall if !self.may_stall => {
-                // The driver may have written everything since: its next fill of the outbox tells.
-                self.may_stall = true;
-                self.timers.set(
-                    Timer::Stall,
-                    self.flow.now.saturating_add(self.config.limits.stall_timeout),
-                );
+            Timer::Stall => {
+                let again = self.flow.now().saturating_add(self.config.limits.stall_timeout);
+                if self.wire.stall_due(again) {
+                    self.time_out(timer);
+                }
             }
-            Timer::Handshake | Timer::PingResponse | Timer::Stall => {
-                let farewell = Disconnect::new(DisconnectReason::UnspecifiedError);
-                self.end(Closed::TimedOut(timer), Some(farewell));
-            }
+            Timer::Handshake | Timer::PingResponse | Timer::Source => self.time_out(timer),
             _ => {}
         }
     }

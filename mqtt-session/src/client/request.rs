@@ -4,11 +4,12 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 use mqtt_proto::{
-    EncodeError, Filters, PacketId, Properties, SubAck, Subscribe, SubscribeProperties, TopicFilter, TopicFilters,
-    UnsubAck, Unsubscribe, UnsubscribeProperties,
+    EncodeError, Filters, PacketId, Properties, SubAck, Subscribe, SubscribeProperties, TopicFilters, UnsubAck,
+    Unsubscribe, UnsubscribeProperties,
 };
 
 use super::{Client, Event, Phase};
+use crate::fingerprint::Fingerprint;
 use crate::outbox::Outbox;
 use crate::time::Instant;
 use crate::{Capability, Limit, Op, Outcome, Violation};
@@ -56,6 +57,7 @@ struct Request {
     id: Option<PacketId>,
     body: Body,
     is_sent: bool,
+    deadline: Option<Instant>,
 }
 
 /// What was asked and not answered, in the order of asking.
@@ -86,6 +88,27 @@ impl Requests {
         }
     }
 
+    /// From `at` on the request is late. Whether there is such a request.
+    pub(super) fn set_deadline(&mut self, op: Op, at: Instant) -> bool {
+        let found = self.open.iter_mut().find(|request| request.serial == op.serial);
+        found.map(|request| request.deadline = Some(at)).is_some()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.open.iter().filter_map(|request| request.deadline).min()
+    }
+
+    pub(super) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        mark.count(self.open.len());
+        for request in &self.open {
+            mark.number(request.tag);
+            mark.number(request.id.map_or(0, PacketId::get));
+            mark.number(request.is_sent);
+            mark.number(matches!(request.body, Body::Subscribe(..)));
+            mark.time(request.deadline);
+        }
+    }
+
     fn position(&self, id: PacketId) -> Option<usize> {
         self.open
             .iter()
@@ -106,7 +129,8 @@ impl Client {
         tag: u64,
     ) -> Result<Op, RequestError> {
         if self.phase == Phase::Connected {
-            self.supports(&filters, &properties)
+            self.capabilities
+                .allow_subscribe(&filters, &properties)
                 .map_err(RequestError::NotSupported)?;
         }
         self.ask(now, Body::Subscribe(filters, properties), tag)
@@ -143,24 +167,19 @@ impl Client {
             id: None,
             body,
             is_sent: false,
+            deadline: None,
         });
-        Ok(self.flow.op(KEY, serial))
+        Ok(self.flow.session.op(KEY, serial))
     }
 
-    fn supports(&self, filters: &Filters<Bytes>, properties: &SubscribeProperties<Bytes>) -> Result<(), Capability> {
-        if properties.subscription_id().is_some() && !self.capabilities.identifiers {
-            return Err(Capability::SubscriptionIdentifiers);
+    pub(super) fn tell_late_requests(&mut self) {
+        let now = self.flow.now();
+        let is_late = |request: &&mut Request| request.deadline.is_some_and(|at| at <= now);
+        for request in self.requests.open.iter_mut().filter(is_late) {
+            request.deadline = None;
+            let (op, tag) = (self.flow.session.op(KEY, request.serial), request.tag);
+            self.flow.tell(Event::Late { op, tag });
         }
-        for subscription in filters.iter() {
-            let filter: TopicFilter<&[u8]> = subscription.filter;
-            if filter.shared().is_some() && !self.capabilities.shared {
-                return Err(Capability::SharedSubscriptions);
-            }
-            if filter.has_wildcard() && !self.capabilities.wildcards {
-                return Err(Capability::WildcardSubscriptions);
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn cancel_request(&mut self, op: Op) -> bool {
@@ -183,9 +202,9 @@ impl Client {
             return;
         };
         if let Some(id) = request.id {
-            self.flow.outgoing.return_id(id);
+            self.flow.session.outgoing.return_id(id);
         }
-        let op = self.flow.op(KEY, request.serial);
+        let op = self.flow.session.op(KEY, request.serial);
         let tag = request.tag;
         self.flow.tell(Event::Completed { op, tag, outcome });
     }
@@ -206,14 +225,14 @@ impl Client {
         let Some(request) = self.requests.open.get_mut(index) else {
             return false;
         };
-        let Some(id) = request.id.or_else(|| self.flow.outgoing.lend_id()) else {
+        let Some(id) = request.id.or_else(|| self.flow.session.outgoing.lend_id()) else {
             return false;
         };
         request.id = Some(id);
         request.is_sent = true;
         let body = request.body.clone();
         if let Body::Subscribe(filters, properties) = &body {
-            if let Err(capability) = self.supports(filters, properties) {
+            if let Err(capability) = self.capabilities.allow_subscribe(filters, properties) {
                 self.answer(index, Outcome::NotSupported(capability));
                 return true;
             }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Client, ClientConfig};
-use crate::restore::{Records, RestoreReport};
+use crate::session::{Records, RestoreReport};
 use crate::store::{Key, Record};
 use crate::time::Instant;
 
@@ -43,7 +43,7 @@ impl ClientRestore {
     #[must_use]
     pub fn finish(self) -> (Client, RestoreReport) {
         let mut client = Client::new(self.config, self.now);
-        let report = self.records.restore(&mut client.flow);
+        let report = client.flow.restore(self.records);
         client.may_resume = !report.session_ended;
         (client, report)
     }

@@ -1,25 +1,20 @@
 //! What a flow sends: answers first, then messages.
 
-use core::num::NonZeroU16;
+use mqtt_proto::{Delivery, Packet, PubAck, PubComp, PubRec, PubRel, PubRelReason, Version};
 
-use mqtt_proto::{
-    Delivery, Packet, PubAck, PubComp, PubRec, PubRel, PubRelReason, PublishHead, PublishProperties, SharedPublish,
-    Version,
-};
-
-use super::{Flow, MICROS, OWN_PROPERTIES, Reply, Traffic};
+use super::outline::Outline;
+use super::{Flow, Reply, Tells, size};
 use crate::alias::Alias;
 use crate::op::Outcome;
 use crate::outbox::Outbox;
 use crate::qos::Ack;
-use crate::time::Instant;
 
-impl<E: From<Traffic>> Flow<E> {
+impl<E: Tells> Flow<E> {
     /// Acknowledgements and releases: what may never wait for quota. [MQTT-4.9.0-3]
     pub(crate) fn transmit_answers(&mut self, outbox: &mut Outbox) {
         let version = self.link.version;
         while outbox.has_room() {
-            if let Some(ack) = self.incoming.next_ack(&self.journal) {
+            if let Some(ack) = self.session.incoming.next_ack(&self.session.journal) {
                 match ack {
                     Ack::PubAck(id, reason) => write(
                         &Packet::PubAck(PubAck::new(id, reason).for_version(version)),
@@ -34,8 +29,8 @@ impl<E: From<Traffic>> Flow<E> {
                 }
             } else if let Some(reply) = self.next_reply() {
                 self.write_reply(reply, outbox);
-            } else if let Some((key, id)) = self.outgoing.next_release(&self.journal) {
-                self.outgoing.released(key);
+            } else if let Some((key, id)) = self.session.outgoing.next_release(&self.session.journal) {
+                self.session.outgoing.released(key);
                 write(&Packet::PubRel(PubRel::new(id, PubRelReason::Success)), version, outbox);
             } else {
                 return;
@@ -45,7 +40,7 @@ impl<E: From<Traffic>> Flow<E> {
 
     fn next_reply(&mut self) -> Option<Reply> {
         match self.link.replies.front() {
-            Some(Reply::PubComp(_, _, ticket)) if !self.journal.is_stored(*ticket) => None,
+            Some(Reply::PubComp(_, _, ticket)) if !self.session.journal.is_stored(*ticket) => None,
             _ => self.link.replies.pop_front(),
         }
     }
@@ -59,7 +54,7 @@ impl<E: From<Traffic>> Flow<E> {
                 outbox,
             ),
             Reply::PubComp(id, reason, _) => {
-                self.incoming.completed(id);
+                self.session.incoming.completed(id);
                 write(
                     &Packet::PubComp(PubComp::new(id, reason).for_version(version)),
                     version,
@@ -73,13 +68,19 @@ impl<E: From<Traffic>> Flow<E> {
     pub(crate) fn transmit_messages(&mut self, outbox: &mut Outbox) {
         self.expire();
         while outbox.has_room() {
-            let Some(key) = self.outgoing.next_publish(&mut self.journal) else {
+            let Some(key) = self.session.outgoing.next_publish(&mut self.session.journal) else {
                 return;
             };
             match self.write_publish(key, outbox) {
-                Ok(()) => {
-                    if let Some(exchange) = self.outgoing.published(key) {
-                        self.tell_end(key, &exchange, Outcome::Sent);
+                Ok(Some(payload_bytes)) => {
+                    self.begin_source(key, payload_bytes);
+                    if !self.transmit_source(outbox) {
+                        return;
+                    }
+                }
+                Ok(None) => {
+                    if let Some(exchange) = self.session.outgoing.published(key) {
+                        self.session.tell_end(key, &exchange, Outcome::Sent, &mut self.events);
                     }
                 }
                 Err(outcome) => self.give_up(key, outcome),
@@ -87,87 +88,58 @@ impl<E: From<Traffic>> Flow<E> {
         }
     }
 
-    fn give_up(&mut self, key: u32, outcome: Outcome) {
-        match self.outgoing.give_up(key, &mut self.journal) {
-            Some(given_up) if !given_up.told => self.tell_outcome(key, given_up.serial, given_up.tag, outcome),
+    pub(super) fn give_up(&mut self, key: u32, outcome: Outcome) {
+        match self.session.outgoing.give_up(key, &mut self.session.journal) {
+            Some(given_up) if !given_up.told => {
+                self.session
+                    .tell_outcome(key, given_up.serial, given_up.tag, outcome, &mut self.events);
+            }
             _ => {}
         }
     }
 
-    fn write_publish(&mut self, key: u32, outbox: &mut Outbox) -> Result<(), Outcome> {
-        let limit = self.link.peer_packet_bytes;
-        let version = self.link.version;
-        let Some(exchange) = self.outgoing.get(key) else {
-            return Ok(());
+    /// Writes a message, or its head if its payload comes from a source: then the length of that is returned.
+    fn write_publish(&mut self, key: u32, outbox: &mut Outbox) -> Result<Option<u32>, Outcome> {
+        let Some(exchange) = self.session.outgoing.get(key) else {
+            return Ok(None);
         };
         let Some(message) = exchange.message() else {
-            return Ok(());
+            return Ok(None);
         };
         let delivery = match exchange.id() {
             None => Delivery::AtMostOnce,
             Some(id) => Delivery::first(message.qos, id).with_dup(exchange.repeated),
         };
-        let expiry = exchange
-            .expires_at
-            .filter(|_| version.has_properties())
-            .map(|at| self.seconds_until(at));
+        let expiry = exchange.expires_at.map(|at| self.session.seconds_until(at));
         let alias = self.link.send_aliases.choose(message.topic.as_bytes());
-        let (number, topic) = match alias {
-            Alias::None => (None, Some(message.topic.as_view())),
-            Alias::New(number) => (Some(number), Some(message.topic.as_view())),
-            Alias::Known(number) => (Some(number), None),
+        let (number, with_topic) = match alias {
+            Alias::None => (None, true),
+            Alias::New(number) => (Some(number), true),
+            Alias::Known(number) => (Some(number), false),
         };
-        let mut own = [0; OWN_PROPERTIES];
-        let head = PublishHead {
+        let outline = Outline {
+            version: self.link.version,
             delivery,
-            retain: message.retain,
-            topic,
-            own: own_properties(&mut own, expiry, number),
+            message,
+            with_topic,
+            expiry,
+            alias: number,
+            source_bytes: exchange.source_bytes,
         };
-        // Towards MQTT 3 the properties of a message that waited are left out.
-        let properties = if version.has_properties() {
-            message.properties.as_view()
-        } else {
-            PublishProperties::empty()
-        };
-        let too_large = |bytes: usize| Outcome::TooLarge {
-            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-            limit,
-        };
-        let shared =
-            SharedPublish::new(version, properties, &message.payload[..]).map_err(|_| too_large(usize::MAX))?;
-        let (_, total) = shared.encoded_len(&head).map_err(|_| too_large(usize::MAX))?;
-        if u32::try_from(total).unwrap_or(u32::MAX) > limit {
-            return Err(too_large(total));
-        }
-        shared
-            .encode_head_to(&head, outbox.buffer())
-            .map_err(|_| too_large(total))?;
-        let [properties, payload] = shared.parts();
-        outbox.buffer().extend_from_slice(properties);
-        if payload.len() > usize::try_from(self.manner.limits.inline_bytes).unwrap_or(usize::MAX) {
-            outbox.share(message.payload.clone());
-        } else {
-            outbox.buffer().extend_from_slice(payload);
+        let written = outline.write(self.link.peer_packet_bytes, outbox.buffer());
+        written.map_err(|bytes| Outcome::TooLarge {
+            bytes,
+            limit: self.link.peer_packet_bytes,
+        })?;
+        if exchange.source_bytes.is_none() {
+            if message.payload.len() > size(self.session.manner.limits.inline_bytes) {
+                outbox.share(message.payload.clone());
+            } else {
+                outbox.buffer().extend_from_slice(&message.payload);
+            }
         }
         self.link.send_aliases.commit(message.topic.as_bytes(), alias);
-        Ok(())
-    }
-
-    /// What is left until then, rounded up, and never nothing. [MQTT-3.3.2-6]
-    fn seconds_until(&self, at: Instant) -> u32 {
-        let left = at.saturating_since(self.now).as_micros().div_ceil(MICROS);
-        u32::try_from(left).unwrap_or(u32::MAX).max(1)
-    }
-
-    /// Ends messages that expired before they were sent.
-    pub(crate) fn expire(&mut self) -> bool {
-        let mut any = false;
-        while let Some((key, exchange)) = self.outgoing.expire(self.now, &mut self.journal) {
-            self.tell_end(key, &exchange, Outcome::Expired);
-            any = true;
-        }
-        any
+        Ok(exchange.source_bytes)
     }
 }
 
@@ -176,23 +148,4 @@ pub(crate) fn write(packet: &Packet<&[u8]>, version: Version, outbox: &mut Outbo
     // These packets exist in every version, and memory grows as needed.
     let written = packet.encode_to(version, outbox.buffer());
     debug_assert!(written.is_ok(), "{packet:?} cannot be encoded: {written:?}");
-}
-
-/// The properties of a PUBLISH that belong to this connection alone.
-pub(super) fn own_properties(
-    buffer: &mut [u8],
-    expiry: Option<u32>,
-    alias: Option<NonZeroU16>,
-) -> PublishProperties<&[u8]> {
-    if expiry.is_none() && alias.is_none() {
-        return PublishProperties::empty();
-    }
-    let mut builder = PublishProperties::build_in(buffer);
-    if let Some(seconds) = expiry {
-        builder = builder.message_expiry(seconds);
-    }
-    if let Some(alias) = alias {
-        builder = builder.topic_alias(alias.get());
-    }
-    builder.build().unwrap_or_default()
 }

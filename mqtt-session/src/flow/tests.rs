@@ -11,13 +11,14 @@ use std::string::String;
 use bytes::Buf;
 use mqtt_proto::{Decoded, Packet, QoS, Rules, Version, decode};
 
-use super::{Flow, Manner, Peer};
+use super::{Flow, Peer};
 use crate::client::Event;
 use crate::message::{DeliveryId, HandOver, Message};
 use crate::outbox::Outbox;
 use crate::qos::Loss;
 use crate::random::Random;
-use crate::restore::Records;
+use crate::session::Manner;
+use crate::session::Records;
 use crate::store::{Batch, Change, Key, Record};
 use crate::time::Instant;
 use crate::{Limits, Outcome, WhenFull};
@@ -63,6 +64,7 @@ fn manner() -> Manner {
         when_full: WhenFull::Refuse,
         loss: Loss::RepeatAtLeastOnce,
         drops_plain: false,
+        names_subscriptions: false,
     }
 }
 
@@ -87,7 +89,7 @@ impl Side {
     fn publish(&mut self, qos: QoS) {
         let tag = self.next_tag;
         let message = Message::new("some/topic", format!("{tag}")).unwrap().qos(qos);
-        if self.flow.publish(message, tag).is_ok() {
+        if self.flow.publish(message, None, tag).is_ok() {
             self.next_tag += 1;
             self.sent.insert(tag, qos);
         }
@@ -95,7 +97,7 @@ impl Side {
 
     fn take_batch(&mut self) -> bool {
         let mut batch = Batch::new();
-        let taken = self.flow.journal.take(&mut batch);
+        let taken = self.flow.session.journal.take(&mut batch);
         if taken {
             self.with_store.push_back(batch);
         }
@@ -156,6 +158,7 @@ impl Side {
         };
         self.delivered.entry(tag).or_default().insert(delivery.number());
         self.flow
+            .session
             .acknowledge(delivery, mqtt_proto::PubAckReason::Success.into())
             .unwrap();
         true
@@ -171,7 +174,7 @@ impl Side {
             records.encoded(*key, &bytes.into());
         }
         self.flow = Flow::new(manner(), true, Instant::ZERO);
-        let report = records.restore(&mut self.flow);
+        let report = self.flow.restore(records);
         assert_eq!(report.quarantined, []);
         // What was not stored when the end crashed was never promised.
         let live: BTreeSet<u64> = report.live.iter().map(|live| live.tag).collect();
@@ -223,7 +226,7 @@ impl Pair {
     fn connect(&mut self) {
         for side in &mut self.sides {
             let receive_maximum = 1 + self.random.below(3) as u16;
-            self.counts.resumes_in_flight += u64::from(side.flow.outgoing.len() > 0);
+            self.counts.resumes_in_flight += u64::from(side.flow.session.outgoing.len() > 0);
             side.flow.open(Peer {
                 version: self.version,
                 packet_bytes: 1000,
@@ -235,9 +238,9 @@ impl Pair {
                 alias_maximum: 2,
             });
             if self.sabotage == Sabotage::IncomingForgotten {
-                side.flow.incoming.lose(&mut side.flow.journal);
-                let connection = side.flow.outgoing.connection();
-                side.flow.incoming.connected(connection, 3);
+                side.flow.session.incoming.lose(&mut side.flow.session.journal);
+                let connection = side.flow.session.outgoing.connection();
+                side.flow.session.incoming.connected(connection, 3);
             }
         }
         self.is_connected = true;
@@ -439,7 +442,7 @@ impl Pair {
         }
         self.sides
             .iter()
-            .find(|side| side.flow.outgoing.len() > 0)
+            .find(|side| side.flow.session.outgoing.len() > 0)
             .map(|_| String::from("an exchange is left"))
     }
 }

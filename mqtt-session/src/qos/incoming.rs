@@ -14,6 +14,8 @@
 //! Acknowledgements leave in the order in which their messages came [MQTT-4.6.0-2, MQTT-4.6.0-3], each when it was handed
 //! over and the store has what it promises, and only on a connection on which its PUBLISH came.
 
+mod fingerprint;
+
 use alloc::collections::VecDeque;
 
 use mqtt_proto::{PacketId, PubAckReason, PubRecReason};
@@ -64,6 +66,13 @@ struct Held {
     owed_on: u32,
     /// The connection whose quota it uses.
     charged_on: u32,
+}
+
+impl Held {
+    /// Whether a PUBCOMP has been earned: the identifier is the peer's to use again.
+    fn is_over(&self, journal: &Journal) -> bool {
+        matches!(self.step, Step::Releasing(ticket) if journal.is_stored(ticket))
+    }
 }
 
 /// A place in the line of PUBACKs.
@@ -182,8 +191,7 @@ impl Incoming {
     #[inline]
     pub(crate) fn exactly_once(&mut self, id: PacketId, journal: &Journal) -> Arrival {
         let connection = self.connection;
-        let is_over = |held: &Held| matches!(held.step, Step::Releasing(ticket) if journal.is_stored(ticket));
-        if let Some(mut held) = self.held.get(id).filter(|held| !is_over(held)) {
+        if let Some(mut held) = self.held.get(id).filter(|held| !held.is_over(journal)) {
             if held.charged_on != connection && !self.charge() {
                 return Arrival::TooMany;
             }
@@ -214,6 +222,11 @@ impl Incoming {
         });
         self.open_waiting = self.open_waiting.saturating_add(1);
         Arrival::New(delivery)
+    }
+
+    /// Whether a PUBLISH of QoS 2 with this identifier would be a repetition.
+    pub(crate) fn is_known(&self, id: PacketId, journal: &Journal) -> bool {
+        self.held.get(id).is_some_and(|held| !held.is_over(journal))
     }
 
     fn charge(&mut self) -> bool {

@@ -16,7 +16,9 @@
 //! Three lists keep the order: messages that wait for PUBACK or PUBREC in the order of `publish`, releases in the order of
 //! PUBREC [MQTT-4.6.0-4], and messages of QoS 0. The first two have a cursor to the first one that is due.
 
+mod answers;
 mod exchange;
+mod fingerprint;
 mod lives;
 
 use alloc::vec::Vec;
@@ -33,26 +35,12 @@ use crate::store::{Key, PayloadOf, Record};
 use crate::time::Instant;
 use crate::{Limits, WhenFull};
 
+pub(crate) use answers::Answered;
 pub(crate) use exchange::{Exchange, State, message_record};
 pub use lives::Loss;
-pub(crate) use lives::LossCursor;
+pub(crate) use lives::{LossCursor, RestoredMessage};
 
 const NONE: u32 = u32::MAX;
-
-/// What an acknowledgement met.
-#[derive(Debug)]
-pub(crate) enum Answered {
-    /// The exchange ended.
-    Done(u32, Exchange),
-    /// The release is due.
-    Released,
-    /// The release is due or under way already.
-    Repeated,
-    /// Nothing with this id waits for it.
-    Unknown,
-    /// The exchange with this id has another QoS.
-    OtherQoS,
-}
 
 /// All messages on their way out of one session.
 #[derive(Clone, Debug)]
@@ -73,6 +61,8 @@ pub(crate) struct Outgoing {
     ids: Ids,
     by_id: Vec<u32>,
     expiries: Deadlines,
+    /// When the host wants to hear that an exchange goes on.
+    deadlines: Deadlines,
     bytes: u64,
     next_serial: u64,
     /// The number of the connection. No two of a session have the same.
@@ -100,6 +90,7 @@ impl Outgoing {
             ids: Ids::new(packet_ids),
             by_id: Vec::new(),
             expiries: Deadlines::new(),
+            deadlines: Deadlines::new(),
             bytes: 0,
             next_serial: 1,
             connection: 0,
@@ -154,6 +145,7 @@ impl Outgoing {
     pub(crate) fn insert(
         &mut self,
         message: Message,
+        source_bytes: Option<u32>,
         tag: u64,
         expires_at: Option<Instant>,
         journal: &mut Journal,
@@ -162,7 +154,8 @@ impl Outgoing {
         self.next_serial = serial.saturating_add(1);
         self.bytes = self.bytes.saturating_add(message.size());
         let qos = message.qos;
-        let payload = (qos != QoS::AtMostOnce && journal.is_enabled()).then(|| message.payload.clone());
+        let keeps_payload = qos != QoS::AtMostOnce && source_bytes.is_none() && journal.is_enabled();
+        let payload = keeps_payload.then(|| message.payload.clone());
         let key = self.exchanges.insert(Exchange {
             links: Links::default(),
             serial,
@@ -170,6 +163,7 @@ impl Outgoing {
             told: false,
             id: None,
             message: Some(message),
+            source_bytes,
             expires_at,
             sent_on: 0,
             charged_on: 0,
@@ -350,66 +344,6 @@ impl Outgoing {
         Some((key, exchange.state(self.connection), qos))
     }
 
-    /// PUBACK came in.
-    #[inline]
-    pub(crate) fn puback(&mut self, id: PacketId, journal: &mut Journal) -> Answered {
-        match self.find(id) {
-            Some((key, State::AwaitAck, _)) => self.end(key, journal),
-            Some((_, _, QoS::ExactlyOnce)) => Answered::OtherQoS,
-            _ => Answered::Unknown,
-        }
-    }
-
-    /// PUBREC came in. With an error, the exchange is over and the id free. [U5-2.2.1-b]
-    #[inline]
-    pub(crate) fn pubrec(&mut self, id: PacketId, is_error: bool, journal: &mut Journal) -> Answered {
-        match self.find(id) {
-            Some((key, State::AwaitRec, _)) if is_error => self.end(key, journal),
-            Some((key, State::AwaitRec, _)) => {
-                self.release(key, journal);
-                Answered::Released
-            }
-            Some((_, State::AwaitComp | State::ReleaseDue, _)) => Answered::Repeated,
-            Some((_, _, QoS::AtLeastOnce)) => Answered::OtherQoS,
-            _ => Answered::Unknown,
-        }
-    }
-
-    /// PUBCOMP came in.
-    #[inline]
-    pub(crate) fn pubcomp(&mut self, id: PacketId, journal: &mut Journal) -> Answered {
-        match self.find(id) {
-            Some((key, State::AwaitComp, _)) => self.end(key, journal),
-            Some((_, _, QoS::AtLeastOnce)) => Answered::OtherQoS,
-            _ => Answered::Unknown,
-        }
-    }
-
-    fn end(&mut self, key: u32, journal: &mut Journal) -> Answered {
-        match self.remove(key, journal) {
-            Some(exchange) => Answered::Done(key, exchange),
-            None => Answered::Unknown,
-        }
-    }
-
-    /// The peer has the message: from here on only its release is sent. [MQTT-4.3.3-6]
-    fn release(&mut self, key: u32, journal: &mut Journal) {
-        self.leave_publishes(key);
-        let Some(exchange) = self.exchanges.get_mut(key) else {
-            return;
-        };
-        self.bytes = self.bytes.saturating_sub(exchange.size());
-        exchange.message = None;
-        exchange.sent_on = 0;
-        let serial = exchange.serial;
-        self.releases.push_back(&mut self.exchanges, key);
-        if self.due_release.is_none() {
-            self.due_release = Some(key);
-        }
-        self.write(key, journal);
-        journal.delete(|| Key::Payload(PayloadOf::Outgoing(serial)));
-    }
-
     /// Takes an exchange out of `publishes` and keeps the counts and cursors right. Its charge stays.
     fn leave_publishes(&mut self, key: u32) {
         let next = self.publishes.next(&self.exchanges, key);
@@ -451,6 +385,7 @@ impl Outgoing {
         if let Some(id) = id {
             self.unbind(id);
         }
+        self.deadlines.remove(key);
         let exchange = self.exchanges.remove(key)?;
         if exchange.charged_on == self.connection && self.is_connected {
             // Each final acknowledgement gives back one. [U5-4.9-a]
@@ -486,26 +421,6 @@ impl Outgoing {
         self.remove(key, journal)
     }
 
-    /// The peer takes no packet as large as this message. A message of QoS 2 that it may have is released instead, so that
-    /// its id can be used again without harm.
-    pub(crate) fn give_up(&mut self, key: u32, journal: &mut Journal) -> Option<GivenUp> {
-        let exchange = self.exchanges.get_mut(key)?;
-        let qos = exchange.message.as_ref()?.qos;
-        if qos == QoS::ExactlyOnce && exchange.repeated {
-            let told = exchange.told;
-            exchange.told = true;
-            let (serial, tag) = (exchange.serial, exchange.tag);
-            self.release(key, journal);
-            return Some(GivenUp { serial, tag, told });
-        }
-        let exchange = self.remove(key, journal)?;
-        Some(GivenUp {
-            serial: exchange.serial,
-            tag: exchange.tag,
-            told: exchange.told,
-        })
-    }
-
     /// The exchange goes on, and nobody hears of its end.
     pub(crate) fn settle(&mut self, key: u32) {
         if let Some(exchange) = self.exchanges.get_mut(key) {
@@ -527,12 +442,26 @@ impl Outgoing {
         self.expiries.remove(key);
         self.remove(key, journal).map(|exchange| (key, exchange))
     }
-}
 
-/// A message that cannot be sent to this peer.
-#[derive(Debug)]
-pub(crate) struct GivenUp {
-    pub(crate) serial: u64,
-    pub(crate) tag: u64,
-    pub(crate) told: bool,
+    /// From `at` on the exchange is late, unless it ends before. Whether there is such an exchange.
+    pub(crate) fn set_deadline(&mut self, key: u32, serial: u64, at: Instant) -> bool {
+        let found = self
+            .get(key)
+            .is_some_and(|exchange| exchange.serial == serial && exchange.has_op());
+        if found {
+            self.deadlines.insert(key, at);
+        }
+        found
+    }
+
+    /// The first exchange that is late. It goes on.
+    pub(crate) fn late(&mut self, now: Instant) -> Option<(u32, u64, u64)> {
+        let (_, key) = self.deadlines.first().filter(|(at, _)| *at <= now)?;
+        self.deadlines.remove(key);
+        self.get(key).map(|exchange| (key, exchange.serial, exchange.tag))
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| at)
+    }
 }

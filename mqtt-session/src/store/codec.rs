@@ -11,7 +11,7 @@
 //! | payload | the payload |
 //! | checksum | 4: CRC-32C of all before |
 //!
-//! A message has flags 1, id 2 and expiry 8 if the flags say so, topic length 2, topic; and from there to the checksum its
+//! A message has flags 1, id 2, expiry 8 and length of its source 4 if the flags say so, topic length 2, topic; and from there to the checksum its
 //! properties as they stand in a PUBLISH of MQTT 5.0. The highest byte of a number comes first.
 
 use alloc::borrow::Cow;
@@ -34,8 +34,8 @@ const VERSION: u8 = 1;
 const PREFIX_BYTES: usize = 1 + Key::ENCODED_BYTES;
 const CHECKSUM_BYTES: usize = 4;
 
-/// The longest part before a topic: that of an outgoing message with id and expiry.
-const HEAD_BYTES: usize = PREFIX_BYTES + 8 + 1 + (1 + 2 + 8 + 2);
+/// The longest part before a topic: that of an outgoing message with id, expiry and source.
+const HEAD_BYTES: usize = PREFIX_BYTES + 8 + 1 + (1 + 2 + 8 + 4 + 2);
 
 const STATE_PUBLISH: u8 = 0;
 const STATE_RELEASE: u8 = 1;
@@ -44,7 +44,8 @@ const FLAGS_QOS: u8 = 0b0000_0011;
 const FLAG_RETAIN: u8 = 0b0000_0100;
 const FLAG_ID: u8 = 0b0000_1000;
 const FLAG_EXPIRY: u8 = 0b0001_0000;
-const FLAGS: u8 = FLAGS_QOS | FLAG_RETAIN | FLAG_ID | FLAG_EXPIRY;
+const FLAG_SOURCE: u8 = 0b0010_0000;
+const FLAGS: u8 = FLAGS_QOS | FLAG_RETAIN | FLAG_ID | FLAG_EXPIRY | FLAG_SOURCE;
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,12 +186,18 @@ impl MessageRecord {
         if self.expires_at.is_some() {
             flags |= FLAG_EXPIRY;
         }
+        if self.source_bytes.is_some() {
+            flags |= FLAG_SOURCE;
+        }
         head.put([flags]);
         if let Some(id) = id {
             head.put(id.get().to_be_bytes());
         }
         if let Some(at) = self.expires_at {
             head.put(at.as_micros().to_be_bytes());
+        }
+        if let Some(bytes) = self.source_bytes {
+            head.put(bytes.to_be_bytes());
         }
         let [.., high, low] = self.topic.len().to_be_bytes();
         head.put([high, low]);
@@ -299,6 +306,9 @@ impl Fields {
                 if id.is_some() && message.qos != QoS::ExactlyOnce {
                     return Err(RecordError::Field("id"));
                 }
+                if message.source_bytes.is_some() {
+                    return Err(RecordError::Field("source bytes"));
+                }
                 Record::Inbox(InboxRecord { delivery, id, message })
             }
             Key::Payload(of) => Record::Payload { of, bytes: self.rest() },
@@ -334,6 +344,11 @@ impl Fields {
         } else {
             Some(Instant::from_micros(self.u64("expires at")?))
         };
+        let source_bytes = if flags & FLAG_SOURCE == 0 {
+            None
+        } else {
+            Some(u32::from_be_bytes(self.array("source bytes")?))
+        };
         let topic_len = u16::from_be_bytes(self.array("topic length")?);
         let topic = TopicName::from_bytes(self.take(usize::from(topic_len), "topic")?).map_err(RecordError::Topic)?;
         let properties = PublishProperties::from_encoded(self.rest()).map_err(RecordError::Properties)?;
@@ -343,6 +358,7 @@ impl Fields {
             topic,
             properties: message_properties(properties),
             expires_at,
+            source_bytes,
         };
         Ok((id, message))
     }

@@ -101,6 +101,8 @@ pub struct MessageRecord {
     pub properties: PublishProperties<Bytes>,
     /// When the message expires.
     pub expires_at: Option<Instant>,
+    /// The payload has this many bytes and no record: the host gives it again when it is sent.
+    pub source_bytes: Option<u32>,
 }
 
 impl Record {

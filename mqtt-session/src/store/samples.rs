@@ -35,6 +35,7 @@ pub(super) fn message(qos: QoS) -> MessageRecord {
             .build()
             .unwrap(),
         expires_at: Some(Instant::from_micros(1_700_000_000_000_000)),
+        source_bytes: None,
     }
 }
 
@@ -45,6 +46,7 @@ pub(super) fn plain_message(qos: QoS) -> MessageRecord {
         topic: topic("t"),
         properties: PublishProperties::empty(),
         expires_at: None,
+        source_bytes: None,
     }
 }
 
@@ -123,6 +125,7 @@ fn random_message(random: &mut Random, qos: QoS) -> MessageRecord {
         topic: topic(&random_text(random, 1)),
         properties: properties.build().unwrap(),
         expires_at: (random.below(2) == 0).then(|| Instant::from_micros(random_number(random))),
+        source_bytes: None,
     }
 }
 

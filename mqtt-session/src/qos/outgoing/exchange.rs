@@ -19,6 +19,8 @@ pub(crate) struct Exchange {
     pub(in crate::qos) id: Option<PacketId>,
     /// Gone as soon as the peer has it.
     pub(in crate::qos) message: Option<Message>,
+    /// The payload has this many bytes, and the host gives them when they are sent.
+    pub(crate) source_bytes: Option<u32>,
     pub(crate) expires_at: Option<Instant>,
     /// The connection that what is due was last sent on. Zero: none.
     pub(in crate::qos) sent_on: u32,
@@ -75,7 +77,7 @@ impl Exchange {
         let state = match &self.message {
             Some(message) => OutgoingState::Publish {
                 id: self.id,
-                message: message_record(message, self.expires_at),
+                message: message_record(message, self.expires_at, self.source_bytes),
             },
             None => OutgoingState::Release { id: self.id? },
         };
@@ -87,13 +89,18 @@ impl Exchange {
     }
 }
 
-pub(crate) fn message_record(message: &Message, expires_at: Option<Instant>) -> MessageRecord {
+pub(crate) fn message_record(
+    message: &Message,
+    expires_at: Option<Instant>,
+    source_bytes: Option<u32>,
+) -> MessageRecord {
     MessageRecord {
         qos: message.qos,
         retain: message.retain,
         topic: message.topic.clone(),
         properties: message.properties.clone(),
         expires_at,
+        source_bytes,
     }
 }
 

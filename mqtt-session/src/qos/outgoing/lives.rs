@@ -86,7 +86,7 @@ impl Outgoing {
         serial: u64,
         tag: u64,
         id: Option<PacketId>,
-        message: Option<(Message, Option<Instant>)>,
+        message: Option<RestoredMessage>,
     ) -> Option<u32> {
         if let Some(id) = id {
             if self.find(id).is_some() || !self.ids.reserve(id) {
@@ -94,7 +94,10 @@ impl Outgoing {
             }
         }
         let is_publish = message.is_some();
-        let (message, expires_at) = message.map_or((None, None), |(message, at)| (Some(message), at));
+        let (message, source_bytes, expires_at) = match message {
+            Some(restored) => (Some(restored.message), restored.source_bytes, restored.expires_at),
+            None => (None, None, None),
+        };
         self.next_serial = self.next_serial.max(serial.saturating_add(1));
         self.bytes = self.bytes.saturating_add(message.as_ref().map_or(0, Message::size));
         let key = self.exchanges.insert(Exchange {
@@ -104,6 +107,7 @@ impl Outgoing {
             told: false,
             id: None,
             message,
+            source_bytes,
             expires_at,
             sent_on: 0,
             charged_on: 0,
@@ -129,6 +133,14 @@ impl Outgoing {
         }
         Some(key)
     }
+}
+
+/// A message of an earlier life.
+#[derive(Debug)]
+pub(crate) struct RestoredMessage {
+    pub(crate) message: Message,
+    pub(crate) source_bytes: Option<u32>,
+    pub(crate) expires_at: Option<Instant>,
 }
 
 /// How far [`Outgoing::lose_next`] has come.

@@ -193,7 +193,7 @@ fn fields_out_of_range_are_named() {
     assert_eq!(with_byte(5, 7, 1), Err(RecordError::Field("number")));
     assert_eq!(with_byte(1, 18, 2), Err(RecordError::Field("state")));
     assert_eq!(with_byte(1, 19, 0b0001_1011), Err(RecordError::Field("flags")));
-    assert_eq!(with_byte(1, 19, 0b0011_1010), Err(RecordError::Field("flags")));
+    assert_eq!(with_byte(1, 19, 0b0111_1010), Err(RecordError::Field("flags")));
     assert_eq!(with_byte(1, 21, 0), Err(RecordError::Field("id")));
     assert_eq!(with_byte(1, 30, 1), Err(RecordError::Field("topic")));
     assert!(matches!(with_byte(1, 32, b'+'), Err(RecordError::Topic(_))));

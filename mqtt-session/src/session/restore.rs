@@ -1,14 +1,14 @@
 //! A session from the records of an earlier life, for either role.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use mqtt_proto::{PacketId, QoS};
 
-use crate::flow::{Flow, Traffic};
+use super::{SessionEvent, SessionState};
+use crate::qos::RestoredMessage;
 use crate::store::{InboxRecord, Key, MessageRecord, OutgoingRecord, OutgoingState, PayloadOf, Record, SessionRecord};
-use crate::time::Instant;
 use crate::{Message, Op};
 
 /// An operation of an earlier life that goes on.
@@ -87,40 +87,47 @@ impl Records {
         self.report.quarantined.push(Quarantined { key });
     }
 
-    /// Puts everything into a flow that has nothing yet.
-    pub(crate) fn restore<E: From<Traffic>>(mut self, flow: &mut Flow<E>) -> RestoreReport {
+    /// Puts everything into a session that has nothing yet.
+    pub(crate) fn restore<E: From<SessionEvent>>(
+        mut self,
+        session: &mut SessionState,
+        told: &mut VecDeque<E>,
+    ) -> RestoreReport {
         let session_ended = self.report.session_ended;
         match &self.session {
-            Some(session) => flow.restore_session(session),
+            Some(record) => session.restore(record),
             // Without the record the numbers that were told are not known; the clock is beyond all of them.
-            None if session_ended => flow.incoming.skip_deliveries(flow.now.as_micros()),
+            None if session_ended => session.incoming.skip_deliveries(session.now.as_micros()),
             None => {}
         }
         for id in core::mem::take(&mut self.incoming) {
-            flow.incoming.restore_held(id);
+            session.incoming.restore_held(id);
         }
         if session_ended {
             // Records that are left out would come back in the next life.
-            flow.incoming.lose(&mut flow.journal);
+            session.incoming.lose(&mut session.journal);
         }
         for (serial, record) in core::mem::take(&mut self.outgoing) {
-            self.restore_outgoing(flow, serial, record, session_ended);
+            self.restore_outgoing(session, serial, record, session_ended);
         }
         for (delivery, record) in core::mem::take(&mut self.inbox) {
             match self.message(PayloadOf::Inbox(delivery), record.message) {
-                Some((message, _)) => flow.tell_again(message, delivery),
+                Some(mut restored) => {
+                    restored.message.expiry_seconds = restored.expires_at.map(|at| session.seconds_until(at));
+                    session.tell_again(restored.message, delivery, told);
+                }
                 None => self.quarantine(Key::Inbox(delivery)),
             }
         }
         for quarantined in &self.report.quarantined {
-            flow.journal.delete(|| quarantined.key);
+            session.journal.delete(|| quarantined.key);
         }
         self.report
     }
 
-    fn restore_outgoing<E: From<Traffic>>(
+    fn restore_outgoing(
         &mut self,
-        flow: &mut Flow<E>,
+        session: &mut SessionState,
         serial: u64,
         record: OutgoingRecord,
         session_ended: bool,
@@ -147,10 +154,10 @@ impl Records {
             },
         };
         let is_damaged = id.is_some() && message.is_none() && is_publish;
-        match flow.outgoing.restore(serial, record.tag, id, message) {
-            Some(key) if is_damaged => flow.outgoing.settle(key),
+        match session.outgoing.restore(serial, record.tag, id, message) {
+            Some(key) if is_damaged => session.outgoing.settle(key),
             Some(key) => self.report.live.push(LiveOp {
-                op: flow.op(key, serial),
+                op: session.op(key, serial),
                 tag: record.tag,
             }),
             None => self.quarantine(Key::Outgoing(serial)),
@@ -163,8 +170,11 @@ impl Records {
         }
     }
 
-    fn message(&mut self, of: PayloadOf, record: MessageRecord) -> Option<(Message, Option<Instant>)> {
-        let payload = self.payloads.remove(&of)?;
+    fn message(&mut self, of: PayloadOf, record: MessageRecord) -> Option<RestoredMessage> {
+        let payload = match record.source_bytes {
+            Some(_) => Bytes::new(),
+            None => self.payloads.remove(&of)?,
+        };
         let message = Message {
             topic: record.topic,
             payload,
@@ -173,6 +183,10 @@ impl Records {
             expiry_seconds: None,
             properties: record.properties,
         };
-        Some((message, record.expires_at))
+        Some(RestoredMessage {
+            message,
+            source_bytes: record.source_bytes,
+            expires_at: record.expires_at,
+        })
     }
 }

@@ -1,0 +1,156 @@
+//! Packets about messages that come in.
+
+use bytes::Bytes;
+use mqtt_proto::{Delivery, PacketId, PropertyId, PubCompReason, PubRelReason, Publish, ReasonCode, TopicName};
+
+use super::{Flow, Reply, Tells, size};
+use crate::alias::AliasFault;
+use crate::closed::Violation;
+use crate::message::{DeliveryId, Message, Received};
+use crate::op::Outcome;
+use crate::qos::{Answered, Arrival};
+
+/// Small received messages are kept together in blocks of this size.
+const POOL_BYTES: usize = 4096;
+
+impl<E: Tells> Flow<E> {
+    /// A PUBLISH came in whole.
+    #[inline]
+    pub(crate) fn on_publish(&mut self, publish: &Publish<&[u8]>, frame: &Bytes) -> Result<(), Violation> {
+        let topic = self.resolve(publish)?;
+        let arrival = match publish.delivery {
+            Delivery::AtMostOnce if self.drops_plain() => return Ok(()),
+            Delivery::AtMostOnce => None,
+            Delivery::AtLeastOnce { id, .. } => Some(self.session.incoming.at_least_once(id)),
+            Delivery::ExactlyOnce { id, .. } => Some(self.session.incoming.exactly_once(id, &self.session.journal)),
+        };
+        let number = match arrival {
+            None => None,
+            Some(Arrival::New(number)) => Some(number),
+            Some(Arrival::Repeated) => return Ok(()),
+            Some(Arrival::TooMany) => return Err(Violation::ReceiveMaximumExceeded),
+        };
+        let message = keep(publish, topic, frame).ok_or(Violation::TopicAliasUnknown)?;
+        let received = Received {
+            message,
+            delivery: number.map(DeliveryId),
+            redelivered: false,
+        };
+        self.flush_dropped();
+        self.session.arrived(received, publish.delivery.id(), &mut self.events);
+        Ok(())
+    }
+
+    /// Whether a message of QoS 0 is dropped, which is counted.
+    pub(super) fn drops_plain(&mut self) -> bool {
+        let manner = &self.session.manner;
+        let drops = manner.drops_plain && self.events.len() >= size(manner.limits.events).max(1);
+        if drops {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+        drops
+    }
+
+    /// What topic a PUBLISH is about, if not the one it carries. [MQTT-3.3.2-7, U5-3.3.2-b]
+    pub(super) fn resolve(&mut self, publish: &Publish<&[u8]>) -> Result<Option<TopicName<Bytes>>, Violation> {
+        let Some(alias) = publish.properties.topic_alias() else {
+            return Ok(None);
+        };
+        let resolved = self.link.receive_aliases.resolve(alias, publish.topic.as_ref());
+        resolved.map_err(|fault| match fault {
+            AliasFault::Unknown => Violation::TopicAliasUnknown,
+            AliasFault::AboveMaximum => Violation::TopicAliasAboveMaximum,
+        })
+    }
+
+    /// A PUBLISH in memory that a message can share: a small one beside others, a large one on its own.
+    pub(crate) fn copy_frame(&mut self, frame: &[u8]) -> Bytes {
+        if frame.len() > POOL_BYTES / 4 {
+            return Bytes::copy_from_slice(frame);
+        }
+        if self.pool.capacity() < frame.len() {
+            // Takes the memory back if all messages in it are gone.
+            self.pool.reserve(POOL_BYTES);
+        }
+        self.pool.extend_from_slice(frame);
+        self.pool.split().freeze()
+    }
+
+    pub(crate) fn on_puback(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
+        self.is_sent(id)?;
+        let answered = self.session.outgoing.puback(id, &mut self.session.journal);
+        self.on_answer(answered, reason).map(|_| ())
+    }
+
+    /// A PUBREC is answered by PUBREL, also one for an id that is not known, unless it refuses. [MQTT-4.3.3-4]
+    pub(crate) fn on_pubrec(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
+        self.is_sent(id)?;
+        let is_error = reason.value() >= 0x80;
+        let answered = self.session.outgoing.pubrec(id, is_error, &mut self.session.journal);
+        match self.on_answer(answered, reason)? {
+            Met::Repeated => self.reply(Reply::PubRel(id, PubRelReason::Success)),
+            Met::Nothing if !is_error => self.reply(Reply::PubRel(id, PubRelReason::PacketIdentifierNotFound)),
+            Met::Nothing | Met::Exchange => Ok(()),
+        }
+    }
+
+    pub(crate) fn on_pubcomp(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
+        let answered = self.session.outgoing.pubcomp(id, &mut self.session.journal);
+        self.on_answer(answered, reason).map(|_| ())
+    }
+
+    fn on_answer(&mut self, answered: Answered, reason: ReasonCode) -> Result<Met, Violation> {
+        match answered {
+            Answered::Done(key, exchange) => {
+                // Only PUBACK and PUBREC refuse; a PUBCOMP ends the exchange whatever it says.
+                let refuses = reason.value() >= 0x80 && exchange.message().is_some();
+                let outcome = if refuses {
+                    Outcome::Refused(reason)
+                } else {
+                    Outcome::Acknowledged(reason)
+                };
+                self.session.tell_end(key, &exchange, outcome, &mut self.events);
+                Ok(Met::Exchange)
+            }
+            Answered::Released => Ok(Met::Exchange),
+            Answered::Repeated => Ok(Met::Repeated),
+            Answered::Unknown => Ok(Met::Nothing),
+            Answered::OtherQoS => Err(Violation::AcknowledgementOfOtherQoS),
+        }
+    }
+
+    pub(crate) fn on_pubrel(&mut self, id: PacketId) -> Result<(), Violation> {
+        let released = self.session.incoming.pubrel(id, &mut self.session.journal);
+        let reason = if released.found {
+            PubCompReason::Success
+        } else {
+            PubCompReason::PacketIdentifierNotFound
+        };
+        self.reply(Reply::PubComp(id, reason, released.ticket))
+    }
+}
+
+/// The message of a PUBLISH, which shares the memory of its frame.
+pub(super) fn keep(publish: &Publish<&[u8]>, topic: Option<TopicName<Bytes>>, frame: &Bytes) -> Option<Message> {
+    let expiry_seconds = publish.properties.message_expiry();
+    let properties = publish
+        .properties
+        .without(PropertyId::TopicAlias)
+        .without(PropertyId::MessageExpiryInterval);
+    let owned = Publish { properties, ..*publish }.to_owned_in(frame);
+    Some(Message {
+        topic: topic.or(owned.topic)?,
+        payload: owned.payload,
+        qos: owned.delivery.qos(),
+        retain: owned.retain,
+        expiry_seconds,
+        properties: owned.properties,
+    })
+}
+
+/// What an acknowledgement met.
+enum Met {
+    Exchange,
+    Repeated,
+    Nothing,
+}

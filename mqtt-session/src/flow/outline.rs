@@ -1,0 +1,126 @@
+//! A PUBLISH as one connection carries it: everything but its payload.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
+
+use bytes::Bytes;
+use mqtt_proto::{
+    Delivery, EncodeError, PropertyId, Publish, PublishHead, PublishProperties, SharedPublish, TopicName, Version,
+};
+
+use crate::message::Message;
+
+/// Properties of one packet that the machine writes itself take at most this.
+const OWN_PROPERTIES: usize = 8;
+
+pub(super) struct Outline<'m> {
+    pub(super) version: Version,
+    pub(super) delivery: Delivery,
+    pub(super) message: &'m Message,
+    pub(super) with_topic: bool,
+    pub(super) expiry: Option<u32>,
+    pub(super) alias: Option<NonZeroU16>,
+    pub(super) source_bytes: Option<u32>,
+}
+
+impl Outline<'_> {
+    /// Appends everything but the payload, if the whole packet is within a limit; else says how large it is, and nothing
+    /// has changed.
+    pub(super) fn write(&self, limit: u32, buffer: &mut Vec<u8>) -> Result<(), u32> {
+        let mut own = [0; OWN_PROPERTIES];
+        let own = self.own_properties(&mut own);
+        let before = buffer.len();
+        let written = if self.is_in_pieces() {
+            self.write_pieces(own, buffer)
+        } else {
+            self.write_head(own, buffer)
+        };
+        let total = written.map_or(u32::MAX, |total| u32::try_from(total).unwrap_or(u32::MAX));
+        if total > limit {
+            buffer.truncate(before);
+            return Err(total);
+        }
+        Ok(())
+    }
+
+    /// Whether the properties of the message can be sent as they stand.
+    fn is_in_pieces(&self) -> bool {
+        let properties = self.properties();
+        self.source_bytes.is_none()
+            && !properties.has(PropertyId::SubscriptionIdentifier)
+            && (properties.is_empty() || properties.as_encoded().is_some())
+    }
+
+    /// The length of the whole packet.
+    pub(super) fn packet_len(&self) -> u32 {
+        self.write(0, &mut Vec::new()).err().unwrap_or_default()
+    }
+
+    /// The properties of the message stay as they are, behind those of this connection.
+    fn write_pieces(&self, own: PublishProperties<&[u8]>, buffer: &mut Vec<u8>) -> Result<usize, EncodeError> {
+        let shared = SharedPublish::new(self.version, self.properties(), &self.message.payload[..])?;
+        let head = PublishHead {
+            delivery: self.delivery,
+            retain: self.message.retain,
+            topic: self.topic(),
+            own,
+        };
+        let (_, total) = shared.encoded_len(&head)?;
+        shared.encode_head_to(&head, buffer)?;
+        let [properties, _] = shared.parts();
+        buffer.extend_from_slice(properties);
+        Ok(total)
+    }
+
+    /// All properties are put together anew.
+    fn write_head(&self, own: PublishProperties<&[u8]>, buffer: &mut Vec<u8>) -> Result<usize, EncodeError> {
+        let shared = self.properties();
+        let mut properties = PublishProperties::<Bytes>::builder();
+        for property in own.iter().chain(shared.iter()) {
+            properties = properties.property(&property);
+        }
+        let properties = properties.build()?;
+        let payload_bytes = match self.source_bytes {
+            Some(bytes) => bytes,
+            None => u32::try_from(self.message.payload.len()).unwrap_or(u32::MAX),
+        };
+        let publish = Publish {
+            delivery: self.delivery,
+            retain: self.message.retain,
+            topic: self.topic(),
+            properties: properties.as_view(),
+            payload: &[][..],
+        };
+        let head = publish.encode_head_to(self.version, payload_bytes, buffer)?;
+        Ok(head.saturating_add(crate::flow::size(payload_bytes)))
+    }
+
+    fn topic(&self) -> Option<TopicName<&[u8]>> {
+        self.with_topic.then(|| self.message.topic.as_view())
+    }
+
+    /// Towards MQTT 3 the properties of a message that waited are left out.
+    fn properties(&self) -> PublishProperties<&[u8]> {
+        if self.version.has_properties() {
+            self.message.properties.as_view()
+        } else {
+            PublishProperties::empty()
+        }
+    }
+
+    /// The properties that belong to this connection alone.
+    fn own_properties<'b>(&self, buffer: &'b mut [u8]) -> PublishProperties<&'b [u8]> {
+        let expiry = self.expiry.filter(|_| self.version.has_properties());
+        if expiry.is_none() && self.alias.is_none() {
+            return PublishProperties::empty();
+        }
+        let mut builder = PublishProperties::build_in(buffer);
+        if let Some(seconds) = expiry {
+            builder = builder.message_expiry(seconds);
+        }
+        if let Some(alias) = self.alias {
+            builder = builder.topic_alias(alias.get());
+        }
+        builder.build().unwrap_or_default()
+    }
+}

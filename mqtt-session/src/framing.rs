@@ -1,0 +1,185 @@
+//! Packets off the front of the input, for either role.
+
+use bytes::{Buf, Bytes, BytesMut};
+use mqtt_proto::{Decoded, DecodedHead, FixedHeader, Packet, PacketType, Publish, Rules, decode, decode_publish_head};
+
+use crate::flow::{Flow, Tells, size};
+use crate::{Closed, Violation};
+
+/// A role, as the reader of its input sees it.
+pub(crate) trait Reads {
+    type Event: Tells;
+
+    fn flow(&mut self) -> &mut Flow<Self::Event>;
+
+    fn rules(&self) -> &Rules;
+
+    /// Whether there is somebody to read. After the end bytes mean nothing.
+    fn is_reading(&self) -> bool;
+
+    /// Whether a packet of this type may come here at all.
+    fn expect(&self, packet_type: PacketType) -> Result<(), Violation>;
+
+    fn on_packet(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed>;
+
+    /// The head of a PUBLISH whose payload is told in chunks.
+    fn on_head(&mut self, _publish: &Publish<&[u8]>) -> Result<(), Closed> {
+        Ok(())
+    }
+
+    /// A packet was read, or a part of one that is told in parts.
+    fn on_progress(&mut self);
+
+    fn fail(&mut self, closed: Closed);
+}
+
+/// Bytes that came: a slice, of which is copied what is kept, or a buffer, of which it is taken.
+pub(crate) trait Input {
+    fn bytes(&self) -> &[u8];
+
+    fn skip(&mut self, len: usize);
+
+    /// Takes bytes off the front, to be kept.
+    fn take<E: Tells>(&mut self, len: usize, flow: &mut Flow<E>) -> Bytes;
+}
+
+impl Input for &mut &[u8] {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn skip(&mut self, len: usize) {
+        **self = self.get(len..).unwrap_or_default();
+    }
+
+    fn take<E: Tells>(&mut self, len: usize, flow: &mut Flow<E>) -> Bytes {
+        let bytes = flow.copy_frame(self.get(..len).unwrap_or_default());
+        self.skip(len);
+        bytes
+    }
+}
+
+impl Input for &mut BytesMut {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn skip(&mut self, len: usize) {
+        self.advance(len.min(self.len()));
+    }
+
+    fn take<E: Tells>(&mut self, len: usize, flow: &mut Flow<E>) -> Bytes {
+        if len > size(flow.session.manner.limits.inline_bytes) {
+            return self.split_to(len.min(self.len())).freeze();
+        }
+        let bytes = flow.copy_frame(self.get(..len).unwrap_or_default());
+        self.skip(len);
+        bytes
+    }
+}
+
+/// Takes all packets that are there in whole, and payloads that are told in chunks as far as they are there.
+pub(crate) fn read<M: Reads>(machine: &mut M, mut input: impl Input) {
+    while machine.is_reading() && !input.bytes().is_empty() {
+        let left = machine.flow().payload_left();
+        let result = if left > 0 {
+            read_payload(machine, &mut input, left)
+        } else {
+            read_packet(machine, &mut input)
+        };
+        match result {
+            Ok(true) => machine.on_progress(),
+            Ok(false) => return,
+            Err(closed) => return machine.fail(closed),
+        }
+    }
+}
+
+/// The next part of a payload.
+fn read_payload<M: Reads>(machine: &mut M, input: &mut impl Input, left: usize) -> Result<bool, Closed> {
+    let len = left.min(input.bytes().len());
+    let flow = machine.flow();
+    let chunk = if flow.is_payload_told() {
+        input.take(len, flow)
+    } else {
+        input.skip(len);
+        Bytes::new()
+    };
+    flow.on_payload(len, chunk).map_err(Closed::Violation)?;
+    Ok(true)
+}
+
+/// The next packet. `false` if it is not there in whole.
+fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool, Closed> {
+    let rules = *machine.rules();
+    let first = input.bytes().first().copied().unwrap_or_default();
+    if let Some(packet_type) = PacketType::from_number(first >> 4) {
+        machine.expect(packet_type).map_err(Closed::Violation)?;
+    }
+    if first >> 4 == PacketType::Publish.number() {
+        return read_publish(machine, input, &rules);
+    }
+    match decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
+        Decoded::Packet { packet, len } => {
+            machine.on_packet(&packet, &Bytes::new())?;
+            input.skip(len);
+            Ok(true)
+        }
+        Decoded::Incomplete { .. } => Ok(false),
+    }
+}
+
+fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules) -> Result<bool, Closed> {
+    let Some(header) = FixedHeader::decode(input.bytes(), rules).map_err(Closed::Malformed)? else {
+        return Ok(false);
+    };
+    let len = header.packet_len();
+    let whole = size(machine.flow().session.manner.limits.whole_packet_bytes);
+    if len > whole {
+        return read_head(machine, input, rules, whole);
+    }
+    if input.bytes().len() < len {
+        return Ok(false);
+    }
+    let frame = input.take(len, machine.flow());
+    match decode(&frame, rules).map_err(Closed::Malformed)? {
+        Decoded::Packet { packet, .. } => machine.on_packet(&packet, &frame)?,
+        Decoded::Incomplete { .. } => {}
+    }
+    Ok(true)
+}
+
+/// The head of a PUBLISH whose payload is told in chunks.
+fn read_head<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules, whole: usize) -> Result<bool, Closed> {
+    if !machine.flow().may_receive() {
+        return Ok(false);
+    }
+    let (head_len, payload_len) = match decode_publish_head(input.bytes(), rules).map_err(Closed::Malformed)? {
+        DecodedHead::Head { len, payload_len, .. } => (len, payload_len),
+        DecodedHead::Incomplete { missing } => {
+            let needed = input.bytes().len().saturating_add(missing);
+            return if needed > whole {
+                Err(head_too_large())
+            } else {
+                Ok(false)
+            };
+        }
+        DecodedHead::NotPublish => return Ok(false),
+    };
+    if head_len > whole {
+        return Err(head_too_large());
+    }
+    let head = input.take(head_len, machine.flow());
+    let publish: Publish<&[u8]> = match decode_publish_head(&head, rules).map_err(Closed::Malformed)? {
+        DecodedHead::Head { publish, .. } => publish,
+        _ => return Ok(false),
+    };
+    machine.on_head(&publish)?;
+    let taken = machine.flow().on_publish_head(&publish, payload_len, &head);
+    taken.map_err(Closed::Violation)?;
+    Ok(true)
+}
+
+const fn head_too_large() -> Closed {
+    Closed::Violation(Violation::HeadTooLarge)
+}

@@ -1,0 +1,403 @@
+//! CONNECT and CONNACK: the server's side.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use mqtt_proto::{
+    Auth, AuthProperties, AuthReason, ConnAck, ConnAckProperties, ConnAckReason, Connect, EncodeError, Packet,
+    PropertyId, QoS, Text, Version,
+};
+
+use super::{Accept, Phase, ServerConnection, ServerEvent};
+use crate::flow::Peer;
+use crate::journal::Ticket;
+use crate::time::Instant;
+use crate::timers::Timer;
+use crate::{AuthenticateError, Closed, Session, Violation};
+
+/// Why a client was not accepted or refused. Nothing has changed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct AcceptError {
+    /// Why.
+    pub kind: AcceptErrorKind,
+    /// What was handed in.
+    pub accept: Box<Accept>,
+}
+
+/// Why a client was not accepted or refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcceptErrorKind {
+    /// No client waits for an answer.
+    NotAsked,
+    /// The client asked for a session that begins anew. [MQTT-3.1.2-4]
+    CleanStart,
+    /// The client has no name, and was given none.
+    NoClientId,
+    /// The machine sets this property itself.
+    PropertyNotAllowed(PropertyId),
+    /// CONNACK cannot be encoded.
+    NotEncodable(EncodeError),
+}
+
+impl core::fmt::Display for AcceptErrorKind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NotAsked => f.write_str("no client waits for an answer"),
+            Self::CleanStart => f.write_str("the client asked for a session that begins anew"),
+            Self::NoClientId => f.write_str("the client has no name: assign one"),
+            Self::PropertyNotAllowed(id) => write!(f, "the property {id:?} is set by the machine itself"),
+            Self::NotEncodable(error) => write!(f, "CONNACK cannot be sent: {error}"),
+        }
+    }
+}
+
+impl core::fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl core::error::Error for AcceptError {}
+
+/// What the machine says in CONNACK itself.
+const OWN: [PropertyId; 12] = [
+    PropertyId::SessionExpiryInterval,
+    PropertyId::ReceiveMaximum,
+    PropertyId::MaximumQoS,
+    PropertyId::RetainAvailable,
+    PropertyId::MaximumPacketSize,
+    PropertyId::AssignedClientIdentifier,
+    PropertyId::TopicAliasMaximum,
+    PropertyId::WildcardSubscriptionAvailable,
+    PropertyId::SubscriptionIdentifierAvailable,
+    PropertyId::SharedSubscriptionAvailable,
+    PropertyId::ServerKeepAlive,
+    PropertyId::AuthenticationMethod,
+];
+
+impl ServerConnection {
+    /// The first packet of the client. [MQTT-3.1.0-1]
+    pub(super) fn on_connect(&mut self, connect: &Connect<&[u8]>) -> Result<(), Closed> {
+        let connect = connect.to_owned();
+        self.version = connect.version;
+        // MQTT 3.1 knows no client without a name.
+        let may_be_nameless =
+            connect.version.has_properties() || connect.version == Version::V3_1_1 && connect.clean_start;
+        if connect.client_id.is_empty() && !may_be_nameless {
+            return Err(Closed::Violation(Violation::ClientIdMissing));
+        }
+        self.rules = self.rules_of(connect.version);
+        self.keep_alive_seconds = connect.keep_alive;
+        self.session_expiry_seconds = asked_expiry(&connect);
+        self.will = connect.will.clone().map(Box::new);
+        self.method = connect
+            .properties
+            .authentication_method()
+            .map(|method| method.to_owned());
+        self.phase = Phase::Deciding;
+        // The next step is the host's: the client is not waited for.
+        self.wire.timers.clear(Timer::Handshake);
+        self.connect = Some(Box::new(connect.clone()));
+        self.flow.tell(ServerEvent::Connect(Box::new(connect)));
+        Ok(())
+    }
+
+    /// Serves the client. CONNACK leaves when the session is stored, if it is to be stored.
+    ///
+    /// # Errors
+    /// If no client waits for an answer, or it cannot be given. Nothing has changed then, and what was handed in comes back.
+    pub fn accept(&mut self, now: Instant, accept: Accept) -> Result<(), AcceptError> {
+        self.flow.advance(now);
+        let packet = match self.check(&accept).and_then(|()| self.connack(&accept)) {
+            Ok(packet) => packet,
+            Err(kind) => {
+                let accept = Box::new(accept);
+                return Err(AcceptError { kind, accept });
+            }
+        };
+        let is_new = accept.session.is_none();
+        if let Some(session) = accept.session {
+            self.flow.put_session(session, self.config.session.manner());
+        }
+        let ticket = if is_new {
+            self.flow.session.write_session()
+        } else {
+            Ticket::NONE
+        };
+        self.connack = Some((packet, ticket));
+        self.phase = Phase::Connected;
+        self.keep_alive_seconds = self.granted_keep_alive().unwrap_or(self.keep_alive_seconds);
+        self.session_expiry_seconds = self.granted_expiry().unwrap_or(self.session_expiry_seconds);
+        if let Some(connect) = self.connect.take() {
+            self.flow.open(peer(&connect));
+            self.says_problems = connect.properties.request_problem_information() != Some(false);
+        }
+        self.wire.timers.clear(Timer::Handshake);
+        self.arm_keep_alive();
+        Ok(())
+    }
+
+    /// Refuses the client, and ends the connection. MQTT 3 is told the nearest return code, if there is one.
+    ///
+    /// # Errors
+    /// If no client waits for an answer, or the properties cannot be encoded. Nothing has changed then.
+    pub fn refuse_client(
+        &mut self,
+        now: Instant,
+        reason: ConnAckReason,
+        properties: ConnAckProperties<Bytes>,
+    ) -> Result<(), AcceptErrorKind> {
+        self.flow.advance(now);
+        if self.phase != Phase::Deciding || !reason.is_error() {
+            return Err(AcceptErrorKind::NotAsked);
+        }
+        let connack = ConnAck {
+            session_present: false,
+            reason,
+            properties,
+        };
+        if let Some(connack) = connack.for_version(self.version) {
+            let written = connack
+                .fit(self.version, self.peer_packet_bytes())
+                .and_then(|connack| connack.encode_to(self.version, &mut self.wire.urgent));
+            written.map_err(AcceptErrorKind::NotEncodable)?;
+        }
+        self.end(Closed::RefusedByHost(reason));
+        Ok(())
+    }
+
+    /// The largest packet that the client takes, before it is accepted. [MQTT-3.1.2-24]
+    fn peer_packet_bytes(&self) -> u32 {
+        self.connect
+            .as_ref()
+            .map_or(u32::MAX, |connect| peer(connect).packet_bytes)
+    }
+
+    /// What a CONNECT that cannot be accepted is answered, if its version is known. [MQTT-3.1.4-2, U5-4.13.1-b]
+    pub(super) fn write_refusal(&mut self, reason: ConnAckReason, version: Version) {
+        let connack: ConnAck<Bytes> = ConnAck {
+            session_present: false,
+            reason,
+            properties: ConnAckProperties::empty(),
+        };
+        if let Some(connack) = connack.for_version(version) {
+            // Nothing else stands in it, so it always fits.
+            let _ = connack.encode_to(version, &mut self.wire.urgent);
+        }
+    }
+
+    fn check(&self, accept: &Accept) -> Result<(), AcceptErrorKind> {
+        let connect = match &self.connect {
+            Some(connect) if self.phase == Phase::Deciding => connect,
+            _ => return Err(AcceptErrorKind::NotAsked),
+        };
+        if connect.clean_start && accept.session.is_some() {
+            return Err(AcceptErrorKind::CleanStart);
+        }
+        if connect.client_id.is_empty() && accept.assigned_client_id.is_none() && self.version.has_properties() {
+            return Err(AcceptErrorKind::NoClientId);
+        }
+        match OWN.into_iter().find(|id| accept.properties.has(*id)) {
+            Some(id) => Err(AcceptErrorKind::PropertyNotAllowed(id)),
+            None => Ok(()),
+        }
+    }
+
+    fn connack(&self, accept: &Accept) -> Result<Vec<u8>, AcceptErrorKind> {
+        let connack = ConnAck {
+            // [MQTT-3.2.2-2, MQTT-3.2.2-3]
+            session_present: accept.session.is_some() && self.version != Version::V3_1,
+            reason: ConnAckReason::Success,
+            properties: self.connack_properties(accept)?,
+        };
+        let mut packet = Vec::new();
+        let written = connack
+            .fit(self.version, self.peer_packet_bytes())
+            .and_then(|connack| connack.encode_to(self.version, &mut packet));
+        written.map_err(AcceptErrorKind::NotEncodable)?;
+        Ok(packet)
+    }
+
+    fn connack_properties(&self, accept: &Accept) -> Result<ConnAckProperties<Bytes>, AcceptErrorKind> {
+        if !self.version.has_properties() {
+            return Ok(ConnAckProperties::empty());
+        }
+        let limits = &self.config.session.limits;
+        let offers = &self.config.capabilities;
+        let mut properties = ConnAckProperties::builder()
+            .receive_maximum(limits.receive_maximum.max(1))
+            .maximum_packet_size(limits.packet_bytes.max(5))
+            .topic_alias_maximum(limits.aliases_accepted);
+        if let Some(seconds) = self.granted_expiry() {
+            properties = properties.session_expiry(seconds);
+        }
+        if let Some(seconds) = self.granted_keep_alive() {
+            properties = properties.server_keep_alive(seconds);
+        }
+        if let Some(id) = &accept.assigned_client_id {
+            properties = properties.assigned_client_id(id.as_bytes());
+        }
+        if let Some(method) = &self.method {
+            properties = properties.authentication_method(method.as_bytes());
+        }
+        if offers.maximum_qos != QoS::ExactlyOnce {
+            properties = properties.maximum_qos(offers.maximum_qos);
+        }
+        if !offers.retain {
+            properties = properties.retain_available(false);
+        }
+        if !offers.wildcards {
+            properties = properties.wildcard_available(false);
+        }
+        if !offers.subscription_ids {
+            properties = properties.subscription_ids_available(false);
+        }
+        if !offers.shared {
+            properties = properties.shared_available(false);
+        }
+        for property in accept.properties.iter() {
+            properties = properties.property(&property);
+        }
+        properties.build().map_err(AcceptErrorKind::NotEncodable)
+    }
+
+    /// The keep-alive that the client is told to use instead of its own. [MQTT-3.1.2-21]
+    fn granted_keep_alive(&self) -> Option<u16> {
+        let longest = self
+            .config
+            .keep_alive_seconds_max
+            .filter(|_| self.version.has_properties())?;
+        let asked = self.keep_alive_seconds;
+        (asked == 0 || asked > longest).then_some(longest)
+    }
+
+    /// The session expiry that the client is told instead of its own.
+    fn granted_expiry(&self) -> Option<u32> {
+        let longest = self.config.session_expiry_seconds_max?;
+        (self.session_expiry_seconds > longest).then_some(longest)
+    }
+
+    // ---- enhanced authentication
+
+    /// Asks the client for a further step of authentication. [MQTT-4.12.0-2]
+    ///
+    /// # Errors
+    /// If the client has named no method, or no step is due. Nothing has changed then.
+    pub fn authenticate(&mut self, now: Instant, data: Option<&[u8]>) -> Result<(), AuthenticateError> {
+        self.flow.advance(now);
+        match self.phase {
+            Phase::Deciding => {}
+            Phase::Connected if self.host_authenticates => {}
+            _ => return Err(AuthenticateError::NotAsked),
+        }
+        self.write_auth(AuthReason::ContinueAuthentication, data)?;
+        if self.phase == Phase::Deciding {
+            self.phase = Phase::Authenticating;
+            let until = self
+                .flow
+                .now()
+                .saturating_add(self.config.session.limits.handshake_timeout);
+            self.wire.timers.set(Timer::Handshake, until);
+        } else {
+            self.host_authenticates = false;
+            self.client_authenticates = true;
+        }
+        Ok(())
+    }
+
+    /// Ends an authentication that the client began on the open connection: it succeeded. [MQTT-4.12.1-1]
+    ///
+    /// # Errors
+    /// If none is under way. Nothing has changed then.
+    pub fn authenticated(&mut self, now: Instant, data: Option<&[u8]>) -> Result<(), AuthenticateError> {
+        self.flow.advance(now);
+        if self.phase != Phase::Connected || !self.host_authenticates {
+            return Err(AuthenticateError::NotAsked);
+        }
+        self.write_auth(AuthReason::Success, data)?;
+        self.host_authenticates = false;
+        Ok(())
+    }
+
+    fn write_auth(&mut self, reason: AuthReason, data: Option<&[u8]>) -> Result<(), AuthenticateError> {
+        let Some(method) = &self.method else {
+            return Err(AuthenticateError::NoMethod);
+        };
+        let mut properties = AuthProperties::builder().authentication_method(method.as_bytes());
+        if let Some(data) = data {
+            properties = properties.authentication_data(data);
+        }
+        let properties = properties.build().map_err(AuthenticateError::NotEncodable)?;
+        let packet = Packet::Auth(Auth { reason, properties });
+        let written = packet.encode_to(self.version, &mut self.wire.urgent);
+        written.map(|_| ()).map_err(AuthenticateError::NotEncodable)
+    }
+
+    /// AUTH came. [MQTT-4.12.0-3, MQTT-4.12.0-5, MQTT-4.12.1-1]
+    pub(super) fn on_auth(&mut self, auth: &Auth<&[u8]>) -> Result<(), Closed> {
+        let Some(method) = &self.method else {
+            return Err(Closed::Violation(Violation::UnexpectedAuth));
+        };
+        let is_due = match (self.phase, auth.reason) {
+            (Phase::Authenticating, AuthReason::ContinueAuthentication) => true,
+            (Phase::Connected, AuthReason::ContinueAuthentication) => self.client_authenticates,
+            (Phase::Connected, AuthReason::ReAuthenticate) => !self.client_authenticates && !self.host_authenticates,
+            _ => false,
+        };
+        if !is_due {
+            return Err(Closed::Violation(Violation::UnexpectedAuth));
+        }
+        let told: Option<Text<&[u8]>> = auth.properties.authentication_method();
+        if told.is_none_or(|told| told.as_bytes() != method.as_bytes()) {
+            return Err(Closed::Violation(Violation::OtherAuthenticationMethod));
+        }
+        if self.phase == Phase::Authenticating {
+            self.phase = Phase::Deciding;
+            self.wire.timers.clear(Timer::Handshake);
+        } else {
+            self.client_authenticates = false;
+            self.host_authenticates = true;
+        }
+        self.flow.tell(ServerEvent::Authenticate {
+            reason: auth.reason,
+            properties: auth.properties.to_owned(),
+        });
+        Ok(())
+    }
+}
+
+/// How long the session is to outlive the connection. MQTT 3 knows only for ever and not at all.
+fn asked_expiry(connect: &Connect<Bytes>) -> u32 {
+    if connect.version.has_properties() {
+        connect.properties.session_expiry().unwrap_or(0)
+    } else if connect.clean_start {
+        0
+    } else {
+        u32::MAX
+    }
+}
+
+/// What the client has announced.
+fn peer(connect: &Connect<Bytes>) -> Peer {
+    let properties = &connect.properties;
+    Peer {
+        version: connect.version,
+        packet_bytes: properties
+            .maximum_packet_size()
+            .map_or(u32::MAX, core::num::NonZeroU32::get),
+        receive_maximum: properties
+            .receive_maximum()
+            .map_or(u16::MAX, core::num::NonZeroU16::get),
+        alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+    }
+}
+
+/// A session of which CONNECT was accepted.
+impl From<Session> for Accept {
+    fn from(session: Session) -> Self {
+        Self::new().session(session)
+    }
+}

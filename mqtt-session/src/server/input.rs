@@ -1,0 +1,192 @@
+//! Bytes from the client.
+
+use bytes::{Bytes, BytesMut};
+use mqtt_proto::{ConnAckReason, Disconnect, DisconnectReason, Packet, PacketType, Publish, Rules, Subscribe, Version};
+
+use super::{Phase, ServerConnection, ServerEvent};
+use crate::flow::Flow;
+use crate::framing::{self, Reads};
+use crate::time::Instant;
+use crate::{Capability, Closed, Violation};
+
+impl ServerConnection {
+    /// Bytes came from the client. Whole packets are taken off the front; the rest stays, and comes again with more.
+    pub fn handle_input(&mut self, now: Instant, input: &mut &[u8]) {
+        self.flow.advance(now);
+        framing::read(self, input);
+    }
+
+    /// The same from a buffer that the connection may keep parts of: large payloads are shared with it and not copied.
+    pub fn handle_input_owned(&mut self, now: Instant, input: &mut BytesMut) {
+        self.flow.advance(now);
+        framing::read(self, input);
+    }
+
+    fn on_first(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
+        match packet {
+            Packet::Connect(connect) => self.on_connect(connect),
+            _ => Err(Closed::Violation(Violation::PacketBeforeConnect)),
+        }
+    }
+
+    #[inline]
+    fn on_next(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed> {
+        let result = match packet {
+            Packet::Publish(publish) => {
+                self.allow_publish(publish)?;
+                self.flow.on_publish(publish, frame)
+            }
+            Packet::PubAck(ack) => self.flow.on_puback(ack.id, ack.reason.into()),
+            Packet::PubRec(ack) => self.flow.on_pubrec(ack.id, ack.reason.into()),
+            Packet::PubRel(ack) => self.flow.on_pubrel(ack.id),
+            Packet::PubComp(ack) => self.flow.on_pubcomp(ack.id, ack.reason.into()),
+            Packet::Subscribe(subscribe) => self.on_subscribe(subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(unsubscribe),
+            Packet::PingReq => self.on_ping(),
+            Packet::Disconnect(farewell) => return self.on_disconnect(farewell),
+            Packet::Auth(auth) => return self.on_auth(auth),
+            // [MQTT-3.1.0-2]
+            Packet::Connect(_) => Err(Violation::SecondConnect),
+            // The decoder refuses what only servers send.
+            _ => Err(Violation::PacketBeforeConnect),
+        };
+        result.map_err(Closed::Violation)
+    }
+
+    /// What was announced as not supported may not be asked for. [MQTT-3.2.2-11, MQTT-3.2.2-14]
+    pub(super) fn allow_publish(&self, publish: &Publish<&[u8]>) -> Result<(), Closed> {
+        let allowed = self
+            .config
+            .capabilities
+            .allow_publish(publish.delivery.qos(), publish.retain);
+        allowed.map_err(|capability| Closed::Violation(not_supported(capability)))
+    }
+
+    /// The same for SUBSCRIBE. MQTT 3 was told nothing, and is answered by the host.
+    pub(super) fn allow_subscribe(&self, subscribe: &Subscribe<&[u8]>) -> Result<(), Violation> {
+        if !self.version.has_properties() {
+            return Ok(());
+        }
+        let allowed = self
+            .config
+            .capabilities
+            .allow_subscribe(&subscribe.filters, &subscribe.properties);
+        allowed.map_err(not_supported)
+    }
+
+    /// The client says farewell. [MQTT-3.14.4-3]
+    fn on_disconnect(&mut self, farewell: &Disconnect<&[u8]>) -> Result<(), Closed> {
+        if let Some(seconds) = farewell.properties.session_expiry() {
+            if self.session_expiry_seconds == 0 && seconds > 0 {
+                return Err(Closed::Violation(Violation::SessionExpiryFromZero));
+            }
+            self.session_expiry_seconds = match self.config.session_expiry_seconds_max {
+                Some(longest) => seconds.min(longest),
+                None => seconds,
+            };
+        }
+        if farewell.reason == DisconnectReason::NormalDisconnection {
+            self.will = None;
+        }
+        self.end(Closed::Disconnected {
+            reason: farewell.reason,
+            properties: farewell.properties.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// Ends the connection with what the client is to be told. [U5-4.13.1-a, MQTT-4.8.0-1]
+    fn fail_with(&mut self, closed: Closed) {
+        let is_first = self.phase == Phase::Waiting;
+        let (connack, disconnect, version) = match &closed {
+            Closed::Malformed(error) => (error.connack_reason(), error.disconnect_reason(), error.version()),
+            Closed::Violation(violation) => (violation.connack_reason(), violation.disconnect_reason(), self.version),
+            _ => return self.end(closed),
+        };
+        if matches!(self.phase, Phase::Waiting | Phase::Authenticating) {
+            if self.answers_first(&closed, is_first) {
+                self.write_refusal(connack, version);
+            }
+            self.end(closed);
+        } else {
+            self.end_with(closed, disconnect);
+        }
+    }
+
+    /// Whether somebody whose CONNECT cannot be accepted is told why. What is not MQTT gets no answer; MQTT 3 is told only
+    /// that its version or its name is not accepted. [MQTT-3.1.0-1, MQTT-3.1.2-2]
+    fn answers_first(&self, closed: &Closed, is_first: bool) -> bool {
+        match closed {
+            Closed::Malformed(error) if is_first => {
+                let is_connect = error.packet_type() == Some(PacketType::Connect);
+                let reason = error.connack_reason();
+                is_connect && (error.version() == Version::V5 || reason == ConnAckReason::UnsupportedProtocolVersion)
+            }
+            Closed::Violation(Violation::PacketBeforeConnect) => false,
+            _ => true,
+        }
+    }
+}
+
+const fn not_supported(capability: Capability) -> Violation {
+    match capability {
+        Capability::QoS => Violation::QoSNotSupported,
+        Capability::Retain => Violation::RetainNotSupported,
+        Capability::WildcardSubscriptions => Violation::WildcardNotSupported,
+        Capability::SharedSubscriptions => Violation::SharedNotSupported,
+        Capability::SubscriptionIdentifiers => Violation::SubscriptionIdsNotSupported,
+    }
+}
+
+impl Reads for ServerConnection {
+    type Event = ServerEvent;
+
+    fn flow(&mut self) -> &mut Flow<ServerEvent> {
+        &mut self.flow
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    fn is_reading(&self) -> bool {
+        match self.phase {
+            Phase::Waiting | Phase::Authenticating => true,
+            Phase::Connected => !self.owes_answers(),
+            Phase::Deciding | Phase::Ended => false,
+        }
+    }
+
+    fn expect(&self, packet_type: PacketType) -> Result<(), Violation> {
+        match (self.phase, packet_type) {
+            (Phase::Waiting, PacketType::Connect) => Ok(()),
+            (Phase::Waiting, _) => Err(Violation::PacketBeforeConnect),
+            (_, PacketType::Connect) => Err(Violation::SecondConnect),
+            // [MQTT-3.1.2-30]
+            (Phase::Authenticating, PacketType::Auth | PacketType::Disconnect) => Ok(()),
+            (Phase::Authenticating, _) => Err(Violation::PacketWhileAuthenticating),
+            _ => Ok(()),
+        }
+    }
+
+    fn on_packet(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed> {
+        match self.phase {
+            Phase::Waiting => self.on_first(packet),
+            _ => self.on_next(packet, frame),
+        }
+    }
+
+    fn on_head(&mut self, publish: &Publish<&[u8]>) -> Result<(), Closed> {
+        self.allow_publish(publish)
+    }
+
+    fn on_progress(&mut self) {
+        if self.phase == Phase::Connected {
+            self.arm_keep_alive();
+        }
+    }
+
+    fn fail(&mut self, closed: Closed) {
+        self.fail_with(closed);
+    }
+}

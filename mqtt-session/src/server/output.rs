@@ -1,0 +1,85 @@
+//! Bytes to the client.
+
+use bytes::Bytes;
+use mqtt_proto::Disconnect;
+
+use super::{Phase, ServerConnection};
+use crate::Violation;
+use crate::flow::size;
+use crate::outbox::Outbox;
+use crate::timers::Timer;
+
+impl ServerConnection {
+    /// Fills the outbox with what is to be sent, as far as it has room.
+    pub fn poll_transmit(&mut self, outbox: &mut Outbox) {
+        if self.wire.is_stalled(outbox) && self.phase == Phase::Connected {
+            self.time_out(Timer::Stall);
+        }
+        if self.sends_connack(outbox) && self.flow.transmit_source(outbox) {
+            self.wire.flush(outbox);
+            if self.phase == Phase::Connected {
+                self.flow.transmit_answers(outbox);
+                self.flow.transmit_messages(outbox);
+            }
+        }
+        self.arm_source();
+        let until = self.flow.now().saturating_add(self.config.session.limits.stall_timeout);
+        self.wire
+            .filled(outbox, (self.phase == Phase::Connected).then_some(until));
+    }
+
+    /// CONNACK goes before everything else, when the store has the session. [MQTT-3.2.0-1] Whether it has gone.
+    fn sends_connack(&mut self, outbox: &mut Outbox) -> bool {
+        match self.connack.take() {
+            Some((packet, ticket)) if self.flow.session.journal.is_stored(ticket) => {
+                outbox.buffer().extend_from_slice(&packet);
+                true
+            }
+            Some(waiting) => {
+                self.connack = Some(waiting);
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// The host has so long for the next part of a payload.
+    fn arm_source(&mut self) {
+        if !self.flow.wants_payload() {
+            self.wire.timers.clear(Timer::Source);
+        } else if self.wire.timers.get(Timer::Source).is_none() {
+            let until = self
+                .flow
+                .now()
+                .saturating_add(self.config.session.limits.source_timeout);
+            self.wire.timers.set(Timer::Source, until);
+        }
+    }
+
+    /// DISCONNECT, which only MQTT 5.0 takes from a server, and only after CONNACK.
+    pub(super) fn write_farewell(&mut self, farewell: Disconnect<Bytes>) {
+        if !self.version.has_properties() {
+            return;
+        }
+        if let Some((connack, _)) = self.connack.take() {
+            // The session is not stored yet, and the client does not learn of it.
+            drop(connack);
+            return;
+        }
+        // What makes it too large is left out, the reason stays. [MQTT-3.14.2-3]
+        let bare: Disconnect<Bytes> = Disconnect::new(farewell.reason);
+        let farewell = farewell.fit(self.version, self.flow.peer_packet_bytes());
+        let written = farewell.and_then(|farewell| farewell.encode_to(self.version, &mut self.wire.urgent));
+        if written.is_err() {
+            let _ = bare.encode_to(self.version, &mut self.wire.urgent);
+        }
+    }
+
+    /// An answer has been put into the queue.
+    pub(super) fn is_read(&self) -> Result<(), Violation> {
+        if self.wire.urgent.len() > size(self.config.session.limits.reply_bytes) {
+            return Err(Violation::RepliesNotRead);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+//! A session while nobody is connected to it.
+
+use alloc::collections::VecDeque;
+
+use bytes::Bytes;
+use mqtt_proto::ReasonCode;
+
+use super::{Manner, Records, RestoreReport, SessionState};
+use crate::fingerprint::Fingerprint;
+use crate::qos::Loss;
+use crate::store::{Batch, Key, Record};
+use crate::time::Instant;
+use crate::timers::{Timeout, Timers};
+use crate::{AcknowledgeError, DeliveryId, HandOver, Limits, Message, Op, Outcome, PublishError, Received, WhenFull};
+
+/// What a session tells while nobody is connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionEvent {
+    /// A message that had arrived.
+    Message(Received),
+    /// An operation ended.
+    Completed {
+        /// Which one.
+        op: Op,
+        /// The tag that the host gave it.
+        tag: u64,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The deadline of an operation has passed. It goes on.
+    Late {
+        /// Which one.
+        op: Op,
+        /// The tag that the host gave it.
+        tag: u64,
+    },
+}
+
+/// How a session is to behave, also while nobody is connected.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SessionConfig {
+    /// Who says that a received message was handed over.
+    pub hand_over: HandOver,
+    /// Whether the session is kept in a store: `poll_store` then has batches, and promises wait for them. Default no.
+    pub is_stored: bool,
+    /// What happens when the queue is full.
+    pub when_full: WhenFull,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            hand_over: HandOver::default(),
+            is_stored: false,
+            when_full: WhenFull::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl SessionConfig {
+    /// Sets [`hand_over`](Self::hand_over).
+    #[must_use]
+    pub const fn hand_over(mut self, hand_over: HandOver) -> Self {
+        self.hand_over = hand_over;
+        self
+    }
+
+    /// Sets [`is_stored`](Self::is_stored).
+    #[must_use]
+    pub const fn is_stored(mut self, is_stored: bool) -> Self {
+        self.is_stored = is_stored;
+        self
+    }
+
+    /// Sets [`when_full`](Self::when_full).
+    #[must_use]
+    pub const fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
+    /// Sets [`limits`](Self::limits).
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    pub(crate) const fn manner(&self) -> Manner {
+        Manner {
+            limits: self.limits,
+            hand_over: self.hand_over,
+            when_full: self.when_full,
+            // A client that has lost its session says so with Clean Start, and gets another session.
+            loss: Loss::RepeatAtLeastOnce,
+            drops_plain: false,
+            names_subscriptions: true,
+        }
+    }
+}
+
+/// The session of a client that is not connected: what is on its way in both directions.
+///
+/// A [`ServerConnection`](crate::ServerConnection) is given one with [`Accept`](crate::Accept) and gives it back when it has
+/// ended. In between messages can be queued, acknowledged and stored as on a connection. Batches have one order over all
+/// connections of the session.
+///
+/// Subscriptions are not part of it: the host, who routes messages, has them.
+///
+/// ```
+/// use mqtt_session::{Instant, Message, QoS, Session, SessionConfig};
+/// let mut session = Session::new(&SessionConfig::default(), Instant::ZERO);
+/// session.publish(Instant::ZERO, Message::new("t", "for later")?.qos(QoS::AtLeastOnce), 1).unwrap();
+/// assert_eq!(session.outgoing_len(), 1);
+/// # Ok::<(), mqtt_session::proto::TextError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub(crate) state: SessionState,
+    pub(crate) told: VecDeque<SessionEvent>,
+}
+
+impl Session {
+    /// A session of which nothing is known yet.
+    #[must_use]
+    pub fn new(config: &SessionConfig, now: Instant) -> Self {
+        Self {
+            state: SessionState::new(config.manner(), config.is_stored, now),
+            told: VecDeque::new(),
+        }
+    }
+
+    /// A session that goes on with what an earlier life has stored.
+    #[must_use]
+    pub fn restore(config: &SessionConfig, now: Instant) -> SessionRestore {
+        SessionRestore {
+            session: Self::new(&config.is_stored(true), now),
+            records: Records::default(),
+        }
+    }
+
+    /// Queues a message for the client. It ends in one `Completed` event with the tag.
+    ///
+    /// # Errors
+    /// If it can never be sent, or there is no room for it. Nothing has changed then.
+    pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
+        self.state.advance(now);
+        self.state.publish(message, None, tag, &mut self.told)
+    }
+
+    /// Queues a message whose payload is asked for when it is sent, in parts, by
+    /// [`PayloadWanted`](crate::ServerEvent::PayloadWanted).
+    ///
+    /// # Errors
+    /// If it can never be sent, or there is no room for it. Nothing has changed then.
+    pub fn publish_source(
+        &mut self,
+        now: Instant,
+        message: Message,
+        payload_bytes: u32,
+        tag: u64,
+    ) -> Result<Op, PublishError> {
+        self.state.advance(now);
+        self.state
+            .publish(message.without_payload(), Some(payload_bytes), tag, &mut self.told)
+    }
+
+    /// Ends a message that was never sent. Returns whether it could.
+    pub fn cancel(&mut self, now: Instant, op: Op) -> bool {
+        self.state.advance(now);
+        self.state.cancel(op, &mut self.told)
+    }
+
+    /// From `at` on a `Late` event says that the operation goes on. Returns whether there is such an operation.
+    pub fn set_deadline(&mut self, now: Instant, op: Op, at: Instant) -> bool {
+        self.state.advance(now);
+        self.state.set_deadline(op, at)
+    }
+
+    /// A received message has been handed over.
+    ///
+    /// # Errors
+    /// If there is no such delivery. Nothing has changed then.
+    pub fn acknowledge(&mut self, now: Instant, delivery: DeliveryId) -> Result<(), AcknowledgeError> {
+        self.refuse(now, delivery, mqtt_proto::PubAckReason::Success.into())
+    }
+
+    /// A received message is refused with this reason.
+    ///
+    /// # Errors
+    /// If there is no such delivery, it cannot be refused, or no acknowledgement can carry the reason. Nothing has changed
+    /// then.
+    pub fn refuse(&mut self, now: Instant, delivery: DeliveryId, reason: ReasonCode) -> Result<(), AcknowledgeError> {
+        self.state.advance(now);
+        self.state.acknowledge(delivery, reason)
+    }
+
+    /// A deadline may have passed: see [`poll_timeout`](Self::poll_timeout).
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.state.advance(now);
+        self.state.expire(&mut self.told);
+    }
+
+    /// The batches up to this one are stored.
+    pub fn handle_stored(&mut self, now: Instant, upto: u64) {
+        self.state.advance(now);
+        self.state.stored(upto, &mut self.told);
+    }
+
+    /// Takes what is to be stored together. Returns whether there is something.
+    pub fn poll_store(&mut self, batch: &mut Batch) -> bool {
+        self.state.journal.take(batch)
+    }
+
+    /// Takes the next event.
+    pub fn poll_event(&mut self) -> Option<SessionEvent> {
+        let mut event = self.told.pop_front()?;
+        if let SessionEvent::Message(received) = &mut event {
+            self.state.handed_over(&mut received.delivery);
+        }
+        Some(event)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timeout> {
+        let mut timers = Timers::new();
+        self.state.add_deadlines(&mut timers);
+        timers.next()
+    }
+
+    /// A number that is the same for states that go on in the same way: for searches through all states. It leaves out what
+    /// only counts, and is to be taken when all events have been polled and all batches taken.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut mark = Fingerprint::new(self.state.now, &self.state.journal);
+        self.state.fingerprint(&mut mark);
+        mark.count(self.told.len());
+        mark.finish()
+    }
+
+    /// How many messages to the client have not ended.
+    #[must_use]
+    pub fn outgoing_len(&self) -> usize {
+        self.state.outgoing.len()
+    }
+}
+
+/// Takes the records of an earlier life, in any order.
+#[derive(Debug)]
+pub struct SessionRestore {
+    session: Session,
+    records: Records,
+}
+
+impl SessionRestore {
+    /// Takes a record.
+    pub fn record(&mut self, record: Record) {
+        self.records.record(record);
+    }
+
+    /// Takes what the store has under a key, as it was encoded. What is damaged is reported.
+    pub fn encoded(&mut self, key: Key, bytes: &Bytes) {
+        self.records.encoded(key, bytes);
+    }
+
+    /// Something stands under this key that cannot be read.
+    pub fn damaged(&mut self, key: Key) {
+        self.records.damaged(key);
+    }
+
+    /// Ends restoring. If the report says that the session ended, the client is to be told that none is present.
+    #[must_use]
+    pub fn finish(mut self) -> (Session, RestoreReport) {
+        let report = self.records.restore(&mut self.session.state, &mut self.session.told);
+        (self.session, report)
+    }
+}

@@ -1,0 +1,350 @@
+//! The state of a session and what is done with it, whether or not there is a connection.
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use mqtt_proto::{PacketId, PropertyId, QoS, ReasonCode};
+
+use super::SessionEvent;
+use crate::fingerprint::Fingerprint;
+use crate::journal::{Journal, Ticket};
+use crate::message::{DeliveryId, HandOver, Message, Received};
+use crate::op::{Limit, Op, Outcome, PublishError};
+use crate::qos::{Exchange, Incoming, Loss, LossCursor, Outgoing, message_record};
+use crate::store::{InboxRecord, IncomingRecord, PayloadOf, Record, SessionRecord};
+use crate::time::Instant;
+use crate::timers::{Timer, Timers};
+use crate::{AcknowledgeError, Limits, WhenFull};
+
+/// How many delivery numbers one record sets aside.
+const DELIVERY_BLOCK: u64 = 1024;
+const MICROS: u128 = 1_000_000;
+
+/// How a session is to behave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    pub(crate) limits: Limits,
+    pub(crate) hand_over: HandOver,
+    pub(crate) when_full: WhenFull,
+    pub(crate) loss: Loss,
+    /// Received messages of QoS 0 beyond the bound for events are dropped.
+    pub(crate) drops_plain: bool,
+    /// Messages may carry subscription identifiers, as only those of a server do.
+    pub(crate) names_subscriptions: bool,
+}
+
+/// Everything that outlives a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionState {
+    pub(crate) manner: Manner,
+    pub(crate) journal: Journal,
+    pub(crate) generation: u32,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) incoming: Incoming,
+    /// Delivery numbers below this one are set aside, as soon as the store has that.
+    delivery_floor: u64,
+    floor_ticket: Ticket,
+    /// Messages that are told when the store has them.
+    inbox: VecDeque<(Ticket, Received)>,
+    pub(crate) now: Instant,
+}
+
+impl SessionState {
+    pub(crate) fn new(manner: Manner, is_stored: bool, now: Instant) -> Self {
+        Self {
+            manner,
+            journal: Journal::new(is_stored),
+            generation: 1,
+            outgoing: Outgoing::new(manner.limits.packet_ids),
+            incoming: Incoming::new(),
+            delivery_floor: 1,
+            floor_ticket: Ticket::NONE,
+            inbox: VecDeque::new(),
+            now,
+        }
+    }
+
+    pub(crate) fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    pub(crate) fn after(&self, seconds: u32) -> Instant {
+        self.now.saturating_add(Duration::from_secs(u64::from(seconds)))
+    }
+
+    pub(crate) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        mark.journal();
+        self.outgoing.fingerprint(mark);
+        self.incoming.fingerprint(mark);
+        mark.number(self.incoming.next_delivery() < self.delivery_floor);
+        mark.ticket(self.floor_ticket);
+        mark.count(self.inbox.len());
+        for (ticket, received) in &self.inbox {
+            mark.ticket(*ticket);
+            mark.bytes(received.message.topic.as_bytes());
+            mark.bytes(&received.message.payload);
+        }
+    }
+
+    /// What is left until then, rounded up, and never nothing. [MQTT-3.3.2-6]
+    pub(crate) fn seconds_until(&self, at: Instant) -> u32 {
+        let left = at.saturating_since(self.now).as_micros().div_ceil(MICROS);
+        u32::try_from(left).unwrap_or(u32::MAX).max(1)
+    }
+
+    pub(crate) const fn op(&self, key: u32, serial: u64) -> Op {
+        Op {
+            session: self.generation,
+            key,
+            serial,
+        }
+    }
+
+    // ---- messages on their way out
+
+    pub(crate) fn publish<E: From<SessionEvent>>(
+        &mut self,
+        message: Message,
+        source_bytes: Option<u32>,
+        tag: u64,
+        told: &mut VecDeque<E>,
+    ) -> Result<Op, PublishError> {
+        self.allow_properties(&message)?;
+        let size = message.size();
+        if size > self.manner.limits.queued_bytes {
+            return Err(PublishError::QueueFull(Limit::QueuedBytes));
+        }
+        while let Err(limit) = self.outgoing.room(size, &self.manner.limits) {
+            let when = self.manner.when_full;
+            let Some((key, exchange)) = self.outgoing.displace(when, &mut self.journal) else {
+                return Err(PublishError::QueueFull(limit));
+            };
+            self.tell_end(key, &exchange, Outcome::Dropped(limit), told);
+        }
+        let expires_at = message.expiry_seconds.map(|seconds| self.after(seconds));
+        let (key, serial) = self
+            .outgoing
+            .insert(message, source_bytes, tag, expires_at, &mut self.journal);
+        Ok(self.op(key, serial))
+    }
+
+    fn allow_properties(&self, message: &Message) -> Result<(), PublishError> {
+        let own = [PropertyId::TopicAlias, PropertyId::MessageExpiryInterval];
+        let of_servers = [PropertyId::SubscriptionIdentifier];
+        let forbidden = of_servers
+            .iter()
+            .filter(|_| !self.manner.names_subscriptions)
+            .chain(&own);
+        match forbidden.copied().find(|id| message.properties.has(*id)) {
+            Some(id) => Err(PublishError::PropertyNotAllowed(id)),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn cancel<E: From<SessionEvent>>(&mut self, op: Op, told: &mut VecDeque<E>) -> bool {
+        if op.session != self.generation {
+            return false;
+        }
+        match self.outgoing.cancel(op.key, op.serial, &mut self.journal) {
+            Some(exchange) => {
+                self.tell_end(op.key, &exchange, Outcome::Cancelled, told);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// From `at` on the operation is late. Whether there is such an operation.
+    pub(crate) fn set_deadline(&mut self, op: Op, at: Instant) -> bool {
+        op.session == self.generation && self.outgoing.set_deadline(op.key, op.serial, at)
+    }
+
+    pub(crate) fn tell_end<E: From<SessionEvent>>(
+        &self,
+        key: u32,
+        exchange: &Exchange,
+        outcome: Outcome,
+        told: &mut VecDeque<E>,
+    ) {
+        if exchange.has_op() {
+            self.tell_outcome(key, exchange.serial, exchange.tag, outcome, told);
+        }
+    }
+
+    pub(crate) fn tell_outcome<E: From<SessionEvent>>(
+        &self,
+        key: u32,
+        serial: u64,
+        tag: u64,
+        outcome: Outcome,
+        told: &mut VecDeque<E>,
+    ) {
+        let op = self.op(key, serial);
+        told.push_back(SessionEvent::Completed { op, tag, outcome }.into());
+    }
+
+    /// Ends messages that expired before they were sent, and tells which operations are late.
+    pub(crate) fn expire<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
+        while let Some((key, exchange)) = self.outgoing.expire(self.now, &mut self.journal) {
+            self.tell_end(key, &exchange, Outcome::Expired, told);
+        }
+        while let Some((key, serial, tag)) = self.outgoing.late(self.now) {
+            let op = self.op(key, serial);
+            told.push_back(SessionEvent::Late { op, tag }.into());
+        }
+    }
+
+    /// Adds when a message expires or an operation is late.
+    pub(crate) fn add_deadlines(&self, timers: &mut Timers) {
+        let (expiry, late) = (self.outgoing.next_expiry(), self.outgoing.next_deadline());
+        for (timer, at) in [(Timer::Expiry, expiry), (Timer::Late, late)] {
+            if let Some(at) = at {
+                timers.set(timer, at);
+            }
+        }
+    }
+
+    // ---- messages on their way in
+
+    pub(crate) fn acknowledge(&mut self, delivery: DeliveryId, reason: ReasonCode) -> Result<(), AcknowledgeError> {
+        self.incoming.acknowledge(delivery.0, reason.value(), &mut self.journal)
+    }
+
+    /// The event of this message, or of its end, has been polled.
+    #[inline]
+    pub(crate) fn handed_over(&mut self, delivery: &mut Option<DeliveryId>) {
+        if self.manner.hand_over != HandOver::Automatic {
+            return;
+        }
+        if let Some(delivery) = delivery.take() {
+            // A delivery whose connection has ended is not acknowledged any more.
+            let _ = self.incoming.acknowledge(delivery.0, 0, &mut self.journal);
+        }
+    }
+
+    /// A message has come in whole, under this number if it is to be acknowledged.
+    pub(crate) fn arrived<E: From<SessionEvent>>(
+        &mut self,
+        received: Received,
+        id: Option<PacketId>,
+        told: &mut VecDeque<E>,
+    ) {
+        match received.delivery {
+            Some(delivery) if self.manner.hand_over == HandOver::Inbox && self.journal.is_enabled() => {
+                self.store_inbox(received, delivery.0, id);
+            }
+            Some(_) if self.manner.hand_over == HandOver::Manual => {
+                // The host may keep the number: it is told when no restart can use it again.
+                self.reserve_deliveries();
+                if self.is_quiet() {
+                    told.push_back(SessionEvent::Message(received).into());
+                } else {
+                    self.inbox.push_back((self.floor_ticket, received));
+                }
+            }
+            _ => told.push_back(SessionEvent::Message(received).into()),
+        }
+    }
+
+    /// Whether no message waits for the store before it is told, nor would another one.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.inbox.is_empty() && self.journal.is_stored(self.floor_ticket)
+    }
+
+    /// How many messages wait for the store before they are told.
+    pub(crate) fn untold(&self) -> usize {
+        self.inbox.len()
+    }
+
+    /// The message is told when the store has it, and with it everything that its acknowledgement promises.
+    fn store_inbox(&mut self, received: Received, number: u64, id: Option<PacketId>) {
+        self.reserve_deliveries();
+        let message = &received.message;
+        let expires_at = message.expiry_seconds.map(|seconds| self.after(seconds));
+        let exactly_once = id.filter(|_| message.qos == QoS::ExactlyOnce);
+        if let Some(id) = exactly_once {
+            self.journal.put(|| Record::Incoming(IncomingRecord { id }));
+        }
+        let of = PayloadOf::Inbox(number);
+        let bytes = message.payload.clone();
+        self.journal.put(|| Record::Payload { of, bytes });
+        let ticket = self.journal.put(|| {
+            Record::Inbox(InboxRecord {
+                delivery: number,
+                id: exactly_once,
+                message: message_record(message, expires_at, None),
+            })
+        });
+        self.incoming.move_to_inbox(number, ticket);
+        self.inbox.push_back((ticket, received));
+    }
+
+    /// Numbers of deliveries are set aside in blocks, so that none is used again after a restart.
+    pub(crate) fn reserve_deliveries(&mut self) {
+        if self.incoming.next_delivery() < self.delivery_floor {
+            return;
+        }
+        self.delivery_floor = self.incoming.next_delivery().saturating_add(DELIVERY_BLOCK);
+        self.write_session();
+    }
+
+    /// Writes down that there is a session, and what its next life has to know.
+    pub(crate) fn write_session(&mut self) -> Ticket {
+        let record = SessionRecord {
+            generation: self.generation,
+            delivery_floor: self.delivery_floor,
+            saved_at: self.now,
+        };
+        self.floor_ticket = self.journal.put(|| Record::Session(record));
+        self.floor_ticket
+    }
+
+    // ---- the store
+
+    /// Batches up to this one are durable.
+    pub(crate) fn stored<E: From<SessionEvent>>(&mut self, upto: u64, told: &mut VecDeque<E>) {
+        self.journal.stored(upto);
+        while let Some((ticket, received)) = self.inbox.pop_front() {
+            if !self.journal.is_stored(ticket) {
+                self.inbox.push_front((ticket, received));
+                break;
+            }
+            told.push_back(SessionEvent::Message(received).into());
+        }
+    }
+
+    /// Messages that an earlier life left in the inbox are told again.
+    pub(crate) fn tell_again<E: From<SessionEvent>>(
+        &mut self,
+        message: Message,
+        delivery: u64,
+        told: &mut VecDeque<E>,
+    ) {
+        self.incoming.restore_inbox(delivery);
+        let received = Received {
+            message,
+            delivery: Some(DeliveryId(delivery)),
+            redelivered: true,
+        };
+        told.push_back(SessionEvent::Message(received).into());
+    }
+
+    pub(crate) fn restore(&mut self, record: &SessionRecord) {
+        self.generation = record.generation;
+        self.delivery_floor = record.delivery_floor;
+        self.incoming.skip_deliveries(record.delivery_floor);
+        self.advance(record.saved_at);
+    }
+
+    /// The peer has no session for us. [MQTT-3.2.2-5]
+    pub(crate) fn lose<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
+        let mut cursor = LossCursor::Start;
+        while let Some((key, exchange)) = self
+            .outgoing
+            .lose_next(self.manner.loss, &mut cursor, &mut self.journal)
+        {
+            self.tell_end(key, &exchange, Outcome::SessionLost, told);
+        }
+        self.incoming.lose(&mut self.journal);
+    }
+}
