@@ -3,8 +3,10 @@
 
 use mqtt_tests::ledger::{Layer, Trial, covers};
 
+use mqtt_session::proto::Role;
+
 use crate::watch::Law;
-use crate::workload::{Findings, client_findings};
+use crate::workload::Findings;
 
 /// Of how many packets a law has to speak before it shows anything.
 const WITNESSES: u64 = 20;
@@ -52,17 +54,60 @@ const CLIENT: &[(&str, Law)] = &[
     ("v311:MQTT-3.14.4-2", Law::NothingAfterDisconnect),
 ];
 
-/// One trial for each row.
+/// What a server sends.
+const SERVER: &[(&str, Law)] = &[
+    ("v5:MQTT-3.2.0-1", Law::ConnAckBeforeAll),
+    ("v311:MQTT-3.2.0-1", Law::FirstPacket),
+    ("v5:MQTT-3.2.0-2", Law::OneConnAck),
+    ("v5:MQTT-3.14.0-1", Law::NoDisconnectBeforeConnAck),
+    ("v5:MQTT-3.2.2-6", Law::RefusalWithoutSession),
+    ("v311:MQTT-3.2.2-4", Law::RefusalWithoutSession),
+    ("v5:MQTT-2.2.1-4", Law::UnusedId),
+    ("v311:MQTT-2.3.1-4", Law::UnusedId),
+    ("v5:MQTT-2.2.1-6", Law::SubAckRepeatsId),
+    ("v5:MQTT-3.8.4-2", Law::SubAckRepeatsId),
+    ("v311:MQTT-2.3.1-7", Law::UnsubAckRepeatsId),
+    ("v311:MQTT-3.8.4-2", Law::SubAckRepeatsId),
+    ("v5:MQTT-3.10.4-5", Law::UnsubAckRepeatsId),
+    ("v5:MQTT-3.1.2-24", Law::PacketSize),
+    ("v5:MQTT-3.1.2-26", Law::AliasWithinMaximum),
+    ("v5:MQTT-3.3.2-11", Law::AliasWithinMaximum),
+    ("v5:MQTT-3.1.2-27", Law::NoAliasWithoutMaximum),
+    ("v5:MQTT-3.1.2-29", Law::ProblemInformation),
+    ("v5:MQTT-3.3.4-9", Law::Quota),
+    ("v5:MQTT-4.12.0-5", Law::SameMethod),
+    ("v5:MQTT-4.12.0-6", Law::NoAuthWithoutMethod),
+    ("v5:MQTT-3.14.4-1", Law::NothingAfterDisconnect),
+    ("v5:MQTT-4.3.1-1", Law::PlainWithoutDup),
+    ("v311:MQTT-4.3.1-1", Law::PlainWithoutDup),
+    ("v5:MQTT-4.3.2-1", Law::UnusedIdAtLeastOnce),
+    ("v5:MQTT-4.3.3-1", Law::UnusedIdExactlyOnce),
+    ("v5:MQTT-4.3.2-2", Law::FirstAtLeastOnceWithoutDup),
+    ("v5:MQTT-4.3.3-2", Law::FirstExactlyOnceWithoutDup),
+    ("v5:MQTT-3.3.1-1", Law::RepeatWithDup),
+    ("v311:MQTT-3.3.1-1", Law::RepeatWithDup),
+    ("v5:MQTT-4.4.0-1", Law::RepeatIsTheSame),
+    ("v311:MQTT-4.4.0-1", Law::RepeatIsTheSame),
+    ("v5:MQTT-4.3.3-6", Law::NoPublishAfterPubRec),
+    ("v5:MQTT-4.4.0-2", Law::SettledIsOver),
+    ("v5:MQTT-2.2.1-5", Law::AnswersRepeatId),
+    ("v311:MQTT-2.3.1-6", Law::AnswersRepeatId),
+    ("v5:MQTT-4.9.0-2", Law::QuotaIsUsed),
+];
+
+/// One trial for each row and machine.
 pub(crate) fn trials() -> Vec<Trial> {
-    CLIENT
-        .iter()
-        .map(|(row, law)| {
-            Trial::new(Layer::Session, format!("sent::{row}::client::{law:?}"), move || {
-                holds(client_findings(), row, *law);
+    let tables = [(Role::Client, CLIENT), (Role::Server, SERVER)];
+    let trials = |(role, table): (Role, &'static [(&'static str, Law)])| {
+        table.iter().map(move |(row, law)| {
+            let by = if role == Role::Client { "client" } else { "server" };
+            Trial::new(Layer::Session, format!("sent::{row}::{by}::{law:?}"), move || {
+                holds(Findings::about(role), row, *law);
                 covers(row);
             })
         })
-        .collect()
+    };
+    tables.into_iter().flat_map(trials).collect()
 }
 
 fn holds(findings: &Findings, row: &str, law: Law) {

@@ -15,10 +15,17 @@ mod client_quota;
 mod client_receiving;
 mod client_sending;
 mod laws;
+mod peer;
 mod refusal;
 mod rig;
 #[path = "../trials/mod.rs"]
 mod run;
+mod server_authentication;
+mod server_connecting;
+mod server_rig;
+mod server_serving;
+mod server_workload;
+mod violations;
 mod watch;
 mod wire;
 mod workload;
@@ -42,6 +49,10 @@ fn trials() -> Vec<Trial> {
         client_authentication::trials(),
         client_closing::trials(),
         refusal::trials(),
+        violations::trials(),
+        server_connecting::trials(),
+        server_serving::trials(),
+        server_authentication::trials(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -40,6 +40,31 @@ pub(crate) fn frames(mut bytes: &[u8]) -> Vec<Vec<u8>> {
     frames
 }
 
+/// Frames in hex.
+pub(crate) fn texts(frames: &[Vec<u8>]) -> Vec<String> {
+    frames.iter().map(|frame| hex::text(frame)).collect()
+}
+
+/// Takes all frames that a machine sends.
+pub(crate) fn drain(outbox: &mut Outbox, watch: &mut Watch, mut poll: impl FnMut(&mut Outbox)) -> Vec<Vec<u8>> {
+    let mut bytes = Vec::new();
+    loop {
+        poll(outbox);
+        if outbox.is_empty() {
+            break;
+        }
+        let len = outbox.remaining();
+        bytes.extend_from_slice(&outbox.copy_to_bytes(len));
+    }
+    let sent = frames(&bytes);
+    let whole: usize = sent.iter().map(Vec::len).sum();
+    assert_eq!(whole, bytes.len(), "whole packets are sent");
+    for frame in &sent {
+        watch.sent(frame);
+    }
+    sent
+}
+
 #[derive(Debug)]
 pub(crate) struct Rig {
     pub(crate) client: Client,
@@ -142,30 +167,15 @@ impl Rig {
 
     /// Takes all frames that the client sends.
     pub(crate) fn sent(&mut self) -> Vec<Vec<u8>> {
-        let mut bytes = Vec::new();
-        loop {
-            self.client.poll_transmit(&mut self.outbox);
-            if self.outbox.is_empty() {
-                break;
-            }
-            let len = self.outbox.remaining();
-            bytes.extend_from_slice(&self.outbox.copy_to_bytes(len));
-        }
-        let sent = frames(&bytes);
-        let whole: usize = sent.iter().map(Vec::len).sum();
-        assert_eq!(whole, bytes.len(), "whole packets are sent");
-        for frame in &sent {
-            self.watch.sent(frame);
-        }
-        sent
+        let client = &mut self.client;
+        drain(&mut self.outbox, &mut self.watch, |outbox| client.poll_transmit(outbox))
     }
 
     /// Takes all frames that the client sends: they are these.
     #[track_caller]
     pub(crate) fn sends(&mut self, expected: &[Vec<u8>]) {
-        let text = |frames: &[Vec<u8>]| frames.iter().map(|frame| hex::text(frame)).collect::<Vec<_>>();
         let sent = self.sent();
-        assert_eq!(text(&sent), text(expected), "{}", self.wire.0);
+        assert_eq!(texts(&sent), texts(expected), "{}", self.wire.0);
     }
 
     /// Takes all frames and sees that there are none.

@@ -94,6 +94,17 @@ impl Wire {
         section
     }
 
+    /// CONNECT without will and credentials; with properties in hex.
+    pub(crate) fn connect(self, clean: bool, keep_alive: u16, id: &str, properties: &str) -> Vec<u8> {
+        let name = if self.0 == Version::V3_1 { "MQIsdp" } else { "MQTT" };
+        let mut body = prefixed(name.as_bytes());
+        body.extend([self.0.level(), u8::from(clean) << 1]);
+        body.extend(keep_alive.to_be_bytes());
+        body.extend(self.section(&hex::bytes(properties)));
+        body.extend(prefixed(id.as_bytes()));
+        frame(0x10, &body)
+    }
+
     /// CONNACK with Session Present, code and properties in hex.
     pub(crate) fn connack(self, present: bool, code: u8, properties: &str) -> Vec<u8> {
         let mut body = vec![u8::from(present), code];

@@ -1,19 +1,22 @@
-//! Random exchanges of a client with a server that keeps to the protocol: what the laws about sent packets look at.
+//! Random exchanges of a client under test with a server that keeps to the protocol: what the laws about sent packets look
+//! at.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use mqtt_session::proto::{Text, Version};
-use mqtt_session::{Authentication, ClientConfig, DeliveryId, Event, HandOver, Limits};
-use mqtt_tests::generate::split_mix;
+use mqtt_session::proto::{Role, Text, TopicName, Version};
+use mqtt_session::{Authentication, DeliveryId, Event, HandOver, Limits, Timer};
 
-use crate::rig::{Rig, config};
-use crate::watch::{Flight, Law, Watch};
-use crate::wire::{self, auth, coded, puback, pubcomp, pubrec, pubrel};
+use crate::peer::{Machine, Peer};
+use crate::rig::{Rig, config, message};
+use crate::server_workload;
+use crate::watch::{Law, Watch};
+use crate::wire::{Wire, auth};
 
 const SEEDS: u64 = 120;
 const STEPS: usize = 250;
-const METHOD: &str = "SCRAM";
+/// The authentication method of both ends.
+pub(crate) const METHOD: &str = "SCRAM";
 
 /// How often each law had something to speak of, and where it was broken; in MQTT 5.0 and in MQTT 3.
 #[derive(Debug, Default)]
@@ -22,14 +25,13 @@ pub(crate) struct Findings {
     pub(crate) breaks: Vec<(Law, String)>,
 }
 
-/// What the client sent in all exchanges; they run once.
-pub(crate) fn client_findings() -> &'static Findings {
-    static FINDINGS: OnceLock<Findings> = OnceLock::new();
-    FINDINGS.get_or_init(|| {
-        let mut findings = Findings::default();
+impl Findings {
+    /// Of all seeds, over all versions.
+    fn of(run: impl Fn(u64, Version) -> Watch) -> Self {
+        let mut findings = Self::default();
         for seed in 0..SEEDS {
             let version = Version::ALL[usize::try_from(seed).unwrap_or_default() % 3];
-            let watch = Exchange::new(seed, version).run();
+            let watch = run(seed, version);
             for (law, count) in watch.witnesses {
                 *findings.witnesses.entry((law, version == Version::V5)).or_default() += count;
             }
@@ -39,29 +41,41 @@ pub(crate) fn client_findings() -> &'static Findings {
                 .extend(breaks.map(|(law, frame)| (law, format!("seed {seed}: {frame}"))));
         }
         findings
-    })
+    }
+
+    /// What a machine in this role sent in all exchanges; they run once.
+    pub(crate) fn about(role: Role) -> &'static Self {
+        static CLIENT: OnceLock<Findings> = OnceLock::new();
+        static SERVER: OnceLock<Findings> = OnceLock::new();
+        match role {
+            Role::Client => CLIENT.get_or_init(|| Self::of(|seed, version| Exchange::new(seed, version).run())),
+            Role::Server => SERVER.get_or_init(|| Self::of(server_workload::run)),
+        }
+    }
 }
 
-/// Where a message of the server stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Given {
-    AwaitsPubAck,
-    AwaitsPubRec,
-    Received,
-    Released,
+impl Machine for Rig {
+    fn feed(&mut self, bytes: &[u8]) -> usize {
+        Self::feed(self, bytes)
+    }
+
+    fn sent(&mut self) -> Vec<Vec<u8>> {
+        Self::sent(self)
+    }
+
+    fn watch(&self) -> &Watch {
+        &self.watch
+    }
 }
 
 struct Exchange {
     rig: Rig,
-    random: u64,
+    peer: Peer,
     version: Version,
     has_method: bool,
     /// The server takes 40 bytes. The same on each connection, so that what was sent can be sent again.
     has_small_packets: bool,
-    /// Messages of the server, by identifier, with their payload.
-    given: BTreeMap<u16, (Given, String)>,
     deliveries: Vec<DeliveryId>,
-    messages: u64,
 }
 
 impl Exchange {
@@ -77,7 +91,7 @@ impl Exchange {
         } else {
             HandOver::Automatic
         };
-        let config: ClientConfig = config()
+        let config = config()
             .version(version)
             .limits(limits)
             .hand_over(hand_over)
@@ -87,13 +101,11 @@ impl Exchange {
         rig.watch.payloads_are_unique = true;
         Self {
             rig,
-            random: seed,
+            peer: Peer::new(seed, Wire(version)),
             version,
             has_method,
             has_small_packets: seed % 7 < 3,
-            given: BTreeMap::new(),
             deliveries: Vec::new(),
-            messages: 0,
         }
     }
 
@@ -104,48 +116,37 @@ impl Exchange {
                 self.reconnect();
             }
             self.step();
-            self.pull();
+            self.peer.pull(&mut self.rig);
         }
         self.rig.client.abort(self.rig.now);
-        self.pull();
+        self.peer.pull(&mut self.rig);
         self.rig.cut();
         // The findings are judged together, and not when the rig goes.
-        std::mem::replace(
-            &mut self.rig.watch,
-            Watch::new(mqtt_session::proto::Role::Client, self.version),
-        )
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        split_mix(&mut self.random) % bound
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
+        std::mem::replace(&mut self.rig.watch, Watch::new(Role::Client, self.version))
     }
 
     fn step(&mut self) {
-        match self.below(20) {
+        match self.peer.below(20) {
             0..=4 => self.publish(),
             5 => drop(self.rig.subscribe("t/+", 0)),
             6 => drop(self.rig.unsubscribe("t/+", 0)),
-            7..=10 => self.answer(),
-            11..=13 => self.give(),
-            14 => self.give_again(),
-            15 => self.release(),
+            7..=10 => self.peer.answer(&mut self.rig),
+            11..=13 => self.peer.give(&mut self.rig),
+            14 => self.peer.give_again(&mut self.rig),
+            15 => self.peer.release(&mut self.rig),
             16 => {
-                if self.chance(60) {
+                if self.peer.chance(60) {
                     self.reconnect();
                 }
             }
             17 => {
-                let seconds = self.below(70);
+                let seconds = self.peer.below(70);
                 self.rig.advance(seconds);
             }
             18 => self.reauthenticate(),
             _ => self.acknowledge(),
         }
-        if self.chance(70) {
+        if self.peer.chance(70) {
             self.rig.commit();
         }
     }
@@ -153,19 +154,13 @@ impl Exchange {
     // ---- the host
 
     fn publish(&mut self) {
-        self.messages += 1;
-        let qos = u8::try_from(self.below(3)).unwrap_or_default();
-        let long = if self.chance(10) {
-            "long".repeat(12)
-        } else {
-            String::new()
-        };
-        let payload = format!("m{}{long}", self.messages);
-        let topic = format!("topic/{}", self.below(5));
-        let mut message = crate::rig::message(qos, &payload).retain(self.chance(20));
-        message.topic = mqtt_session::proto::TopicName::from_bytes(topic.into()).expect("a topic");
+        let qos = u8::try_from(self.peer.below(3)).unwrap_or_default();
+        let payload = self.peer.payload();
+        let topic = format!("topic/{}", self.peer.below(5));
+        let mut message = message(qos, &payload).retain(self.peer.chance(20));
+        message.topic = TopicName::from_bytes(topic.into()).expect("a topic");
         // What the server does not take is refused here.
-        let _ = self.rig.client.publish(self.rig.now, message, self.messages);
+        let _ = self.rig.client.publish(self.rig.now, message, 0);
     }
 
     fn hear(&mut self) {
@@ -182,9 +177,10 @@ impl Exchange {
 
     fn acknowledge(&mut self) {
         self.hear();
-        while !self.deliveries.is_empty() && self.chance(80) {
-            let at = usize::try_from(self.below(self.deliveries.len() as u64)).unwrap_or_default();
-            let delivery = self.deliveries.swap_remove(at);
+        while self.peer.chance(80) {
+            let Some(delivery) = self.peer.pick(&mut self.deliveries) else {
+                break;
+            };
             // Its connection may have ended.
             let _ = self.rig.client.acknowledge(self.rig.now, delivery);
         }
@@ -192,10 +188,10 @@ impl Exchange {
 
     fn reauthenticate(&mut self) {
         if self.rig.client.reauthenticate(self.rig.now, Some(b"again")).is_ok() {
-            self.pull();
+            self.peer.pull(&mut self.rig);
             self.rig.feed(&auth(0x18, METHOD, b"more"));
             self.hear();
-            self.pull();
+            self.peer.pull(&mut self.rig);
             self.rig.feed(&auth(0x00, METHOD, b"fine"));
         }
     }
@@ -209,23 +205,23 @@ impl Exchange {
             self.hear();
             self.rig.sent();
         }
-        let present = self.chance(75);
-        let present = present && !self.rig.watch.link_is_clean();
-        if !(present || self.version == Version::V3_1 && !self.rig.watch.link_is_clean()) {
-            self.given.clear();
+        let is_clean = self.rig.watch.link_is_clean();
+        let present = self.peer.chance(75) && !is_clean;
+        if !present && (is_clean || self.version != Version::V3_1) {
+            self.peer.forget();
         }
         let properties = self.properties();
         self.rig.accept(present, &properties);
-        self.repeat();
+        self.peer.repeat(&mut self.rig);
         self.hear();
-        self.pull();
+        self.peer.pull(&mut self.rig);
     }
 
     fn reconnect(&mut self) {
         self.rig.cut();
         self.hear();
         while self.rig.client.poll_timeout().is_some() {
-            if self.rig.fire_next() == mqtt_session::Timer::Reconnect {
+            if self.rig.fire_next() == Timer::Reconnect {
                 break;
             }
         }
@@ -241,123 +237,19 @@ impl Exchange {
         if self.has_method {
             properties += "15 0005 534352414D";
         }
-        if self.chance(70) {
-            properties += &format!("21 {:04X}", 1 + self.below(4));
+        if self.peer.chance(70) {
+            properties += &format!("21 {:04X}", 1 + self.peer.below(4));
         }
         if self.has_small_packets {
             properties += "27 00000028";
         }
-        properties += &format!("22 {:04X}", self.below(4));
-        if self.chance(25) {
-            properties += &format!("24 {:02X}", self.below(2));
+        properties += &format!("22 {:04X}", self.peer.below(4));
+        if self.peer.chance(25) {
+            properties += &format!("24 {:02X}", self.peer.below(2));
         }
-        if self.chance(30) {
+        if self.peer.chance(30) {
             properties += "25 00";
         }
         properties
-    }
-
-    /// Answers something that the client has under way.
-    fn answer(&mut self) {
-        let link = &self.rig.watch.link;
-        let may_be_answered = |id: &u16, flight: &Flight| match flight {
-            Flight::Publish { .. } => link.sent_here.contains(id),
-            Flight::Released { .. } => !link.pubrels.contains(id),
-            _ => true,
-        };
-        let flights = self.rig.watch.session.flights.iter();
-        let open: Vec<(u16, Flight)> = flights
-            .filter(|(id, flight)| may_be_answered(id, flight))
-            .map(|(id, flight)| (*id, flight.clone()))
-            .collect();
-        if open.is_empty() {
-            return;
-        }
-        let at = usize::try_from(self.below(open.len() as u64)).unwrap_or_default();
-        let (id, flight) = open[at].clone();
-        let refuses = self.version == Version::V5 && self.chance(15);
-        let answer = match flight {
-            Flight::Publish { qos: 1, .. } if refuses => coded(puback(id), 0x87),
-            Flight::Publish { qos: 1, .. } => puback(id),
-            Flight::Publish { .. } if refuses => coded(pubrec(id), 0x97),
-            Flight::Publish { .. } => pubrec(id),
-            Flight::Released { .. } => pubcomp(id),
-            Flight::Subscribe => self.rig.wire.suback(id, &[1]),
-            Flight::Unsubscribe => self.rig.wire.unsuback(id, &[0]),
-        };
-        self.rig.feed(&answer);
-    }
-
-    /// A message of the server.
-    fn give(&mut self) {
-        self.messages += 1;
-        let payload = format!("s{}", self.messages);
-        let qos = u8::try_from(self.below(3)).unwrap_or_default();
-        let Some(id) = (1..=6).find(|id| !self.given.contains_key(id)) else {
-            return;
-        };
-        match qos {
-            1 => drop(self.given.insert(id, (Given::AwaitsPubAck, payload.clone()))),
-            2 => drop(self.given.insert(id, (Given::AwaitsPubRec, payload.clone()))),
-            _ => {}
-        }
-        let frame = self.rig.wire.publish(qos, id).payload(payload).bytes();
-        self.rig.feed(&frame);
-    }
-
-    /// A message of QoS 2 a second time.
-    fn give_again(&mut self) {
-        let waits = |(id, (state, payload)): (&u16, &(Given, String))| {
-            (*state == Given::AwaitsPubRec).then(|| (*id, payload.clone()))
-        };
-        let waiting = self.given.iter().find_map(waits);
-        if let Some((id, payload)) = waiting {
-            let frame = self.rig.wire.publish(2, id).dup().payload(payload).bytes();
-            self.rig.feed(&frame);
-        }
-    }
-
-    fn release(&mut self) {
-        let received = |(id, (state, _)): (&u16, &(Given, String))| (*state == Given::Received).then_some(*id);
-        if let Some(id) = self.given.iter().find_map(received) {
-            self.set(id, Given::Released);
-            self.rig.feed(&pubrel(id));
-        }
-    }
-
-    fn set(&mut self, id: u16, state: Given) {
-        if let Some((given, _)) = self.given.get_mut(&id) {
-            *given = state;
-        }
-    }
-
-    /// On the next connection the server sends again what is open.
-    fn repeat(&mut self) {
-        for (id, (state, payload)) in self.given.clone() {
-            let wire = self.rig.wire;
-            let frame = match state {
-                Given::AwaitsPubAck => wire.publish(1, id).dup().payload(payload).bytes(),
-                Given::AwaitsPubRec => wire.publish(2, id).dup().payload(payload).bytes(),
-                Given::Received | Given::Released => {
-                    self.set(id, Given::Released);
-                    pubrel(id)
-                }
-            };
-            self.rig.feed(&frame);
-        }
-    }
-
-    /// Takes what the client sends, and notes what it answers.
-    fn pull(&mut self) {
-        for frame in self.rig.sent() {
-            let id = frame.get(2..4).map_or(0, |id| u16::from_be_bytes([id[0], id[1]]));
-            let state = self.given.get(&id).map(|(state, _)| *state);
-            match (frame[0], state) {
-                (0x40, Some(Given::AwaitsPubAck)) | (0x70, Some(Given::Released)) => drop(self.given.remove(&id)),
-                (0x50, Some(Given::AwaitsPubRec)) => self.set(id, Given::Received),
-                (0xC0, _) => drop(self.rig.feed(wire::PINGRESP)),
-                _ => {}
-            }
-        }
     }
 }

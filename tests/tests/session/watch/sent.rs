@@ -1,6 +1,6 @@
 //! What the machine sends, judged frame by frame.
 
-use mqtt_session::proto::Role;
+use mqtt_session::proto::{Role, Version};
 use mqtt_tests::outline::Outline;
 
 use super::received::{code, id, method, payload};
@@ -83,7 +83,8 @@ impl Watch {
         self.link.connacks += 1;
         let present = outline.numbers("Connect Acknowledge Flags").any(|flags| flags & 1 != 0);
         if code(outline) == 0 {
-            self.established(present);
+            // MQTT 3.1 cannot say that the session is there.
+            self.established(present || self.version == Version::V3_1 && !self.link.clean);
         } else {
             self.judge(Law::RefusalWithoutSession, !present, frame);
         }
