@@ -175,6 +175,7 @@ fn lost_session_is_dropped() {
         nothing_is_resumed(&mut rig);
     }
     covers("v5:MQTT-3.2.2-5");
+    covers("RG-05");
 }
 
 /// Neither time nor the interval of the session takes anything away while the connection is open.

@@ -229,6 +229,7 @@ fn identifiers_are_free_after_the_last_answer() {
         assert_eq!(tags, [1, 2, 3, 4, 5, 6]);
     }
     covers("u5:U5-2.2.1-b");
+    covers("BI-080");
     covers("v311:MQTT-2.3.1-3");
 }
 

@@ -7,6 +7,8 @@
 //! a second CONNACK shows nothing about servers: the row about it, which binds the server, is covered by what a server
 //! under test sends.
 
+mod bad_inputs_client;
+mod bad_inputs_server;
 mod client_authentication;
 mod client_closing;
 mod client_connecting;
@@ -17,6 +19,7 @@ mod client_sending;
 mod laws;
 mod peer;
 mod refusal;
+mod regressions;
 mod rig;
 #[path = "../trials/mod.rs"]
 mod run;
@@ -50,6 +53,9 @@ fn trials() -> Vec<Trial> {
         client_closing::trials(),
         refusal::trials(),
         violations::trials(),
+        bad_inputs_client::trials(),
+        bad_inputs_server::trials(),
+        regressions::trials(),
         server_connecting::trials(),
         server_serving::trials(),
         server_authentication::trials(),

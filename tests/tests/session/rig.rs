@@ -178,6 +178,13 @@ impl Rig {
         assert_eq!(texts(&sent), texts(expected), "{}", self.wire.0);
     }
 
+    /// Takes all frames that the client sends, past the onlooker, who has not seen all that went before.
+    pub(crate) fn client_sends(&mut self) -> Vec<Vec<u8>> {
+        let client = &mut self.client;
+        let mut unseen = Watch::new(Role::Client, self.wire.0);
+        drain(&mut self.outbox, &mut unseen, |outbox| client.poll_transmit(outbox))
+    }
+
     /// Takes all frames and sees that there are none.
     #[track_caller]
     pub(crate) fn sends_nothing(&mut self) {

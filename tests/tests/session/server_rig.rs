@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use mqtt_session::proto::{AckProperties, Role, SubAckReason, UnsubAckReason, Version};
 use mqtt_session::{
     Accept, Batch, Change, Closed, Instant, Key, Op, Outbox, Record, ServerConfig, ServerConnection, ServerEvent,
-    Session, Timer,
+    Session,
 };
 
 use crate::rig::{drain, frames, message, texts};
@@ -122,14 +122,6 @@ impl ServerRig {
     pub(crate) fn advance(&mut self, time: Duration) {
         self.now = self.now + time;
         self.server.handle_timeout(self.now);
-    }
-
-    /// Waits for the next deadline.
-    pub(crate) fn fire_next(&mut self) -> Timer {
-        let next = self.server.poll_timeout().expect("a deadline");
-        self.now = self.now.max(next.at);
-        self.server.handle_timeout(self.now);
-        next.timer
     }
 
     // ---- outputs
