@@ -46,7 +46,7 @@ const CLIENT: &[(&str, Law)] = &[
     ("BI-047", Law::AliasWasDefined),
     ("v5:MQTT-3.2.2-18", Law::NoAliasWithoutMaximum),
     ("v5:MQTT-3.3.4-7", Law::Quota),
-    ("v5:MQTT-4.9.0-2", Law::QuotaIsUsed),
+    ("v5:MQTT-4.9.0-2", Law::Quota),
     ("v5:MQTT-3.1.2-30", Law::OnlyAuthBeforeConnAck),
     ("v5:MQTT-4.12.0-5", Law::SameMethod),
     ("v5:MQTT-4.12.0-7", Law::NoAuthWithoutMethod),
@@ -92,7 +92,7 @@ const SERVER: &[(&str, Law)] = &[
     ("v5:MQTT-4.4.0-2", Law::SettledIsOver),
     ("v5:MQTT-2.2.1-5", Law::AnswersRepeatId),
     ("v311:MQTT-2.3.1-6", Law::AnswersRepeatId),
-    ("v5:MQTT-4.9.0-2", Law::QuotaIsUsed),
+    ("v5:MQTT-4.9.0-2", Law::Quota),
 ];
 
 /// One trial for each row and machine.

@@ -256,7 +256,7 @@ pub(crate) fn statement(closed: Option<&Closed>, version: Version) -> Option<Str
 pub(crate) fn qualified(id: &str, version: Version) -> String {
     match version {
         _ if id.starts_with("U5-") => format!("u5:{id}"),
-        Version::V5 => format!("v5:{id}"),
+        V5 => format!("v5:{id}"),
         _ => format!("v311:{id}"),
     }
 }

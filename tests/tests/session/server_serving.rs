@@ -180,7 +180,7 @@ fn no_packet_is_too_large() {
     }
     let mut farewell = Disconnect::new(DisconnectReason::ServerBusy);
     farewell.properties = mqtt_session::proto::DisconnectProperties::builder()
-        .reason_string(&"x".repeat(50))
+        .reason_string("x".repeat(50))
         .build()
         .expect("short");
     rig.server.disconnect(rig.now, farewell);

@@ -79,8 +79,6 @@ pub(crate) enum Law {
     AliasWasDefined,
     /// There are no more unacknowledged messages than the Receive Maximum of the peer.
     Quota,
-    /// The last message that the quota allows was sent.
-    QuotaIsUsed,
     /// No message is above the Maximum QoS of the peer.
     MaximumQoS,
     /// A server without retained messages gets none.

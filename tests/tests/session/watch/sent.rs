@@ -123,7 +123,7 @@ impl Watch {
             Some(Flight::Released { .. }) => self.judge(Law::NoPublishAfterPubRec, false, frame),
             Some(before @ Flight::Publish { .. }) if dup || carries(&before, &topic, &payload) => {
                 self.judge(Law::RepeatWithDup, dup, frame);
-                self.repeated(id, before, (qos, topic, payload), frame);
+                self.repeated(id, before, &(qos, topic, payload), frame);
             }
             before => {
                 self.judge_new_id(id, before.is_none(), frame);
@@ -149,13 +149,10 @@ impl Watch {
         self.link.outstanding.insert(id);
         let (used, quota) = (self.link.outstanding.len(), self.link.receive_maximum);
         self.judge(Law::Quota, used <= quota, frame);
-        if used == quota {
-            self.judge(Law::QuotaIsUsed, true, frame);
-        }
     }
 
     /// A PUBLISH that was sent on an earlier connection.
-    fn repeated(&mut self, id: u16, before: Flight, again: (u8, Vec<u8>, Vec<u8>), frame: &[u8]) {
+    fn repeated(&mut self, id: u16, before: Flight, again: &(u8, Vec<u8>, Vec<u8>), frame: &[u8]) {
         let Flight::Publish {
             qos,
             order,
@@ -165,7 +162,7 @@ impl Watch {
         else {
             return;
         };
-        let is_same = (qos, topic, payload) == again && !self.link.sent_here.contains(&id);
+        let is_same = (qos, topic, payload) == *again && !self.link.sent_here.contains(&id);
         self.judge(Law::RepeatIsTheSame, is_same, frame);
         self.judge(Law::NoPublishAfterPubRec, true, frame);
         self.judge(Law::RepeatsInOrder, order > self.link.last_repeat, frame);
