@@ -38,7 +38,7 @@ pub enum SessionEvent {
 }
 
 /// How a session is to behave, also while nobody is connected.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SessionConfig {
     /// Who says that a received message was handed over.
@@ -49,17 +49,6 @@ pub struct SessionConfig {
     pub when_full: WhenFull,
     /// The bounds.
     pub limits: Limits,
-}
-
-impl Default for SessionConfig {
-    fn default() -> Self {
-        Self {
-            hand_over: HandOver::default(),
-            is_stored: false,
-            when_full: WhenFull::default(),
-            limits: Limits::default(),
-        }
-    }
 }
 
 impl SessionConfig {

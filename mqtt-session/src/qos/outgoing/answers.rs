@@ -8,6 +8,10 @@ use crate::store::{Key, PayloadOf};
 
 /// What an acknowledgement met.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, and a box would be an allocation for each message"
+)]
 pub(crate) enum Answered {
     /// The exchange ended.
     Done(u32, Exchange),
