@@ -266,12 +266,14 @@ impl<'p> Iterator for PropertyIter<'p> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
+        // Told here, most packets never get to the call.
+        while !self.rest.is_empty() {
             let property = take(&mut self.rest)?;
             if self.shown & property.id().bit() != 0 {
                 return Some(property);
             }
         }
+        None
     }
 }
 
