@@ -196,12 +196,6 @@ fn is_plain_topic(bytes: &[u8]) -> bool {
     is_below(worst, PRINTABLE)
 }
 
-/// Whether all bytes of a block are below this one.
-#[inline(always)]
-fn is_below(block: Block, limit: u8) -> bool {
-    block.into_iter().fold(true, |below, byte| below & (byte < limit))
-}
-
 /// The highest bytes of all blocks, each at its place, where a wildcard counts as the highest of all.
 #[inline(always)]
 fn with_worst(worst: Block, block: &Block) -> Block {
@@ -211,29 +205,24 @@ fn with_worst(worst: Block, block: &Block) -> Block {
     })
 }
 
-/// The same, for wildcards anywhere: looks at every byte together with the one before it. The filter behaves as if a slash
-/// stood before and behind it.
+/// The same as [`is_plain_filter`], for wildcards anywhere: looks at every byte together with the one behind it. The filter
+/// behaves as if a slash stood before and behind it.
 #[inline(never)]
 fn are_wildcards_in_place(bytes: &[u8]) -> bool {
     let (Some((last, before)), Some((_, after))) = (bytes.split_last(), bytes.split_first()) else {
         return false;
     };
     let (Some(end_before), Some(end_after)) = (before.last_chunk(), after.last_chunk()) else {
-        return is_plain_short_filter(bytes, before, after);
+        return is_plain_short_filter(bytes);
     };
     let mut worst = with_worst_pair([0; 16], end_before, end_after);
-    let (mut rest_before, mut rest_after) = (before, after);
-    while let (Some((before, tail_before)), Some((after, tail_after))) =
-        (rest_before.split_first_chunk(), rest_after.split_first_chunk())
-    {
-        if tail_before.is_empty() {
-            break;
+    for (before, after) in before.chunks_exact(16).zip(after.chunks_exact(16)) {
+        if let (Some(before), Some(after)) = (before.first_chunk(), after.first_chunk()) {
+            worst = with_worst_pair(worst, before, after);
         }
-        worst = with_worst_pair(worst, before, after);
-        (rest_before, rest_after) = (tail_before, tail_after);
     }
-    // The last byte stands behind another and before none.
-    above_space(*last) < PRINTABLE && is_below(worst, PRINTABLE)
+    let [.., before_last] = end_before;
+    is_last_in_place(*before_last, *last) && is_below(worst, PRINTABLE)
 }
 
 /// The highest bytes of all blocks, each at its place, where one that may not stand before the byte behind it counts as the
@@ -251,19 +240,39 @@ fn with_worst_pair(worst: Block, before: &Block, after: &Block) -> Block {
     each(highest, misplaced, u8::max)
 }
 
+/// Whether all bytes of a block are below this one.
 #[inline(always)]
-fn is_plain_short_filter(bytes: &[u8], before: &[u8], after: &[u8]) -> bool {
-    let in_place = |(before, after): (&u8, &u8)| !misplaced(*before, *after);
-    let found = scan_short::<true>(bytes);
-    !found.unusual() && (!found.wildcard() || before.iter().zip(after).all(in_place))
+fn is_below(block: Block, limit: u8) -> bool {
+    block.into_iter().fold(true, |below, byte| below & (byte < limit))
 }
 
-/// Whether a byte may not follow another for the sake of a wildcard.
+/// The same for a filter that is shorter than a pair of blocks.
+fn is_plain_short_filter(bytes: &[u8]) -> bool {
+    let found = scan_short::<true>(bytes);
+    if found == Found(0) {
+        return !bytes.is_empty();
+    }
+    let (before, after) = (bytes.iter(), bytes.iter().skip(1));
+    let last_in_place = match bytes {
+        [.., before_last, last] => is_last_in_place(*before_last, *last),
+        _ => true,
+    };
+    !found.unusual() && last_in_place && !before.zip(after).any(|(before, after)| misplaced(*before, *after))
+}
+
+/// Whether a byte that is not the last is a `#`, or one of it and the byte behind it a `+` and the other no slash.
 #[inline(always)]
 const fn misplaced(before: u8, after: u8) -> bool {
-    let (slash_before, slash_after) = (before == b'/', after == b'/');
-    let wildcard_after = from_wildcard(after) == 0;
-    (wildcard_after & !slash_before) | ((before == b'+') & !slash_after) | (before == b'#')
+    let single_level = (before == b'+') | (after == b'+');
+    // So a `+` and a slash differ, and a `+` and no other byte.
+    let apart = before ^ after != b'+' ^ b'/';
+    (single_level & apart) | (before == b'#')
+}
+
+/// Whether the last byte is printable ASCII and, if it is a `#`, alone in its level.
+#[inline(always)]
+const fn is_last_in_place(before: u8, last: u8) -> bool {
+    above_space(last) < PRINTABLE && (last != b'#' || before == b'/')
 }
 
 /// The exact check: UTF-8, U+0000, and the characters that a policy may refuse.
