@@ -80,6 +80,7 @@ macro_rules! violations {
                 match self {
                     Self::ClientIdMissing => ConnAckReason::ClientIdentifierNotValid,
                     Self::OtherAuthenticationMethod => ConnAckReason::BadAuthenticationMethod,
+                    Self::TooLargeToHold => ConnAckReason::PacketTooLarge,
                     _ => ConnAckReason::ProtocolError,
                 }
             }
@@ -116,6 +117,10 @@ violations! {
     SubscriptionIdsNotSupported: "U5-3.2.2-f", "U5-3.2.2-f", SubscriptionIdentifiersNotSupported, "subscription identifiers were announced as not available";
     /// A session expiry in DISCONNECT, although CONNECT asked for none.
     SessionExpiryFromZero: "U5-3.14.2-a", "U5-3.14.2-a", ProtocolError, "DISCONNECT sets a session expiry that CONNECT had set to zero";
+    /// CONNACK without a name for a client that has none.
+    AssignedClientIdMissing: "MQTT-3.2.2-16", "MQTT-3.2.2-16", ProtocolError, "the server accepts a client without a name and gives it none";
+    /// A Reason String or User Properties, although CONNECT asked for none.
+    ProblemInformationNotAsked: "MQTT-3.1.2-29", "MQTT-3.1.2-29", ProtocolError, "the server explains itself in words that CONNECT asked it to leave out";
     /// A second CONNACK.
     SecondConnAck: "MQTT-3.2.0-2", "MQTT-3.2.0-1", ProtocolError, "the server sent a second CONNACK";
     /// Session Present although the client has no session.
@@ -134,12 +139,16 @@ violations! {
     AnswerToNothing: "MQTT-2.2.1-6", "MQTT-2.3.1-7", ProtocolError, "a SUBACK or UNSUBACK answers nothing that was asked";
     /// Another number of codes than of filters.
     CodeCountDiffers: "MQTT-3.8.4-6", "MQTT-3.8.4-5", ProtocolError, "there are not as many codes as filters";
+    /// PUBLISH with the identifier of a message of QoS 2 that has not ended.
+    IdentifierInUse: "MQTT-2.2.1-3", "MQTT-2.3.1-2", ProtocolError, "the identifier of a message was used again before its end";
     /// AUTH without an authentication method in CONNECT.
     UnexpectedAuth: "MQTT-4.12.0-6", "MQTT-4.8.0-1", ProtocolError, "AUTH came although no authentication method was agreed";
     /// Another authentication method than that of CONNECT.
     OtherAuthenticationMethod: "MQTT-4.12.0-5", "MQTT-4.8.0-1", ProtocolError, "the authentication method is not that of CONNECT";
     /// The topic and the properties of a large message are more than [`Limits::whole_packet_bytes`](crate::Limits).
     HeadTooLarge: "U5-3.1.2-i", "MQTT-4.8.0-1", PacketTooLarge, "the head of a large message is larger than what is held in one piece";
+    /// A packet other than PUBLISH is larger than [`Limits::whole_packet_bytes`](crate::Limits).
+    TooLargeToHold: "U5-3.1.2-i", "MQTT-4.8.0-1", PacketTooLarge, "a packet other than PUBLISH is larger than what is held in one piece";
     /// More answers wait for the peer than [`Limits::replies`](crate::Limits) allows.
     RepliesNotRead: "MQTT-4.9.0-3", "MQTT-4.8.0-2", QuotaExceeded, "the peer asks for answers and does not read them";
 }
