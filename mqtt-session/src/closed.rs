@@ -118,9 +118,9 @@ violations! {
     /// A session expiry in DISCONNECT, although CONNECT asked for none.
     SessionExpiryFromZero: "U5-3.14.2-a", "U5-3.14.2-a", ProtocolError, "DISCONNECT sets a session expiry that CONNECT had set to zero";
     /// CONNACK without a name for a client that has none.
-    AssignedClientIdMissing: "MQTT-3.2.2-16", "MQTT-3.2.2-16", ProtocolError, "the server accepts a client without a name and gives it none";
+    AssignedClientIdMissing: "MQTT-3.2.2-16", "MQTT-4.8.0-1", ProtocolError, "the server accepts a client without a name and gives it none";
     /// A Reason String or User Properties, although CONNECT asked for none.
-    ProblemInformationNotAsked: "MQTT-3.1.2-29", "MQTT-3.1.2-29", ProtocolError, "the server explains itself in words that CONNECT asked it to leave out";
+    ProblemInformationNotAsked: "MQTT-3.1.2-29", "MQTT-4.8.0-1", ProtocolError, "the server explains itself in words that CONNECT asked it to leave out";
     /// A second CONNACK.
     SecondConnAck: "MQTT-3.2.0-2", "MQTT-3.2.0-1", ProtocolError, "the server sent a second CONNACK";
     /// Session Present although the client has no session.
