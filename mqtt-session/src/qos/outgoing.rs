@@ -188,7 +188,9 @@ impl Outgoing {
             let of = PayloadOf::Outgoing(serial);
             journal.put(|| Record::Payload { of, bytes });
         }
-        if !self.assign_one(journal) {
+        self.assign_one(journal);
+        // The identifier may have gone to an older one; this one is to be stored as it is then.
+        if self.get(key).is_some_and(|exchange| exchange.id.is_none()) {
             self.write(key, journal);
         }
         (key, serial)

@@ -11,7 +11,6 @@ use mqtt_proto::{
 
 use super::{Accept, Phase, ServerConnection, ServerEvent};
 use crate::flow::Peer;
-use crate::journal::Ticket;
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::{AuthenticateError, Closed, Session, Violation};
@@ -121,19 +120,14 @@ impl ServerConnection {
                 return Err(AcceptError { kind, accept });
             }
         };
-        let is_new = accept.session.is_none();
         if let Some(session) = accept.session {
             self.flow.put_session(session, self.config.session.manner());
         }
-        let ticket = if is_new {
-            self.flow.session.write_session()
-        } else {
-            Ticket::NONE
-        };
         // Steps of an authentication that nobody has taken yet go first.
         let mut first = core::mem::take(&mut self.wire.urgent);
         first.extend(packet);
-        self.connack = Some((first, ticket));
+        // A client that is told of a session may rely on it.
+        self.connack = Some((first, self.flow.session.keep()));
         self.phase = Phase::Connected;
         self.keep_alive_seconds = self.granted_keep_alive().unwrap_or(self.keep_alive_seconds);
         self.session_expiry_seconds = self.granted_expiry().unwrap_or(self.session_expiry_seconds);

@@ -44,6 +44,8 @@ pub(crate) struct SessionState {
     /// Delivery numbers below this one are set aside, as soon as the store has that.
     delivery_floor: u64,
     floor_ticket: Ticket,
+    /// Whether there is a record of the session, or one on its way.
+    is_written: bool,
     /// Messages that are told when the store has them.
     inbox: VecDeque<(Ticket, Received)>,
     pub(crate) now: Instant,
@@ -59,6 +61,7 @@ impl SessionState {
             incoming: Incoming::new(),
             delivery_floor: 1,
             floor_ticket: Ticket::NONE,
+            is_written: false,
             inbox: VecDeque::new(),
             now,
         }
@@ -289,13 +292,21 @@ impl SessionState {
     }
 
     /// Writes down that there is a session, and what its next life has to know.
-    pub(crate) fn write_session(&mut self) -> Ticket {
+    fn write_session(&mut self) {
         let record = SessionRecord {
             generation: self.generation,
             delivery_floor: self.delivery_floor,
             saved_at: self.now,
         };
         self.floor_ticket = self.journal.put(|| Record::Session(record));
+        self.is_written = true;
+    }
+
+    /// Sees to it that the store knows of the session. What waits for that has this ticket.
+    pub(crate) fn keep(&mut self) -> Ticket {
+        if !self.is_written {
+            self.write_session();
+        }
         self.floor_ticket
     }
 
@@ -331,6 +342,7 @@ impl SessionState {
 
     pub(crate) fn restore(&mut self, record: &SessionRecord) {
         self.generation = record.generation;
+        self.is_written = true;
         self.delivery_floor = record.delivery_floor;
         self.incoming.skip_deliveries(record.delivery_floor);
         self.advance(record.saved_at);

@@ -174,6 +174,8 @@ fn the_last_bytes_have_their_own_deadline() {
         assert_eq!(rig.fire_next(), Timer::Linger);
         assert!(rig.server.is_drained());
         assert_eq!(rig.server.poll_timeout(), None);
+        rig.server.poll_transmit(&mut rig.outbox);
+        assert!(rig.outbox.is_empty(), "the driver has nothing to wait for");
         assert_eq!(rig.told().len(), 2);
     }
 }

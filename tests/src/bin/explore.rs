@@ -1,0 +1,76 @@
+//! Goes through every state of two machines, at the size that is asked for.
+//!
+//!     cargo run --release -p mqtt-tests --bin explore -- [--size middle|full]
+//!
+//! Prints a row for each configuration, and ends with an error if one breaks an invariant.
+
+use std::process::ExitCode;
+
+use mqtt_proto::Version;
+use mqtt_tests::explore::{ONE, Setup, TWO, search};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let setups = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] | ["--size", "middle"] => middle(),
+        ["--size", "full"] => full(),
+        _ => {
+            eprintln!("usage: explore [--size middle|full]");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut states = 0;
+    for (index, setup) in setups.iter().enumerate() {
+        eprintln!("{} of {}: {setup} ...", index + 1, setups.len());
+        let report = search(setup);
+        println!("{setup}: {report}, {} MiB so far", peak_mib());
+        states += report.states;
+        if let Some(found) = &report.found {
+            println!("{}", found.trace);
+            return ExitCode::FAILURE;
+        }
+    }
+    println!("{states} states in all, and no invariant is broken in any");
+    ExitCode::SUCCESS
+}
+
+/// Two messages, or one in each direction.
+fn middle() -> Vec<Setup> {
+    let mut setups = Vec::new();
+    for version in [Version::V5, Version::V3_1_1] {
+        for up in [[TWO, TWO], [ONE, TWO]] {
+            setups.push(Setup::new(version).up(&up).cuts(2).crashes(1, 1));
+        }
+        setups.extend(both_directions(version));
+    }
+    setups
+}
+
+/// Three messages over two identifiers, two cuts, two crashes of each end; and one message in each direction.
+fn full() -> Vec<Setup> {
+    let mut setups = Vec::new();
+    for version in [Version::V5, Version::V3_1_1] {
+        for up in [[TWO, TWO, TWO], [ONE, TWO, ONE], [TWO, ONE, TWO], [ONE, ONE, ONE]] {
+            setups.push(Setup::new(version).up(&up).cuts(2).crashes(2, 2));
+        }
+        setups.push(Setup::new(version).down(&[TWO, TWO, TWO]).cuts(2).crashes(2, 2));
+        setups.push(Setup::new(version).up(&[TWO, TWO]).cuts(2).crashes(1, 1).hesitates());
+        setups.extend(both_directions(version));
+    }
+    setups
+}
+
+fn both_directions(version: Version) -> Vec<Setup> {
+    [([TWO], [TWO]), ([ONE], [TWO]), ([ONE], [ONE])]
+        .into_iter()
+        .map(|(up, down)| Setup::new(version).up(&up).down(&down).cuts(1).crashes(1, 1))
+        .collect()
+}
+
+/// The most memory that was in use, where the system tells.
+fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
