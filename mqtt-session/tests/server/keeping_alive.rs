@@ -63,8 +63,11 @@ fn a_keep_alive_of_zero_never_ends() {
     assert!(rig.server.is_connected());
 }
 
+/// How the host does what it owes.
+type Pay = fn(&mut Rig);
+
 /// A connection on which the host owes something, and how it pays.
-fn blocked() -> Vec<(&'static str, Rig, fn(&mut Rig))> {
+fn blocked() -> Vec<(&'static str, Rig, Pay)> {
     let one_request = limited(Limits::default().requests(1));
     let mut asked = Rig::accepted(one_request, Version::V5);
     asked.subscribe(1, &["a"]);
