@@ -159,6 +159,7 @@ impl<E: Tells> Flow<E> {
             mark.number(sending.given);
             mark.number(sending.payload_bytes);
             mark.number(sending.is_wanted);
+            mark.number(sending.is_repeated);
             mark.bytes(&sending.ready);
         }
     }
