@@ -22,7 +22,6 @@ use crate::time::Instant;
 use crate::{Message, Op};
 
 use chunks::Receiving;
-pub(crate) use output::write;
 use source::Sending;
 
 /// What a flow tells beside what its session tells.

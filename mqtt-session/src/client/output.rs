@@ -1,10 +1,9 @@
 //! Bytes to the server.
 
-use mqtt_proto::Packet;
+use mqtt_proto::PINGREQ;
 
 use super::{Client, Phase};
 use crate::Closed;
-use crate::flow::write;
 use crate::outbox::Outbox;
 use crate::timers::Timer;
 
@@ -42,7 +41,7 @@ impl Client {
         self.flow.transmit_answers(outbox);
         if self.ping_due && outbox.has_room() {
             self.ping_due = false;
-            write(&Packet::PingReq, self.config.version, outbox);
+            outbox.buffer().extend_from_slice(&PINGREQ);
             if self.wire.timers.get(Timer::PingResponse).is_none() {
                 let until = self.flow.now().saturating_add(self.config.limits.ping_timeout);
                 self.wire.timers.set(Timer::PingResponse, until);
