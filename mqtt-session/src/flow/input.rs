@@ -93,10 +93,15 @@ impl<E: Tells> Flow<E> {
         let is_error = reason.value() >= 0x80;
         let answered = self.session.outgoing.pubrec(id, is_error, &mut self.session.journal);
         match self.on_answer(answered, reason)? {
-            Met::Repeated => self.reply(Reply::PubRel(id, PubRelReason::Success)),
-            Met::Nothing if !is_error => self.reply(Reply::PubRel(id, PubRelReason::PacketIdentifierNotFound)),
+            Met::Repeated => self.reply_pubrel(id, PubRelReason::Success),
+            Met::Nothing if !is_error => self.reply_pubrel(id, PubRelReason::PacketIdentifierNotFound),
             Met::Nothing | Met::Exchange => Ok(()),
         }
+    }
+
+    fn reply_pubrel(&mut self, id: PacketId, reason: PubRelReason) -> Result<(), Violation> {
+        let behind = self.session.outgoing.last_release_due();
+        self.reply(Reply::PubRel(id, reason, behind))
     }
 
     pub(crate) fn on_pubcomp(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {

@@ -197,6 +197,16 @@ fn the_limits_are_announced() {
     assert_eq!(said.topic_alias_maximum(), Some(0));
 }
 
+/// A client that asks for Response Information.
+fn asking() -> Connect<Bytes> {
+    let mut connect = connect(Version::V5);
+    connect.properties = ConnectProperties::builder()
+        .request_response_information(true)
+        .build()
+        .unwrap();
+    connect
+}
+
 #[test]
 fn the_host_can_say_more_but_not_what_the_machine_says() {
     let more = ConnAckProperties::builder()
@@ -207,7 +217,7 @@ fn the_host_can_say_more_but_not_what_the_machine_says() {
         .unwrap();
     let (_, connack) = accept(
         ServerConfig::default(),
-        connect(Version::V5),
+        asking(),
         Accept::new().properties(more),
     );
     assert_eq!(connack.properties.response_information().unwrap(), "answers/c");
