@@ -135,7 +135,6 @@ impl ServerConnection {
             self.flow.open(peer(&connect));
             self.says_problems = connect.properties.request_problem_information() != Some(false);
         }
-        self.wire.timers.clear(Timer::Handshake);
         self.arm_keep_alive();
         Ok(())
     }

@@ -81,6 +81,26 @@ fn every_other_end_publishes_the_will() {
 }
 
 #[test]
+fn a_client_that_was_never_accepted_has_no_will() {
+    let ends: [End; 3] = [
+        |rig| rig.server.handle_eof(rig.now),
+        |rig| rig.refuse_client(mqtt_session::proto::ConnAckReason::NotAuthorized),
+        |rig| {
+            rig.server
+                .disconnect(rig.now, Disconnect::new(DisconnectReason::ServerBusy));
+        },
+    ];
+    for end in ends {
+        let mut client = connect(Version::V5);
+        client.will = will();
+        let mut rig = Rig::asked(ServerConfig::default(), client);
+        end(&mut rig);
+        let told = rig.told();
+        assert!(told.len() == 1 && !told[0].contains("will"), "{told:?}");
+    }
+}
+
+#[test]
 fn an_invalid_farewell_leaves_the_will_armed() {
     let mut rig = willing(Version::V5, 0);
     rig.feed_bytes(&[0xE1, 0]);
