@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mqtt_session::proto::{
-    ConnAck, ConnAckProperties, ConnAckReason, Connect, Packet, Properties, PropertyId, QoS, Version,
+    ConnAck, ConnAckProperties, ConnAckReason, Connect, ConnectProperties, Packet, Properties, PropertyId, QoS, Version,
 };
 use mqtt_session::{Accept, AcceptErrorKind, Capabilities, Limits, ServerConfig, Session, SessionConfig, Timer};
 
@@ -215,11 +215,7 @@ fn the_host_can_say_more_but_not_what_the_machine_says() {
         .user_property("a", "b")
         .build()
         .unwrap();
-    let (_, connack) = accept(
-        ServerConfig::default(),
-        asking(),
-        Accept::new().properties(more),
-    );
+    let (_, connack) = accept(ServerConfig::default(), asking(), Accept::new().properties(more));
     assert_eq!(connack.properties.response_information().unwrap(), "answers/c");
     assert_eq!(connack.properties.reason_string().unwrap(), "welcome");
     assert_eq!(connack.properties.user_properties().count(), 1);
