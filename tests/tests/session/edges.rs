@@ -170,7 +170,7 @@ fn auth_without_method() {
     rig.told();
     rig.client.reauthenticate(rig.now, None).expect("connected");
     rig.sent();
-    rig.feed(&hex::bytes("00"));
+    rig.feed(&hex::bytes("F0 00"));
     let closed = rig.closed();
     rig.sends(&[disconnect(0x82)]);
     assert_eq!(
