@@ -18,7 +18,7 @@ use crate::journal::Ticket;
 use crate::message::DeliveryId;
 use crate::session::{Manner, Records, RestoreReport, Session, SessionEvent, SessionState};
 use crate::time::Instant;
-use crate::{Message, Op};
+use crate::{Capabilities, Message, Op};
 
 use chunks::Receiving;
 pub(crate) use output::write;
@@ -54,6 +54,8 @@ struct Link {
     is_open: bool,
     /// The largest packet that the peer takes.
     peer_packet_bytes: u32,
+    /// What the peer supports.
+    capabilities: Capabilities,
     send_aliases: SendAliases,
     receive_aliases: ReceiveAliases,
     replies: VecDeque<Reply>,
@@ -71,6 +73,7 @@ impl Link {
             version: Version::V5,
             is_open: false,
             peer_packet_bytes: u32::MAX,
+            capabilities: Capabilities::default(),
             send_aliases: SendAliases::new(0),
             receive_aliases: ReceiveAliases::new(0),
             replies: VecDeque::new(),
@@ -88,6 +91,7 @@ pub(crate) struct Peer {
     pub(crate) packet_bytes: u32,
     pub(crate) receive_maximum: u16,
     pub(crate) alias_maximum: u16,
+    pub(crate) capabilities: Capabilities,
 }
 
 #[derive(Clone, Debug)]
@@ -136,6 +140,7 @@ impl<E: Tells> Flow<E> {
             version,
             is_open: true,
             peer_packet_bytes: peer.packet_bytes,
+            capabilities: peer.capabilities,
             send_aliases: SendAliases::new(aliases_used),
             receive_aliases: ReceiveAliases::new(aliases_accepted),
             replies: core::mem::take(&mut self.link.replies),

@@ -43,6 +43,7 @@ impl Client {
         self.wire.timers.clear(Timer::Linger);
         self.wire.reset();
         self.leaving = None;
+        self.is_passing = !self.config.version.has_properties() && self.begins_anew();
         let limits = &self.config.limits;
         self.rules = Rules::new(self.config.version)
             .sent_by(Role::Server)
@@ -164,6 +165,7 @@ impl Client {
                 .receive_maximum()
                 .map_or(u16::MAX, core::num::NonZeroU16::get),
             alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            capabilities: self.capabilities,
         });
     }
 

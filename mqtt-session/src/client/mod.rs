@@ -62,6 +62,8 @@ pub struct Client {
     assigned_id: Option<Bytes>,
     /// The server may have a session that this client knows all about.
     may_resume: bool,
+    /// The session ends with the connection, as one that began anew does before MQTT 5.0. [MQTT-3.1.2-6]
+    is_passing: bool,
     rules: Rules,
     requests: Requests,
     capabilities: Capabilities,
@@ -110,6 +112,7 @@ impl Client {
             phase: Phase::Idle,
             assigned_id: None,
             may_resume: config.is_stored,
+            is_passing: false,
             rules: Rules::new(config.version),
             requests: Requests::new(config.limits.requests),
             capabilities: Capabilities::default(),
@@ -424,6 +427,9 @@ impl Client {
         // No other packet can begin in the middle of one.
         let may_say = was_connected && !self.flow.is_in_packet();
         self.flow.close();
+        if was_connected && self.is_passing {
+            self.flow.lose_session();
+        }
         self.requests.disconnected();
         self.wire.urgent.clear();
         self.ping_due = false;

@@ -34,14 +34,7 @@ impl<E: Tells> Flow<E> {
         let is_skipped = match publish.delivery {
             Delivery::AtMostOnce => self.drops_plain(),
             Delivery::AtLeastOnce { .. } => false,
-            Delivery::ExactlyOnce { id, .. } if self.session.incoming.is_known(id, &self.session.journal) => {
-                // Nothing about a repetition depends on its payload.
-                if self.session.incoming.exactly_once(id, &self.session.journal) == Arrival::TooMany {
-                    return Err(Violation::ReceiveMaximumExceeded);
-                }
-                true
-            }
-            Delivery::ExactlyOnce { .. } => false,
+            Delivery::ExactlyOnce { id, .. } => self.session.incoming.is_known(id, &self.session.journal),
         };
         if !is_skipped {
             let message = keep(publish, topic, head).ok_or(Violation::TopicAliasUnknown)?;
@@ -95,7 +88,7 @@ impl<E: Tells> Flow<E> {
         };
         if receiving.is_skipped {
             self.link.receiving = None;
-            return Ok(());
+            return self.end_repetition(receiving.delivery);
         }
         let session = &mut self.session;
         let arrival = match receiving.delivery {
@@ -112,6 +105,21 @@ impl<E: Tells> Flow<E> {
         self.link.receiving = None;
         self.tell(Traffic::End { delivery });
         Ok(())
+    }
+
+    /// A message that was not told has come in whole. A repetition is answered like the first time, and not before its end:
+    /// no sender expects an answer to what it has not sent.
+    fn end_repetition(&mut self, delivery: Delivery) -> Result<(), Violation> {
+        let session = &mut self.session;
+        match delivery {
+            Delivery::ExactlyOnce { id, .. } if session.incoming.is_known(id, &session.journal) => {
+                match session.incoming.exactly_once(id, &session.journal) {
+                    Arrival::TooMany => Err(Violation::ReceiveMaximumExceeded),
+                    Arrival::New(_) | Arrival::Repeated => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The connection has ended: the rest of a message will not come.

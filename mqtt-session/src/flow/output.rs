@@ -106,6 +106,11 @@ impl<E: Tells> Flow<E> {
         let Some(message) = exchange.message() else {
             return Ok(None);
         };
+        // What was queued before the peer said what it lacks. [MQTT-3.2.2-11, MQTT-3.2.2-14]
+        self.link
+            .capabilities
+            .allow_publish(message.qos, message.retain)
+            .map_err(Outcome::NotSupported)?;
         let delivery = match exchange.id() {
             None => Delivery::AtMostOnce,
             Some(id) => Delivery::first(message.qos, id).with_dup(exchange.repeated),

@@ -236,6 +236,7 @@ impl Pair {
                     u16::MAX
                 },
                 alias_maximum: 2,
+                capabilities: crate::Capabilities::default(),
             });
             if self.sabotage == Sabotage::IncomingForgotten {
                 side.flow.session.incoming.lose(&mut side.flow.session.journal);

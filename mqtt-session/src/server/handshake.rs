@@ -14,7 +14,7 @@ use crate::flow::Peer;
 use crate::journal::Ticket;
 use crate::time::Instant;
 use crate::timers::Timer;
-use crate::{AuthenticateError, Closed, Session, Violation};
+use crate::{AuthenticateError, Capabilities, Closed, Session, Violation};
 
 /// Why a client was not accepted or refused. Nothing has changed.
 #[derive(Debug)]
@@ -392,6 +392,7 @@ fn peer(connect: &Connect<Bytes>) -> Peer {
             .receive_maximum()
             .map_or(u16::MAX, core::num::NonZeroU16::get),
         alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+        capabilities: Capabilities::default(),
     }
 }
 
