@@ -121,11 +121,16 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
     }
     match decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
         Decoded::Packet { packet, len } => {
+            machine.flow().expect_bytes(0);
             machine.on_packet(&packet, &Bytes::new())?;
             input.skip(len);
             Ok(true)
         }
-        Decoded::Incomplete { .. } => Ok(false),
+        Decoded::Incomplete { missing } => {
+            let len = input.bytes().len().saturating_add(missing);
+            machine.flow().expect_bytes(len);
+            Ok(false)
+        }
     }
 }
 

@@ -355,7 +355,7 @@ impl Client {
     ///
     /// Everything that depends on it waits until [`handle_stored`](Self::handle_stored) names its number or a later one.
     pub fn poll_store(&mut self, batch: &mut Batch) -> bool {
-        self.flow.session.journal.take(batch)
+        self.flow.session.take_batch(batch)
     }
 
     /// Takes the next event.
@@ -397,7 +397,7 @@ impl Client {
         if matches!(self.phase, Phase::Connecting | Phase::Connected) && self.flow.is_blocked() {
             return 0;
         }
-        self.config.limits.input_bytes()
+        self.flow.input_bytes()
     }
 
     /// Whether the connection has ended and nothing is left to be taken: the driver writes what its outbox holds, and

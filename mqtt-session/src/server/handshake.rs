@@ -11,7 +11,6 @@ use mqtt_proto::{
 
 use super::{Accept, Phase, ServerConnection, ServerEvent};
 use crate::flow::Peer;
-use crate::journal::Ticket;
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::{AuthenticateError, Capabilities, Closed, Session, Violation};
@@ -122,10 +121,11 @@ impl ServerConnection {
         if let Some(session) = accept.session {
             self.flow.put_session(session, self.config.session.manner());
         }
+        // A session that goes on may have begun with a connection that ended before the store had it.
         let ticket = if is_new {
             self.flow.session.write_session()
         } else {
-            Ticket::NONE
+            self.flow.session.written()
         };
         self.connack = Some((packet, ticket));
         self.phase = Phase::Connected;

@@ -292,7 +292,7 @@ impl ServerConnection {
     ///
     /// Everything that depends on it waits until [`handle_stored`](Self::handle_stored) names its number or a later one.
     pub fn poll_store(&mut self, batch: &mut Batch) -> bool {
-        self.flow.session.journal.take(batch)
+        self.flow.session.take_batch(batch)
     }
 
     /// Takes the next event.
@@ -327,12 +327,11 @@ impl ServerConnection {
     /// answered, polled its events, stored its batches or acknowledged its messages.
     #[must_use]
     pub fn input_room(&self) -> usize {
-        let limits = &self.config.session.limits;
         match self.phase {
             Phase::Deciding => 0,
             Phase::Connected if self.owes_answers() => 0,
-            Phase::Waiting => crate::flow::size(limits.connect_bytes).min(limits.input_bytes()),
-            _ => limits.input_bytes(),
+            Phase::Waiting => crate::flow::size(self.config.session.limits.connect_bytes).min(self.flow.input_bytes()),
+            _ => self.flow.input_bytes(),
         }
     }
 

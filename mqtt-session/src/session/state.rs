@@ -10,7 +10,7 @@ use crate::journal::{Journal, Ticket};
 use crate::message::{DeliveryId, HandOver, Message, Received};
 use crate::op::{Limit, Op, Outcome, PublishError};
 use crate::qos::{Exchange, Incoming, Loss, LossCursor, Outgoing, message_record};
-use crate::store::{InboxRecord, IncomingRecord, PayloadOf, Record, SessionRecord};
+use crate::store::{Batch, InboxRecord, IncomingRecord, PayloadOf, Record, SessionRecord};
 use crate::time::Instant;
 use crate::timers::{Timer, Timers};
 use crate::{AcknowledgeError, Limits, WhenFull};
@@ -284,7 +284,21 @@ impl SessionState {
         self.floor_ticket
     }
 
+    /// What the store has to have before anybody may be told that there is a session.
+    pub(crate) const fn written(&self) -> Ticket {
+        self.floor_ticket
+    }
+
     // ---- the store
+
+    /// Takes what is to be stored together. What the window has room for gets its identifiers before, so that these do
+    /// not wait for a batch of their own.
+    pub(crate) fn take_batch(&mut self, batch: &mut Batch) -> bool {
+        if self.journal.is_enabled() {
+            self.outgoing.assign(&mut self.journal);
+        }
+        self.journal.take(batch)
+    }
 
     /// Batches up to this one are durable.
     pub(crate) fn stored<E: From<SessionEvent>>(&mut self, upto: u64, told: &mut VecDeque<E>) {

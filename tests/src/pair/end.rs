@@ -220,6 +220,22 @@ impl End {
         }
     }
 
+    /// Where it stands, in words.
+    pub(super) fn state(&mut self) -> String {
+        let next = self.machine.poll_timeout().map(|timeout| timeout.timer);
+        format!(
+            "{:?}: owes {} and {}, holds {} bytes, room for {}, {} to write, stream: {}, over: {}, waits for {next:?}",
+            self.side,
+            self.owed.len(),
+            self.watch.owes(),
+            self.input.len(),
+            self.machine.input_room(),
+            self.outbox.len(),
+            self.has_stream,
+            self.over_at.is_some(),
+        )
+    }
+
     // ---- the stream
 
     /// A stream begins: nothing of the one before is left in this process.
@@ -257,6 +273,7 @@ impl End {
             }
         }
         self.opened();
+        self.skew = Duration::ZERO;
         self.has_stream = false;
         self.store_failed = false;
         self.is_stopped = false;

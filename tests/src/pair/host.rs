@@ -68,6 +68,9 @@ impl End {
                 self.is_stopped = is_final;
                 world.counts.count_closed(&reason);
                 let is_streams = self.server_mut().is_none_or(|server| server.is_stream_over());
+                if self.watch.closed() {
+                    world.ledger.session_began(self.side);
+                }
                 if is_streams {
                     self.over_at = Some(self.latest);
                     self.wanted = None;

@@ -173,8 +173,7 @@ impl Link {
         self.towards[by.index()].bytes
     }
 
-    pub(super) fn next_arrival(&self) -> Option<Instant> {
-        let firsts = self.towards.iter().filter_map(|direction| direction.pieces.front());
-        firsts.map(|(at, _)| *at).min()
+    pub(super) fn next_arrival(&self, by: Side) -> Option<Instant> {
+        self.towards[by.index()].pieces.front().map(|(at, _)| *at)
     }
 }

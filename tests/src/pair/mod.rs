@@ -166,10 +166,10 @@ impl Pair {
             }
         }
         let live = self.world.ledger.live();
-        let owed = self.ends.each_ref().map(|end| (end.owed.len(), end.watch.owes()));
+        let states = self.ends.each_mut().map(End::state);
         self.world
             .ledger
-            .fault(|| format!("it never comes to rest: {live} operations go on, owed: {owed:?}"));
+            .fault(|| format!("it never comes to rest: {live} operations go on; {}", states.join("; ")));
     }
 
     /// Everything is at rest: holds each message against what was said of it.
@@ -240,8 +240,10 @@ impl Pair {
 
     /// When something can happen next.
     fn next_moment(&mut self) -> Option<Instant> {
-        let deadlines = self.ends.iter_mut().filter_map(End::next_deadline).min();
-        deadlines.into_iter().chain(self.link.next_arrival()).min()
+        let arrivals = self.ends.iter().filter(|end| end.has_stream);
+        let arrival = arrivals.filter_map(|end| self.link.next_arrival(end.side)).min();
+        let deadlines = self.ends.iter_mut().filter_map(End::next_deadline);
+        deadlines.chain(arrival).min()
     }
 
     /// A client that was told to stop, or has given up, is told to go on.

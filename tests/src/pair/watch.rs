@@ -178,7 +178,7 @@ impl Watch {
             Packet::Unsubscribe(unsubscribe) => self.asks(unsubscribe.id.get()),
             Packet::ConnAck(connack) => sends_connack(connack, view),
             Packet::Connect(connect) => {
-                self.connects(connect.clean_start, view);
+                self.began_anew = connect.clean_start;
                 None
             }
             _ => None,
@@ -188,13 +188,13 @@ impl Watch {
         }
     }
 
-    /// Before MQTT 5.0 a session that began anew ends with its connection.
-    fn connects(&mut self, anew: bool, view: &mut View<'_>) {
-        let began_anew = core::mem::replace(&mut self.began_anew, anew);
-        if began_anew && !self.version.has_properties() {
+    /// Before MQTT 5.0 a session that began anew ends with its connection. Whether it did.
+    pub(super) fn closed(&mut self) -> bool {
+        let is_passing = self.began_anew && !self.version.has_properties();
+        if is_passing {
             self.session_began();
-            view.ledger.session_began(self.side);
         }
+        is_passing
     }
 
     /// Whether an accepted connection goes on with the session although the version cannot say so.
