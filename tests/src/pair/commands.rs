@@ -215,8 +215,10 @@ impl Pair {
     }
 
     fn noise(&mut self, side: Side, noise: Noise) {
+        // Before the end of the handshake the bytes might pass for those of the peer.
+        let ends_are_connected = self.ends.iter_mut().all(|end| end.machine.is_connected());
         let from = &self.ends[side.other().index()];
-        if !self.link.is_open() || from.watch.is_in_packet() || !from.outbox.is_empty() || !from.has_stream {
+        if !ends_are_connected || from.watch.is_in_packet() || !from.outbox.is_empty() || !from.has_stream {
             return;
         }
         let bytes = match noise {

@@ -316,8 +316,13 @@ impl End {
         let (last, had_session) = self
             .server_mut()
             .map_or((0, false), |server| (server.last_number(), server.has_session()));
+        let is_passing = self.server_mut().is_some_and(|server| server.is_passing);
         self.forget(world, crash);
         self.hand_over = config.session.hand_over;
+        if let Some(store) = self.store.as_mut().filter(|_| is_passing) {
+            // What was to end with its connection is over. The client knows.
+            store.wipe();
+        }
         let now = self.clock(world);
         let store = self.store.as_ref().filter(|store| !store.is_empty());
         let restored = store.map(|store| {
@@ -346,7 +351,7 @@ impl End {
                 self.machine = Machine::Server(Box::new(server));
                 self.restarted(world, None);
                 // A stored session that never became durable was never told of.
-                if had_session && (self.store.is_none() || crash.wipe) {
+                if had_session && !is_passing && (self.store.is_none() || crash.wipe) {
                     world.counts.sessions_lost += 1;
                     world.ledger.split();
                 }

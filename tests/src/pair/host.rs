@@ -29,14 +29,12 @@ impl End {
         match told {
             Told::Open => {
                 self.wants_stream = true;
-                self.is_stopped = false;
                 self.over_at = None;
             }
             Told::Connected { session_present } => self.hears_connected(world, session_present),
             Told::Connect(connect) => {
-                let clean_start = connect.clean_start;
                 if let Some(server) = self.server_mut() {
-                    server.asked(clean_start);
+                    server.asked(&connect);
                 }
             }
             Told::Message(received) => self.hears_message(world, &received),
@@ -92,6 +90,7 @@ impl End {
     }
 
     fn hears_connected(&mut self, world: &mut World, session_present: bool) {
+        self.is_stopped = false;
         world.trace.bytes(&[u8::from(session_present)]);
         let keeps = session_present || self.watch.goes_on_unsaid();
         if keeps {
@@ -200,6 +199,13 @@ impl End {
             if let Some(store) = &mut self.store {
                 store.take(number, &batch, effects);
             }
+        }
+        // Its records go with it, after the last word of it is durable.
+        if let Some(store) = &mut self.store {
+            while let Some(committed) = store.commit(None) {
+                world.ledger.settle(&committed.effects, true);
+            }
+            store.wipe();
         }
         world.ledger.restarted(self.side, &std::collections::BTreeMap::new());
         self.deliveries.clear();

@@ -176,6 +176,10 @@ impl Machine {
         on_stream!(self, one => one.input_room(), 0)
     }
 
+    pub(super) fn is_connected(&mut self) -> bool {
+        on_stream!(self, one => one.is_connected(), false)
+    }
+
     pub(super) fn is_drained(&mut self) -> bool {
         on_stream!(self, one => one.is_drained(), true)
     }

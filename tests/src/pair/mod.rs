@@ -242,6 +242,8 @@ impl Pair {
     fn next_moment(&mut self) -> Option<Instant> {
         let arrivals = self.ends.iter().filter(|end| end.has_stream);
         let arrival = arrivals.filter_map(|end| self.link.next_arrival(end.side)).min();
+        // What has arrived and is not read waits for something else.
+        let arrival = arrival.filter(|at| *at > self.world.now);
         let deadlines = self.ends.iter_mut().filter_map(End::next_deadline);
         deadlines.chain(arrival).min()
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mqtt_session::proto::{
-    AckProperties, ConnAckProperties, ConnAckReason, Disconnect, DisconnectReason, SubAckReason, UnsubAckReason,
+    AckProperties, ConnAckProperties, ConnAckReason, Connect, Disconnect, DisconnectReason, SubAckReason, UnsubAckReason,
 };
 use mqtt_session::{Accept, Instant, RequestId, ServerConfig, ServerConnection, Session, Timeout};
 
@@ -37,8 +37,11 @@ pub(super) struct Server {
     session_number: u64,
     /// The latest number that a session got.
     last_number: u64,
-    /// The CONNECT that waits for an answer: whether it asks for a session that begins anew.
-    asks: Option<bool>,
+    /// The CONNECT that waits for an answer: whether it asks for a session that begins anew, and for one that ends with its
+    /// connection.
+    asks: Option<(bool, bool)>,
+    /// The session ends with its connection.
+    pub(super) is_passing: bool,
 }
 
 /// What became of the session when a client was accepted.
@@ -58,6 +61,7 @@ impl Server {
             session_number: 0,
             last_number,
             asks: None,
+            is_passing: false,
         }
     }
 
@@ -102,8 +106,12 @@ impl Server {
         });
     }
 
-    pub(super) fn asked(&mut self, clean_start: bool) {
-        self.asks = Some(clean_start);
+    pub(super) fn asked(&mut self, connect: &Connect<Bytes>) {
+        let is_passing = match connect.version.has_properties() {
+            true => connect.properties.session_expiry().unwrap_or(0) == 0,
+            false => connect.clean_start,
+        };
+        self.asks = Some((connect.clean_start, is_passing));
     }
 
     pub(super) const fn is_asked(&self) -> bool {
@@ -111,7 +119,7 @@ impl Server {
     }
 
     pub(super) const fn asks_anew(&self) -> bool {
-        matches!(self.asks, Some(true))
+        matches!(self.asks, Some((true, _)))
     }
 
     /// Whether the connection that has the stream has told its end.
@@ -139,11 +147,11 @@ impl Server {
 
     /// The session that the client asks to be given up.
     pub(super) fn unwanted(&mut self) -> Option<Session> {
-        if self.asks == Some(true) { self.parked.take() } else { None }
+        if self.asks_anew() { self.parked.take() } else { None }
     }
 
     pub(super) fn accept(&mut self, now: Instant) -> Option<Accepted> {
-        self.asks.take()?;
+        let (_, is_passing) = self.asks.take()?;
         let served = self.connection.as_mut()?;
         let session = self.parked.take();
         let accepted = if session.is_some() { Accepted::GoesOn } else { Accepted::Began };
@@ -152,6 +160,7 @@ impl Server {
             return None;
         }
         served.holds = true;
+        self.is_passing = is_passing;
         if matches!(accepted, Accepted::Began) {
             self.last_number += 1;
             self.session_number = self.last_number;

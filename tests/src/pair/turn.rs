@@ -177,9 +177,9 @@ impl End {
 
     /// Closes the stream when the machine has said everything.
     pub(super) fn close_if_done(&mut self, world: &mut World, link: &mut Link) -> bool {
-        let Some(over_at) = self.over_at.filter(|_| self.has_stream) else { return false };
-        let waits_too_long = world.now >= over_at + LINGER;
-        if !self.machine.is_drained() && !waits_too_long || !self.outbox.is_empty() && !waits_too_long {
+        let waits_too_long = self.over_at.is_some_and(|at| world.now >= at + LINGER);
+        let is_done = self.machine.is_drained() && self.outbox.is_empty();
+        if !self.has_stream || !is_done && !waits_too_long {
             return false;
         }
         link.end();
