@@ -125,12 +125,12 @@ impl Pair {
     }
 
     fn unsubscribe(&mut self, filters: u8) {
-        let now = self.ends[0].clock(&self.world);
         let tag = self.world.ledger.new_tag();
         let builder = (0..filters.max(1)).fold(TopicFilters::builder(), |builder, place| {
             builder.filter(format!("topic/{place}"))
         });
         let Ok(filters) = builder.build() else { return };
+        let now = self.ends[0].clock(&self.world);
         if let Ok(op) = self.client().unsubscribe(now, filters, tag) {
             self.world.ledger.asked(tag);
             self.ends[0].ops.push((tag, op));
@@ -140,8 +140,8 @@ impl Pair {
     fn cancel(&mut self, side: Side, place: usize) {
         let Self { world, ends, .. } = self;
         let end = &mut ends[side.index()];
-        let now = end.clock(world);
         let Some(place) = place.checked_rem(end.ops.len()) else { return };
+        let now = end.clock(world);
         let (_, op) = end.ops[place];
         end.machine.cancel(now, op);
     }
@@ -149,8 +149,8 @@ impl Pair {
     fn set_deadline(&mut self, side: Side, place: usize, after: Duration) {
         let Self { world, ends, .. } = self;
         let end = &mut ends[side.index()];
-        let now = end.clock(world);
         let Some(place) = place.checked_rem(end.ops.len()) else { return };
+        let now = end.clock(world);
         let (_, op) = end.ops[place];
         end.machine.set_deadline(now, op, now + after);
     }

@@ -188,9 +188,14 @@ impl End {
     }
 
     /// The time as this side reads it, which may be earlier than it was.
-    pub(super) fn clock(&mut self, world: &World) -> Instant {
+    pub(super) fn reading(&self, world: &World) -> Instant {
         let skew = u64::try_from(self.skew.as_micros()).unwrap_or(u64::MAX);
-        let reading = Instant::from_micros(world.now.as_micros().saturating_sub(skew));
+        Instant::from_micros(world.now.as_micros().saturating_sub(skew))
+    }
+
+    /// The same, to be told to the machine.
+    pub(super) fn clock(&mut self, world: &World) -> Instant {
+        let reading = self.reading(world);
         self.latest = self.latest.max(reading);
         reading
     }
@@ -348,6 +353,7 @@ impl End {
                 }
             }
             None => {
+                self.deliveries.clear();
                 self.machine = Machine::Server(Box::new(server));
                 self.restarted(world, None);
                 // A stored session that never became durable was never told of.

@@ -63,7 +63,7 @@ impl End {
             }
             Told::Late | Told::Dropped | Told::Authenticate => {}
             Told::Closed { reason, may_end, is_final } => {
-                self.is_stopped = is_final;
+                self.is_stopped |= is_final && self.side == Side::Client;
                 world.counts.count_closed(&reason);
                 let is_streams = self.server_mut().is_none_or(|server| server.is_stream_over());
                 if self.watch.closed() {
@@ -216,8 +216,11 @@ impl End {
 
     /// Answers the CONNECT that waits, if there is one.
     pub(super) fn answer(&mut self, world: &mut World, refusal: Option<mqtt_session::proto::ConnAckReason>) -> bool {
+        if !self.server_mut().is_some_and(|server| server.is_asked()) {
+            return false;
+        }
         let now = self.clock(world);
-        let Some(server) = self.server_mut().filter(|server| server.is_asked()) else { return false };
+        let Some(server) = self.server_mut() else { return false };
         if let Some(reason) = refusal {
             return server.refuse(now, reason);
         }
@@ -248,8 +251,8 @@ impl End {
     }
 
     pub(super) fn answer_request(&mut self, world: &mut World, granted: bool) -> bool {
-        let now = self.clock(world);
         let Some(asked) = self.requests.pop_front() else { return false };
+        let now = self.clock(world);
         if let Some(server) = self.server_mut() {
             if asked.subscribes {
                 server.subscribed(now, asked.request, asked.filters, granted);
@@ -262,8 +265,8 @@ impl End {
 
     /// Gives up to so many bytes of the payload that the machine asks for.
     pub(super) fn supply(&mut self, world: &mut World, limit: usize) -> bool {
-        let now = self.clock(world);
         let Some(wanted) = self.wanted.take() else { return false };
+        let now = self.clock(world);
         let Some(entry) = world.ledger.entry(wanted.tag) else { return false };
         let whole = payload(wanted.tag, entry.payload_bytes);
         let from = wanted.offset as usize;
@@ -274,8 +277,8 @@ impl End {
     }
 
     pub(super) fn fail_source(&mut self, world: &mut World) -> bool {
-        let now = self.clock(world);
         let Some(wanted) = self.wanted.take() else { return false };
+        let now = self.clock(world);
         self.machine.fail_source(now, wanted.op).is_ok()
     }
 

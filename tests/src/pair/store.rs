@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use mqtt_session::{Batch, Change, Key, OutgoingState, Record};
+use mqtt_session::{Batch, Change, Key, OutgoingState, PayloadOf, Record};
 
 use super::Wrong;
 use super::ledger::Effect;
@@ -139,6 +139,9 @@ impl Store {
     pub(super) fn damage(&mut self, place: usize) -> Option<Key> {
         let place = place.checked_rem(self.durable.len())?;
         let (key, bytes) = self.durable.iter_mut().nth(place)?;
+        if self.damaged.contains(key) {
+            return None;
+        }
         let mut damaged = bytes.to_vec();
         let middle = damaged.len() / 2;
         damaged[middle] ^= 0x10;
@@ -177,10 +180,21 @@ impl Store {
         self.outgoing.iter().map(|(serial, outgoing)| (*serial, *outgoing))
     }
 
-    pub(super) fn has_outgoing(&self, id: u16, is_release: bool) -> bool {
+    /// Whether a restart would release this identifier: by its record, or since nothing is left of its message to be sent.
+    pub(super) fn releases(&self, id: u16) -> bool {
+        let is_lost = |serial: u64| {
+            let payload = Key::Payload(PayloadOf::Outgoing(serial));
+            !self.durable.contains_key(&payload) || self.damaged.contains(&payload)
+        };
+        self.outgoing.iter().any(|(serial, outgoing)| {
+            outgoing.id == Some(id) && (outgoing.is_release || !outgoing.has_source && is_lost(*serial))
+        })
+    }
+
+    pub(super) fn has_outgoing(&self, id: u16) -> bool {
         self.outgoing
             .values()
-            .any(|outgoing| outgoing.id == Some(id) && outgoing.is_release == is_release)
+            .any(|outgoing| outgoing.id == Some(id) && !outgoing.is_release)
     }
 }
 

@@ -18,13 +18,14 @@ const LINGER: Duration = Duration::from_secs(3);
 impl End {
     /// Due timers. A deadline moves when it is fired.
     pub(super) fn timers(&mut self, world: &mut World) -> bool {
-        let now = self.clock(world);
+        let now = self.reading(world);
         let mut fired = false;
         for _ in 0..TIMER_CALLS {
             let due = self.machine.poll_timeout().filter(|timeout| timeout.at <= now);
             let Some(due) = due else { return fired };
             let side = self.side;
             world.trace.line(|| format!("  {side:?} fires {}", due.timer));
+            self.latest = self.latest.max(now);
             self.machine.handle_timeout(now);
             fired = true;
         }
@@ -38,7 +39,7 @@ impl End {
         if self.store_failed {
             return false;
         }
-        let now = self.clock(world);
+        let now = self.reading(world);
         let mut batch = Batch::new();
         let mut taken = false;
         while self.machine.poll_store(&mut batch) {
@@ -65,7 +66,7 @@ impl End {
         if self.store_failed {
             return false;
         }
-        let now = self.clock(world);
+        let now = self.reading(world);
         let Some(store) = &mut self.store else { return false };
         let Some(committed) = store.commit(world.wrong) else { return false };
         world.ledger.settle(&committed.effects, true);
@@ -73,6 +74,7 @@ impl End {
             self.begins_anew = false;
         }
         if committed.session == self.machine.session() {
+            self.latest = self.latest.max(now);
             self.machine.handle_stored(now, committed.number);
         }
         true
@@ -89,7 +91,6 @@ impl End {
         if !self.has_stream {
             return false;
         }
-        self.clock(world);
         let before = self.outbox.len();
         self.machine.poll_transmit(&mut self.outbox);
         let bytes = tail(&self.outbox, before);

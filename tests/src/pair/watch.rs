@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mqtt_session::proto::{
-    ConnAck, Connect, Decoded, Packet, PacketId, Publish, QoS, ReasonCode, Role, Rules, Version, decode,
+    ConnAck, Connect, Decoded, DecodedHead, Packet, PacketId, Publish, QoS, ReasonCode, Role, Rules, Version, decode, decode_publish_head,
 };
 use mqtt_session::{Instant, Key};
 
@@ -96,6 +96,12 @@ impl Watch {
 
     /// A connection begins.
     pub(super) fn opened(&mut self) {
+        // The peer has nothing of a packet that was cut, and its identifier is in use all the same.
+        if let Ok(DecodedHead::Head { publish, .. }) = decode_publish_head(&self.sent, &Rules::new(self.version)) {
+            if let Some(id) = publish.delivery.id() {
+                self.uses.entry(id.get()).or_insert(Use::Publish(0));
+            }
+        }
         *self = Self {
             uses: core::mem::take(&mut self.uses),
             newest_id: self.newest_id,
@@ -255,7 +261,7 @@ impl Watch {
             Some(_) => return Some("its identifier is in use"),
         }
         self.charged.insert(id);
-        let is_stored = view.store.is_none_or(|store| store.has_outgoing(id, false));
+        let is_stored = view.store.is_none_or(|store| store.has_outgoing(id));
         let last = core::mem::replace(&mut self.last_order, tag);
         match publish.delivery.dup() {
             _ if publish.delivery.qos() != entry.qos => Some("its QoS was another one"),
@@ -310,7 +316,7 @@ impl Watch {
 
     fn sends_pubrel(&mut self, id: u16, view: &View<'_>) -> Option<&'static str> {
         let is_known = self.uses.contains_key(&id);
-        let is_stored = view.store.is_none_or(|store| store.has_outgoing(id, true));
+        let is_stored = view.store.is_none_or(|store| store.releases(id));
         if is_known && !is_stored {
             return Some("the store does not have it");
         }
