@@ -127,6 +127,9 @@ impl Client {
         if !present {
             self.flow.lose_session();
         }
+        if !self.is_passing {
+            self.flow.session.forget_damage();
+        }
         self.may_resume = true;
         self.adopt(connack);
         self.phase = Phase::Connected;

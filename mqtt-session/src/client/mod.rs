@@ -429,6 +429,7 @@ impl Client {
         self.flow.close();
         if was_connected && self.is_passing {
             self.flow.lose_session();
+            self.flow.session.forget_damage();
         }
         self.requests.disconnected();
         self.wire.urgent.clear();

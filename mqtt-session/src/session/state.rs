@@ -1,6 +1,7 @@
 //! The state of a session and what is done with it, whether or not there is a connection.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use mqtt_proto::{PacketId, PropertyId, QoS, ReasonCode};
@@ -10,7 +11,7 @@ use crate::journal::{Journal, Ticket};
 use crate::message::{DeliveryId, HandOver, Message, Received};
 use crate::op::{Limit, Op, Outcome, PublishError};
 use crate::qos::{Exchange, Incoming, Loss, LossCursor, Outgoing, message_record};
-use crate::store::{Batch, InboxRecord, IncomingRecord, PayloadOf, Record, SessionRecord};
+use crate::store::{Batch, InboxRecord, IncomingRecord, Key, PayloadOf, Record, SessionRecord};
 use crate::time::Instant;
 use crate::timers::{Timer, Timers};
 use crate::{AcknowledgeError, Limits, WhenFull};
@@ -45,6 +46,9 @@ pub(crate) struct SessionState {
     floor_ticket: Ticket,
     /// Messages that are told when the store has them.
     inbox: VecDeque<(Ticket, Received)>,
+    /// Damaged records that ended the session. They stay until the peer has been told: a restart before that has to find
+    /// the damage again.
+    damaged: Vec<Key>,
     pub(crate) now: Instant,
 }
 
@@ -59,6 +63,7 @@ impl SessionState {
             delivery_floor: 1,
             floor_ticket: Ticket::NONE,
             inbox: VecDeque::new(),
+            damaged: Vec::new(),
             now,
         }
     }
@@ -333,6 +338,23 @@ impl SessionState {
         self.delivery_floor = record.delivery_floor;
         self.incoming.skip_deliveries(record.delivery_floor);
         self.advance(record.saved_at);
+    }
+
+    /// These damaged records have ended the session.
+    pub(crate) fn ends_by(&mut self, damaged: Vec<Key>) {
+        for key in &damaged {
+            if let Key::Outgoing(serial) = key {
+                self.outgoing.skip_serial(*serial);
+            }
+        }
+        self.damaged = damaged;
+    }
+
+    /// Another session has begun for good, and what was damaged is not needed any more.
+    pub(crate) fn forget_damage(&mut self) {
+        for key in core::mem::take(&mut self.damaged) {
+            self.journal.delete(|| key);
+        }
     }
 
     /// The peer has no session for us. [MQTT-3.2.2-5]

@@ -373,7 +373,7 @@ impl End {
             world.counts.quarantined += report.quarantined.len() as u64;
             let expected = expected(store, report.session_ended);
             let found: BTreeSet<u64> = report.live.iter().map(|live| live.tag).collect();
-            let has_damage = !store.damaged().is_empty();
+            let has_damage = store.was_damaged;
             if found != expected.keys().copied().collect() {
                 world
                     .ledger

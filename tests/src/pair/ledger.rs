@@ -308,7 +308,6 @@ impl Entry {
         let is_exact = self.qos == QoS::ExactlyOnce;
         match &self.life {
             Life::Live => Some("never ended"),
-            _ if self.pending > 0 => Some("has an effect that never became durable"),
             Life::Ended(Outcome::Acknowledged(_))
                 if self.effects == 0 && !self.was_refused && !self.may_be_lost && !excused =>
             {

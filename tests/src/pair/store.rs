@@ -46,6 +46,8 @@ pub(super) struct Store {
     waiting: VecDeque<Waiting>,
     /// Records that were damaged, and not written since.
     damaged: BTreeSet<Key>,
+    /// A record was damaged at some time.
+    pub(super) was_damaged: bool,
 }
 
 impl Store {
@@ -147,6 +149,7 @@ impl Store {
         damaged[middle] ^= 0x10;
         *bytes = damaged.into();
         self.damaged.insert(*key);
+        self.was_damaged = true;
         Some(*key)
     }
 

@@ -70,7 +70,8 @@ impl End {
         let Some(store) = &mut self.store else { return false };
         let Some(committed) = store.commit(world.wrong) else { return false };
         world.ledger.settle(&committed.effects, true);
-        if !world.ledger.is_split {
+        // Before MQTT 5.0 a session that began anew ends with its connection, and a crash ends both.
+        if !world.ledger.is_split && self.version.has_properties() {
             self.begins_anew = false;
         }
         if committed.session == self.machine.session() {

@@ -180,8 +180,8 @@ impl Watch {
             Packet::PubRec(ack) => self.sends_pubrec(ack.id, ack.reason.into(), view),
             Packet::PubRel(ack) => self.sends_pubrel(ack.id.get(), view),
             Packet::PubComp(ack) => self.sends_pubcomp(ack.id, view),
-            Packet::Subscribe(subscribe) => self.asks(subscribe.id.get()),
-            Packet::Unsubscribe(unsubscribe) => self.asks(unsubscribe.id.get()),
+            Packet::Subscribe(subscribe) => self.asks(subscribe.id.get(), view),
+            Packet::Unsubscribe(unsubscribe) => self.asks(unsubscribe.id.get(), view),
             Packet::ConnAck(connack) => sends_connack(connack, view),
             Packet::Connect(connect) => {
                 self.began_anew = connect.clean_start;
@@ -208,9 +208,10 @@ impl Watch {
         self.version == Version::V3_1 && !self.began_anew
     }
 
-    fn asks(&mut self, id: u16) -> Option<&'static str> {
+    fn asks(&mut self, id: u16, view: &View<'_>) -> Option<&'static str> {
         match self.uses.insert(id, Use::Request) {
             None | Some(Use::Request) => None,
+            Some(Use::Publish(before)) if self.may_be_given_up(before, view.ledger) => None,
             Some(_) => Some("its identifier is in use"),
         }
     }
