@@ -99,6 +99,8 @@ pub enum Action {
     SetDeadline(Side, usize, Duration),
     /// The stream that the client wants is opened, or cannot be.
     Open(bool),
+    /// Time passes until something can happen, but no longer than this.
+    Wait(Duration),
     /// Time passes.
     Advance(Duration),
     /// The clock of a side goes back by this much, once.

@@ -48,6 +48,11 @@ impl Pair {
             Action::SetDeadline(side, place, after) => self.set_deadline(side, place, after),
             Action::Open(true) => self.open(),
             Action::Open(false) => self.cannot_open(),
+            Action::Wait(longest) => {
+                let until = world.now + longest;
+                let at = self.next_moment().map_or(until, |at| at.min(until));
+                self.world.now = self.world.now.max(at);
+            }
             Action::Advance(by) => world.now = world.now + by,
             Action::SetBack(side, by) => ends[side.index()].skew = by,
             Action::Cut(keep) => self.cut_now(keep),
@@ -169,6 +174,7 @@ impl Pair {
         let Self { world, ends, .. } = self;
         for end in ends.iter_mut() {
             end.opened();
+            end.losses_at_open = world.ledger.losses;
         }
         let now = ends[1].clock(world);
         let latest = ends[1].latest.max(now);

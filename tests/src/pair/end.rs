@@ -114,6 +114,8 @@ pub(super) struct End {
     pub(super) store_failed: bool,
     /// The client has lost what it had stored, and the server is to forget too.
     pub(super) begins_anew: bool,
+    /// How often the server had lost the session when the stream was opened.
+    pub(super) losses_at_open: u64,
     /// The client has stopped, and waits to be told to go on.
     pub(super) is_stopped: bool,
     /// Its settings are such that it can never connect.
@@ -180,6 +182,7 @@ impl End {
             has_stream: false,
             store_failed: false,
             begins_anew: false,
+            losses_at_open: 0,
             is_stopped: false,
             is_misconfigured: false,
             echo: Vec::new(),

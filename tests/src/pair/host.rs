@@ -90,7 +90,6 @@ impl End {
     }
 
     fn hears_connected(&mut self, world: &mut World, session_present: bool) {
-        self.is_stopped = false;
         world.trace.bytes(&[u8::from(session_present)]);
         let keeps = session_present || self.watch.goes_on_unsaid();
         if keeps {
@@ -99,7 +98,7 @@ impl End {
             }
             return;
         }
-        let loss = world.ledger.losses;
+        let loss = self.losses_at_open;
         if self.store.is_some() {
             self.effects.push(Effect::LossStored(loss));
         } else {

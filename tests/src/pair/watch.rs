@@ -102,6 +102,8 @@ impl Watch {
                 self.uses.entry(id.get()).or_insert(Use::Publish(0));
             }
         }
+        // A request may end without being sent again.
+        self.uses.retain(|_, use_| *use_ != Use::Request);
         *self = Self {
             uses: core::mem::take(&mut self.uses),
             newest_id: self.newest_id,

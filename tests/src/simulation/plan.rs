@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use mqtt_session::proto::Version;
 use mqtt_session::{
-    Capabilities, CleanStart, ClientConfig, HandOver, Limits, Loss, QoS, ServerConfig, SessionConfig, WhenFull,
+    Capabilities, CleanStart, ClientConfig, HandOver, Limits, Loss, QoS, Reconnect, ServerConfig, SessionConfig, WhenFull,
 };
 
 use super::random::Random;
@@ -88,6 +88,7 @@ fn new_client() -> ClientConfig {
 fn client(random: &mut Random, version: Version) -> ClientConfig {
     let mut config = new_client().version(version).is_stored(random.percent(60)).limits(limits(random));
     config.hand_over = random.one_of(&HAND_OVERS);
+    config.reconnect = Reconnect::default().first_delay(Duration::from_millis(random.one_of(&[1, 50, 500])));
     config.seed = random.next();
     config.keep_alive_seconds = random.one_of(&[0, 2, 10, 60]);
     config.session_expiry_seconds = random.one_of(&[0, 3600, 3600, u32::MAX]);
