@@ -268,8 +268,10 @@ impl End {
             Some(Wrong::BatchSplitLast) => Some((crash.torn, true)),
             _ => None,
         };
-        let waiting = self.store.as_mut().map_or(0, |store| store.crash(torn));
-        world.counts.crashes_before_ack += u64::from(waiting > 0 && self.watch.owes() > 0);
+        if let Some(store) = &mut self.store {
+            store.crash(torn);
+            world.counts.crashes_before_ack += u64::from(self.watch.owes() > 0);
+        }
         world.ledger.forget_pending(self.side);
         if let (Some(place), Some(store)) = (crash.damage, &mut self.store) {
             damage(store, place, &mut world.ledger);
@@ -327,10 +329,6 @@ impl End {
         let is_passing = self.server_mut().is_some_and(|server| server.is_passing);
         self.forget(world, crash);
         self.hand_over = config.session.hand_over;
-        if let Some(store) = self.store.as_mut().filter(|_| is_passing) {
-            // What was to end with its connection is over. The client knows.
-            store.wipe();
-        }
         let now = self.clock(world);
         let store = self.store.as_ref().filter(|store| !store.is_empty());
         let restored = store.map(|store| {
@@ -351,8 +349,9 @@ impl End {
                 self.machine = Machine::Server(Box::new(server));
                 let has_ended = report.session_ended;
                 self.restarted(world, Some((report, again)));
-                if has_ended {
-                    self.give_up_session(world, true);
+                if has_ended || is_passing {
+                    // What was to end with its connection is over, and the client knows.
+                    self.give_up_session(world, !is_passing);
                 }
             }
             None => {

@@ -122,9 +122,8 @@ impl Store {
     }
 
     /// Power is lost. `torn` splits the batch that was being written, which no store that keeps its word does: of its
-    /// changes only the first ones are there, or only the last ones. Returns how many batches are gone.
-    pub(super) fn crash(&mut self, torn: Option<(usize, bool)>) -> usize {
-        let gone = self.waiting.len();
+    /// changes only the first ones are there, or only the last ones.
+    pub(super) fn crash(&mut self, torn: Option<(usize, bool)>) {
         if let (Some((count, from_the_end)), Some(batch)) = (torn, self.waiting.pop_front()) {
             self.belong_to(batch.session);
             let count = count.min(batch.changes.len());
@@ -134,7 +133,6 @@ impl Store {
             }
         }
         self.waiting.clear();
-        gone
     }
 
     /// Damages the durable record at this place, counted round, and returns its key.

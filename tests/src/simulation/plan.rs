@@ -43,7 +43,7 @@ impl Plan {
             steps: random.within(200..400),
             messages: random.within(5..50),
             has_to_rest: random.percent(80),
-            faults: random.one_of(&[5, 20, 60]),
+            faults: random.one_of(&[5, 15, 40]),
             // MQTT 3.1 cannot tell a client that its session is gone.
             server_may_lose: version != Version::V3_1,
         }
