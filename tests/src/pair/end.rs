@@ -3,11 +3,11 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use mqtt_session::proto::Version;
 use mqtt_session::{
     Client, ClientConfig, CleanStart, DeliveryId, HandOver, Instant, Key, Op, Outbox, PayloadOf, QoS, RequestId,
-    RestoreReport, ServerConfig, Session,
+    Record, RestoreReport, ServerConfig, Session,
 };
 
 use super::counts::Counts;
@@ -114,6 +114,8 @@ pub(super) struct End {
     pub(super) store_failed: bool,
     /// The client has lost what it had stored, and the server is to forget too.
     pub(super) begins_anew: bool,
+    /// The client has written down that the session of this connection began anew.
+    pub(super) loss_is_stored: bool,
     /// How often the server had lost the session when the stream was opened.
     pub(super) losses_at_open: u64,
     /// The client has stopped, and waits to be told to go on.
@@ -182,6 +184,7 @@ impl End {
             has_stream: false,
             store_failed: false,
             begins_anew: false,
+            loss_is_stored: false,
             losses_at_open: 0,
             is_stopped: false,
             is_misconfigured: false,
@@ -279,6 +282,8 @@ impl End {
         if crash.wipe {
             self.deliveries.clear();
             if let Some(store) = &mut self.store {
+                // What had been accepted is lost with the medium.
+                inbox_tags(store).for_each(|tag| world.ledger.may_be_lost(tag));
                 store.wipe();
             }
         }
@@ -299,7 +304,9 @@ impl End {
         self.forget(world, crash);
         let now = self.clock(world);
         self.hand_over = config.hand_over;
-        self.begins_anew |= crash.wipe && self.store.is_some();
+        // Before MQTT 5.0 a session that began anew ends with its connection, and a crash ends both.
+        let is_over = self.loss_is_stored && self.version.has_properties();
+        self.begins_anew = self.store.is_some() && (crash.wipe || self.begins_anew && !is_over);
         let config = match self.begins_anew {
             true => config.clean_start(CleanStart::Always),
             false => config,
@@ -427,19 +434,26 @@ fn expected(store: &Store, session_ended: bool) -> BTreeMap<u64, bool> {
 
 /// Damages a record. What it makes impossible to hand over is not missed.
 fn damage(store: &mut Store, place: usize, ledger: &mut Ledger) {
-    let payloads: BTreeMap<Key, Bytes> = store.records().map(|(key, bytes)| (key, bytes.clone())).collect();
-    let Some(key) = store.damage(place) else { return };
-    let delivery = match key {
-        Key::Inbox(delivery) | Key::Payload(PayloadOf::Inbox(delivery)) => delivery,
-        _ => return,
-    };
-    let payload = payloads.get(&Key::Payload(PayloadOf::Inbox(delivery)));
-    let record = payload.and_then(|bytes| mqtt_session::Record::decode(bytes).ok());
-    if let Some(mqtt_session::Record::Payload { bytes, .. }) = record {
-        if let Some(tag) = tag_of(&bytes) {
-            ledger.may_be_lost(tag);
+    let before: BTreeMap<u64, u64> = inbox(store).collect();
+    if let Some(Key::Inbox(delivery) | Key::Payload(PayloadOf::Inbox(delivery))) = store.damage(place) {
+        if let Some(tag) = before.get(&delivery) {
+            ledger.may_be_lost(*tag);
         }
     }
+}
+
+fn inbox_tags(store: &Store) -> impl Iterator<Item = u64> {
+    inbox(store).map(|(_, tag)| tag)
+}
+
+/// The deliveries that stand in a store, and their messages.
+fn inbox(store: &Store) -> impl Iterator<Item = (u64, u64)> {
+    store.records().filter_map(|(key, bytes)| match (key, Record::decode(bytes)) {
+        (Key::Payload(PayloadOf::Inbox(delivery)), Ok(Record::Payload { bytes, .. })) => {
+            tag_of(&bytes).map(|tag| (delivery, tag))
+        }
+        _ => None,
+    })
 }
 
 /// What a wrong policy leaves out when a session is restored.

@@ -52,7 +52,8 @@ pub(super) struct Entry {
     was_told: bool,
     effects: u32,
     pending: u32,
-    /// Its record at the receiver was damaged.
+    /// Its record at the receiver was damaged, or its sender has given it up and told so in an earlier life: the record of
+    /// its release does not say that.
     may_be_lost: bool,
 }
 
@@ -274,6 +275,10 @@ impl Ledger {
         for (tag, entry) in self.messages.iter_mut().filter(|(_, entry)| entry.from == from) {
             match live.get(tag) {
                 Some(may_be_sent) => {
+                    entry.may_be_lost |= matches!(
+                        entry.life,
+                        Life::Ended(Outcome::TooLarge { .. } | Outcome::NotSupported(_) | Outcome::SourceFailed)
+                    );
                     entry.life = Life::Live;
                     entry.may_be_repeated = *may_be_sent;
                 }

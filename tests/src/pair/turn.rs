@@ -7,6 +7,7 @@ use mqtt_session::proto::{Decoded, Packet, PubCompReason, Role, Rules, decode};
 use mqtt_session::{Batch, Instant};
 
 use super::end::{End, World};
+use super::ledger::Effect;
 use super::link::Link;
 use super::{Side, Wrong};
 
@@ -70,10 +71,7 @@ impl End {
         let Some(store) = &mut self.store else { return false };
         let Some(committed) = store.commit(world.wrong) else { return false };
         world.ledger.settle(&committed.effects, true);
-        // Before MQTT 5.0 a session that began anew ends with its connection, and a crash ends both.
-        if !world.ledger.is_split && self.version.has_properties() {
-            self.begins_anew = false;
-        }
+        self.loss_is_stored |= committed.effects.iter().any(|effect| matches!(effect, Effect::LossStored(_)));
         if committed.session == self.machine.session() {
             self.latest = self.latest.max(now);
             self.machine.handle_stored(now, committed.number);

@@ -70,7 +70,7 @@ fn play(pair: &mut Pair, plan: &Plan, random: &mut Random) -> Option<String> {
         if pair.fault().is_some() {
             break;
         }
-        if random.below(200) == 0 && plan.config.wrong.is_none() {
+        if random.below(60) == 0 && plan.config.wrong.is_none() {
             change(pair, plan, random);
         }
         let action = chance::next(random, plan, pair);
@@ -129,9 +129,9 @@ impl Total {
             ("messages handed over", counts.handed_over, 500),
             ("connections", counts.connections, 200),
             ("cuts inside a packet", counts.cuts_in_packets, 20),
-            ("crashes between store and acknowledgement", counts.crashes_before_ack, 5),
-            ("resumes with something in flight", counts.resumes, 30),
-            ("window shrinks", counts.window_shrinks, 5),
+            ("crashes between store and acknowledgement", counts.crashes_before_ack, 2),
+            ("resumes with something in flight", counts.resumes, 15),
+            ("window shrinks", counts.window_shrinks, 1),
             ("id wraps", counts.id_wraps, 50),
             ("quarantined records", counts.quarantined, 2),
             ("takeovers", counts.takeovers, 3),
