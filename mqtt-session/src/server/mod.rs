@@ -74,6 +74,8 @@ pub struct ServerConnection {
     session_expiry_seconds: u32,
     requests: Requests,
     has_session: bool,
+    /// The last event was polled.
+    is_over: bool,
 }
 
 /// What the connection is doing.
@@ -117,6 +119,7 @@ impl ServerConnection {
             session_expiry_seconds: 0,
             requests: Requests::new(),
             has_session: false,
+            is_over: false,
             config,
         }
     }
@@ -297,8 +300,13 @@ impl ServerConnection {
 
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
+        if self.is_over {
+            // What the session tells from here on goes with it.
+            return None;
+        }
         let mut event = self.flow.next_event()?;
         match &mut event {
+            ServerEvent::Closed { .. } => self.is_over = true,
             ServerEvent::Message(received) => self.flow.session.handed_over(&mut received.delivery),
             ServerEvent::MessageEnd { delivery } => self.flow.session.handed_over(delivery),
             ServerEvent::Chunk(chunk) => self.flow.chunk_polled(chunk.len()),

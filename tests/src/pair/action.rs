@@ -51,7 +51,7 @@ pub enum Noise {
 /// What happens next. Where nothing can be done, nothing happens.
 #[derive(Clone, Copy, Debug)]
 pub enum Action {
-    /// The whole run loop of a side.
+    /// The whole run loop of the driver of a side.
     Turn(Side),
     /// A message is published.
     Publish(Side, Publish),

@@ -201,11 +201,12 @@ impl Pair {
         let mut any = false;
         for side in Side::BOTH {
             any |= self.turn(side);
+            any |= self.host(side);
         }
         any | self.restart_what_stopped()
     }
 
-    /// The whole run loop of one side, once.
+    /// The whole run loop of the driver of one side, once.
     fn turn(&mut self, side: Side) -> bool {
         let Self { world, link, ends, .. } = self;
         let end = &mut ends[side.index()];
@@ -218,11 +219,17 @@ impl Pair {
         any |= end.write(world, link, usize::MAX);
         any |= end.read(world, link, usize::MAX, true);
         any |= end.events(world, usize::MAX) > 0;
-        any |= end.answer(world, None);
+        any | end.close_if_done(world, link)
+    }
+
+    /// All that the host of one side has to do.
+    fn host(&mut self, side: Side) -> bool {
+        let Self { world, ends, .. } = self;
+        let end = &mut ends[side.index()];
+        let mut any = end.answer(world, None);
         while end.answer_request(world, true) || end.supply(world, usize::MAX) || end.acknowledge(world, 0, false) {
             any = true;
         }
-        any |= end.close_if_done(world, link);
         if end.wants_stream {
             self.open();
             any = true;
