@@ -206,15 +206,12 @@ impl Pair {
         any | self.restart_what_stopped()
     }
 
-    /// The whole run loop of the driver of one side, once.
+    /// The whole run loop of the driver of one side, once. Its store takes its time.
     fn turn(&mut self, side: Side) -> bool {
         let Self { world, link, ends, .. } = self;
         let end = &mut ends[side.index()];
         let mut any = end.timers(world);
         any |= end.take_batches(world);
-        while end.commit(world) {
-            any = true;
-        }
         any |= end.transmit(world);
         any |= end.write(world, link, usize::MAX);
         any |= end.read(world, link, usize::MAX, true);
@@ -222,11 +219,14 @@ impl Pair {
         any | end.close_if_done(world, link)
     }
 
-    /// All that the host of one side has to do.
+    /// All that the host and the store of one side have to do.
     fn host(&mut self, side: Side) -> bool {
         let Self { world, ends, .. } = self;
         let end = &mut ends[side.index()];
         let mut any = end.answer(world, None);
+        while end.commit(world) {
+            any = true;
+        }
         while end.answer_request(world, true) || end.supply(world, usize::MAX) || end.acknowledge(world, 0, false) {
             any = true;
         }

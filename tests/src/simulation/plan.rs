@@ -40,10 +40,10 @@ impl Plan {
         config.traces = traces;
         Self {
             config,
-            steps: random.within(200..400),
+            steps: random.within(300..500),
             messages: random.within(5..50),
             has_to_rest: random.percent(80),
-            faults: random.one_of(&[5, 15, 40]),
+            faults: random.one_of(&[5, 15, 30]),
             // MQTT 3.1 cannot tell a client that its session is gone.
             server_may_lose: version != Version::V3_1,
         }

@@ -122,7 +122,6 @@ impl Rig {
             Call::StoreFailed => subject.handle_store_failed(now),
             Call::Publish(qos, payload, expiry) => {
                 let message = Message::new("t", payload.clone()).unwrap().qos(QoS::from_bits(*qos).unwrap());
-                let message = Message { ..message };
                 let message = expiry.map_or(message.clone(), |seconds| message.expiry_seconds(seconds));
                 self.ops.extend(subject.publish(now, message, 7));
             }

@@ -106,7 +106,7 @@ proptest! {
             plain.feed(START, &bytes);
             other.feed(START, &bytes);
             let mut told = Vec::new();
-            for poll in polls {
+            for poll in &polls {
                 match poll {
                     0 => told.extend(other.event(START)),
                     1 => drop(other.poll_timeout()),
