@@ -290,6 +290,3 @@ impl<E: Tells> Flow<E> {
 pub(crate) fn size(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
-
-#[cfg(test)]
-mod tests;

@@ -34,17 +34,31 @@ fn encoded(packet: &Packet<Bytes>, version: Version) -> Vec<u8> {
 
 fn connack(session_present: bool, properties: ConnAckProperties<Bytes>, version: Version) -> Vec<u8> {
     let reason = ConnAckReason::Success;
-    encoded(&Packet::ConnAck(ConnAck { session_present, reason, properties }), version)
+    encoded(
+        &Packet::ConnAck(ConnAck {
+            session_present,
+            reason,
+            properties,
+        }),
+        version,
+    )
 }
 
 fn connect(client: &mut Client, session_present: bool, version: Version) -> bool {
     client.handle_open(NOW);
     let sent = sent(|outbox| client.poll_transmit(outbox));
-    let Ok(Decoded::Packet { packet: Packet::Connect(connect), .. }) = decode(&sent, &Rules::new(version)) else {
+    let Ok(Decoded::Packet {
+        packet: Packet::Connect(connect),
+        ..
+    }) = decode(&sent, &Rules::new(version))
+    else {
         panic!("{sent:?}");
     };
     let anew = connect.clean_start;
-    client.handle_input(NOW, &mut &connack(session_present, ConnAckProperties::empty(), version)[..]);
+    client.handle_input(
+        NOW,
+        &mut &connack(session_present, ConnAckProperties::empty(), version)[..],
+    );
     anew
 }
 
@@ -75,7 +89,10 @@ fn outcomes(client: &mut Client) -> Vec<Outcome> {
 }
 
 fn served(limits: Limits, hand_over: HandOver, is_stored: bool) -> ServerConnection {
-    let session = SessionConfig::default().limits(limits).hand_over(hand_over).is_stored(is_stored);
+    let session = SessionConfig::default()
+        .limits(limits)
+        .hand_over(hand_over)
+        .is_stored(is_stored);
     let mut server = ServerConnection::new(ServerConfig::default().session(session), NOW);
     server.handle_input(NOW, &mut &CONNECT[..]);
     assert!(matches!(server.poll_event(), Some(ServerEvent::Connect(_))));
@@ -107,7 +124,11 @@ fn a_connection_that_ends_in_the_middle_of_a_packet_sends_no_other() {
     server.handle_input(NOW, &mut &ping[..]);
     let source_timeout = Limits::default().source_timeout;
     server.handle_timeout(NOW + source_timeout);
-    assert_eq!(sent(|outbox| server.poll_transmit(outbox)), b"", "PINGRESP would be taken for payload");
+    assert_eq!(
+        sent(|outbox| server.poll_transmit(outbox)),
+        b"",
+        "PINGRESP would be taken for payload"
+    );
     assert!(server.is_drained());
 }
 
@@ -118,12 +139,17 @@ fn a_queued_message_that_the_server_does_not_support_is_not_sent() {
     client.publish(NOW, message(QoS::AtMostOnce).retain(true), 2).unwrap();
     client.handle_open(NOW);
     sent(|outbox| client.poll_transmit(outbox));
-    let lacks = ConnAckProperties::<Bytes>::builder().maximum_qos(QoS::AtLeastOnce).retain_available(false);
+    let lacks = ConnAckProperties::<Bytes>::builder()
+        .maximum_qos(QoS::AtLeastOnce)
+        .retain_available(false);
     let bytes = connack(false, lacks.build().unwrap(), Version::V5);
     client.handle_input(NOW, &mut &bytes[..]);
     assert_eq!(sent(|outbox| client.poll_transmit(outbox)), b"");
     let outcomes = outcomes(&mut client);
-    assert!(matches!(outcomes[..], [Outcome::NotSupported(_), Outcome::NotSupported(_)]), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[..], [Outcome::NotSupported(_), Outcome::NotSupported(_)]),
+        "{outcomes:?}"
+    );
 }
 
 #[test]
@@ -131,14 +157,21 @@ fn a_session_that_began_anew_ends_with_its_connection_before_mqtt_5() {
     for version in [Version::V3_1, Version::V3_1_1] {
         let mut client = Client::new(config(version), NOW);
         client.publish(NOW, message(QoS::ExactlyOnce), 1).unwrap();
-        assert!(connect(&mut client, false, version), "a client without a store begins anew");
+        assert!(
+            connect(&mut client, false, version),
+            "a client without a store begins anew"
+        );
         assert_eq!(types(&sent(|outbox| client.poll_transmit(outbox))), [3]);
         client.handle_eof(NOW);
         assert_eq!(outcomes(&mut client), [Outcome::SessionLost]);
         let due = client.poll_timeout().unwrap().at;
         client.handle_timeout(due);
         assert!(!connect(&mut client, version == Version::V3_1_1, version));
-        assert_eq!(sent(|outbox| client.poll_transmit(outbox)), b"", "the server does not know the identifier");
+        assert_eq!(
+            sent(|outbox| client.poll_transmit(outbox)),
+            b"",
+            "the server does not know the identifier"
+        );
     }
 }
 
@@ -148,11 +181,18 @@ fn a_repeated_message_in_chunks_is_answered_after_its_end() {
     let mut server = served(limits, HandOver::Automatic, false);
     server.accept(NOW, Accept::new()).unwrap();
     let bytes = encoded(&publish(QoS::ExactlyOnce, 100), Version::V3_1_1);
-    let pubrec = encoded(&Packet::PubRec(PubRec::new(id(1), PubRecReason::Success)), Version::V3_1_1);
+    let pubrec = encoded(
+        &Packet::PubRec(PubRec::new(id(1), PubRecReason::Success)),
+        Version::V3_1_1,
+    );
     for expected in [&b"\x20\x02\x00\x00"[..], b""] {
         server.handle_input(NOW, &mut &bytes[..60]);
         while server.poll_event().is_some() {}
-        assert_eq!(sent(|outbox| server.poll_transmit(outbox)), expected, "the sender is not done");
+        assert_eq!(
+            sent(|outbox| server.poll_transmit(outbox)),
+            expected,
+            "the sender is not done"
+        );
         server.handle_input(NOW, &mut &bytes[60..]);
         while server.poll_event().is_some() {}
         assert_eq!(sent(|outbox| server.poll_transmit(outbox)), pubrec);
@@ -164,17 +204,26 @@ fn the_need_to_begin_anew_outlives_a_restart() {
     let stored = || config(Version::V5).is_stored(true);
     let restore = |damaged: &[Key]| {
         let mut restore = Client::restore(stored(), NOW);
-        damaged.iter().for_each(|key| restore.encoded(*key, &Bytes::from_static(b"damaged")));
+        damaged
+            .iter()
+            .for_each(|key| restore.encoded(*key, &Bytes::from_static(b"damaged")));
         restore.finish()
     };
     let key = Key::Incoming(id(5));
     let (mut client, report) = restore(&[key]);
     assert!(report.session_ended);
-    let deletes = |batch: Option<Batch>| batch.is_some_and(|batch| batch.changes().iter().any(|change| change.key() == key));
-    assert!(!deletes(store(|batch| client.poll_store(batch))), "a restart has to find it again");
+    let deletes =
+        |batch: Option<Batch>| batch.is_some_and(|batch| batch.changes().iter().any(|change| change.key() == key));
+    assert!(
+        !deletes(store(|batch| client.poll_store(batch))),
+        "a restart has to find it again"
+    );
     let (mut client, _) = restore(&[key]);
     assert!(connect(&mut client, false, Version::V5));
-    assert!(deletes(store(|batch| client.poll_store(batch))), "from here on the server knows");
+    assert!(
+        deletes(store(|batch| client.poll_store(batch))),
+        "from here on the server knows"
+    );
 }
 
 #[test]
@@ -191,13 +240,22 @@ fn a_packet_that_is_no_publish_has_room_above_the_bound_for_chunks() {
     let mut server = served(Limits::default().whole_packet_bytes(40), HandOver::Automatic, false);
     server.accept(NOW, Accept::new()).unwrap();
     let options = SubscriptionOptions::new(QoS::AtMostOnce);
-    let filters = (0..10).fold(Filters::builder(), |builder, n| builder.filter(format!("filter/{n}"), options));
-    let subscribe = Subscribe { id: id(1), filters: filters.build().unwrap(), properties: SubscribeProperties::empty() };
+    let filters = (0..10).fold(Filters::builder(), |builder, n| {
+        builder.filter(format!("filter/{n}"), options)
+    });
+    let subscribe = Subscribe {
+        id: id(1),
+        filters: filters.build().unwrap(),
+        properties: SubscribeProperties::empty(),
+    };
     let bytes = encoded(&Packet::Subscribe(subscribe), Version::V3_1_1);
     let mut held = 0;
     while held < bytes.len() {
         let room = server.input_room();
-        assert!(room > held, "a driver that keeps to the room never brings the packet in");
+        assert!(
+            room > held,
+            "a driver that keeps to the room never brings the packet in"
+        );
         held = room.min(bytes.len());
         server.handle_input(NOW, &mut &bytes[..held]);
     }
@@ -212,7 +270,11 @@ fn connack_waits_for_a_session_that_an_earlier_connection_began() {
     let session = first.take_session().unwrap();
     let mut second = served(Limits::default(), HandOver::Automatic, true);
     second.accept(NOW, Accept::from(session)).unwrap();
-    assert_eq!(sent(|outbox| second.poll_transmit(outbox)), b"", "the store does not have the session");
+    assert_eq!(
+        sent(|outbox| second.poll_transmit(outbox)),
+        b"",
+        "the store does not have the session"
+    );
     let batch = store(|batch| second.poll_store(batch)).unwrap();
     second.handle_stored(NOW, batch.number());
     assert_eq!(sent(|outbox| second.poll_transmit(outbox)), b"\x20\x02\x01\x00");
@@ -227,7 +289,10 @@ fn a_driver_that_stores_before_it_sends_is_told_of_every_batch() {
     connect(&mut client, false, Version::V5);
     let batch = store(|batch| client.poll_store(batch)).expect("the identifier is given before anything is sent");
     assert!(sent(|outbox| client.poll_transmit(outbox)).is_empty());
-    assert!(store(|batch| client.poll_store(batch)).is_none(), "sending leaves nothing to be stored behind");
+    assert!(
+        store(|batch| client.poll_store(batch)).is_none(),
+        "sending leaves nothing to be stored behind"
+    );
     client.handle_stored(NOW, batch.number());
     assert!(!sent(|outbox| client.poll_transmit(outbox)).is_empty());
 }
@@ -238,7 +303,12 @@ fn nothing_is_told_after_the_end_of_a_server_connection() {
     server.accept(NOW, Accept::new()).unwrap();
     server.handle_input(NOW, &mut &encoded(&publish(QoS::ExactlyOnce, 1), Version::V3_1_1)[..]);
     let batch = store(|batch| server.poll_store(batch)).unwrap();
-    assert!(batch.changes().iter().any(|change| matches!(change, mqtt_session::Change::Put(Record::Inbox(_)))));
+    assert!(
+        batch
+            .changes()
+            .iter()
+            .any(|change| matches!(change, mqtt_session::Change::Put(Record::Inbox(_))))
+    );
     server.handle_eof(NOW);
     server.handle_stored(NOW, batch.number());
     assert!(matches!(server.poll_event(), Some(ServerEvent::Closed { .. })));

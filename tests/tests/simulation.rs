@@ -6,7 +6,7 @@ use mqtt_tests::pair::Wrong;
 use mqtt_tests::simulation::{Total, run, run_right, run_wrong};
 
 /// So many seeds are tried before a wrong policy counts as unnoticed.
-const SEEDS_A_POLICY: u64 = 3000;
+const SEEDS_A_POLICY: u64 = 10_000;
 
 fn seeds() -> u64 {
     let asked = std::env::var("SIMULATION_SEEDS").ok();

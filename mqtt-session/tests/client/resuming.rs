@@ -1,6 +1,6 @@
 //! What a new connection goes on with.
 
-use mqtt_session::Loss;
+use mqtt_session::{CleanStart, Loss};
 
 use crate::rig::{Rig, VERSIONS, config, said};
 
@@ -49,7 +49,7 @@ fn nothing_goes_again_on_the_same_connection() {
 #[test]
 fn a_release_goes_again_as_pubrel_each_time() {
     for version in VERSIONS {
-        let mut rig = Rig::connected(config().version(version));
+        let mut rig = Rig::connected(config().version(version).clean_start(CleanStart::Never));
         rig.publish(2, 1);
         rig.sent();
         rig.pubrec(1);

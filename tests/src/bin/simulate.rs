@@ -31,7 +31,12 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Option<Options> {
-    let mut options = Options { seed: None, from: 0, seeds: 1000, jobs: 1 };
+    let mut options = Options {
+        seed: None,
+        from: 0,
+        seeds: 1000,
+        jobs: 1,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next()?.parse().ok()?;
@@ -72,10 +77,12 @@ fn run_all(options: &Options) -> ExitCode {
     let (mut total, mut failed) = (Total::default(), Vec::new());
     std::thread::scope(|scope| {
         let jobs: Vec<_> = (0..options.jobs)
-            .map(|job| scope.spawn({
-                let done = &done;
-                move || work(options, job, done)
-            }))
+            .map(|job| {
+                scope.spawn({
+                    let done = &done;
+                    move || work(options, job, done)
+                })
+            })
             .collect();
         for job in jobs {
             match job.join() {
@@ -93,14 +100,26 @@ fn run_all(options: &Options) -> ExitCode {
         println!("seed {seed}: {fault}");
     }
     if let Some((seed, _)) = failed.first() {
-        println!("{} of {} seeds failed; see the first one with", failed.len(), options.seeds);
+        println!(
+            "{} of {} seeds failed; see the first one with",
+            failed.len(),
+            options.seeds
+        );
         println!("cargo run -p mqtt-tests --release --bin simulate -- --seed {seed}");
     }
-    let lacks = if options.seeds < ENOUGH_FOR_ALL_STATES { Vec::new() } else { total.lacks() };
+    let lacks = if options.seeds < ENOUGH_FOR_ALL_STATES {
+        Vec::new()
+    } else {
+        total.lacks()
+    };
     for lack in &lacks {
         println!("too little happened: {lack}");
     }
-    if failed.is_empty() && lacks.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed.is_empty() && lacks.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Every seed of one job.

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use mqtt_session::proto::{
-    Filters, Packet, PacketId, Properties, SubAck, SubAckCodes, SubAckReason, SubscribeProperties,
-    SubscriptionOptions, Text, TopicFilters,
+    Filters, Packet, PacketId, Properties, SubAck, SubAckCodes, SubAckReason, SubscribeProperties, SubscriptionOptions,
+    Text, TopicFilters,
 };
 use mqtt_session::{Authentication, ClientConfig, Message, QoS, ServerConfig};
 
@@ -92,14 +92,22 @@ impl Pair {
         let tag = world.ledger.new_tag();
         let topic = format!("topic/{}", publish.topic);
         let payload_bytes = publish.payload_bytes.max(8);
-        let whole = if publish.from_source { Bytes::new() } else { payload(tag, payload_bytes) };
-        let Ok(message) = Message::new(topic, whole) else { return };
+        let whole = if publish.from_source {
+            Bytes::new()
+        } else {
+            payload(tag, payload_bytes)
+        };
+        let Ok(message) = Message::new(topic, whole) else {
+            return;
+        };
         let mut message = message.qos(publish.qos).retain(publish.retain);
         message.expiry_seconds = publish.expiry_seconds;
         let source_bytes = u32::try_from(payload_bytes).ok().filter(|_| publish.from_source);
         let latest = end.latest;
         let seconds = publish.expiry_seconds.map(u64::from);
-        let Ok(op) = end.machine.publish(now, message, source_bytes, tag) else { return };
+        let Ok(op) = end.machine.publish(now, message, source_bytes, tag) else {
+            return;
+        };
         end.ops.push((tag, op));
         world.counts.messages += 1;
         world.trace.line(|| format!("  it is {tag}"));
@@ -120,7 +128,9 @@ impl Pair {
         let options = SubscriptionOptions::new(QoS::AtLeastOnce);
         let first = if wildcard { "topic/+" } else { "topic" };
         let builder = Filters::builder().filter(first, options);
-        let builder = (1..filters).fold(builder, |builder, place| builder.filter(format!("topic/{place}"), options));
+        let builder = (1..filters).fold(builder, |builder, place| {
+            builder.filter(format!("topic/{place}"), options)
+        });
         let Ok(filters) = builder.build() else { return };
         let asked = self.client().subscribe(now, filters, SubscribeProperties::empty(), tag);
         if let Ok(op) = asked {
@@ -145,7 +155,9 @@ impl Pair {
     fn cancel(&mut self, side: Side, place: usize) {
         let Self { world, ends, .. } = self;
         let end = &mut ends[side.index()];
-        let Some(place) = place.checked_rem(end.ops.len()) else { return };
+        let Some(place) = place.checked_rem(end.ops.len()) else {
+            return;
+        };
         let now = end.clock(world);
         let (_, op) = end.ops[place];
         end.machine.cancel(now, op);
@@ -154,7 +166,9 @@ impl Pair {
     fn set_deadline(&mut self, side: Side, place: usize, after: Duration) {
         let Self { world, ends, .. } = self;
         let end = &mut ends[side.index()];
-        let Some(place) = place.checked_rem(end.ops.len()) else { return };
+        let Some(place) = place.checked_rem(end.ops.len()) else {
+            return;
+        };
         let now = end.clock(world);
         let (_, op) = end.ops[place];
         end.machine.set_deadline(now, op, now + after);
@@ -240,7 +254,9 @@ impl Pair {
 
     fn crashes(&mut self, side: Side, crash: Crash) {
         self.link.end();
-        let Self { world, ends, config, .. } = self;
+        let Self {
+            world, ends, config, ..
+        } = self;
         match side {
             Side::Client => ends[0].restart_client(world, config.client.clone(), crash),
             Side::Server => ends[1].restart_server(world, config.server.clone(), crash),
@@ -248,12 +264,18 @@ impl Pair {
     }
 
     fn misconfigure(&mut self) {
-        let Ok(method) = Text::from_bytes(Bytes::from_static(b"none")) else { return };
+        let Ok(method) = Text::from_bytes(Bytes::from_static(b"none")) else {
+            return;
+        };
         if self.config.client.version.has_properties() {
             return;
         }
         self.link.end();
-        let config = self.config.client.clone().authentication(Some(Authentication { method, data: None }));
+        let config = self
+            .config
+            .client
+            .clone()
+            .authentication(Some(Authentication { method, data: None }));
         let Self { world, ends, .. } = self;
         ends[0].restart_client(world, config, Crash::default());
         ends[0].is_misconfigured = true;
@@ -265,7 +287,11 @@ fn misplaced(towards: Side, version: mqtt_session::proto::Version) -> Vec<u8> {
     let mut bytes = Vec::new();
     match (towards, SubAckCodes::new([SubAckReason::GrantedQoS0])) {
         (Side::Client, Ok(codes)) => {
-            let packet: Packet<Bytes> = Packet::SubAck(SubAck { id: PacketId::MAX, codes, properties: Properties::empty() });
+            let packet: Packet<Bytes> = Packet::SubAck(SubAck {
+                id: PacketId::MAX,
+                codes,
+                properties: Properties::empty(),
+            });
             assert!(packet.encode_to(version, &mut bytes).is_ok());
         }
         // The second CONNECT of a connection.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::BytesMut;
 use mqtt_session::proto::Version;
 use mqtt_session::{
-    Client, ClientConfig, CleanStart, DeliveryId, HandOver, Instant, Key, Op, Outbox, PayloadOf, QoS, RequestId,
-    Record, RestoreReport, ServerConfig, Session,
+    CleanStart, Client, ClientConfig, DeliveryId, HandOver, Instant, Key, Op, Outbox, PayloadOf, QoS, Record,
+    RequestId, RestoreReport, ServerConfig, Session,
 };
 
 use super::counts::Counts;
@@ -410,7 +410,9 @@ impl End {
     /// The host of a server gives up the session of its client, after it has handed over what it had accepted.
     pub(super) fn give_up_session(&mut self, world: &mut World, is_loss: bool) {
         let now = self.clock(world);
-        let Some(mut session) = self.server_mut().and_then(Server::lose_parked) else { return };
+        let Some(mut session) = self.server_mut().and_then(Server::lose_parked) else {
+            return;
+        };
         self.drain_session(world, now, &mut session);
         if is_loss {
             world.counts.sessions_lost += 1;
@@ -451,21 +453,21 @@ fn inbox_tags(store: &Store) -> impl Iterator<Item = u64> {
 
 /// The deliveries that stand in a store, and their messages.
 fn inbox(store: &Store) -> impl Iterator<Item = (u64, u64)> {
-    store.records().filter_map(|(key, bytes)| match (key, Record::decode(bytes)) {
-        (Key::Payload(PayloadOf::Inbox(delivery)), Ok(Record::Payload { bytes, .. })) => {
-            tag_of(&bytes).map(|tag| (delivery, tag))
-        }
-        _ => None,
-    })
+    store
+        .records()
+        .filter_map(|(key, bytes)| match (key, Record::decode(bytes)) {
+            (Key::Payload(PayloadOf::Inbox(delivery)), Ok(Record::Payload { bytes, .. })) => {
+                tag_of(&bytes).map(|tag| (delivery, tag))
+            }
+            _ => None,
+        })
 }
 
 /// What a wrong policy leaves out when a session is restored.
 fn is_kept(key: Key, wrong: Option<Wrong>) -> bool {
     match wrong {
         Some(Wrong::IncomingForgotten) => !matches!(key, Key::Incoming(_)),
-        Some(Wrong::SenderEmptied) => {
-            !matches!(key, Key::Outgoing(_) | Key::Payload(PayloadOf::Outgoing(_)))
-        }
+        Some(Wrong::SenderEmptied) => !matches!(key, Key::Outgoing(_) | Key::Payload(PayloadOf::Outgoing(_))),
         _ => true,
     }
 }

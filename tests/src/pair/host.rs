@@ -3,22 +3,26 @@
 use mqtt_session::proto::{DisconnectReason, PubAckReason, ReasonCode};
 use mqtt_session::{AcknowledgeError, Batch, DeliveryId, HandOver, Instant, QoS, Received, Session};
 
+use super::Side;
 use super::end::{Asked, End, Owed, Receiving, Wanted, World};
 use super::ledger::{Effect, payload, tag_of};
 use super::machine::{Told, from_session};
 use super::server::{Accepted, Server};
-use super::Side;
 
 impl End {
     /// Polls up to so many events. Returns how many there were.
     pub(super) fn events(&mut self, world: &mut World, limit: usize) -> usize {
         for count in 0..limit {
-            let Some(told) = self.machine.poll_event() else { return count };
+            let Some(told) = self.machine.poll_event() else {
+                return count;
+            };
             let side = self.side;
             world.trace.line(|| format!("  {side:?} is told {}", shortened(&told)));
             // A server polls an earlier connection too, whose end is not that of its stream.
             if side == Side::Client && self.over_at.is_some() && told.is_of_connection() {
-                world.ledger.fault(|| format!("{side:?} is told {told:?} after the end of the connection"));
+                world
+                    .ledger
+                    .fault(|| format!("{side:?} is told {told:?} after the end of the connection"));
             }
             self.hears(world, told);
         }
@@ -46,7 +50,11 @@ impl End {
                 self.wanted = self.wanted.filter(|wanted| wanted.tag != tag);
             }
             Told::Start { payload_bytes, qos } => {
-                self.receiving = Some(Receiving { payload_bytes, qos, bytes: Vec::new() });
+                self.receiving = Some(Receiving {
+                    payload_bytes,
+                    qos,
+                    bytes: Vec::new(),
+                });
             }
             Told::Chunk(chunk) => match &mut self.receiving {
                 Some(receiving) => receiving.bytes.extend_from_slice(&chunk),
@@ -56,13 +64,25 @@ impl End {
             Told::Aborted => self.receiving = None,
             Told::PayloadWanted { op, tag, offset, bytes } => self.wanted = Some(Wanted { op, tag, offset, bytes }),
             Told::Subscribe { request, filters } => {
-                self.requests.push_back(Asked { request, filters, subscribes: true });
+                self.requests.push_back(Asked {
+                    request,
+                    filters,
+                    subscribes: true,
+                });
             }
             Told::Unsubscribe { request, filters } => {
-                self.requests.push_back(Asked { request, filters, subscribes: false });
+                self.requests.push_back(Asked {
+                    request,
+                    filters,
+                    subscribes: false,
+                });
             }
             Told::Late | Told::Dropped | Told::Authenticate => {}
-            Told::Closed { reason, may_end, is_final } => {
+            Told::Closed {
+                reason,
+                may_end,
+                is_final,
+            } => {
                 self.is_stopped |= is_final && self.side == Side::Client;
                 world.counts.count_closed(&reason);
                 let is_streams = self.server_mut().is_none_or(|server| server.is_stream_over());
@@ -80,7 +100,9 @@ impl End {
 
     /// The session of a connection that has ended is kept for as long as the client has asked.
     fn keep_or_drop(&mut self, world: &mut World, ended: Option<(Session, u32)>) {
-        let Some((mut session, expiry_seconds)) = ended else { return };
+        let Some((mut session, expiry_seconds)) = ended else {
+            return;
+        };
         if expiry_seconds == 0 {
             let now = self.clock(world);
             self.drain_session(world, now, &mut session);
@@ -108,7 +130,9 @@ impl End {
 
     fn hears_message(&mut self, world: &mut World, received: &Received) {
         let Some(tag) = tag_of(&received.message.payload) else {
-            return world.ledger.fault(|| format!("a message is not what was published: {received:?}"));
+            return world
+                .ledger
+                .fault(|| format!("a message is not what was published: {received:?}"));
         };
         self.check_number(world, tag, received.delivery, received.redelivered);
         self.got(world, tag, received.message.qos, received.delivery, false);
@@ -121,13 +145,17 @@ impl End {
         let tag = tag_of(&receiving.bytes).filter(|_| receiving.bytes.len() == receiving.payload_bytes as usize);
         match tag {
             Some(tag) => self.got(world, tag, receiving.qos, delivery, true),
-            None => world.ledger.fault(|| format!("a message in chunks is not what was published: {receiving:?}")),
+            None => world
+                .ledger
+                .fault(|| format!("a message in chunks is not what was published: {receiving:?}")),
         }
     }
 
     /// A delivery number stands for one message for ever; the inbox tells it again under the same.
     fn check_number(&mut self, world: &mut World, tag: u64, delivery: Option<DeliveryId>, redelivered: bool) {
-        let Some(number) = delivery.filter(|_| self.store.is_some()).map(DeliveryId::number) else { return };
+        let Some(number) = delivery.filter(|_| self.store.is_some()).map(DeliveryId::number) else {
+            return;
+        };
         let before = self.deliveries.insert(number, tag);
         if before.is_some_and(|before| before != tag) || before.is_some() && !redelivered {
             world
@@ -141,7 +169,12 @@ impl End {
         world.trace.bytes(&tag.to_be_bytes());
         world.ledger.told(tag);
         match delivery {
-            Some(delivery) => self.owed.push_back(Owed { delivery, tag, qos, in_chunks }),
+            Some(delivery) => self.owed.push_back(Owed {
+                delivery,
+                tag,
+                qos,
+                in_chunks,
+            }),
             None => self.handed_over(world, tag, qos, in_chunks),
         }
     }
@@ -149,8 +182,8 @@ impl End {
     /// The host has done its work, in the batch of the machine if there is to be one.
     fn handed_over(&mut self, world: &mut World, tag: u64, qos: QoS, in_chunks: bool) {
         world.counts.handed_over += 1;
-        let writes = qos == QoS::ExactlyOnce
-            || qos == QoS::AtLeastOnce && self.hand_over == HandOver::Inbox && !in_chunks;
+        let writes =
+            qos == QoS::ExactlyOnce || qos == QoS::AtLeastOnce && self.hand_over == HandOver::Inbox && !in_chunks;
         let pending = self.store.is_some() && writes;
         if pending {
             self.effects.push(Effect::HandedOver(tag));
@@ -160,8 +193,12 @@ impl End {
 
     /// Acknowledges the message at this place, or refuses it.
     pub(super) fn acknowledge(&mut self, world: &mut World, place: usize, refuses: bool) -> bool {
-        let Some(place) = place.checked_rem(self.owed.len()) else { return false };
-        let Some(owed) = self.owed.remove(place) else { return false };
+        let Some(place) = place.checked_rem(self.owed.len()) else {
+            return false;
+        };
+        let Some(owed) = self.owed.remove(place) else {
+            return false;
+        };
         let now = self.clock(world);
         if refuses {
             let reason = ReasonCode::from(PubAckReason::QuotaExceeded);
@@ -250,7 +287,9 @@ impl End {
     }
 
     pub(super) fn answer_request(&mut self, world: &mut World, granted: bool) -> bool {
-        let Some(asked) = self.requests.pop_front() else { return false };
+        let Some(asked) = self.requests.pop_front() else {
+            return false;
+        };
         let now = self.clock(world);
         if let Some(server) = self.server_mut() {
             if asked.subscribes {
@@ -266,7 +305,9 @@ impl End {
     pub(super) fn supply(&mut self, world: &mut World, limit: usize) -> bool {
         let Some(wanted) = self.wanted.take() else { return false };
         let now = self.clock(world);
-        let Some(entry) = world.ledger.entry(wanted.tag) else { return false };
+        let Some(entry) = world.ledger.entry(wanted.tag) else {
+            return false;
+        };
         let whole = payload(wanted.tag, entry.payload_bytes);
         let from = wanted.offset as usize;
         let until = whole.len().min(from + limit.clamp(1, wanted.bytes as usize));
@@ -288,7 +329,11 @@ impl End {
         } else if let Some(client) = self.client_mut() {
             // A client without a connection stops and says nothing.
             let is_stopped = !client.is_connected();
-            if abrupt { client.abort(now) } else { client.disconnect(now) }
+            if abrupt {
+                client.abort(now)
+            } else {
+                client.disconnect(now)
+            }
             self.is_stopped |= is_stopped;
         }
     }

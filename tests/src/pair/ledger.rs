@@ -201,8 +201,14 @@ impl Ledger {
     /// A host has done its work for a message. With `pending`, it is part of a batch that is not durable.
     pub(super) fn handed_over(&mut self, tag: u64, pending: bool) {
         let excused = self.is_mixed || self.repeats_all;
-        let Some(entry) = self.messages.get_mut(&tag) else { return };
-        *(if pending { &mut entry.pending } else { &mut entry.effects }) += 1;
+        let Some(entry) = self.messages.get_mut(&tag) else {
+            return;
+        };
+        *(if pending {
+            &mut entry.pending
+        } else {
+            &mut entry.effects
+        }) += 1;
         if entry.qos == QoS::ExactlyOnce && entry.effects + entry.pending > 1 && !excused {
             self.fault(|| format!("{tag} of QoS 2 was handed over twice"));
         }
@@ -347,6 +353,9 @@ fn filler(tag: u64, place: usize) -> u8 {
 pub(super) fn tag_of(payload: &[u8]) -> Option<u64> {
     let (head, rest) = payload.split_first_chunk()?;
     let tag = u64::from_be_bytes(*head);
-    let is_whole = rest.iter().enumerate().all(|(place, byte)| *byte == filler(tag, place + 8));
+    let is_whole = rest
+        .iter()
+        .enumerate()
+        .all(|(place, byte)| *byte == filler(tag, place + 8));
     is_whole.then_some(tag)
 }

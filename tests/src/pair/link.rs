@@ -87,7 +87,9 @@ impl Link {
 
     /// Bytes leave a side. Returns whether the stream was cut by them.
     pub(super) fn write(&mut self, from: Side, now: Instant, bytes: &[u8]) -> bool {
-        let LinkConfig { latency, bytes_a_tick, .. } = self.config;
+        let LinkConfig {
+            latency, bytes_a_tick, ..
+        } = self.config;
         let direction = self.read_by(from.other());
         if direction.is_dead || direction.is_ended || bytes.is_empty() {
             return false;
@@ -95,7 +97,9 @@ impl Link {
         let passing = direction.cut_after.map_or(bytes.len(), |after| {
             usize::try_from(after).map_or(bytes.len(), |after| after.min(bytes.len()))
         });
-        direction.cut_after = direction.cut_after.map(|after| after.saturating_sub(bytes.len() as u64));
+        direction.cut_after = direction
+            .cut_after
+            .map(|after| after.saturating_sub(bytes.len() as u64));
         let micros = (passing as u64).saturating_mul(1000) / u64::from(bytes_a_tick.max(1));
         direction.busy_until = direction.busy_until.max(now) + Duration::from_micros(micros);
         let arrival = direction.busy_until + latency;

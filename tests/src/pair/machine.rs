@@ -13,27 +13,55 @@ use super::server::{Holder, Server};
 #[derive(Debug)]
 pub(super) enum Told {
     Open,
-    Connected { session_present: bool },
+    Connected {
+        session_present: bool,
+    },
     Connect(Box<Connect<Bytes>>),
     Message(Received),
-    Completed { tag: u64, outcome: Outcome },
+    Completed {
+        tag: u64,
+        outcome: Outcome,
+    },
     Late,
-    Start { payload_bytes: u32, qos: mqtt_session::QoS },
+    Start {
+        payload_bytes: u32,
+        qos: mqtt_session::QoS,
+    },
     Chunk(Bytes),
-    End { delivery: Option<DeliveryId> },
+    End {
+        delivery: Option<DeliveryId>,
+    },
     Aborted,
-    PayloadWanted { op: Op, tag: u64, offset: u32, bytes: u32 },
+    PayloadWanted {
+        op: Op,
+        tag: u64,
+        offset: u32,
+        bytes: u32,
+    },
     Dropped,
-    Subscribe { request: RequestId, filters: usize },
-    Unsubscribe { request: RequestId, filters: usize },
+    Subscribe {
+        request: RequestId,
+        filters: usize,
+    },
+    Unsubscribe {
+        request: RequestId,
+        filters: usize,
+    },
     Authenticate,
-    Closed { reason: Closed, may_end: Option<(Session, u32)>, is_final: bool },
+    Closed {
+        reason: Closed,
+        may_end: Option<(Session, u32)>,
+        is_final: bool,
+    },
 }
 
 impl Told {
     /// Whether it belongs to one connection, and may not come after its end.
     pub(super) const fn is_of_connection(&self) -> bool {
-        !matches!(self, Self::Open | Self::Message(_) | Self::Completed { .. } | Self::Late)
+        !matches!(
+            self,
+            Self::Open | Self::Message(_) | Self::Completed { .. } | Self::Late
+        )
     }
 }
 
@@ -201,13 +229,20 @@ fn from_client(event: Event) -> Told {
         Event::Message(received) => Told::Message(received),
         Event::Completed { tag, outcome, .. } => Told::Completed { tag, outcome },
         Event::Late { .. } => Told::Late,
-        Event::MessageStart { payload_bytes, message } => Told::Start { payload_bytes, qos: message.qos },
+        Event::MessageStart { payload_bytes, message } => Told::Start {
+            payload_bytes,
+            qos: message.qos,
+        },
         Event::Chunk(chunk) => Told::Chunk(chunk),
         Event::MessageEnd { delivery } => Told::End { delivery },
         Event::MessageAborted => Told::Aborted,
         Event::PayloadWanted { op, tag, offset, bytes } => Told::PayloadWanted { op, tag, offset, bytes },
         Event::Dropped { .. } => Told::Dropped,
-        Event::Closed { reason, retry_at } => Told::Closed { reason, may_end: None, is_final: retry_at.is_none() },
+        Event::Closed { reason, retry_at } => Told::Closed {
+            reason,
+            may_end: None,
+            is_final: retry_at.is_none(),
+        },
         other => panic!("the rig does not know {other:?}"),
     }
 }
@@ -229,16 +264,27 @@ pub(super) fn from_server(event: ServerEvent, take: impl FnOnce() -> Option<Sess
         ServerEvent::Message(received) => Told::Message(received),
         ServerEvent::Completed { tag, outcome, .. } => Told::Completed { tag, outcome },
         ServerEvent::Late { .. } => Told::Late,
-        ServerEvent::MessageStart { payload_bytes, message } => Told::Start { payload_bytes, qos: message.qos },
+        ServerEvent::MessageStart { payload_bytes, message } => Told::Start {
+            payload_bytes,
+            qos: message.qos,
+        },
         ServerEvent::Chunk(chunk) => Told::Chunk(chunk),
         ServerEvent::MessageEnd { delivery } => Told::End { delivery },
         ServerEvent::MessageAborted => Told::Aborted,
         ServerEvent::PayloadWanted { op, tag, offset, bytes } => Told::PayloadWanted { op, tag, offset, bytes },
-        ServerEvent::Subscribe { request, filters, .. } => Told::Subscribe { request, filters: filters.iter().count() },
-        ServerEvent::Unsubscribe { request, filters, .. } => {
-            Told::Unsubscribe { request, filters: filters.iter().count() }
-        }
-        ServerEvent::Closed { reason, session_expiry_seconds, .. } => Told::Closed {
+        ServerEvent::Subscribe { request, filters, .. } => Told::Subscribe {
+            request,
+            filters: filters.iter().count(),
+        },
+        ServerEvent::Unsubscribe { request, filters, .. } => Told::Unsubscribe {
+            request,
+            filters: filters.iter().count(),
+        },
+        ServerEvent::Closed {
+            reason,
+            session_expiry_seconds,
+            ..
+        } => Told::Closed {
             reason,
             may_end: take().map(|session| (session, session_expiry_seconds)),
             is_final: true,

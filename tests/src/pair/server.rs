@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use mqtt_session::proto::{
-    AckProperties, ConnAckProperties, ConnAckReason, Connect, Disconnect, DisconnectReason, SubAckReason, UnsubAckReason,
+    AckProperties, ConnAckProperties, ConnAckReason, Connect, Disconnect, DisconnectReason, SubAckReason,
+    UnsubAckReason,
 };
 use mqtt_session::{Accept, Instant, RequestId, ServerConfig, ServerConnection, Session, Timeout};
 
@@ -131,7 +132,8 @@ impl Server {
     pub(super) fn take_over(&mut self, now: Instant) -> bool {
         match &mut self.old {
             Some(old) => {
-                old.machine.disconnect(now, Disconnect::new(DisconnectReason::SessionTakenOver));
+                old.machine
+                    .disconnect(now, Disconnect::new(DisconnectReason::SessionTakenOver));
                 true
             }
             None => false,
@@ -140,9 +142,12 @@ impl Server {
 
     pub(super) fn refuse(&mut self, now: Instant, reason: ConnAckReason) -> bool {
         self.asks = None;
-        self.connection
-            .as_mut()
-            .is_some_and(|served| served.machine.refuse_client(now, reason, ConnAckProperties::empty()).is_ok())
+        self.connection.as_mut().is_some_and(|served| {
+            served
+                .machine
+                .refuse_client(now, reason, ConnAckProperties::empty())
+                .is_ok()
+        })
     }
 
     /// The session that the client asks to be given up.
@@ -154,7 +159,11 @@ impl Server {
         let (_, is_passing) = self.asks.take()?;
         let served = self.connection.as_mut()?;
         let session = self.parked.take();
-        let accepted = if session.is_some() { Accepted::GoesOn } else { Accepted::Began };
+        let accepted = if session.is_some() {
+            Accepted::GoesOn
+        } else {
+            Accepted::Began
+        };
         if let Err(error) = served.machine.accept(now, Accept::new().session(session)) {
             self.parked = error.accept.session;
             return None;
@@ -198,7 +207,11 @@ impl Server {
     // ---- requests
 
     pub(super) fn subscribed(&mut self, now: Instant, request: RequestId, filters: usize, granted: bool) {
-        let code = if granted { SubAckReason::GrantedQoS1 } else { SubAckReason::UnspecifiedError };
+        let code = if granted {
+            SubAckReason::GrantedQoS1
+        } else {
+            SubAckReason::UnspecifiedError
+        };
         if let Some(stream) = self.stream() {
             let properties: AckProperties<Bytes> = AckProperties::empty();
             // The request may have ended with its connection.
@@ -240,7 +253,9 @@ impl Server {
     pub(super) fn poll_event(&mut self) -> Option<Told> {
         for place in [&mut self.old, &mut self.connection] {
             let Some(served) = place else { continue };
-            let Some(event) = served.machine.poll_event() else { continue };
+            let Some(event) = served.machine.poll_event() else {
+                continue;
+            };
             let told = from_server(event, || served.machine.take_session());
             if matches!(told, Told::Closed { .. }) {
                 served.is_over = true;

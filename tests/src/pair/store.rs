@@ -102,7 +102,15 @@ impl Store {
                     return;
                 }
                 let tag = record.tag;
-                self.outgoing.insert(record.serial, Outgoing { tag, id, is_release, has_source });
+                self.outgoing.insert(
+                    record.serial,
+                    Outgoing {
+                        tag,
+                        id,
+                        is_release,
+                        has_source,
+                    },
+                );
             }
             Change::Delete(Key::Outgoing(serial)) => {
                 self.outgoing.remove(serial);

@@ -31,7 +31,9 @@ impl End {
             fired = true;
         }
         let next = self.machine.poll_timeout();
-        world.ledger.fault(|| format!("a deadline does not move: {next:?} at {now:?}"));
+        world
+            .ledger
+            .fault(|| format!("a deadline does not move: {next:?} at {now:?}"));
         fired
     }
 
@@ -69,9 +71,14 @@ impl End {
         }
         let now = self.reading(world);
         let Some(store) = &mut self.store else { return false };
-        let Some(committed) = store.commit(world.wrong) else { return false };
+        let Some(committed) = store.commit(world.wrong) else {
+            return false;
+        };
         world.ledger.settle(&committed.effects, true);
-        self.loss_is_stored |= committed.effects.iter().any(|effect| matches!(effect, Effect::LossStored(_)));
+        self.loss_is_stored |= committed
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::LossStored(_)));
         if committed.session == self.machine.session() {
             self.latest = self.latest.max(now);
             self.machine.handle_stored(now, committed.number);
@@ -98,7 +105,9 @@ impl End {
         }
         world.trace.bytes(&bytes);
         let side = self.side;
-        world.trace.line(|| format!("  {side:?} sends {}", in_words(&bytes, side, self.version)));
+        world
+            .trace
+            .line(|| format!("  {side:?} sends {}", in_words(&bytes, side, self.version)));
         let (watch, mut view) = self.view(world);
         watch.sends(&bytes, &mut view);
         true
@@ -157,7 +166,9 @@ impl End {
         let taken = &before[..before.len() - self.input.len()];
         let side = self.side;
         if !taken.is_empty() {
-            world.trace.line(|| format!("  {side:?} takes {}", in_words(taken, side.other(), self.version)));
+            world
+                .trace
+                .line(|| format!("  {side:?} takes {}", in_words(taken, side.other(), self.version)));
         }
         let (watch, mut view) = self.view(world);
         watch.takes(taken, &mut view);
@@ -201,9 +212,16 @@ impl End {
             self.input.extend_from_slice(&bytes);
             return;
         };
+        if bytes.is_empty() {
+            return;
+        }
         self.input.extend_from_slice(&core::mem::take(&mut self.echo));
         self.raw.extend_from_slice(&bytes);
-        let role = if self.side == Side::Client { Role::Server } else { Role::Client };
+        let role = if self.side == Side::Client {
+            Role::Server
+        } else {
+            Role::Client
+        };
         let raw = Bytes::from(core::mem::take(&mut self.raw));
         let mut rest = &raw[..];
         while let Ok(Decoded::Packet { packet, len }) = decode(rest, &Rules::new(self.version).sent_by(role)) {
@@ -236,12 +254,19 @@ fn tail(outbox: &mqtt_session::Outbox, before: usize) -> Vec<u8> {
 
 /// Packets, for a trace.
 fn in_words(bytes: &[u8], from: Side, version: mqtt_session::proto::Version) -> String {
-    let role = if from == Side::Client { Role::Client } else { Role::Server };
+    let role = if from == Side::Client {
+        Role::Client
+    } else {
+        Role::Server
+    };
     let mut words = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         match decode(rest, &Rules::new(version).sent_by(role)) {
-            Ok(Decoded::Packet { packet: Packet::Publish(publish), len }) => {
+            Ok(Decoded::Packet {
+                packet: Packet::Publish(publish),
+                len,
+            }) => {
                 let tag = super::ledger::tag_of(publish.payload);
                 let alias = publish.properties.topic_alias();
                 words.push(format!("PUBLISH {tag:?} {:?} alias {alias:?}", publish.delivery));

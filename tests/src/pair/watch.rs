@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mqtt_session::proto::{
-    ConnAck, Connect, Decoded, DecodedHead, Packet, PacketId, Publish, QoS, ReasonCode, Role, Rules, Version, decode, decode_publish_head,
+    ConnAck, Connect, Decoded, DecodedHead, Packet, PacketId, Publish, QoS, ReasonCode, Role, Rules, Version, decode,
+    decode_publish_head,
 };
 use mqtt_session::{Instant, Key};
 
@@ -123,7 +124,11 @@ impl Watch {
         let outgoing = store.into_iter().flat_map(Store::outgoing);
         for (_, outgoing) in outgoing {
             if let Some(id) = outgoing.id {
-                let use_ = if outgoing.is_release { Use::Release } else { Use::Publish(outgoing.tag) };
+                let use_ = if outgoing.is_release {
+                    Use::Release
+                } else {
+                    Use::Publish(outgoing.tag)
+                };
                 self.uses.insert(id, use_);
             }
         }
@@ -131,7 +136,10 @@ impl Watch {
 
     /// How many messages wait for PUBACK or PUBREC.
     pub(super) fn in_flight(&self) -> usize {
-        self.uses.values().filter(|use_| matches!(use_, Use::Publish(_))).count()
+        self.uses
+            .values()
+            .filter(|use_| matches!(use_, Use::Publish(_)))
+            .count()
     }
 
     /// Answers that this side owes on its connection.
@@ -149,7 +157,11 @@ impl Watch {
     pub(super) fn sends(&mut self, bytes: &[u8], view: &mut View<'_>) {
         let mut buffer = core::mem::take(&mut self.sent);
         buffer.extend_from_slice(bytes);
-        let role = if self.side == Side::Client { Role::Client } else { Role::Server };
+        let role = if self.side == Side::Client {
+            Role::Client
+        } else {
+            Role::Server
+        };
         let mut rest = &buffer[..];
         while !rest.is_empty() {
             match decode(rest, &Rules::new(self.version).sent_by(role)) {
@@ -159,7 +171,8 @@ impl Watch {
                 }
                 Ok(Decoded::Incomplete { .. }) => break,
                 Err(error) => {
-                    view.ledger.fault(|| format!("{:?} sends what is no packet: {error}", self.side));
+                    view.ledger
+                        .fault(|| format!("{:?} sends what is no packet: {error}", self.side));
                     break;
                 }
             }
@@ -170,7 +183,8 @@ impl Watch {
     fn sends_packet(&mut self, packet: &Packet<&[u8]>, len: usize, view: &mut View<'_>) {
         let side = self.side;
         if core::mem::replace(&mut self.is_over, matches!(packet, Packet::Disconnect(_))) {
-            view.ledger.fault(|| format!("{side:?} sends {packet:?} after DISCONNECT"));
+            view.ledger
+                .fault(|| format!("{side:?} sends {packet:?} after DISCONNECT"));
         }
         if len > self.peer.packet_bytes {
             view.ledger
@@ -355,7 +369,11 @@ impl Watch {
     pub(super) fn takes(&mut self, bytes: &[u8], view: &mut View<'_>) {
         let mut buffer = core::mem::take(&mut self.taken);
         buffer.extend_from_slice(bytes);
-        let role = if self.side == Side::Client { Role::Server } else { Role::Client };
+        let role = if self.side == Side::Client {
+            Role::Server
+        } else {
+            Role::Client
+        };
         let mut rest = &buffer[..];
         while let Ok(Decoded::Packet { packet, len }) = decode(rest, &Rules::new(self.version).sent_by(role)) {
             self.takes_packet(&packet, view);
@@ -409,14 +427,18 @@ impl Watch {
 
 /// I-9: the client learns of a session that the store has.
 fn sends_connack(connack: &ConnAck<&[u8]>, view: &View<'_>) -> Option<&'static str> {
-    let is_stored = view.store.is_none_or(|store| store.session() == view.session && store.has(Key::Session));
+    let is_stored = view
+        .store
+        .is_none_or(|store| store.session() == view.session && store.has(Key::Session));
     (!connack.reason.is_error() && !is_stored).then_some("the store does not have the session")
 }
 
 fn announced_by_client(connect: &Connect<&[u8]>) -> Announced {
     let properties = &connect.properties;
     Announced {
-        receive_maximum: properties.receive_maximum().map_or(65_535, |maximum| maximum.get().into()),
+        receive_maximum: properties
+            .receive_maximum()
+            .map_or(65_535, |maximum| maximum.get().into()),
         packet_bytes: properties
             .maximum_packet_size()
             .map_or(usize::MAX, |bytes| bytes.get() as usize),
@@ -427,7 +449,9 @@ fn announced_by_client(connect: &Connect<&[u8]>) -> Announced {
 fn announced_by_server(connack: &ConnAck<&[u8]>) -> Announced {
     let properties = &connack.properties;
     Announced {
-        receive_maximum: properties.receive_maximum().map_or(65_535, |maximum| maximum.get().into()),
+        receive_maximum: properties
+            .receive_maximum()
+            .map_or(65_535, |maximum| maximum.get().into()),
         packet_bytes: properties
             .maximum_packet_size()
             .map_or(usize::MAX, |bytes| bytes.get() as usize),

@@ -21,7 +21,9 @@ pub(super) fn next(random: &mut Random, plan: &Plan, pair: &Pair) -> Action {
             filters: small(random, 8),
             wildcard: random.percent(30),
         },
-        66..70 => Action::Unsubscribe { filters: small(random, 8) },
+        66..70 => Action::Unsubscribe {
+            filters: small(random, 8),
+        },
         70..390 => Action::Turn(side),
         390..400 => Action::Timers(side),
         400..420 => Action::TakeBatches(side),

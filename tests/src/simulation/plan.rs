@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use mqtt_session::proto::Version;
 use mqtt_session::{
-    Capabilities, CleanStart, ClientConfig, HandOver, Limits, Loss, QoS, Reconnect, ServerConfig, SessionConfig, WhenFull,
+    Capabilities, CleanStart, ClientConfig, HandOver, Limits, Loss, QoS, Reconnect, ServerConfig, SessionConfig,
+    WhenFull,
 };
 
 use super::random::Random;
@@ -53,7 +54,9 @@ impl Plan {
     pub(super) fn of_wrong(random: &mut Random, wrong: Wrong, traces: bool) -> Self {
         let mut plan = Self::new(random, traces);
         let config = &mut plan.config;
-        let limits = Limits::default().packet_ids(2).receive_maximum(3);
+        // An answer that comes twice only meets another message if its identifier is used again at once.
+        let packet_ids = if wrong == Wrong::AcksDoubled { 1 } else { 2 };
+        let limits = Limits::default().packet_ids(packet_ids).receive_maximum(3);
         config.client = new_client().version(Version::V5).is_stored(true).limits(limits);
         config.client.hand_over = random.one_of(&HAND_OVERS);
         config.server = ServerConfig::default();
@@ -86,21 +89,35 @@ fn new_client() -> ClientConfig {
 }
 
 fn client(random: &mut Random, version: Version) -> ClientConfig {
-    let mut config = new_client().version(version).is_stored(random.percent(60)).limits(limits(random));
+    let mut config = new_client()
+        .version(version)
+        .is_stored(random.percent(60))
+        .limits(limits(random));
     config.hand_over = random.one_of(&HAND_OVERS);
     config.reconnect = Reconnect::default().first_delay(Duration::from_millis(random.one_of(&[1, 50, 500])));
     config.seed = random.next();
     config.keep_alive_seconds = random.one_of(&[0, 2, 10, 60]);
     config.session_expiry_seconds = random.one_of(&[0, 3600, 3600, u32::MAX]);
-    config.clean_start = if random.percent(10) { CleanStart::Always } else { CleanStart::ByStore };
-    config.loss = random.one_of(&[Loss::RepeatAtLeastOnce, Loss::RepeatAtLeastOnce, Loss::RepeatAll, Loss::EndAll]);
+    config.clean_start = if random.percent(10) {
+        CleanStart::Always
+    } else {
+        CleanStart::ByStore
+    };
+    config.loss = random.one_of(&[
+        Loss::RepeatAtLeastOnce,
+        Loss::RepeatAtLeastOnce,
+        Loss::RepeatAll,
+        Loss::EndAll,
+    ]);
     config.when_full = random.one_of(&[WhenFull::Refuse, WhenFull::DropOldest]);
     config
 }
 
 fn server(random: &mut Random) -> ServerConfig {
     let mut config = ServerConfig::default();
-    config.session = SessionConfig::default().is_stored(random.percent(60)).limits(limits(random));
+    config.session = SessionConfig::default()
+        .is_stored(random.percent(60))
+        .limits(limits(random));
     config.session.hand_over = random.one_of(&HAND_OVERS);
     config.session.when_full = random.one_of(&[WhenFull::Refuse, WhenFull::DropOldest]);
     config.keep_alive_seconds_max = random.one_of(&[None, None, Some(5)]);

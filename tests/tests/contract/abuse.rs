@@ -90,7 +90,9 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
 fn foreign_ops() -> Vec<Op> {
     let mut session = Session::new(&SessionConfig::default(), START);
     let message = || Message::new("t", "x").unwrap().qos(QoS::AtLeastOnce);
-    (0..4).filter_map(|tag| session.publish(START, message(), tag).ok()).collect()
+    (0..4)
+        .filter_map(|tag| session.publish(START, message(), tag).ok())
+        .collect()
 }
 
 struct Rig {
@@ -103,7 +105,13 @@ struct Rig {
 
 impl Rig {
     fn new(subject: Subject) -> Self {
-        Self { subject, now: START, ops: foreign_ops(), outbox: Outbox::new(256), told: Vec::new() }
+        Self {
+            subject,
+            now: START,
+            ops: foreign_ops(),
+            outbox: Outbox::new(256),
+            told: Vec::new(),
+        }
     }
 
     fn op(&self, place: usize) -> Op {
@@ -121,7 +129,9 @@ impl Rig {
             Call::Stored(upto) => subject.handle_stored(now, *upto),
             Call::StoreFailed => subject.handle_store_failed(now),
             Call::Publish(qos, payload, expiry) => {
-                let message = Message::new("t", payload.clone()).unwrap().qos(QoS::from_bits(*qos).unwrap());
+                let message = Message::new("t", payload.clone())
+                    .unwrap()
+                    .qos(QoS::from_bits(*qos).unwrap());
                 let message = expiry.map_or(message.clone(), |seconds| message.expiry_seconds(seconds));
                 self.ops.extend(subject.publish(now, message, 7));
             }
@@ -139,7 +149,11 @@ impl Rig {
                 self.subject.fail_source(now, op);
             }
             Call::Refuse(number, refuses) => {
-                let reason = if *refuses { PubAckReason::QuotaExceeded } else { PubAckReason::Success };
+                let reason = if *refuses {
+                    PubAckReason::QuotaExceeded
+                } else {
+                    PubAckReason::Success
+                };
                 subject.refuse(now, *number, ReasonCode::from(reason));
             }
             Call::Store => drop(subject.poll_store(&mut Batch::new())),

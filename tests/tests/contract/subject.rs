@@ -24,14 +24,24 @@ macro_rules! both {
 }
 
 pub(crate) fn limits() -> Limits {
-    Limits::default().packet_ids(3).receive_maximum(3).events(8).batches(4).queued_messages(8).requests(2)
+    Limits::default()
+        .packet_ids(3)
+        .receive_maximum(3)
+        .events(8)
+        .batches(4)
+        .queued_messages(8)
+        .requests(2)
 }
 
 pub(crate) const START: Instant = Instant::from_secs(1000);
 
 impl Subject {
     pub(crate) fn all(is_stored: bool, version: Version) -> [Self; 2] {
-        let client = ClientConfig::new("c").unwrap().version(version).is_stored(is_stored).limits(limits());
+        let client = ClientConfig::new("c")
+            .unwrap()
+            .version(version)
+            .is_stored(is_stored)
+            .limits(limits());
         let session = SessionConfig::default().is_stored(is_stored).limits(limits());
         let server = ServerConfig::default().session(session);
         let mut client = Client::new(client, START);
