@@ -86,7 +86,6 @@ macro_rules! violations {
                 match self {
                     Self::ClientIdMissing => ConnAckReason::ClientIdentifierNotValid,
                     Self::OtherAuthenticationMethod => ConnAckReason::BadAuthenticationMethod,
-                    Self::TooLargeToHold => ConnAckReason::PacketTooLarge,
                     _ => ConnAckReason::ProtocolError,
                 }
             }
@@ -153,10 +152,6 @@ violations! {
     AuthWithoutMethod: "U5-3.15-a", "MQTT-4.8.0-1", ProtocolError, "AUTH names no authentication method";
     /// Another authentication method than that of CONNECT.
     OtherAuthenticationMethod: "MQTT-4.12.0-5", "MQTT-4.8.0-1", ProtocolError, "the authentication method is not that of CONNECT";
-    /// The topic and the properties of a large message are more than [`Limits::whole_packet_bytes`](crate::Limits).
-    HeadTooLarge: "U5-3.1.2-i", "MQTT-4.8.0-1", PacketTooLarge, "the head of a large message is larger than what is held in one piece";
-    /// A packet other than PUBLISH is larger than [`Limits::whole_packet_bytes`](crate::Limits).
-    TooLargeToHold: "U5-3.1.2-i", "MQTT-4.8.0-1", PacketTooLarge, "a packet other than PUBLISH is larger than what is held in one piece";
     /// More answers wait for the peer than [`Limits::replies`](crate::Limits) allows.
     RepliesNotRead: "MQTT-4.9.0-3", "MQTT-4.8.0-2", QuotaExceeded, "the peer asks for answers and does not read them";
 }

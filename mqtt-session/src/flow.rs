@@ -62,6 +62,8 @@ struct Link {
     send_aliases: SendAliases,
     receive_aliases: ReceiveAliases,
     replies: VecDeque<Reply>,
+    /// How long the packet is at least of which only a part has come.
+    expected_bytes: usize,
     /// The message that comes in chunks.
     receiving: Option<Receiving>,
     /// A message in chunks is next, and waits for what is to be told before it.
@@ -80,6 +82,7 @@ impl Link {
             send_aliases: SendAliases::new(0),
             receive_aliases: ReceiveAliases::new(0),
             replies: VecDeque::new(),
+            expected_bytes: 0,
             receiving: None,
             receiving_soon: false,
             sending: None,
@@ -165,6 +168,16 @@ impl<E: Tells> Flow<E> {
         self.link.replies.clear();
         self.session.outgoing.disconnected();
         self.session.incoming.disconnected();
+    }
+
+    /// A packet that is taken in whole is at least this long. Zero: none has begun.
+    pub(crate) fn expect_bytes(&mut self, len: usize) {
+        self.link.expected_bytes = len;
+    }
+
+    /// How many bytes the driver may have to hold: a packet that is taken in whole has to fit, also one that is no PUBLISH.
+    pub(crate) fn input_bytes(&self) -> usize {
+        self.session.manner.limits.input_bytes().max(self.link.expected_bytes)
     }
 
     /// The largest packet that the peer takes.
@@ -309,6 +322,3 @@ impl<E: Tells> Flow<E> {
 pub(crate) fn size(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
-
-#[cfg(test)]
-mod tests;

@@ -27,9 +27,6 @@ pub(crate) trait Reads {
         Ok(())
     }
 
-    /// The largest packet that is held in one piece.
-    fn held_bytes(&self) -> usize;
-
     /// A packet was read, or a part of one that is told in parts.
     fn on_progress(&mut self);
 
@@ -125,12 +122,14 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
         return read_publish(machine, input, &rules);
     }
     if let Some(header) = FixedHeader::decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
-        if header.packet_len() > machine.held_bytes() {
-            return Err(Closed::Violation(Violation::TooLargeToHold));
+        if header.packet_len() > input.bytes().len() {
+            machine.flow().expect_bytes(header.packet_len());
+            return Ok(false);
         }
     }
     match decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
         Decoded::Packet { packet, len } => {
+            machine.flow().expect_bytes(0);
             machine.on_packet(&packet, &Bytes::new())?;
             input.skip(len);
             Ok(true)
@@ -146,7 +145,7 @@ fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules
     let len = header.packet_len();
     let whole = size(machine.flow().session.manner.limits.whole_packet_bytes);
     if len > whole {
-        return read_head(machine, input, rules, whole);
+        return read_head(machine, input, rules);
     }
     if input.bytes().len() < len {
         return Ok(false);
@@ -160,7 +159,7 @@ fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules
 }
 
 /// The head of a PUBLISH whose payload is told in chunks.
-fn read_head<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules, whole: usize) -> Result<bool, Closed> {
+fn read_head<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules) -> Result<bool, Closed> {
     if !machine.flow().may_receive() {
         return Ok(false);
     }
@@ -168,17 +167,12 @@ fn read_head<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules, w
         DecodedHead::Head { len, payload_len, .. } => (len, payload_len),
         DecodedHead::Incomplete { missing } => {
             let needed = input.bytes().len().saturating_add(missing);
-            return if needed > whole {
-                Err(head_too_large())
-            } else {
-                Ok(false)
-            };
+            machine.flow().expect_bytes(needed);
+            return Ok(false);
         }
         DecodedHead::NotPublish => return Ok(false),
     };
-    if head_len > whole {
-        return Err(head_too_large());
-    }
+    machine.flow().expect_bytes(0);
     let head = input.take(head_len, machine.flow());
     let publish: Publish<&[u8]> = match decode_publish_head(&head, rules).map_err(Closed::Malformed)? {
         DecodedHead::Head { publish, .. } => publish,
@@ -188,8 +182,4 @@ fn read_head<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules, w
     let taken = machine.flow().on_publish_head(&publish, payload_len, &head);
     taken.map_err(Closed::Violation)?;
     Ok(true)
-}
-
-const fn head_too_large() -> Closed {
-    Closed::Violation(Violation::HeadTooLarge)
 }

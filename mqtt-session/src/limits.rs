@@ -19,7 +19,8 @@ pub struct Limits {
     /// Default 1 MiB. A larger one closes the connection with `PacketTooLarge` when its header has been read.
     pub packet_bytes: u32,
     /// The largest PUBLISH that is held in one piece. Default: as `packet_bytes`. The payload of a larger one is told in
-    /// chunks as it comes; so many bytes of chunks may wait to be polled, then nothing more is read.
+    /// chunks as it comes; so many bytes of chunks may wait to be polled, then nothing more is read. A
+    /// packet that is no PUBLISH, and what stands before a payload, is always held in one piece.
     pub whole_packet_bytes: u32,
     /// The largest CONNECT that a server accepts, from somebody it does not know yet. Default 64 KiB. A larger one closes
     /// the connection with `PacketTooLarge` when its header has been read.

@@ -11,7 +11,9 @@ pub mod hex;
 pub mod ledger;
 pub mod oracle;
 pub mod outline;
+pub mod pair;
 pub mod reason_codes;
+pub mod simulation;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -25,6 +25,10 @@ impl Client {
         // No other packet can begin in the middle of one.
         let may_say = was_connected && !self.flow.is_in_packet();
         self.flow.close();
+        if was_connected && self.is_passing {
+            self.flow.lose_session();
+            self.flow.session.forget_damage();
+        }
         self.requests.disconnected();
         if !may_say {
             self.wire.urgent.clear();

@@ -43,6 +43,7 @@ impl Client {
         self.wire.timers.clear(Timer::Linger);
         self.wire.reset();
         self.leaving = None;
+        self.is_passing = !self.config.version.has_properties() && self.begins_anew();
         let limits = &self.config.limits;
         self.rules = Rules::new(self.config.version)
             .sent_by(Role::Server)
@@ -138,6 +139,9 @@ impl Client {
         let present = connack.session_present || self.config.version == Version::V3_1 && !anew;
         if !present {
             self.flow.lose_session();
+        }
+        if !self.is_passing {
+            self.flow.session.forget_damage();
         }
         self.may_resume = true;
         self.adopt(connack);

@@ -127,10 +127,6 @@ impl Reads for Client {
         }
     }
 
-    fn held_bytes(&self) -> usize {
-        self.config.limits.input_bytes()
-    }
-
     fn on_progress(&mut self) {}
 
     fn fail(&mut self, closed: Closed, _input: &[u8]) {

@@ -64,6 +64,8 @@ pub struct Client {
     assigned_id: Option<Bytes>,
     /// The server may have a session that this client knows all about.
     may_resume: bool,
+    /// The session ends with the connection, as one that began anew does before MQTT 5.0. [MQTT-3.1.2-6]
+    is_passing: bool,
     rules: Rules,
     requests: Requests,
     capabilities: Capabilities,
@@ -114,6 +116,7 @@ impl Client {
             phase: Phase::Idle,
             assigned_id: None,
             may_resume: config.is_stored,
+            is_passing: false,
             rules: Rules::new(config.version),
             requests: Requests::new(config.limits.requests),
             capabilities: Capabilities::default(),
@@ -357,7 +360,7 @@ impl Client {
     ///
     /// Everything that depends on it waits until [`handle_stored`](Self::handle_stored) names its number or a later one.
     pub fn poll_store(&mut self, batch: &mut Batch) -> bool {
-        self.flow.session.journal.take(batch)
+        self.flow.session.take_batch(batch)
     }
 
     /// Takes the next event.
@@ -403,7 +406,7 @@ impl Client {
         if matches!(self.phase, Phase::Connecting | Phase::Connected) && self.flow.is_blocked() {
             return 0;
         }
-        self.config.limits.input_bytes()
+        self.flow.input_bytes()
     }
 
     /// Whether the connection has ended and nothing is left to be taken: the driver writes what its outbox holds, and

@@ -228,7 +228,7 @@ impl Outgoing {
     }
 
     /// Gives ids to messages that the window has room for. [MQTT-2.2.1-3]
-    fn assign(&mut self, journal: &mut Journal) {
+    pub(crate) fn assign(&mut self, journal: &mut Journal) {
         while self.assign_one(journal) {}
     }
 
@@ -290,7 +290,8 @@ impl Outgoing {
         if !self.is_connected {
             return None;
         }
-        if self.unassigned.is_some() {
+        // With a store, identifiers are given when a batch is taken: nothing waits for a store that nobody is told of.
+        if self.unassigned.is_some() && !journal.is_enabled() {
             self.assign(journal);
         }
         let acknowledged = self.due_publish.filter(|key| {

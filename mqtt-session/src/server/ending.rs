@@ -36,6 +36,10 @@ impl ServerConnection {
         let was_connected = self.phase == Phase::Connected;
         self.flush_connack();
         self.phase = Phase::Ended;
+        if self.flow.is_in_packet() {
+            // No other packet can begin in the middle of one.
+            self.wire.urgent.clear();
+        }
         self.flow.close();
         self.wire.timers = Timers::new();
         self.requests.clear();

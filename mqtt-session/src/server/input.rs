@@ -193,10 +193,6 @@ impl Reads for ServerConnection {
         self.allow_publish(publish)
     }
 
-    fn held_bytes(&self) -> usize {
-        self.held()
-    }
-
     fn on_progress(&mut self) {
         if self.phase == Phase::Connected {
             self.arm_keep_alive();

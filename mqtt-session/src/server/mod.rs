@@ -233,6 +233,8 @@ impl ServerConnection {
     pub fn fail_source(&mut self, now: Instant, op: Op) -> Result<(), SupplyError> {
         self.advance(now);
         if self.flow.give_up_source(op)? {
+            // No other packet can begin in the middle of one.
+            self.wire.urgent.clear();
             self.end(Closed::SourceFailed);
         }
         Ok(())
@@ -318,7 +320,7 @@ impl ServerConnection {
     ///
     /// Everything that depends on it waits until [`handle_stored`](Self::handle_stored) names its number or a later one.
     pub fn poll_store(&mut self, batch: &mut Batch) -> bool {
-        self.flow.session.journal.take(batch)
+        self.flow.session.take_batch(batch)
     }
 
     /// Takes the next event.
@@ -373,7 +375,7 @@ impl ServerConnection {
         let limits = &self.config.session.limits;
         match self.phase {
             Phase::Waiting => crate::flow::size(limits.connect_bytes.min(limits.packet_bytes)).max(5),
-            _ => limits.input_bytes(),
+            _ => self.flow.input_bytes(),
         }
     }
 

@@ -203,7 +203,7 @@ impl Session {
 
     /// Takes what is to be stored together. Returns whether there is something.
     pub fn poll_store(&mut self, batch: &mut Batch) -> bool {
-        self.state.journal.take(batch)
+        self.state.take_batch(batch)
     }
 
     /// Takes the next event.

@@ -50,6 +50,8 @@ pub(crate) struct Records {
     inbox: BTreeMap<u64, InboxRecord>,
     payloads: BTreeMap<PayloadOf, Bytes>,
     incoming: Vec<PacketId>,
+    /// Damaged records that end the session.
+    ending: Vec<Key>,
     report: RestoreReport,
 }
 
@@ -83,6 +85,7 @@ impl Records {
     pub(crate) fn damaged(&mut self, key: Key) {
         if matches!(key, Key::Session | Key::Incoming(_) | Key::Outgoing(_)) {
             self.report.session_ended = true;
+            self.ending.push(key);
         }
         self.report.quarantined.push(Quarantined { key });
     }
@@ -119,9 +122,12 @@ impl Records {
                 None => self.quarantine(Key::Inbox(delivery)),
             }
         }
-        for quarantined in &self.report.quarantined {
-            session.journal.delete(|| quarantined.key);
+        for Quarantined { key } in &self.report.quarantined {
+            if !self.ending.contains(key) {
+                session.journal.delete(|| *key);
+            }
         }
+        session.ends_by(self.ending);
         self.report
     }
 

@@ -1,6 +1,7 @@
 //! The state of a session and what is done with it, whether or not there is a connection.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use mqtt_proto::{PacketId, PropertyId, QoS, ReasonCode};
@@ -11,7 +12,7 @@ use crate::journal::{Journal, Ticket};
 use crate::message::{DeliveryId, HandOver, Message, Received};
 use crate::op::{Limit, Op, Outcome, PublishError};
 use crate::qos::{Exchange, Incoming, Loss, LossCursor, Outgoing, message_record};
-use crate::store::{InboxRecord, IncomingRecord, PayloadOf, Record, SessionRecord};
+use crate::store::{Batch, InboxRecord, IncomingRecord, Key, PayloadOf, Record, SessionRecord};
 use crate::time::Instant;
 use crate::timers::{Timer, Timers};
 use crate::{AcknowledgeError, Limits, WhenFull};
@@ -48,6 +49,9 @@ pub(crate) struct SessionState {
     is_written: bool,
     /// Messages that are told when the store has them.
     inbox: VecDeque<(Ticket, Received)>,
+    /// Damaged records that ended the session. They stay until the peer has been told: a restart before that has to find
+    /// the damage again.
+    damaged: Vec<Key>,
     pub(crate) now: Instant,
 }
 
@@ -63,6 +67,7 @@ impl SessionState {
             floor_ticket: Ticket::NONE,
             is_written: false,
             inbox: VecDeque::new(),
+            damaged: Vec::new(),
             now,
         }
     }
@@ -312,6 +317,15 @@ impl SessionState {
 
     // ---- the store
 
+    /// Takes what is to be stored together. What the window has room for gets its identifiers before, so that these do
+    /// not wait for a batch of their own.
+    pub(crate) fn take_batch(&mut self, batch: &mut Batch) -> bool {
+        if self.journal.is_enabled() {
+            self.outgoing.assign(&mut self.journal);
+        }
+        self.journal.take(batch)
+    }
+
     /// Batches up to this one are durable.
     pub(crate) fn stored<E: From<SessionEvent>>(&mut self, upto: u64, told: &mut VecDeque<E>) {
         self.journal.stored(upto);
@@ -346,6 +360,23 @@ impl SessionState {
         self.delivery_floor = record.delivery_floor;
         self.incoming.skip_deliveries(record.delivery_floor);
         self.advance(record.saved_at);
+    }
+
+    /// These damaged records have ended the session.
+    pub(crate) fn ends_by(&mut self, damaged: Vec<Key>) {
+        for key in &damaged {
+            if let Key::Outgoing(serial) = key {
+                self.outgoing.skip_serial(*serial);
+            }
+        }
+        self.damaged = damaged;
+    }
+
+    /// Another session has begun for good, and what was damaged is not needed any more.
+    pub(crate) fn forget_damage(&mut self) {
+        for key in core::mem::take(&mut self.damaged) {
+            self.journal.delete(|| key);
+        }
     }
 
     /// The peer has no session for us. [MQTT-3.2.2-5]

@@ -3,7 +3,7 @@
 use bytes::{Buf, BytesMut};
 use mqtt_session::proto::Version;
 use mqtt_session::{
-    Accept, Client, ClientConfig, Event, Instant, Limits, Message, Outbox, Outcome, QoS, ServerConfig,
+    Accept, CleanStart, Client, ClientConfig, Event, Instant, Limits, Message, Outbox, Outcome, QoS, ServerConfig,
     ServerConnection, ServerEvent, SessionConfig,
 };
 
@@ -42,7 +42,11 @@ struct Pair {
 impl Pair {
     fn new(version: Version, qos: QoS, budget: [usize; 2]) -> Self {
         let now = Instant::ZERO;
-        let config = ClientConfig::new("c").unwrap().version(version).limits(limits());
+        let config = ClientConfig::new("c")
+            .unwrap()
+            .version(version)
+            .limits(limits())
+            .clean_start(CleanStart::Never);
         let mut client = Client::new(config, now);
         let message = Message::new("t", "").unwrap().qos(qos);
         client

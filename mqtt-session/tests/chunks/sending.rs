@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use mqtt_session::proto::{Filters, Packet, SubscribeProperties, SubscriptionOptions, Version};
 use mqtt_session::{
-    ClientConfig, Event, Limits, Message, Op, PublishError, QoS, ServerConfig, SessionConfig, SupplyError, Timer,
+    CleanStart, ClientConfig, Event, Limits, Message, Op, PublishError, QoS, ServerConfig, SessionConfig, SupplyError,
+    Timer,
 };
 
 use crate::client::rig::{Rig, VERSIONS, config, said};
@@ -175,7 +176,7 @@ fn nothing_else_is_sent_in_the_middle_of_a_packet() {
 fn a_new_connection_asks_again_from_the_beginning() {
     for version in VERSIONS {
         for qos in 1..=2 {
-            let mut rig = Rig::connected(small_parts().version(version));
+            let mut rig = Rig::connected(small_parts().version(version).clean_start(CleanStart::Never));
             let op = publish(&mut rig, qos, 25, 1);
             rig.sent_bytes();
             rig.client.supply(rig.now, op, "0123456789").unwrap();

@@ -1,7 +1,7 @@
 //! Messages from the server.
 
 use mqtt_session::proto::{PubAckReason, PubRecReason, Version};
-use mqtt_session::{AcknowledgeError, ClientConfig, DeliveryId, HandOver};
+use mqtt_session::{AcknowledgeError, CleanStart, ClientConfig, DeliveryId, HandOver};
 
 use crate::rig::{Rig, VERSIONS, config};
 
@@ -76,7 +76,7 @@ fn pubrecs_leave_in_the_order_of_their_messages() {
 #[test]
 fn a_repeated_qos_2_message_is_delivered_once_and_answered_each_time() {
     for version in VERSIONS {
-        let mut rig = Rig::connected(config().version(version));
+        let mut rig = Rig::connected(config().version(version).clean_start(CleanStart::Never));
         rig.deliver(2, 5, "c");
         assert_eq!(rig.told(), ["message q2 s: c"]);
         assert_eq!(rig.sent(), ["PUBREC #5"]);

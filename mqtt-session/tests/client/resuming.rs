@@ -1,6 +1,6 @@
 //! What a new connection goes on with.
 
-use mqtt_session::Loss;
+use mqtt_session::{CleanStart, Loss};
 
 use crate::rig::{Rig, VERSIONS, config, said};
 
@@ -49,7 +49,7 @@ fn nothing_goes_again_on_the_same_connection() {
 #[test]
 fn a_release_goes_again_as_pubrel_each_time() {
     for version in VERSIONS {
-        let mut rig = Rig::connected(config().version(version));
+        let mut rig = Rig::connected(config().version(version).clean_start(CleanStart::Never));
         rig.publish(2, 1);
         rig.sent();
         rig.pubrec(1);
@@ -153,7 +153,7 @@ fn a_pubrec_that_comes_before_its_message_goes_again_releases_nothing() {
     for version in VERSIONS {
         let mut rig = {
             let limits = mqtt_session::Limits::default().send_maximum(1);
-            Rig::connected(config().version(version).limits(limits))
+            Rig::connected(config().version(version).limits(limits).clean_start(CleanStart::Never))
         };
         rig.publish(2, 1);
         rig.publish(2, 2);

@@ -111,7 +111,13 @@ fn clean_session_begins_anew() {
 }
 
 fn is_kept(version: Version) {
-    let mut rig = busy(config().version(version));
+    // Before MQTT 5.0 a session that is to be kept may not begin with its connection.
+    let clean_start = if version == Version::V5 {
+        CleanStart::ByStore
+    } else {
+        CleanStart::Never
+    };
+    let mut rig = busy(config().version(version).clean_start(clean_start));
     rig.cut();
     assert_eq!(rig.fire_next(), Timer::Reconnect);
     let connect = rig.open();

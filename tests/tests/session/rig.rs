@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use bytes::Buf;
 use mqtt_session::proto::{Filters, Role, SubscribeProperties, SubscriptionOptions, TopicFilters, Version};
 use mqtt_session::{
-    Batch, Change, Client, ClientConfig, Closed, Event, Instant, Key, Message, Op, Outbox, Outcome, QoS, Record, Timer,
+    Batch, Change, CleanStart, Client, ClientConfig, Closed, Event, Instant, Key, Message, Op, Outbox, Outcome, QoS,
+    Record, Timer,
 };
 use mqtt_tests::frame::Frame;
 use mqtt_tests::hex;
@@ -97,6 +98,11 @@ impl Rig {
 
     /// A client whose first connection the server has accepted; with properties of CONNACK in hex.
     pub(crate) fn connected(config: ClientConfig, properties: &str) -> Self {
+        // Before MQTT 5.0 a session that begins with its connection also ends with it.
+        let config = match (config.version, config.clean_start) {
+            (Version::V3_1 | Version::V3_1_1, CleanStart::ByStore) => config.clean_start(CleanStart::Never),
+            _ => config,
+        };
         let mut rig = Self::new(config);
         rig.open();
         rig.accept(false, properties);

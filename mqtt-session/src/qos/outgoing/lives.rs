@@ -80,6 +80,11 @@ impl Outgoing {
         self.write(key, journal);
     }
 
+    /// This serial is taken by a record that cannot be read.
+    pub(crate) fn skip_serial(&mut self, serial: u64) {
+        self.next_serial = self.next_serial.max(serial.saturating_add(1));
+    }
+
     /// Takes over what an earlier life had stored, in the order of the serials. A message with an id may have been sent.
     pub(crate) fn restore(
         &mut self,

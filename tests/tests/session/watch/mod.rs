@@ -232,6 +232,10 @@ impl Watch {
         if self.link.disconnected {
             self.judge(Law::NothingAfterDisconnect, true, &[]);
         }
+        // Before MQTT 5.0 a session that began with its connection ends with it.
+        if self.role == Role::Client && self.link.accepted && self.link.clean && !self.is_5() {
+            self.session_begins();
+        }
         self.link = Link::default();
         // A request is asked again on the next connection, under its identifier.
         self.session
