@@ -120,6 +120,7 @@ kinds! {
     UnsupportedProtocolLevel => UnsupportedProtocolVersion, "is not a protocol level that goes with this name";
     WillBitsWithoutWill => MalformedPacket, "has Will QoS or Will Retain set without a will";
     PasswordWithoutUserName => MalformedPacket, "announces a password without a user name";
+    SessionPresentInRefusal => ProtocolError, "says that there is a session, and the reason code refuses the client";
     UnknownProperty => MalformedPacket, "is not a property of MQTT 5.0";
     PropertyNotAllowed => MalformedPacket, "is a property that does not belong here";
     PropertyNotAllowedFromClient => ProtocolError, "is a property that only a server may send here";
@@ -322,6 +323,8 @@ pub enum EncodeError {
     AuthenticationMethodMissing,
     /// A SUBACK or UNSUBACK without a single code.
     CodesMissing,
+    /// A CONNACK says that there is a session, and refuses the client.
+    SessionPresentInRefusal,
     /// A property that each subscriber has of its own was given as one that all share.
     NotShared {
         /// The property.
@@ -355,6 +358,7 @@ impl core::fmt::Display for EncodeError {
             Self::TopicMissing => f.write_str("the PUBLISH has neither a topic name nor a topic alias"),
             Self::AuthenticationMethodMissing => f.write_str("the authentication method is missing"),
             Self::CodesMissing => f.write_str("there is no reason code, and there has to be one for each filter"),
+            Self::SessionPresentInRefusal => f.write_str("a CONNACK that refuses the client has Session Present 0"),
             Self::NotShared { id } => write!(f, "each subscriber has a {id} of its own"),
             Self::NotOnePiece => f.write_str("shared properties have to be one piece, with nothing left out"),
             Self::PropertyTwice { id } => write!(f, "{id} is among both the own and the shared properties"),

@@ -135,6 +135,10 @@ fn every_reason_not_to_encode_is_a_sentence() {
             "the authentication method is missing",
         ),
         (
+            EncodeError::SessionPresentInRefusal,
+            "a CONNACK that refuses the client has Session Present 0",
+        ),
+        (
             EncodeError::CodesMissing,
             "there is no reason code, and there has to be one for each filter",
         ),
