@@ -1,6 +1,6 @@
 //! What is wrong with received bytes, and what cannot be encoded.
 
-use crate::{ConnAckReason, DisconnectReason, Field, PacketType, ReasonCode, TextError, Version};
+use crate::{BinaryTooLong, ConnAckReason, DisconnectReason, Field, PacketType, ReasonCode, TextError, Version};
 
 /// A rule of the specification, by its id in MQTT 5.0 and in MQTT 3.1.1.
 ///
@@ -344,6 +344,8 @@ pub enum EncodeError {
     },
     /// A text is not what it was meant to be.
     Text(TextError),
+    /// Binary data is too long.
+    Binary(BinaryTooLong),
     /// A decoder would refuse what was built.
     Refused(DecodeError),
 }
@@ -364,6 +366,7 @@ impl core::fmt::Display for EncodeError {
             Self::PropertyTwice { id } => write!(f, "{id} is among both the own and the shared properties"),
             Self::FieldTooLong { field } => write!(f, "the {field} is longer than 65535 bytes"),
             Self::Text(error) => error.fmt(f),
+            Self::Binary(error) => error.fmt(f),
             Self::Refused(error) => error.fmt(f),
         }
     }
@@ -374,6 +377,12 @@ impl core::error::Error for EncodeError {}
 impl From<TextError> for EncodeError {
     fn from(error: TextError) -> Self {
         Self::Text(error)
+    }
+}
+
+impl From<BinaryTooLong> for EncodeError {
+    fn from(error: BinaryTooLong) -> Self {
+        Self::Binary(error)
     }
 }
 
