@@ -26,6 +26,18 @@ pub struct ConnAck<B: AsRef<[u8]>> {
     pub properties: Properties<section::ConnAck, B>,
 }
 
+impl<B: AsRef<[u8]> + Default> ConnAck<B> {
+    /// Without a session and properties.
+    #[must_use]
+    pub fn new(reason: ConnAckReason) -> Self {
+        Self {
+            session_present: false,
+            reason,
+            properties: Properties::empty(),
+        }
+    }
+}
+
 impl<'a> ConnAck<&'a [u8]> {
     #[inline(never)]
     pub(crate) fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {

@@ -83,6 +83,18 @@ static FILTER: Site = Site::topic(
 static MISSING: Rule = Rule::new("MQTT-3.8.3-2", "MQTT-3.8.3-3");
 static PACKET_ID: Rule = Rule::new("MQTT-2.2.1-3", "MQTT-2.3.1-1");
 
+impl<B: AsRef<[u8]> + Default> Subscribe<B> {
+    /// Without properties.
+    #[must_use]
+    pub fn new(id: PacketId, filters: Filters<B>) -> Self {
+        Self {
+            id,
+            filters,
+            properties: Properties::empty(),
+        }
+    }
+}
+
 impl<'a> Subscribe<&'a [u8]> {
     #[inline(never)]
     pub(crate) fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {

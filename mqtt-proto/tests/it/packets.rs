@@ -3,9 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use mqtt_proto::{
     Auth, AuthProperties, AuthReason, Binary, ConnAck, ConnAckReason, Connect, ConnectProperties, DecodeErrorKind,
-    Delivery, Disconnect, DisconnectReason, EncodeError, Field, Packet, PacketId, PacketType, Properties, PubAck,
-    PubAckReason, PubComp, PubCompReason, PubRec, PubRecReason, PubRel, PubRelReason, Publish, PublishProperties, QoS,
-    Rules, Text, TopicName, Version, Will, WillProperties, decode,
+    Delivery, Disconnect, DisconnectReason, EncodeError, Field, Filters, Packet, PacketId, PacketType, Properties,
+    PubAck, PubAckReason, PubComp, PubCompReason, PubRec, PubRecReason, PubRel, PubRelReason, Publish,
+    PublishProperties, QoS, Rules, SubAck, SubAckCodes, SubAckReason, Subscribe, SubscriptionOptions, Text,
+    TopicFilters, TopicName, UnsubAck, UnsubAckCodes, Unsubscribe, Version, Will, WillProperties, decode,
 };
 use mqtt_tests::hex;
 
@@ -170,6 +171,49 @@ fn a_refusal_that_says_there_is_a_session_is_neither_written_nor_read() {
                 )
             );
         }
+    }
+}
+
+/// The wire is that of MQTT 3.1.1, which has nothing that could be left out.
+#[test]
+fn a_packet_made_from_its_minimum_asks_for_nothing_else() {
+    let id = PacketId::MIN;
+    let topic = || TopicName::from_bytes(Bytes::from_static(b"t")).expect("valid");
+    let client_id = Text::from_bytes(Bytes::from_static(b"c")).expect("valid");
+    let will = Will::new(topic(), Binary::new(Bytes::from_static(b"w")).expect("short"));
+    let filters = Filters::builder().filter("f", SubscriptionOptions::default()).build();
+    let removed = TopicFilters::builder().filter("f").build();
+    let codes = SubAckCodes::new([SubAckReason::GrantedQoS1]).expect("one");
+    for (packet, frame) in [
+        (
+            Packet::Connect(Connect {
+                will: Some(will),
+                ..Connect::new(Version::V3_1_1, client_id)
+            }),
+            "10 13 0004 4D515454 04 06 0000 0001 63 0001 74 0001 77",
+        ),
+        (
+            Packet::ConnAck(ConnAck::new(ConnAckReason::NotAuthorized)),
+            "20 02 00 05",
+        ),
+        (
+            Packet::Publish(Publish::new(topic(), Bytes::from_static(b"p"))),
+            "30 04 0001 74 70",
+        ),
+        (
+            Packet::Subscribe(Subscribe::new(id, filters.expect("valid"))),
+            "82 06 0001 0001 66 00",
+        ),
+        (Packet::SubAck(SubAck::new(id, codes)), "90 03 0001 01"),
+        (
+            Packet::Unsubscribe(Unsubscribe::new(id, removed.expect("valid"))),
+            "A2 05 0001 0001 66",
+        ),
+        (Packet::UnsubAck(UnsubAck::new(id, UnsubAckCodes::none())), "B0 02 0001"),
+    ] {
+        let mut bytes = Vec::new();
+        packet.encode_to(Version::V3_1_1, &mut bytes).expect("complete");
+        assert_eq!(bytes, hex::bytes(frame), "{packet:?}");
     }
 }
 
