@@ -1,6 +1,6 @@
 //! What is wrong with received bytes, and what cannot be encoded.
 
-use crate::{ConnAckReason, DisconnectReason, Field, PacketType, ReasonCode, TextError, Version};
+use crate::{BinaryTooLong, ConnAckReason, DisconnectReason, Field, PacketType, ReasonCode, TextError, Version};
 
 /// A rule of the specification, by its id in MQTT 5.0 and in MQTT 3.1.1.
 ///
@@ -120,6 +120,7 @@ kinds! {
     UnsupportedProtocolLevel => UnsupportedProtocolVersion, "is not a protocol level that goes with this name";
     WillBitsWithoutWill => MalformedPacket, "has Will QoS or Will Retain set without a will";
     PasswordWithoutUserName => MalformedPacket, "announces a password without a user name";
+    SessionPresentInRefusal => ProtocolError, "says that there is a session, and the reason code refuses the client";
     UnknownProperty => MalformedPacket, "is not a property of MQTT 5.0";
     PropertyNotAllowed => MalformedPacket, "is a property that does not belong here";
     PropertyNotAllowedFromClient => ProtocolError, "is a property that only a server may send here";
@@ -322,6 +323,8 @@ pub enum EncodeError {
     AuthenticationMethodMissing,
     /// A SUBACK or UNSUBACK without a single code.
     CodesMissing,
+    /// A CONNACK says that there is a session, and refuses the client.
+    SessionPresentInRefusal,
     /// A property that each subscriber has of its own was given as one that all share.
     NotShared {
         /// The property.
@@ -341,6 +344,8 @@ pub enum EncodeError {
     },
     /// A text is not what it was meant to be.
     Text(TextError),
+    /// Binary data is too long.
+    Binary(BinaryTooLong),
     /// A decoder would refuse what was built.
     Refused(DecodeError),
 }
@@ -355,11 +360,13 @@ impl core::fmt::Display for EncodeError {
             Self::TopicMissing => f.write_str("the PUBLISH has neither a topic name nor a topic alias"),
             Self::AuthenticationMethodMissing => f.write_str("the authentication method is missing"),
             Self::CodesMissing => f.write_str("there is no reason code, and there has to be one for each filter"),
+            Self::SessionPresentInRefusal => f.write_str("a CONNACK that refuses the client has Session Present 0"),
             Self::NotShared { id } => write!(f, "each subscriber has a {id} of its own"),
             Self::NotOnePiece => f.write_str("shared properties have to be one piece, with nothing left out"),
             Self::PropertyTwice { id } => write!(f, "{id} is among both the own and the shared properties"),
             Self::FieldTooLong { field } => write!(f, "the {field} is longer than 65535 bytes"),
             Self::Text(error) => error.fmt(f),
+            Self::Binary(error) => error.fmt(f),
             Self::Refused(error) => error.fmt(f),
         }
     }
@@ -370,6 +377,12 @@ impl core::error::Error for EncodeError {}
 impl From<TextError> for EncodeError {
     fn from(error: TextError) -> Self {
         Self::Text(error)
+    }
+}
+
+impl From<BinaryTooLong> for EncodeError {
+    fn from(error: BinaryTooLong) -> Self {
+        Self::Binary(error)
     }
 }
 

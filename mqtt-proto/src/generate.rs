@@ -9,10 +9,10 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use bytes::Bytes;
 
 use crate::{
-    Auth, Binary, ConnAck, Connect, Delivery, Disconnect, Filters, Packet, PacketType, Policy, Properties, Property,
-    PropertyId, PubAck, PubComp, PubRec, PubRel, Publish, QoS, Rules, Section, ShareName, SubAck, SubAckCodes,
-    SubAckReason, Subscribe, Subscription, SubscriptionId, SubscriptionOptions, Text, TopicFilter, TopicFilters,
-    TopicName, UnsubAck, UnsubAckCodes, UnsubAckReason, Unsubscribe, VARINT_MAX, Version, Will, section,
+    Auth, Binary, ConnAck, ConnAckReason, Connect, Delivery, Disconnect, Filters, Packet, PacketType, Policy,
+    Properties, Property, PropertyId, PubAck, PubComp, PubRec, PubRel, Publish, QoS, Rules, Section, ShareName, SubAck,
+    SubAckCodes, SubAckReason, Subscribe, Subscription, SubscriptionId, SubscriptionOptions, Text, TopicFilter,
+    TopicFilters, TopicName, UnsubAck, UnsubAckCodes, UnsubAckReason, Unsubscribe, VARINT_MAX, Version, Will, section,
 };
 
 /// Characters up to this many, most of the time far fewer.
@@ -250,9 +250,10 @@ impl<'a> Arbitrary<'a> for Connect<Bytes> {
 
 impl<'a> Arbitrary<'a> for ConnAck<Bytes> {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let (session_present, reason): (bool, ConnAckReason) = (u.arbitrary()?, u.arbitrary()?);
         Ok(Self {
-            session_present: u.arbitrary()?,
-            reason: u.arbitrary()?,
+            session_present: session_present && reason == ConnAckReason::Success,
+            reason,
             properties: u.arbitrary()?,
         })
     }

@@ -167,7 +167,7 @@ pub use reason::{
 #[cfg(feature = "alloc")]
 pub use storage::InBytes;
 pub use storage::{InSlice, Storage};
-pub use text::{Binary, FIELD_MAX_BYTES, Text, TextError};
+pub use text::{Binary, BinaryTooLong, FIELD_MAX_BYTES, Text, TextError};
 pub use topic::{ShareName, SharedFilter, TopicFilter, TopicName};
 pub use trace::Value;
 pub use varint::VARINT_MAX;

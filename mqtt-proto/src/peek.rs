@@ -4,7 +4,8 @@ use crate::header::FixedHeader;
 use crate::packet::Connect;
 use crate::reader::Reader;
 use crate::trace::Silent;
-use crate::{DecodeError, PacketType, Rules, Text, Version};
+use crate::varint::{self, Varint};
+use crate::{DecodeError, DecodeErrorKind, Field, PacketType, Rules, Text, Version};
 
 /// What a server needs to know of a CONNECT before it decides who serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,11 @@ pub struct ConnectPeek<'a> {
     pub client_id: Text<&'a [u8]>,
 }
 
-/// Looks at a CONNECT that may still be incomplete; `None` as long as the client identifier has not arrived.
+/// Looks at a CONNECT that may still be incomplete; `None` as long as it is acceptable and the client identifier has not
+/// arrived.
+///
+/// Every verdict comes at the byte that decides it: that of another packet with the first byte, that of a protocol name
+/// or level which MQTT does not know with the last byte of that name or level, so that a server need not wait for more.
 ///
 /// Properties before the client identifier are skipped, not checked: [`decode`](crate::decode) has the last word.
 ///
@@ -40,36 +45,40 @@ pub fn peek_connect<'a>(bytes: &'a [u8], rules: &Rules) -> Result<Option<Connect
     };
     let arrived = bytes.len().min(header.packet_len());
     let body = bytes.get(header.len()..arrived).unwrap_or_default();
-    let complete = body.len() == header.remaining_len();
-    if !complete && !has_client_id(body) {
-        return Ok(None);
-    }
     let mut reader = Reader::new(body, header.len(), PacketType::Connect, *rules, Silent);
-    let (version, client_id) = Connect::read_client(&mut reader)?;
-    Ok(Some(ConnectPeek { version, client_id }))
+    match Connect::read_client(&mut reader) {
+        Ok((version, client_id)) => Ok(Some(ConnectPeek { version, client_id })),
+        Err(fault) if is_open(&fault, body, header) => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }
 
-/// Whether everything up to the end of the client identifier has arrived, as far as the lengths tell.
-fn has_client_id(body: &[u8]) -> bool {
-    fn skip_prefixed(bytes: &[u8]) -> Option<&[u8]> {
-        let (len, rest) = bytes.split_first_chunk::<2>()?;
-        rest.get(usize::from(u16::from_be_bytes(*len))..)
+/// Whether what looks like a fault may be nothing but the end of what has arrived.
+fn is_open(fault: &DecodeError, body: &[u8], header: FixedHeader) -> bool {
+    if body.len() == header.remaining_len() {
+        return false;
     }
-    fn skip(body: &[u8]) -> Option<&[u8]> {
-        let rest = skip_prefixed(body)?;
-        let level = *rest.first()?;
-        let rest = rest.get(4..)?;
-        if level != Version::V5.level() {
-            return skip_prefixed(rest);
+    match fault.kind() {
+        DecodeErrorKind::Missing => true,
+        // The length of the field has arrived: the field is too long for the packet, or the rest of it is on its way.
+        DecodeErrorKind::Overrun => {
+            let start = fault.offset().saturating_sub(header.len());
+            let field = body.get(start..).unwrap_or_default();
+            start.saturating_add(told_len(fault.field(), field)) <= header.remaining_len()
         }
-        match crate::varint::read(rest) {
-            crate::varint::Varint::Value { value, len } => {
-                let properties = rest.get(usize::from(len)..)?;
-                skip_prefixed(properties.get(usize::try_from(value).ok()?..)?)
-            }
-            crate::varint::Varint::Incomplete => None,
-            crate::varint::Varint::TooLong => Some(rest),
-        }
+        _ => false,
     }
-    skip(body).is_some()
+}
+
+/// How many bytes a field has by its length, which is counted too.
+fn told_len(field: Field, bytes: &[u8]) -> usize {
+    let (told, len) = match (field, bytes.first_chunk::<2>()) {
+        (Field::PropertyLength, _) => match varint::read(bytes) {
+            Varint::Value { value, len } => (usize::try_from(value).unwrap_or(usize::MAX), usize::from(len)),
+            Varint::Incomplete | Varint::TooLong => (0, 0),
+        },
+        (_, Some(prefix)) => (usize::from(u16::from_be_bytes(*prefix)), 2),
+        (_, None) => (0, 0),
+    };
+    told.saturating_add(len)
 }

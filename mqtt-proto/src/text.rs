@@ -12,7 +12,7 @@ use crate::{Choice, scan};
 pub const FIELD_MAX_BYTES: usize = 65_535;
 
 macro_rules! text_errors {
-    ($($variant:ident => $statement:literal, $text:literal;)*) => {
+    ($($variant:ident => $statement:expr, $text:literal;)*) => {
         /// Why bytes are not the text, topic name or topic filter that was asked for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -24,9 +24,10 @@ macro_rules! text_errors {
         }
 
         impl TextError {
-            /// The statement of MQTT 5.0 that forbids it.
+            /// The statement of MQTT 5.0 that forbids it. That text has at most 65,535 bytes follows from its length prefix;
+            /// there is a statement about topic names and filters only.
             #[must_use]
-            pub const fn statement(self) -> &'static str {
+            pub const fn statement(self) -> Option<&'static str> {
                 match self {
                     $(Self::$variant => $statement,)*
                 }
@@ -38,34 +39,50 @@ macro_rules! text_errors {
                 let text = match self {
                     $(Self::$variant => $text,)*
                 };
-                write!(f, "the text {text} [{}]", self.statement())
+                write!(f, "the text {text}")?;
+                match self.statement() {
+                    Some(statement) => write!(f, " [{statement}]"),
+                    None => Ok(()),
+                }
             }
         }
     };
 }
 
 text_errors! {
-    TooLong => "MQTT-4.7.3-3", "is longer than 65535 bytes";
-    IllFormedUtf8 => "MQTT-1.5.4-1", "is not well-formed UTF-8";
-    NulCharacter => "MQTT-1.5.4-2", "holds the character U+0000";
-    ForbiddenCharacter => "U5-1.5.4-a", "holds a control character or non-character, which the policy refuses";
-    Empty => "MQTT-4.7.3-1", "is empty";
-    WildcardInTopicName => "MQTT-4.7.0-1", "holds a wildcard, which only a topic filter may";
-    MisplacedMultiLevelWildcard => "MQTT-4.7.1-1", "has a # that is not the whole last level";
-    MisplacedSingleLevelWildcard => "MQTT-4.7.1-2", "has a + that is not a whole level";
-    EmptyShareName => "MQTT-4.8.2-1", "begins with $share/ but names no group";
-    InvalidShare => "MQTT-4.8.2-2", "has a wildcard in its share name, or no filter after it";
+    TooLong => None, "is longer than 65535 bytes";
+    TopicTooLong => Some("MQTT-4.7.3-3"), "is longer than the 65535 bytes of a topic name or filter";
+    IllFormedUtf8 => Some("MQTT-1.5.4-1"), "is not well-formed UTF-8";
+    NulCharacter => Some("MQTT-1.5.4-2"), "holds the character U+0000";
+    ForbiddenCharacter => Some("U5-1.5.4-a"), "holds a control character or non-character, which the policy refuses";
+    Empty => Some("MQTT-4.7.3-1"), "is empty";
+    WildcardInTopicName => Some("MQTT-4.7.0-1"), "holds a wildcard, which only a topic filter may";
+    MisplacedMultiLevelWildcard => Some("MQTT-4.7.1-1"), "has a # that is not the whole last level";
+    MisplacedSingleLevelWildcard => Some("MQTT-4.7.1-2"), "has a + that is not a whole level";
+    EmptyShareName => Some("MQTT-4.8.2-1"), "begins with $share/ but names no group";
+    InvalidShare => Some("MQTT-4.8.2-2"), "has a wildcard in its share name, or no filter after it";
 }
 
 impl core::error::Error for TextError {}
 
-/// Refuses what a length prefix of two bytes cannot express.
-pub(crate) const fn fits(bytes: &[u8]) -> Result<(), TextError> {
-    if bytes.len() > FIELD_MAX_BYTES {
-        Err(TextError::TooLong)
-    } else {
-        Ok(())
+/// Why bytes are not binary data: they are more than 65,535.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct BinaryTooLong;
+
+impl fmt::Display for BinaryTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the binary data is longer than 65535 bytes")
     }
+}
+
+impl core::error::Error for BinaryTooLong {}
+
+/// Whether a length prefix of two bytes can express it.
+pub(crate) const fn fits(bytes: &[u8]) -> bool {
+    bytes.len() <= FIELD_MAX_BYTES
 }
 
 /// What all checked byte types have in common. `B` is `&[u8]` in a view and `bytes::Bytes` in an owned packet.
@@ -244,7 +261,9 @@ impl<B: AsRef<[u8]>> Text<B> {
     /// # Errors
     /// If they are not well-formed UTF-8, hold U+0000, or are too many.
     pub fn from_bytes(bytes: B) -> Result<Self, TextError> {
-        fits(bytes.as_ref())?;
+        if !fits(bytes.as_ref()) {
+            return Err(TextError::TooLong);
+        }
         scan::check(bytes.as_ref(), Choice::Accept)?;
         Ok(Self(bytes))
     }
@@ -261,9 +280,12 @@ impl<B: AsRef<[u8]>> Binary<B> {
     ///
     /// # Errors
     /// If they are more than 65,535.
-    pub fn new(bytes: B) -> Result<Self, TextError> {
-        fits(bytes.as_ref())?;
-        Ok(Self(bytes))
+    pub fn new(bytes: B) -> Result<Self, BinaryTooLong> {
+        if fits(bytes.as_ref()) {
+            Ok(Self(bytes))
+        } else {
+            Err(BinaryTooLong)
+        }
     }
 }
 

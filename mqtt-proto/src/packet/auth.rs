@@ -8,6 +8,8 @@ use crate::trace::Trace;
 use crate::{AuthReason, DecodeError, EncodeError, Field, PacketType, Properties, PropertyId, Version, section};
 
 /// A step of an authentication.
+///
+/// It has no `new` like the other packets: the least that it says is a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(

@@ -18,7 +18,7 @@ use crate::{ConnAckReason, DecodeError, EncodeError, Field, PacketType, Properti
     ))
 )]
 pub struct ConnAck<B: AsRef<[u8]>> {
-    /// Whether the server goes on with a session that it has. MQTT 3.1 cannot say so.
+    /// Whether the server goes on with a session that it has. MQTT 3.1 cannot say so, and a refusal must not.
     pub session_present: bool,
     /// Whether the client is served, or why not.
     pub reason: ConnAckReason,
@@ -26,11 +26,24 @@ pub struct ConnAck<B: AsRef<[u8]>> {
     pub properties: Properties<section::ConnAck, B>,
 }
 
+impl<B: AsRef<[u8]> + Default> ConnAck<B> {
+    /// Without a session and properties.
+    #[must_use]
+    pub fn new(reason: ConnAckReason) -> Self {
+        Self {
+            session_present: false,
+            reason,
+            properties: Properties::empty(),
+        }
+    }
+}
+
 impl<'a> ConnAck<&'a [u8]> {
     #[inline(never)]
     pub(crate) fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {
         static RESERVED: Rule = Rule::v5("MQTT-3.2.2-1");
         static UNLISTED: Rule = Rule::new("MQTT-3.2.2-8", "MQTT-3.2.2-6");
+        static REFUSED: Rule = Rule::new("MQTT-3.2.2-6", "MQTT-3.2.2-4");
 
         let version = reader.version();
         let flags = reader.u8(Field::ConnectAcknowledgeFlags, &Rule::ANY)?;
@@ -44,12 +57,22 @@ impl<'a> ConnAck<&'a [u8]> {
                 &RESERVED
             );
         }
+        let session_present = flags & 1 != 0 && version != Version::V3_1;
+        let place = reader.place();
         let code = reader.u8(Field::ReasonCode, &Rule::ANY)?;
         let reason = match version {
             Version::V5 => ConnAckReason::from_value(code),
             Version::V3_1 | Version::V3_1_1 => ConnAckReason::from_return_code(code),
         };
         let reason = demand!(reader, reason, UnlistedReasonCode, Field::ReasonCode, &UNLISTED);
+        reader.point_to(place);
+        require!(
+            reader,
+            !session_present || reason == ConnAckReason::Success,
+            SessionPresentInRefusal,
+            Field::ConnectAcknowledgeFlags,
+            &REFUSED
+        );
         let properties = if version.has_properties() {
             reader.properties()?
         } else {
@@ -57,7 +80,7 @@ impl<'a> ConnAck<&'a [u8]> {
         };
         reader.finish(&Rule::ANY)?;
         Ok(Self {
-            session_present: flags & 1 != 0 && version != Version::V3_1,
+            session_present,
             reason,
             properties,
         })
@@ -111,6 +134,10 @@ impl<B: AsRef<[u8]>> Body for ConnAck<B> {
                 field: Field::ReasonCode,
                 version,
             });
+        }
+        // [MQTT-3.2.2-6], [MQTT-3.2.2-4] of 3.1.1
+        if self.session_present && self.reason != ConnAckReason::Success {
+            return Err(EncodeError::SessionPresentInRefusal);
         }
         Ok(section_len(&self.properties, version)?.saturating_add(2))
     }

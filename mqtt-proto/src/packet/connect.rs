@@ -97,6 +97,48 @@ static USER_NAME_TEXT: Site = Site::text(
 );
 static PASSWORD_DATA: Site = Site::binary(Field::Password, Rule::new("MQTT-3.1.2-19", "MQTT-3.1.2-21"));
 
+impl<B: AsRef<[u8]> + Default> Connect<B> {
+    /// With a clean start, without keep-alive, will, credentials and properties.
+    ///
+    /// ```
+    /// use mqtt_proto::{Connect, Text, Version};
+    /// let connect = Connect {
+    ///     keep_alive: 60,
+    ///     ..Connect::new(Version::V5, Text::new("sensor-7")?)
+    /// };
+    /// let mut buffer = [0; 64];
+    /// assert_eq!(connect.encode(Version::V5, &mut buffer)?, 23);
+    /// # Ok::<(), mqtt_proto::EncodeError>(())
+    /// ```
+    #[must_use]
+    pub fn new(version: Version, client_id: Text<B>) -> Self {
+        Self {
+            version,
+            clean_start: true,
+            keep_alive: 0,
+            client_id,
+            will: None,
+            username: None,
+            password: None,
+            properties: Properties::empty(),
+        }
+    }
+}
+
+impl<B: AsRef<[u8]> + Default> Will<B> {
+    /// With QoS 0, not retained, without properties.
+    #[must_use]
+    pub fn new(topic: TopicName<B>, payload: Binary<B>) -> Self {
+        Self {
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic,
+            payload,
+            properties: Properties::empty(),
+        }
+    }
+}
+
 impl<'a> Connect<&'a [u8]> {
     #[inline(never)]
     pub(crate) fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {

@@ -9,6 +9,7 @@ mod encode;
 pub(crate) mod publish;
 mod suback;
 mod subscribe;
+mod subscription_options;
 mod unsuback;
 mod unsubscribe;
 
@@ -21,7 +22,8 @@ pub(crate) use encode::{Body, Sizes, body, fits, section_len, write_section};
 pub use encode::{PINGREQ, PINGRESP};
 pub use publish::Publish;
 pub use suback::{SubAck, SubAckCodes};
-pub use subscribe::{Filters, FiltersBuilder, RetainHandling, Subscribe, Subscription, SubscriptionOptions};
+pub use subscribe::{Filters, FiltersBuilder, Subscribe, Subscription};
+pub use subscription_options::{RetainHandling, SubscriptionOptions};
 pub use unsuback::{UnsubAck, UnsubAckCodes};
 pub use unsubscribe::{TopicFilters, TopicFiltersBuilder, Unsubscribe};
 

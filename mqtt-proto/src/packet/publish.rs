@@ -46,6 +46,20 @@ static TOPIC: Site = Site::topic(
     Rule::new("MQTT-3.3.2-2", "MQTT-3.3.2-2"),
 );
 
+impl<B: AsRef<[u8]> + Default> Publish<B> {
+    /// With QoS 0, not retained, without properties.
+    #[must_use]
+    pub fn new(topic: TopicName<B>, payload: B) -> Self {
+        Self {
+            delivery: Delivery::AtMostOnce,
+            retain: false,
+            topic: Some(topic),
+            properties: Properties::empty(),
+            payload,
+        }
+    }
+}
+
 impl<'a> Publish<&'a [u8]> {
     #[inline(always)]
     pub(crate) fn read<T: Trace>(flags: u8, reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {

@@ -45,6 +45,18 @@ const fn in_v3(code: u8) -> bool {
 
 static PACKET_ID: Rule = Rule::new("MQTT-2.2.1-6", "MQTT-2.3.1-7");
 
+impl<B: AsRef<[u8]> + Default> SubAck<B> {
+    /// Without properties.
+    #[must_use]
+    pub fn new(id: PacketId, codes: SubAckCodes<B>) -> Self {
+        Self {
+            id,
+            codes,
+            properties: Properties::empty(),
+        }
+    }
+}
+
 impl<'a> SubAck<&'a [u8]> {
     #[inline(never)]
     pub(crate) fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {

@@ -36,6 +36,18 @@ pub struct UnsubAckCodes<B> {
 
 static PACKET_ID: Rule = Rule::new("MQTT-2.2.1-6", "MQTT-2.3.1-7");
 
+impl<B: AsRef<[u8]> + Default> UnsubAck<B> {
+    /// Without properties.
+    #[must_use]
+    pub fn new(id: PacketId, codes: UnsubAckCodes<B>) -> Self {
+        Self {
+            id,
+            codes,
+            properties: Properties::empty(),
+        }
+    }
+}
+
 impl<'a> UnsubAck<&'a [u8]> {
     #[inline(never)]
     pub(crate) fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {

@@ -43,6 +43,18 @@ static FILTER: Site = Site::topic(
 );
 static PACKET_ID: Rule = Rule::new("MQTT-2.2.1-3", "MQTT-2.3.1-1");
 
+impl<B: AsRef<[u8]> + Default> Unsubscribe<B> {
+    /// Without properties.
+    #[must_use]
+    pub fn new(id: PacketId, filters: TopicFilters<B>) -> Self {
+        Self {
+            id,
+            filters,
+            properties: Properties::empty(),
+        }
+    }
+}
+
 impl<'a> Unsubscribe<&'a [u8]> {
     #[inline(never)]
     pub(crate) fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {

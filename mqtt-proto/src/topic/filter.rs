@@ -41,7 +41,9 @@ impl<B: AsRef<[u8]>> TopicFilter<B> {
     /// # Errors
     /// If they are not valid text, empty, or have a wildcard or share name out of place.
     pub fn from_bytes_for(version: Version, bytes: B) -> Result<Self, TextError> {
-        fits(bytes.as_ref())?;
+        if !fits(bytes.as_ref()) {
+            return Err(TextError::TopicTooLong);
+        }
         if !is_plain(bytes.as_ref()) {
             scan::check(bytes.as_ref(), Choice::Accept)?;
             if let Some(fault) = fault(bytes.as_ref(), version.has_properties()) {
@@ -133,7 +135,9 @@ impl<B: AsRef<[u8]>> ShareName<B> {
     /// # Errors
     /// If they are not valid text, empty, or hold `/`, `+` or `#`.
     pub fn from_bytes(bytes: B) -> Result<Self, TextError> {
-        fits(bytes.as_ref())?;
+        if !fits(bytes.as_ref()) {
+            return Err(TextError::TopicTooLong);
+        }
         let found = scan::check(bytes.as_ref(), Choice::Accept)?;
         if bytes.as_ref().is_empty() {
             return Err(TextError::EmptyShareName);

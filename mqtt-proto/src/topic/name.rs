@@ -22,7 +22,9 @@ impl<B: AsRef<[u8]>> TopicName<B> {
     /// # Errors
     /// If they are not valid text, empty, or hold a wildcard.
     pub fn from_bytes(bytes: B) -> Result<Self, TextError> {
-        fits(bytes.as_ref())?;
+        if !fits(bytes.as_ref()) {
+            return Err(TextError::TopicTooLong);
+        }
         let found = scan::check(bytes.as_ref(), Choice::Accept)?;
         if bytes.as_ref().is_empty() {
             return Err(TextError::Empty);

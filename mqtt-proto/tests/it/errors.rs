@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use mqtt_proto::{
-    ConnAckReason, DecodeErrorKind, DisconnectReason, EncodeError, Field, PacketType, PatchError, PropertyId,
-    ReasonCode, Text, TextError, TopicName, Version, patch_dup,
+    Binary, ConnAckReason, DecodeErrorKind, DisconnectReason, EncodeError, Field, PacketType, PatchError, PropertyId,
+    ReasonCode, Text, TextError, TopicFilter, TopicName, Version, patch_dup,
 };
 
 use crate::verdict::{V3, V5, refused};
@@ -135,6 +135,10 @@ fn every_reason_not_to_encode_is_a_sentence() {
             "the authentication method is missing",
         ),
         (
+            EncodeError::SessionPresentInRefusal,
+            "a CONNACK that refuses the client has Session Present 0",
+        ),
+        (
             EncodeError::CodesMissing,
             "there is no reason code, and there has to be one for each filter",
         ),
@@ -197,14 +201,30 @@ fn a_patch_that_cannot_be_made_says_why() {
 fn a_text_that_is_refused_names_the_statement_against_it() {
     let error = Text::new("a\0").unwrap_err();
     assert_eq!(error, TextError::NulCharacter);
-    assert_eq!(error.statement(), "MQTT-1.5.4-2");
+    assert_eq!(error.statement(), Some("MQTT-1.5.4-2"));
     assert_eq!(error.to_string(), "the text holds the character U+0000 [MQTT-1.5.4-2]");
     let error = TopicName::new("a/+").unwrap_err();
     assert_eq!(
         error.to_string(),
         "the text holds a wildcard, which only a topic filter may [MQTT-4.7.0-1]"
     );
-    assert_eq!(TextError::TooLong.statement(), "MQTT-4.7.3-3");
+}
+
+/// Only topics have a statement about their length, and binary data is no text.
+#[test]
+fn what_is_too_long_is_called_what_it_is() {
+    let long = "a".repeat(65_536);
+    let error = TopicFilter::new(&long).unwrap_err();
+    assert_eq!(error.statement(), Some("MQTT-4.7.3-3"));
+    assert_eq!(
+        error.to_string(),
+        "the text is longer than the 65535 bytes of a topic name or filter [MQTT-4.7.3-3]"
+    );
+    let error = Text::new(&long).unwrap_err();
+    assert_eq!((error, error.statement()), (TextError::TooLong, None));
+    assert_eq!(error.to_string(), "the text is longer than 65535 bytes");
+    let error = EncodeError::from(Binary::new(long.as_bytes()).unwrap_err());
+    assert_eq!(error.to_string(), "the binary data is longer than 65535 bytes");
 }
 
 /// Six packets share this section, so its builder cannot know which one is meant.

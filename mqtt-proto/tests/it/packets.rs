@@ -3,9 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use mqtt_proto::{
     Auth, AuthProperties, AuthReason, Binary, ConnAck, ConnAckReason, Connect, ConnectProperties, DecodeErrorKind,
-    Delivery, Disconnect, DisconnectReason, EncodeError, Field, Packet, PacketId, PacketType, Properties, PubAck,
-    PubAckReason, PubComp, PubCompReason, PubRec, PubRecReason, PubRel, PubRelReason, Publish, PublishProperties, QoS,
-    Rules, Text, TopicName, Version, Will, WillProperties,
+    Delivery, Disconnect, DisconnectReason, EncodeError, Field, Filters, Packet, PacketId, PacketType, Properties,
+    PubAck, PubAckReason, PubComp, PubCompReason, PubRec, PubRecReason, PubRel, PubRelReason, Publish,
+    PublishProperties, QoS, Rules, SubAck, SubAckCodes, SubAckReason, Subscribe, SubscriptionOptions, Text,
+    TopicFilters, TopicName, UnsubAck, UnsubAckCodes, Unsubscribe, Version, Will, WillProperties, decode,
 };
 use mqtt_tests::hex;
 
@@ -132,36 +133,120 @@ fn a_connect_has_the_bytes_of_its_fields() {
     assert_eq!(read, connect().as_view());
 }
 
+/// In every version that has Session Present, for every refusal that the version has.
+#[test]
+fn a_refusal_that_says_there_is_a_session_is_neither_written_nor_read() {
+    for reason in ConnAckReason::ALL.iter().copied() {
+        for version in [Version::V3_1_1, Version::V5] {
+            let answer = |session_present| ConnAck::<Bytes> {
+                session_present,
+                reason,
+                properties: Properties::empty(),
+            };
+            let mut bytes = [0; 8];
+            let Ok(len) = answer(false).encode(version, &mut bytes) else {
+                assert_eq!((version, reason.return_code()), (Version::V3_1_1, None));
+                continue;
+            };
+            let written = answer(true).encoded_len(version);
+            bytes[2] = 1;
+            let read = decode(&bytes[..len], &Rules::new(version));
+            if reason == ConnAckReason::Success {
+                assert!(written.is_ok() && read.is_ok(), "{version}");
+                continue;
+            }
+            assert_eq!(written, Err(EncodeError::SessionPresentInRefusal), "{version} {reason}");
+            let error = read.expect_err("refused");
+            let statement = match version {
+                Version::V5 => "MQTT-3.2.2-6",
+                _ => "MQTT-3.2.2-4",
+            };
+            assert_eq!(
+                (error.kind(), error.field(), error.offset(), error.statement()),
+                (
+                    DecodeErrorKind::SessionPresentInRefusal,
+                    Field::ConnectAcknowledgeFlags,
+                    2,
+                    statement
+                )
+            );
+        }
+    }
+}
+
+/// The wire is that of MQTT 3.1.1, which has nothing that could be left out.
+#[test]
+fn a_packet_made_from_its_minimum_asks_for_nothing_else() {
+    let id = PacketId::MIN;
+    let topic = || TopicName::from_bytes(Bytes::from_static(b"t")).expect("valid");
+    let client_id = Text::from_bytes(Bytes::from_static(b"c")).expect("valid");
+    let will = Will::new(topic(), Binary::new(Bytes::from_static(b"w")).expect("short"));
+    let filters = Filters::builder().filter("f", SubscriptionOptions::default()).build();
+    let removed = TopicFilters::builder().filter("f").build();
+    let codes = SubAckCodes::new([SubAckReason::GrantedQoS1]).expect("one");
+    for (packet, frame) in [
+        (
+            Packet::Connect(Connect {
+                will: Some(will),
+                ..Connect::new(Version::V3_1_1, client_id)
+            }),
+            "10 13 0004 4D515454 04 06 0000 0001 63 0001 74 0001 77",
+        ),
+        (
+            Packet::ConnAck(ConnAck::new(ConnAckReason::NotAuthorized)),
+            "20 02 00 05",
+        ),
+        (
+            Packet::Publish(Publish::new(topic(), Bytes::from_static(b"p"))),
+            "30 04 0001 74 70",
+        ),
+        (
+            Packet::Subscribe(Subscribe::new(id, filters.expect("valid"))),
+            "82 06 0001 0001 66 00",
+        ),
+        (Packet::SubAck(SubAck::new(id, codes)), "90 03 0001 01"),
+        (
+            Packet::Unsubscribe(Unsubscribe::new(id, removed.expect("valid"))),
+            "A2 05 0001 0001 66",
+        ),
+        (Packet::UnsubAck(UnsubAck::new(id, UnsubAckCodes::none())), "B0 02 0001"),
+    ] {
+        let mut bytes = Vec::new();
+        packet.encode_to(Version::V3_1_1, &mut bytes).expect("complete");
+        assert_eq!(bytes, hex::bytes(frame), "{packet:?}");
+    }
+}
+
 #[test]
 fn packets_without_a_counterpart_convert_to_nothing() {
-    let refusal = |reason| ConnAck::<Bytes> {
-        session_present: true,
+    let answer = |reason| ConnAck::<Bytes> {
+        session_present: reason == ConnAckReason::Success,
         reason,
         properties: Properties::empty(),
     };
     assert_eq!(
-        refusal(ConnAckReason::MalformedPacket).for_version(Version::V3_1_1),
+        answer(ConnAckReason::MalformedPacket).for_version(Version::V3_1_1),
         None
     );
-    let busy = refusal(ConnAckReason::ServerBusy)
+    let busy = answer(ConnAckReason::ServerBusy)
         .for_version(Version::V3_1_1)
         .expect("unavailable");
     assert_eq!(
         (busy.reason, busy.session_present),
-        (ConnAckReason::ServerUnavailable, true)
+        (ConnAckReason::ServerUnavailable, false)
     );
-    let old = refusal(ConnAckReason::Success)
+    let old = answer(ConnAckReason::Success)
         .for_version(Version::V3_1)
         .expect("success");
     assert!(!old.session_present, "MQTT 3.1 cannot say it");
     let (field, version) = (Field::ConnectAcknowledgeFlags, Version::V3_1);
     assert_eq!(
-        refusal(ConnAckReason::Success).encoded_len(version),
+        answer(ConnAckReason::Success).encoded_len(version),
         Err(EncodeError::NotInVersion { field, version })
     );
     let (field, version) = (Field::ReasonCode, Version::V3_1_1);
     assert_eq!(
-        refusal(ConnAckReason::Banned).encoded_len(version),
+        answer(ConnAckReason::Banned).encoded_len(version),
         Err(EncodeError::NotInVersion { field, version })
     );
 
@@ -319,5 +404,5 @@ fn pings_have_two_bytes_and_packets_know_their_type() {
     );
     assert_eq!(Packet::from(publish(None)).packet_type(), PacketType::Publish);
     let rules = Rules::new(Version::V5).limit(1);
-    assert!(mqtt_proto::decode(&[0xC0, 0x00], &rules).is_err());
+    assert!(decode(&[0xC0, 0x00], &rules).is_err());
 }

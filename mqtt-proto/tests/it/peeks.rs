@@ -98,6 +98,55 @@ fn a_fault_before_the_client_identifier_is_found_without_it() {
     );
 }
 
+/// The packets are cut off behind the byte that decides; with one byte less everything is still open.
+#[test]
+fn a_fault_is_found_at_the_byte_that_decides() {
+    for (frame, kind, offset) in [
+        ("10 7F 0004 4D515455", DecodeErrorKind::UnknownProtocolName, 2),
+        ("10 7F 0002 FFFF", DecodeErrorKind::IllFormedUtf8, 2),
+        ("10 7F 0000", DecodeErrorKind::UnknownProtocolName, 2),
+        ("10 7F 0004 4D515454 06", DecodeErrorKind::UnsupportedProtocolLevel, 8),
+        (
+            "10 7F 0006 4D5149736470 04",
+            DecodeErrorKind::UnsupportedProtocolLevel,
+            10,
+        ),
+        ("10 7F 0004 4D515454 04 03", DecodeErrorKind::ReservedBitsSet, 9),
+        // Lengths that reach behind the end of the packet: of the name, of the properties, of the client identifier.
+        ("10 07 0006", DecodeErrorKind::Overrun, 2),
+        ("10 0D 0004 4D515454 05 02 003C 03", DecodeErrorKind::Overrun, 12),
+        ("10 FF01 0004 4D515454 05 02 003C F501", DecodeErrorKind::Overrun, 13),
+        ("10 0E 0004 4D515454 04 02 003C 0003", DecodeErrorKind::Overrun, 12),
+        (
+            "10 10 0004 4D515454 05 02 003C 01 00 0003",
+            DecodeErrorKind::Overrun,
+            14,
+        ),
+    ] {
+        let bytes = hex::bytes(frame);
+        for arrived in 0..bytes.len() {
+            let open = peek_connect(&bytes[..arrived], &Rules::new(Version::V5));
+            assert_eq!(open, Ok(None), "{arrived} bytes of {frame}");
+        }
+        let error = peek_connect(&bytes, &Rules::new(Version::V5)).expect_err(frame);
+        assert_eq!((error.kind(), error.offset()), (kind, offset), "{frame}");
+    }
+}
+
+/// One byte less than too long: the rest is on its way.
+#[test]
+fn a_length_that_just_fits_the_packet_is_waited_for() {
+    for frame in [
+        "10 08 0006",
+        "10 0D 0004 4D515454 05 02 003C 02",
+        "10 0F 0004 4D515454 04 02 003C 0003",
+    ] {
+        let bytes = hex::bytes(frame);
+        let peek = peek_connect(&bytes, &Rules::new(Version::V5));
+        assert_eq!(peek, Ok(None), "{frame}");
+    }
+}
+
 #[test]
 fn ill_formed_text_is_found_as_soon_as_the_client_identifier_is_there() {
     let bytes = hex::bytes("10 7F 0004 4D515454 04 02 003C 0002 61FF");

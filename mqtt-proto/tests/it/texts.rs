@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use bytes::Bytes;
-use mqtt_proto::{Binary, FIELD_MAX_BYTES, ShareName, Text, TextError, TopicFilter, TopicName, Version};
+use mqtt_proto::{Binary, BinaryTooLong, FIELD_MAX_BYTES, ShareName, Text, TextError, TopicFilter, TopicName, Version};
 
 fn hash(value: impl Hash) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
@@ -21,10 +21,10 @@ fn text_of_65535_bytes_is_taken_and_of_65536_refused() {
     assert!(TopicFilter::new(&longest).is_ok() && ShareName::new(&longest).is_ok());
     assert!(Binary::new(longest.as_bytes()).is_ok());
     assert_eq!(Text::new(&longer).unwrap_err(), TextError::TooLong);
-    assert_eq!(TopicName::new(&longer).unwrap_err(), TextError::TooLong);
-    assert_eq!(TopicFilter::new(&longer).unwrap_err(), TextError::TooLong);
-    assert_eq!(ShareName::new(&longer).unwrap_err(), TextError::TooLong);
-    assert_eq!(Binary::new(longer.as_bytes()).unwrap_err(), TextError::TooLong);
+    assert_eq!(TopicName::new(&longer).unwrap_err(), TextError::TopicTooLong);
+    assert_eq!(TopicFilter::new(&longer).unwrap_err(), TextError::TopicTooLong);
+    assert_eq!(ShareName::new(&longer).unwrap_err(), TextError::TopicTooLong);
+    assert_eq!(Binary::new(longer.as_bytes()).unwrap_err(), BinaryTooLong);
 }
 
 #[test]

@@ -128,11 +128,20 @@ impl Look<'_> {
                 piece.part == Part::ConnectFlags && byte & 0x04 == 0 && byte & 0b0011_1000 != 0
             }
             Kind::InvalidQoS => piece.part == Part::ConnectFlags && byte & 0b0001_1000 == 0b0001_1000,
+            Kind::SessionPresentInRefusal => {
+                piece.part == Part::AckFlags && byte == 1 && self.anatomy.level != 3 && self.refuses()
+            }
             Kind::PasswordWithoutUserName => {
                 piece.part == Part::ConnectFlags && self.anatomy.level != 5 && byte & 0xC0 == 0x40
             }
             _ => self.property_has_the_fault(piece, content),
         }
+    }
+
+    /// A CONNACK with a code of its list that is not 0.
+    fn refuses(&self) -> bool {
+        let code = self.anatomy.first(Part::Code).map(|code| self.anatomy.content(code));
+        matches!(code, Some([code]) if *code != 0 && self.lists_code(*code))
     }
 
     fn property_has_the_fault(&self, piece: &Piece, content: &[u8]) -> bool {

@@ -30,6 +30,12 @@ refusals! {
     V5 Server "v5:MQTT-3.2.2-8" EITHER "reason code 0xFF"
         bad "20 03 00 FF 00"
         good "20 03 00 80 00";
+    V5 Server "v5:MQTT-3.2.2-6" PROTOCOL_ERROR "Session Present and reason code 0x87"
+        bad "20 03 01 87 00"
+        good "20 03 00 87 00";
+    V3_1_1 Server "v311:MQTT-3.2.2-4" EITHER "Session Present and return code 5"
+        bad "20 02 01 05"
+        good "20 02 00 05";
     V5 Server "v5:MQTT-2.2.2-1" MALFORMED "CONNACK without Property Length"
         bad "20 02 00 00"
         good "20 03 00 00 00";

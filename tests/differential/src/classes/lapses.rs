@@ -67,6 +67,11 @@ const LAPSES: &[Lapse] = &[
     Lapse { name: "reserved bits of the Connect Acknowledge Flags", kind: Kind::ReservedBitsSet, version: V5,
         of: &[Rumqttc, ProtocolCore], statements: &["MQTT-3.2.2-1"] },
 
+    Lapse { name: "Session Present in a refusal", kind: Kind::SessionPresentInRefusal, version: V3_1_1, of: ALL,
+        statements: &["MQTT-3.2.2-4"] },
+    Lapse { name: "Session Present in a refusal", kind: Kind::SessionPresentInRefusal, version: V5, of: ALL,
+        statements: &["MQTT-3.2.2-6"] },
+
     // Packet identifiers, filters and codes.
     Lapse { name: "packet identifier 0", kind: Kind::ZeroPacketId, version: V3_1_1, of: &[Rumqttc, ProtocolCore],
         statements: &["MQTT-2.3.1-1", "MQTT-2.3.1-7"] },
