@@ -154,6 +154,7 @@ impl<E: Tells> Flow<E> {
             ..Link::closed()
         };
         self.link.replies.clear();
+        self.session.may_refuse = version.has_properties();
         self.session.outgoing.connected(window);
         self.session
             .incoming

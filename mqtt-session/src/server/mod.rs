@@ -169,6 +169,11 @@ impl ServerConnection {
     /// The store has failed: nothing more can be promised. The connection ends.
     pub fn handle_store_failed(&mut self, now: Instant) {
         self.advance(now);
+        if self.connack.take().is_some() {
+            // Nothing was said yet, and there is nothing to say that the store would have to know.
+            self.wire.urgent.clear();
+            return self.end(Closed::StoreFailed);
+        }
         self.end_with(Closed::StoreFailed, DisconnectReason::ImplementationSpecificError);
     }
 

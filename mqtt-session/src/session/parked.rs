@@ -179,13 +179,19 @@ impl Session {
         self.refuse(now, delivery, mqtt_proto::PubAckReason::Success.into())
     }
 
-    /// A received message is refused with this reason.
+    /// A received message is refused with this reason. If the last connection was one of MQTT 3, which cannot say so, it is
+    /// acknowledged and dropped.
     ///
     /// # Errors
     /// If there is no such delivery, it cannot be refused, or no acknowledgement can carry the reason. Nothing has changed
     /// then.
     pub fn refuse(&mut self, now: Instant, delivery: DeliveryId, reason: ReasonCode) -> Result<(), AcknowledgeError> {
         self.state.advance(now);
+        let reason = if self.state.may_refuse {
+            reason
+        } else {
+            mqtt_proto::PubAckReason::Success.into()
+        };
         self.state.acknowledge(delivery, reason)
     }
 

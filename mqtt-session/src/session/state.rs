@@ -52,6 +52,8 @@ pub(crate) struct SessionState {
     /// Damaged records that ended the session. They stay until the peer has been told: a restart before that has to find
     /// the damage again.
     damaged: Vec<Key>,
+    /// Whether the last connection could say why something is refused.
+    pub(crate) may_refuse: bool,
     pub(crate) now: Instant,
 }
 
@@ -68,6 +70,7 @@ impl SessionState {
             is_written: false,
             inbox: VecDeque::new(),
             damaged: Vec::new(),
+            may_refuse: true,
             now,
         }
     }
