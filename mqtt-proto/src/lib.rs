@@ -147,8 +147,8 @@ pub use fanout::{PatchError, PublishHead, SharedPublish, patch_dup, patch_packet
 pub use field::Field;
 pub use header::FixedHeader;
 pub use packet::{
-    Auth, ConnAck, Connect, Disconnect, Filters, FiltersBuilder, Packet, PubAck, PubComp, PubRec, PubRel, Publish,
-    RetainHandling, SubAck, SubAckCodes, Subscribe, Subscription, SubscriptionOptions, TopicFilters,
+    Auth, ConnAck, Connect, Disconnect, Filters, FiltersBuilder, PINGREQ, PINGRESP, Packet, PubAck, PubComp, PubRec,
+    PubRel, Publish, RetainHandling, SubAck, SubAckCodes, Subscribe, Subscription, SubscriptionOptions, TopicFilters,
     TopicFiltersBuilder, UnsubAck, UnsubAckCodes, Unsubscribe, Will,
 };
 pub use packet_type::PacketType;

@@ -379,6 +379,12 @@ impl<'a, T: Trace> Reader<'a, T> {
         self.rest
     }
 
+    /// Goes behind `len` bytes, all of them at most.
+    #[inline(always)]
+    pub(crate) fn skip(&mut self, len: usize) {
+        self.rest = self.rest.get(len..).unwrap_or_default();
+    }
+
     /// A cursor of its own over the next `len` bytes, behind which this one goes on.
     #[inline(always)]
     pub(crate) fn split(&mut self, len: usize) -> Option<Reader<'a, &mut T>> {

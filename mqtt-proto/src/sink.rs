@@ -1,5 +1,14 @@
 //! Where encoded bytes go. The length is known before the first byte is written, so writing cannot fail.
 
+/// Set in every byte of a Variable Byte Integer but the last.
+const MORE: u8 = 0x80;
+
+/// The seven bits that one byte of a Variable Byte Integer holds.
+#[inline(always)]
+const fn low_bits(value: u32) -> u8 {
+    (value & 0x7F) as u8
+}
+
 /// Takes bytes in order.
 pub(crate) trait Sink {
     fn put(&mut self, bytes: &[u8]);
@@ -17,28 +26,36 @@ pub(crate) trait Sink {
         self.put_array(number.to_be_bytes());
     }
 
+    /// The shortest form. One and two bytes, which nearly all lengths have, are told apart first.
     #[inline(always)]
     fn put_varint(&mut self, value: u32) {
-        let (form, len) = crate::varint::bytes(value);
-        let [a, b, c, _] = form;
-        match len {
-            1 => self.put_array([a]),
-            2 => self.put_array([a, b]),
-            3 => self.put_array([a, b, c]),
-            _ => self.put_array(form),
+        match value {
+            0..=0x7F => self.put_array([low_bits(value)]),
+            0x80..=0x3FFF => self.put_array([low_bits(value) | MORE, low_bits(value >> 7)]),
+            _ => self.put_long_varint(value),
         }
     }
 
     /// The fixed header.
     #[inline(always)]
     fn put_header(&mut self, first: u8, remaining: u32) {
-        let (form, len) = crate::varint::bytes(remaining);
-        let [a, b, c, d] = form;
-        match len {
-            1 => self.put_array([first, a]),
-            2 => self.put_array([first, a, b]),
-            3 => self.put_array([first, a, b, c]),
-            _ => self.put_array([first, a, b, c, d]),
+        match remaining {
+            0..=0x7F => self.put_array([first, low_bits(remaining)]),
+            0x80..=0x3FFF => self.put_array([first, low_bits(remaining) | MORE, low_bits(remaining >> 7)]),
+            _ => {
+                self.put_u8(first);
+                self.put_long_varint(remaining);
+            }
+        }
+    }
+
+    /// A Variable Byte Integer of three or four bytes.
+    #[cold]
+    #[inline(never)]
+    fn put_long_varint(&mut self, value: u32) {
+        match crate::varint::bytes(value) {
+            (form, 4) => self.put_array(form),
+            ([a, b, c, _], _) => self.put_array([a, b, c]),
         }
     }
 

@@ -80,6 +80,7 @@ macro_rules! violations {
                 match self {
                     Self::ClientIdMissing => ConnAckReason::ClientIdentifierNotValid,
                     Self::OtherAuthenticationMethod => ConnAckReason::BadAuthenticationMethod,
+                    Self::TooLargeToHold => ConnAckReason::PacketTooLarge,
                     _ => ConnAckReason::ProtocolError,
                 }
             }
@@ -103,11 +104,11 @@ violations! {
     /// No client identifier, together with a session that is to be kept.
     ClientIdMissing: "MQTT-3.1.3-6", "MQTT-3.1.3-8", ProtocolError, "a client without a name asked for a session that is kept";
     /// A packet other than AUTH or DISCONNECT while the client is being authenticated.
-    PacketWhileAuthenticating: "MQTT-3.1.2-30", "MQTT-3.1.2-30", ProtocolError, "the client sent another packet before it was authenticated";
+    PacketWhileAuthenticating: "MQTT-3.1.2-30", "MQTT-4.8.0-1", ProtocolError, "the client sent another packet before it was authenticated";
     /// A QoS above the announced maximum.
-    QoSNotSupported: "MQTT-3.2.2-11", "MQTT-3.2.2-11", QoSNotSupported, "the QoS is above the announced maximum";
+    QoSNotSupported: "MQTT-3.2.2-11", "MQTT-4.8.0-1", QoSNotSupported, "the QoS is above the announced maximum";
     /// RETAIN, although retained messages were announced as not available.
-    RetainNotSupported: "MQTT-3.2.2-14", "MQTT-3.2.2-14", RetainNotSupported, "retained messages were announced as not available";
+    RetainNotSupported: "MQTT-3.2.2-14", "MQTT-4.8.0-1", RetainNotSupported, "retained messages were announced as not available";
     /// A wildcard, although they were announced as not available.
     WildcardNotSupported: "U5-3.2.2-e", "U5-3.2.2-e", WildcardSubscriptionsNotSupported, "wildcards were announced as not available";
     /// A shared subscription, although they were announced as not available.
@@ -116,16 +117,20 @@ violations! {
     SubscriptionIdsNotSupported: "U5-3.2.2-f", "U5-3.2.2-f", SubscriptionIdentifiersNotSupported, "subscription identifiers were announced as not available";
     /// A session expiry in DISCONNECT, although CONNECT asked for none.
     SessionExpiryFromZero: "U5-3.14.2-a", "U5-3.14.2-a", ProtocolError, "DISCONNECT sets a session expiry that CONNECT had set to zero";
+    /// CONNACK without a name for a client that has none.
+    AssignedClientIdMissing: "MQTT-3.2.2-16", "MQTT-3.2.2-16", ProtocolError, "the server accepts a client without a name and gives it none";
+    /// A Reason String or User Properties, although CONNECT asked for none.
+    ProblemInformationNotAsked: "MQTT-3.1.2-29", "MQTT-3.1.2-29", ProtocolError, "the server explains itself in words that CONNECT asked it to leave out";
     /// A second CONNACK.
     SecondConnAck: "MQTT-3.2.0-2", "MQTT-3.2.0-1", ProtocolError, "the server sent a second CONNACK";
     /// Session Present although the client has no session.
     SessionPresentWithoutSession: "MQTT-3.2.2-4", "MQTT-3.2.2-1", ProtocolError, "the server has a session that the client asked to drop";
     /// More unacknowledged messages than the Receive Maximum.
-    ReceiveMaximumExceeded: "MQTT-3.3.4-7", "MQTT-4.4.0-1", ReceiveMaximumExceeded, "more messages are open than the Receive Maximum allows";
+    ReceiveMaximumExceeded: "MQTT-3.3.4-7", "MQTT-4.8.0-1", ReceiveMaximumExceeded, "more messages are open than the Receive Maximum allows";
     /// A topic alias without a topic that nothing was said about.
     TopicAliasUnknown: "U5-3.3.2-b", "U5-3.3.2-b", ProtocolError, "the topic alias stands for nothing";
     /// A topic alias above the Topic Alias Maximum.
-    TopicAliasAboveMaximum: "MQTT-3.1.2-26", "MQTT-3.1.2-26", TopicAliasInvalid, "the topic alias is above the maximum";
+    TopicAliasAboveMaximum: "MQTT-3.1.2-26", "MQTT-4.8.0-1", TopicAliasInvalid, "the topic alias is above the maximum";
     /// PUBACK for a message of QoS 2, PUBREC or PUBCOMP for one of QoS 1.
     AcknowledgementOfOtherQoS: "MQTT-2.2.1-5", "MQTT-2.3.1-6", ProtocolError, "the acknowledgement does not belong to the QoS of its message";
     /// PUBACK or PUBREC for a message whose payload is still being sent.
@@ -134,14 +139,18 @@ violations! {
     AnswerToNothing: "MQTT-2.2.1-6", "MQTT-2.3.1-7", ProtocolError, "a SUBACK or UNSUBACK answers nothing that was asked";
     /// Another number of codes than of filters.
     CodeCountDiffers: "MQTT-3.8.4-6", "MQTT-3.8.4-5", ProtocolError, "there are not as many codes as filters";
+    /// PUBLISH with the identifier of a message of QoS 2 that has not ended.
+    IdentifierInUse: "MQTT-2.2.1-3", "MQTT-2.3.1-2", ProtocolError, "the identifier of a message was used again before its end";
     /// AUTH without an authentication method in CONNECT.
-    UnexpectedAuth: "MQTT-4.12.0-6", "MQTT-4.12.0-6", ProtocolError, "AUTH came although no authentication method was agreed";
+    UnexpectedAuth: "MQTT-4.12.0-6", "MQTT-4.8.0-1", ProtocolError, "AUTH came although no authentication method was agreed";
     /// Another authentication method than that of CONNECT.
-    OtherAuthenticationMethod: "MQTT-4.12.0-5", "MQTT-4.12.0-5", ProtocolError, "the authentication method is not that of CONNECT";
+    OtherAuthenticationMethod: "MQTT-4.12.0-5", "MQTT-4.8.0-1", ProtocolError, "the authentication method is not that of CONNECT";
     /// The topic and the properties of a large message are more than [`Limits::whole_packet_bytes`](crate::Limits).
-    HeadTooLarge: "MQTT-3.1.2-24", "MQTT-3.1.2-24", PacketTooLarge, "the head of a large message is larger than what is held in one piece";
+    HeadTooLarge: "U5-3.1.2-i", "MQTT-4.8.0-1", PacketTooLarge, "the head of a large message is larger than what is held in one piece";
+    /// A packet other than PUBLISH is larger than [`Limits::whole_packet_bytes`](crate::Limits).
+    TooLargeToHold: "U5-3.1.2-i", "MQTT-4.8.0-1", PacketTooLarge, "a packet other than PUBLISH is larger than what is held in one piece";
     /// More answers wait for the peer than [`Limits::replies`](crate::Limits) allows.
-    RepliesNotRead: "MQTT-4.9.0-3", "MQTT-4.4.0-1", QuotaExceeded, "the peer asks for answers and does not read them";
+    RepliesNotRead: "MQTT-4.9.0-3", "MQTT-4.8.0-2", QuotaExceeded, "the peer asks for answers and does not read them";
 }
 
 impl core::error::Error for Violation {}

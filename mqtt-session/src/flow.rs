@@ -22,7 +22,6 @@ use crate::time::Instant;
 use crate::{Message, Op};
 
 use chunks::Receiving;
-pub(crate) use output::write;
 use source::Sending;
 
 /// What a flow tells beside what its session tells.
@@ -37,9 +36,10 @@ pub(crate) enum Traffic {
 }
 
 /// The events of a role.
-pub(crate) trait Tells: From<SessionEvent> + From<Traffic> {}
-
-impl<T: From<SessionEvent> + From<Traffic>> Tells for T {}
+pub(crate) trait Tells: From<SessionEvent> + From<Traffic> {
+    /// Whether it asks for a part of a payload.
+    fn asks_payload(&self) -> bool;
+}
 
 /// An answer that leaves as soon as the store allows.
 #[derive(Clone, Copy, Debug)]

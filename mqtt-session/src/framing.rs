@@ -27,10 +27,14 @@ pub(crate) trait Reads {
         Ok(())
     }
 
+    /// The largest packet that is held in one piece.
+    fn held_bytes(&self) -> usize;
+
     /// A packet was read, or a part of one that is told in parts.
     fn on_progress(&mut self);
 
-    fn fail(&mut self, closed: Closed);
+    /// Ends the connection. `input` begins with the packet, or with what follows the last part of it that was taken.
+    fn fail(&mut self, closed: Closed, input: &[u8]);
 }
 
 /// Bytes that came: a slice, of which is copied what is kept, or a buffer, of which it is taken.
@@ -90,16 +94,17 @@ pub(crate) fn read<M: Reads>(machine: &mut M, mut input: impl Input) {
         match result {
             Ok(true) => machine.on_progress(),
             Ok(false) => return,
-            Err(closed) => return machine.fail(closed),
+            Err(closed) => return machine.fail(closed, input.bytes()),
         }
     }
 }
 
 /// The next part of a payload.
 fn read_payload<M: Reads>(machine: &mut M, input: &mut impl Input, left: usize) -> Result<bool, Closed> {
-    let len = left.min(input.bytes().len());
     let flow = machine.flow();
+    let mut len = left.min(input.bytes().len());
     let chunk = if flow.is_payload_told() {
+        len = len.min(flow.chunk_room());
         input.take(len, flow)
     } else {
         input.skip(len);
@@ -118,6 +123,11 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
     }
     if first >> 4 == PacketType::Publish.number() {
         return read_publish(machine, input, &rules);
+    }
+    if let Some(header) = FixedHeader::decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
+        if header.packet_len() > machine.held_bytes() {
+            return Err(Closed::Violation(Violation::TooLargeToHold));
+        }
     }
     match decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
         Decoded::Packet { packet, len } => {

@@ -1,64 +1,110 @@
-//! A sans-IO MQTT client: bytes and time go in, actions come out.
+//! Sans-IO MQTT state machines: bytes and time go in, actions come out.
 //!
-//! [`Client`] is a state machine. It has no socket, no clock, no thread and no randomness of its own; a driver gives it
-//! bytes and the time, and takes from it bytes to send, events to tell, batches to store and one deadline to wake at.
+//! [`Client`] is one client over any number of connections. [`ServerConnection`] is one accepted connection, for those who
+//! write a broker or a proxy; its [`Session`] outlives it. Neither has a socket, a clock, a thread or randomness of its own. A
+//! driver gives them bytes and the time, and takes from them bytes to send, events to tell, batches to store and one
+//! deadline to wake at. MQTT 5.0, 3.1.1 and 3.1; QoS 0, 1 and 2 in both directions, by the same code in both roles.
 //!
 //! # The run loop
 //!
+//! [`Driver`] knows the order in which a machine is served. Here a client and a server run side by side, without a network:
+//!
 //! ```
-//! use mqtt_session::{Batch, Client, ClientConfig, Event, Instant, Message, Outbox, QoS};
+//! use bytes::{Buf, BufMut};
+//! use mqtt_session::{
+//!     Accept, Client, ClientConfig, Driver, Event, Instant, Message, Next, QoS, ServerConfig, ServerConnection, ServerEvent,
+//! };
 //!
 //! let now = Instant::from_secs(1);
-//! let mut client = Client::new(ClientConfig::new("sensor-7")?, now);
-//! let mut outbox = Outbox::default();
-//! let mut batch = Batch::new();
+//! let mut client = Driver::new(Client::new(ClientConfig::new("sensor-7")?, now));
+//! let mut server = Driver::accepted(ServerConnection::new(ServerConfig::default(), now));
+//! let (mut acknowledged, mut arrived) = (false, None);
 //!
 //! // A message may be published at any time: it waits until there is a connection.
-//! client.publish(now, Message::new("home/temperature", "21.5")?.qos(QoS::AtLeastOnce), 7)?;
+//! client.machine_mut().publish(now, Message::new("home/temperature", "21.5")?.qos(QoS::ExactlyOnce), 7)?;
 //!
-//! // What a driver does, again and again:
-//! // 1. Due timers.
-//! if client.poll_timeout().is_some_and(|timeout| timeout.at <= now) {
-//!     client.handle_timeout(now);
-//! }
-//! // 2. Batches for the store, if there is one; `handle_stored` tells when they are durable.
-//! while client.poll_store(&mut batch) {
-//!     client.handle_stored(now, batch.number());
-//! }
-//! // 3. Bytes for the stream.
-//! client.poll_transmit(&mut outbox);
-//! // 4. Events.
-//! while let Some(event) = client.poll_event() {
-//!     match event {
-//!         Event::Open => client.handle_open(now), // a stream to the server was opened
-//!         Event::Message(received) => println!("{:?}", received.message.topic),
-//!         Event::Completed { tag, outcome, .. } => println!("{tag}: {outcome:?}"),
-//!         Event::Closed { reason, .. } => println!("{reason}"),
+//! while !acknowledged {
+//!     // What an adapter does for a client, again and again.
+//!     match client.next(now) {
+//!         Next::Event(Event::Open) => client.opened(now), // open a stream to the server first
+//!         Next::Event(Event::Completed { tag: 7, outcome, .. }) => {
+//!             println!("{outcome:?}");
+//!             acknowledged = true;
+//!         }
+//!         Next::Event(_) => {}
+//!         Next::Store(_) => {} // write the batch; this client has no store
+//!         Next::Wait(_) => {
+//!             // Wait for the stream, the deadline or the application. Here: what one end writes, the other one reads.
+//!             while !client.output().is_empty() {
+//!                 let output = client.output().len();
+//!                 server.read_buffer().put_slice(client.output());
+//!                 client.wrote(output);
+//!             }
+//!             server.received(now);
+//!         }
+//!         _ => {}
+//!     }
+//!     // And for a server.
+//!     match server.next(now) {
+//!         Next::Event(ServerEvent::Connect(connect)) => {
+//!             println!("{} connects", connect.client_id);
+//!             server.machine_mut().accept(now, Accept::new())?;
+//!         }
+//!         Next::Event(ServerEvent::Message(received)) => arrived = Some(received.message.payload),
+//!         Next::Event(ServerEvent::Closed { reason, .. }) => println!("{reason}"),
+//!         Next::Wait(_) => {
+//!             while !server.output().is_empty() {
+//!                 let output = server.output().len();
+//!                 client.read_buffer().put_slice(server.output());
+//!                 server.wrote(output);
+//!             }
+//!             client.received(now);
+//!         }
 //!         _ => {}
 //!     }
 //! }
-//! // 5. Wait: for the stream, the deadline or the application. Bytes that came go to `handle_input`.
-//! client.poll_transmit(&mut outbox);
-//! let mut received = &b"\x20\x03\x00\x00\x00"[..]; // CONNACK
-//! client.handle_input(now, &mut received);
-//! assert!(client.is_connected() && received.is_empty());
+//! assert_eq!(arrived.unwrap(), "21.5");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! [`guide`] shows an adapter for a real stream, line by line.
+//!
+//! # QoS 2, both ends
+//!
+//! ```text
+//!  sender                                                    receiver
+//!  publish ── stored: message, id ──> PUBLISH ─────────────> known id? answer, and forget it
+//!                                                            stored: id and message, in one batch
+//!  stored: released, message gone <──────────────── PUBREC <── handed over
+//!            │
+//!            └──────────────────────> PUBREL ─────────────> stored: id is free
+//!  completed <───────────────────────────────────── PUBCOMP <──┘
+//! ```
+//!
+//! QoS 1 is the first line, and PUBACK in the place of PUBREC. Each arrow that crosses leaves when the record before it is
+//! durable, and on the connection whose packet it answers. After a cut the sender begins again with the last arrow of its
+//! own: PUBLISH with DUP, or PUBREL.
 //!
 //! # What lives how long
 //!
 //! | as long as the connection | as long as the session |
 //! |---|---|
-//! | framing, topic aliases, quota, keep-alive, what the server said of itself | messages on their way out |
-//! | the line of acknowledgements | identifiers of QoS 2 that the server uses |
+//! | framing, topic aliases, quota, keep-alive, limits that the peer announced | messages on their way out, their order and identifiers |
+//! | the line of acknowledgements, answers that wait | identifiers of QoS 2 that the peer uses |
 //! | hand-overs of QoS 1 | hand-overs of QoS 2, the inbox |
+//! | a payload that is half received or half sent | messages that wait for their source |
 //!
 //! # What is promised
 //!
-//! Without a store: a message of QoS 1 or 2 is sent until the server has it, over any number of connections, as long as
-//! this value lives. With a store, also over restarts: each acknowledgement that leaves, and each first sending, waits for
-//! the batch that it depends on. With [`HandOver::Inbox`] a received message is told under one [`DeliveryId`], again after
-//! a restart, until it is acknowledged.
+//! In memory: a message of QoS 1 or 2 is sent until the peer has it, over any number of connections, as long as this value
+//! lives. With a store whose flush is honest: once PUBACK, PUBREC or PUBCOMP is sent, neither the end of the process nor the
+//! loss of power loses an acknowledged message or makes a second one of a message of QoS 2; and what `publish` took is sent
+//! when its batch is durable. Not covered are the loss of the disk, caches that lie, QoS 0, and sessions that end with their
+//! connection.
+//!
+//! The promise ends where the message is handed over; [`HandOver`] says where that is. With [`HandOver::Inbox`] a received
+//! message is told under one [`DeliveryId`], again after a restart, until it is acknowledged. A host that keeps that number
+//! in the transaction of its own effect has exactly-once into its database.
 //!
 //! # What it costs
 //!
@@ -67,9 +113,9 @@
 //!
 //! # What bad input gets
 //!
-//! A server that breaks the protocol gets a DISCONNECT that says why, and the host one [`Event::Closed`] with the
-//! statement. A mistake of the caller is a typed error, and nothing has changed. A damaged record is reported, and the rest
-//! is restored.
+//! A peer that breaks the protocol gets a DISCONNECT or CONNACK that says why, and the host one last event with the
+//! statement that was broken: [`Closed`]. A mistake of the caller is a typed error, and nothing has changed. A damaged record
+//! is reported, and the rest is restored.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -95,6 +141,7 @@ mod capabilities;
 mod client;
 mod closed;
 mod deadlines;
+mod driver;
 mod fingerprint;
 mod flow;
 mod framing;
@@ -121,6 +168,7 @@ pub use client::{
     AuthenticateError, Authentication, CleanStart, Client, ClientConfig, ClientRestore, Event, RequestError,
 };
 pub use closed::{Closed, Violation};
+pub use driver::{Driver, Machine, Next, Wait};
 pub use limits::{Limits, WhenFull};
 pub use message::{DeliveryId, HandOver, Message, Received};
 pub use mqtt_proto as proto;
@@ -149,6 +197,9 @@ const _: fn() = || {
     shared_freely::<Outbox>();
     shared_freely::<Batch>();
 };
+
+#[doc = include_str!("../GUIDE.md")]
+pub mod guide {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

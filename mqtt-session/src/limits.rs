@@ -63,6 +63,9 @@ pub struct Limits {
     pub inbox_messages: u32,
     /// Payloads up to this are copied where they are kept or sent, larger ones are shared. Default 512.
     pub inline_bytes: u32,
+    /// Small received messages are kept together in blocks of this size, so that a steady state allocates nothing. Default
+    /// 4096, which is also the most; those of a quarter of it or less share one. 0: each has memory of its own.
+    pub pool_bytes: u32,
     /// How much of a payload from a source is asked for at once. Default 64 KiB.
     pub chunk_bytes: u32,
     /// How many due timers one call of [`handle_timeout`](crate::Client::handle_timeout) fires. Default 64.
@@ -100,6 +103,7 @@ impl Default for Limits {
             batches: 64,
             inbox_messages: 1024,
             inline_bytes: 512,
+            pool_bytes: 4096,
             chunk_bytes: 1 << 16,
             timers_per_call: 64,
             handshake_timeout: Duration::from_secs(10),
@@ -153,6 +157,7 @@ setters! {
     batches: u32,
     inbox_messages: u32,
     inline_bytes: u32,
+    pool_bytes: u32,
     chunk_bytes: u32,
     timers_per_call: u32,
     handshake_timeout: Duration,

@@ -1,7 +1,7 @@
 //! Messages, as the host gives and gets them.
 
 use bytes::Bytes;
-use mqtt_proto::{PublishProperties, QoS, TextError, TopicName};
+use mqtt_proto::{Binary, EncodeError, PublishProperties, QoS, TextError, TopicName};
 
 /// A message: what PUBLISH carries, without what belongs to one connection alone.
 ///
@@ -11,7 +11,7 @@ use mqtt_proto::{PublishProperties, QoS, TextError, TopicName};
 /// assert_eq!(message.topic, "home/temperature");
 /// # Ok::<(), mqtt_session::proto::TextError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
     /// The topic.
@@ -43,6 +43,56 @@ impl Message {
             expiry_seconds: None,
             properties: PublishProperties::empty(),
         })
+    }
+
+    /// A request of QoS 0, since MQTT 5.0: the answer is asked for at `response_topic`, together with `correlation`, by which
+    /// the asker tells its questions apart. The asker subscribes to the response topic first.
+    ///
+    /// # Errors
+    /// If one of the topics is not a valid Topic Name, or `correlation` is longer than 65,535 bytes.
+    pub fn request(
+        topic: impl Into<Bytes>,
+        payload: impl Into<Bytes>,
+        response_topic: impl AsRef<[u8]>,
+        correlation: Option<&[u8]>,
+    ) -> Result<Self, EncodeError> {
+        let message = Self::new(topic, payload)?;
+        let response_topic = TopicName::from_bytes(response_topic.as_ref())?;
+        message.answered_at(response_topic.as_bytes(), correlation)
+    }
+
+    fn answered_at(self, topic: &[u8], correlation: Option<&[u8]>) -> Result<Self, EncodeError> {
+        let mut properties = PublishProperties::builder().response_topic(topic);
+        if let Some(data) = correlation {
+            properties = properties.correlation_data(data);
+        }
+        Ok(self.properties(properties.build()?))
+    }
+
+    /// The answer to this message: to its response topic, with its correlation data and its QoS. `None` if it does not ask
+    /// for one.
+    ///
+    /// ```
+    /// use mqtt_session::{Message, QoS};
+    /// let request = Message::request("lamp/state", "", "answers/7", Some(b"n1"))?.qos(QoS::AtLeastOnce);
+    ///
+    /// // At the other end:
+    /// let answer = request.reply("on").expect("it asks for an answer");
+    /// assert_eq!(answer.topic, "answers/7");
+    /// assert_eq!(answer.qos, QoS::AtLeastOnce);
+    /// assert_eq!(answer.properties.correlation_data().unwrap().as_bytes(), b"n1");
+    /// assert_eq!(answer.reply("again"), None);
+    /// # Ok::<(), mqtt_session::proto::EncodeError>(())
+    /// ```
+    #[must_use]
+    pub fn reply(&self, payload: impl Into<Bytes>) -> Option<Self> {
+        let topic = Bytes::copy_from_slice(self.properties.response_topic()?.as_bytes());
+        let mut answer = Self::new(topic, payload).ok()?.qos(self.qos);
+        if let Some(data) = self.properties.correlation_data() {
+            let copied = PublishProperties::builder().correlation_data(data.as_bytes());
+            answer.properties = copied.build().ok()?;
+        }
+        Some(answer)
     }
 
     /// Sets the QoS.
@@ -84,6 +134,35 @@ impl Message {
     pub(crate) fn size(&self) -> u64 {
         let parts = self.topic.len().saturating_add(self.payload.len());
         parts.saturating_add(self.properties.encoded_len()) as u64
+    }
+}
+
+/// Of the payload only the first bytes are shown.
+impl core::fmt::Debug for Message {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Message")
+            .field("topic", &self.topic)
+            .field("payload", &Shortened(&self.payload))
+            .field("qos", &self.qos)
+            .field("retain", &self.retain)
+            .field("expiry_seconds", &self.expiry_seconds)
+            .field("properties", &self.properties)
+            .finish()
+    }
+}
+
+/// Bytes for a person: never more than the first few.
+struct Shortened<'b>(&'b [u8]);
+
+impl core::fmt::Debug for Shortened<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        const SHOWN: usize = 32;
+        let shown = self.0.get(..SHOWN).unwrap_or(self.0);
+        write!(f, "{:?}", Binary::new(shown).unwrap_or_default())?;
+        if shown.len() < self.0.len() {
+            write!(f, "... ({} bytes)", self.0.len())?;
+        }
+        Ok(())
     }
 }
 

@@ -8,7 +8,8 @@ use bytes::{Buf, Bytes};
 #[cfg(test)]
 mod tests;
 
-/// Written bytes are dropped from the front of the buffer once they are more than this, and more than those after them.
+/// Written bytes are dropped from the front of the buffer once they are more than this or than the limit, and more than those
+/// after them.
 const COMPACT_BYTES: usize = 4096;
 
 /// Holds what is to be written to one connection, and the position of partial writes.
@@ -188,7 +189,7 @@ impl Outbox {
     fn compact(&mut self) {
         if self.is_empty() {
             self.clear();
-        } else if self.taken > COMPACT_BYTES && self.taken > self.copied_bytes() {
+        } else if self.taken > COMPACT_BYTES.min(self.limit_bytes) && self.taken > self.copied_bytes() {
             self.base = self.base.saturating_add(self.taken as u64);
             self.copied.drain(..self.taken.min(self.copied.len()));
             self.taken = 0;

@@ -1,6 +1,7 @@
 //! The deadlines of a connection, one for each reason.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::Instant;
 
@@ -102,6 +103,15 @@ impl Timers {
     #[inline]
     pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
         self.at.get(timer as usize).copied().filter(|at| *at != Instant::MAX)
+    }
+
+    /// Moves the deadlines that wait for the peer.
+    pub(crate) fn delay_waiting(&mut self, by: Duration) {
+        for timer in Timer::ALL.into_iter().filter(|timer| waits_for_peer(*timer)) {
+            if let Some(at) = self.get(timer) {
+                self.set(timer, at.saturating_add(by));
+            }
+        }
     }
 
     /// The earliest deadline. Of several at the same time it is the one that [`Timer`] lists first.

@@ -1,6 +1,7 @@
 //! What a connection sends outside of its flow, and whether anybody takes what it sends.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::fingerprint::Fingerprint;
 use crate::outbox::Outbox;
@@ -17,6 +18,8 @@ pub(crate) struct Wire {
     outbox_len: usize,
     /// The deadline for output has passed, and the outbox was not seen since.
     may_stall: bool,
+    /// Nothing was read at some time since the last call that said the time.
+    stood_still: bool,
 }
 
 impl Wire {
@@ -26,6 +29,7 @@ impl Wire {
             urgent: Vec::new(),
             outbox_len: 0,
             may_stall: false,
+            stood_still: false,
         }
     }
 
@@ -34,6 +38,24 @@ impl Wire {
         self.urgent.clear();
         self.outbox_len = 0;
         self.may_stall = false;
+        self.stood_still = false;
+    }
+
+    /// So much time has passed since the last call, and nothing is read now, or is.
+    pub(crate) fn passed(&mut self, time: Duration, stands_still: bool) {
+        if core::mem::take(&mut self.stood_still) || stands_still {
+            self.timers.delay_waiting(time);
+        }
+    }
+
+    /// An event was polled, and with that reading goes on: from a time on that nobody has said.
+    pub(crate) fn goes_on(&mut self) {
+        self.stood_still = true;
+    }
+
+    /// Whether there are bytes that have not been taken.
+    pub(crate) fn has_output(&self) -> bool {
+        self.outbox_len > 0 || !self.urgent.is_empty()
     }
 
     /// The outbox is about to be filled. Whether nothing has been taken from it for too long.
@@ -62,9 +84,12 @@ impl Wire {
         mark.number(self.may_stall);
     }
 
-    pub(crate) fn flush(&mut self, outbox: &mut Outbox) {
-        outbox.buffer().extend_from_slice(&self.urgent);
-        self.urgent.clear();
+    /// Moves what is urgent to the outbox, as far as it has room. Whether that was all.
+    pub(crate) fn flush(&mut self, outbox: &mut Outbox) -> bool {
+        let room = outbox.limit_bytes().saturating_sub(outbox.len());
+        let len = room.min(self.urgent.len());
+        outbox.buffer().extend(self.urgent.drain(..len));
+        self.urgent.is_empty()
     }
 
     /// The outbox has been filled; `until` it has to be taken.

@@ -149,6 +149,12 @@ pub(crate) fn fits(len: usize, limit: u32) -> Result<(), EncodeError> {
     }
 }
 
+/// PINGREQ as bytes: the same in every version.
+pub const PINGREQ: [u8; 2] = [PacketType::PingReq.first_byte(), 0];
+
+/// PINGRESP as bytes: the same in every version.
+pub const PINGRESP: [u8; 2] = [PacketType::PingResp.first_byte(), 0];
+
 /// A packet that is a header alone.
 pub(crate) struct Ping(pub(crate) PacketType);
 

@@ -18,6 +18,7 @@ pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
 pub(crate) use encode::{Body, Sizes, body, fits, section_len, write_section};
+pub use encode::{PINGREQ, PINGRESP};
 pub use publish::Publish;
 pub use suback::{SubAck, SubAckCodes};
 pub use subscribe::{Filters, FiltersBuilder, RetainHandling, Subscribe, Subscription, SubscriptionOptions};

@@ -67,6 +67,8 @@ const NO_LOCAL: u8 = 0x04;
 const RETAIN_AS_PUBLISHED: u8 = 0x08;
 const RETAIN_HANDLING_SHIFT: u32 = 4;
 const RESERVED: u8 = 0xC0;
+/// The upper bit of each of the two numbers, which may be set only if the lower one is not.
+const THREES: u8 = 0x22;
 
 impl SubscriptionOptions {
     /// This QoS, and nothing else asked for.
@@ -82,36 +84,62 @@ impl SubscriptionOptions {
 
     /// The byte on the wire.
     #[must_use]
+    #[inline]
     pub const fn bits(self) -> u8 {
-        let mut bits = self.qos.bits() | (self.retain_handling as u8) << RETAIN_HANDLING_SHIFT;
-        if self.no_local {
-            bits |= NO_LOCAL;
-        }
-        if self.retain_as_published {
-            bits |= RETAIN_AS_PUBLISHED;
-        }
-        bits
+        self.qos.bits()
+            | (self.no_local as u8) << NO_LOCAL.trailing_zeros()
+            | (self.retain_as_published as u8) << RETAIN_AS_PUBLISHED.trailing_zeros()
+            | (self.retain_handling as u8) << RETAIN_HANDLING_SHIFT
     }
 
     /// The options that a byte stands for, unless it has reserved bits or values.
     #[must_use]
+    #[inline]
     pub const fn from_bits(bits: u8) -> Option<Self> {
-        let retain_handling = match bits >> RETAIN_HANDLING_SHIFT {
-            0 => RetainHandling::Send,
-            1 => RetainHandling::SendIfNew,
-            2 => RetainHandling::DoNotSend,
-            _ => return None,
-        };
-        match QoS::from_bits(bits & QOS) {
-            Some(qos) => Some(Self {
-                qos,
-                no_local: bits & NO_LOCAL != 0,
-                retain_as_published: bits & RETAIN_AS_PUBLISHED != 0,
-                retain_handling,
-            }),
-            None => None,
+        // Both bits of the QoS, or both of the Retain Handling.
+        let threes = bits & bits << 1 & THREES;
+        if bits & RESERVED | threes == 0 {
+            Some(Self::from_parts_of(bits))
+        } else {
+            None
         }
     }
+
+    /// The options for bits of which it is known that they are neither reserved nor 3.
+    #[inline]
+    fn of_checked(bits: u8) -> Self {
+        static ALL: [SubscriptionOptions; 64] = all_options();
+        let place = usize::from(bits & !RESERVED);
+        ALL.get(place).copied().unwrap_or_default()
+    }
+
+    const fn from_parts_of(bits: u8) -> Self {
+        Self {
+            qos: match bits & QOS {
+                1 => QoS::AtLeastOnce,
+                2 => QoS::ExactlyOnce,
+                _ => QoS::AtMostOnce,
+            },
+            no_local: bits & NO_LOCAL != 0,
+            retain_as_published: bits & RETAIN_AS_PUBLISHED != 0,
+            retain_handling: match bits >> RETAIN_HANDLING_SHIFT {
+                1 => RetainHandling::SendIfNew,
+                2 => RetainHandling::DoNotSend,
+                _ => RetainHandling::Send,
+            },
+        }
+    }
+}
+
+/// What every byte without reserved bits stands for, so that reading checked options is a single load.
+const fn all_options() -> [SubscriptionOptions; 64] {
+    let mut all = [SubscriptionOptions::new(QoS::AtMostOnce); 64];
+    let (mut rest, mut bits): (&mut [_], _) = (&mut all, 0);
+    while let Some((options, tail)) = rest.split_first_mut() {
+        *options = SubscriptionOptions::from_parts_of(bits);
+        (rest, bits) = (tail, bits.wrapping_add(1));
+    }
+    all
 }
 
 /// One filter of a SUBSCRIBE with its options.
@@ -250,8 +278,7 @@ fn check_plain(mut rest: &[u8], v5: bool) -> Option<bool> {
     let unwanted = if v5 { RESERVED } else { !QOS };
     let mut all = 0;
     while let Some((filter, options, tail)) = split_subscription(rest) {
-        // Both bits of the QoS, or both of the Retain Handling.
-        let threes = options & options << 1 & 0x22;
+        let threes = options & options << 1 & THREES;
         if options & unwanted | threes != 0 || !is_plain_filter(filter) {
             return None;
         }
@@ -302,7 +329,7 @@ impl<B: AsRef<[u8]>> Filters<B> {
             (filter, bits, rest) = split_subscription(rest)?;
             Some(Subscription {
                 filter: TopicFilter(filter),
-                options: SubscriptionOptions::from_bits(bits & mask)?,
+                options: SubscriptionOptions::of_checked(bits & mask),
             })
         })
     }
@@ -335,8 +362,8 @@ impl<B: AsRef<[u8]>> Filters<B> {
 #[inline]
 fn split_subscription(bytes: &[u8]) -> Option<(&[u8], u8, &[u8])> {
     let (len, rest) = bytes.split_first_chunk::<2>()?;
-    let (filter, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-    let (options, rest) = rest.split_first()?;
+    let (filter_and_options, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)).wrapping_add(1))?;
+    let (options, filter) = filter_and_options.split_last()?;
     Some((filter, *options, rest))
 }
 

@@ -112,8 +112,14 @@ impl<S: Section, B: AsRef<[u8]>> Properties<S, B> {
         if self.shown == self.stored {
             self.stored_bytes().len()
         } else {
-            self.iter().raw().map(<[u8]>::len).fold(0, usize::saturating_add)
+            self.shown_len()
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn shown_len(&self) -> usize {
+        self.iter().raw().map(<[u8]>::len).fold(0, usize::saturating_add)
     }
 
     /// The bytes as they stand on the wire, without the Property Length, if nothing is left out of them.
@@ -143,8 +149,14 @@ impl<S: Section, B: AsRef<[u8]>> Properties<S, B> {
         if self.shown == self.stored {
             sink.put(self.bytes.as_ref());
         } else {
-            self.iter().raw().for_each(|raw| sink.put(raw));
+            self.write_shown(sink);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_shown<K: Sink>(&self, sink: &mut K) {
+        self.iter().raw().for_each(|raw| sink.put(raw));
     }
 
     /// The same in other storage, which has to hold the same bytes.
@@ -173,7 +185,7 @@ impl<S: Section, B: AsRef<[u8]>> Properties<S, B> {
     #[inline]
     pub(super) fn find(&self, id: PropertyId) -> Option<Property<&[u8]>> {
         if self.has(id) {
-            self.iter().find(|property| property.id() == id)
+            find(self.bytes.as_ref(), id)
         } else {
             None
         }
@@ -249,44 +261,72 @@ pub struct PropertyIter<'p> {
 impl<'p> PropertyIter<'p> {
     /// The properties as they stand on the wire, identifier included.
     fn raw(mut self) -> impl Iterator<Item = &'p [u8]> {
-        core::iter::from_fn(move || {
-            loop {
-                let before = self.rest;
-                let property = take(&mut self.rest)?;
-                if self.shown & property.id().bit() != 0 {
-                    return before.get(..before.len().saturating_sub(self.rest.len()));
-                }
-            }
-        })
+        core::iter::from_fn(move || take_raw(&mut self))
     }
 }
 
 impl<'p> Iterator for PropertyIter<'p> {
     type Item = Property<&'p [u8]>;
 
-    #[inline]
+    /// Inlined with all of its branches, so that a `match` on the property joins them.
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let property = take(&mut self.rest)?;
-            if self.shown & property.id().bit() != 0 {
+            let (number, value) = self.rest.split_first()?;
+            let property;
+            (property, self.rest) = take(*number, value)?;
+            if is_in(self.shown, *number) {
                 return Some(property);
             }
         }
     }
 }
 
+/// Whether a set of properties has this one.
+#[inline(always)]
+const fn is_in(set: u64, number: u8) -> bool {
+    set >> (number & 0x3F) & 1 != 0
+}
+
+/// The next property that counts, as it stands on the wire.
+///
+/// Never inlined: properties are seldom left out, and the paths that copy them whole should not pay for it.
+#[inline(never)]
+fn take_raw<'p>(iter: &mut PropertyIter<'p>) -> Option<&'p [u8]> {
+    loop {
+        let before = iter.rest;
+        let (number, value) = before.split_first()?;
+        (_, iter.rest) = take(*number, value)?;
+        if is_in(iter.shown, *number) {
+            return before.get(..before.len().saturating_sub(iter.rest.len()));
+        }
+    }
+}
+
+/// The first property of this kind in checked bytes.
+fn find(mut rest: &[u8], id: PropertyId) -> Option<Property<&[u8]>> {
+    loop {
+        let (number, value) = rest.split_first()?;
+        let property;
+        (property, rest) = take(*number, value)?;
+        if *number == id.number() {
+            return Some(property);
+        }
+    }
+}
+
 impl core::iter::FusedIterator for PropertyIter<'_> {}
 
-/// Takes one property off the front of checked bytes.
-#[inline]
-fn take<'p>(rest: &mut &'p [u8]) -> Option<Property<&'p [u8]>> {
-    let [number] = take_array(rest)?;
+/// Takes the value of a property off the front of checked bytes, and tells what is left of them.
+#[inline(always)]
+fn take(number: u8, mut bytes: &[u8]) -> Option<(Property<&[u8]>, &[u8])> {
+    let rest = &mut bytes;
     macro_rules! property {
         ($variant:ident, $take:ident) => {
             Property::$variant($take(rest)?)
         };
     }
-    Some(match PropertyId::from_number(number)? {
+    let property = match PropertyId::from_number(number)? {
         PropertyId::PayloadFormatIndicator => Property::PayloadFormatIndicator(match take_flag(rest)? {
             true => PayloadFormat::Utf8,
             false => PayloadFormat::Unspecified,
@@ -320,7 +360,8 @@ fn take<'p>(rest: &mut &'p [u8]) -> Option<Property<&'p [u8]>> {
         PropertyId::WildcardSubscriptionAvailable => property!(WildcardSubscriptionAvailable, take_flag),
         PropertyId::SubscriptionIdentifierAvailable => property!(SubscriptionIdentifierAvailable, take_flag),
         PropertyId::SharedSubscriptionAvailable => property!(SharedSubscriptionAvailable, take_flag),
-    })
+    };
+    Some((property, bytes))
 }
 
 #[inline(always)]

@@ -7,6 +7,7 @@ mod accessors;
 mod build;
 mod id;
 mod list;
+mod plain;
 mod read;
 mod rules;
 pub mod section;

@@ -2,8 +2,8 @@
 
 use super::Properties;
 use super::id::Shape;
-use super::rules;
 use super::section::{Section, SectionKind};
+use super::{plain, rules};
 use crate::error::{demand, require};
 use crate::reader::Reader;
 use crate::trace::Trace;
@@ -29,6 +29,15 @@ impl<'a, T: Trace> Reader<'a, T> {
         };
         let whole = self.peek().get(..len);
         let bytes = demand!(self, whole, Overrun, field, overrun);
+        let plain = if T::IS_SILENT {
+            plain::check(bytes, S::KIND, &self.rules)
+        } else {
+            None
+        };
+        if let Some(stored) = plain {
+            self.skip(len);
+            return Ok(Properties::checked(bytes, stored));
+        }
         let stored = match self.split(len) {
             Some(mut inside) => inside.section(S::KIND)?,
             None => 0,

@@ -164,7 +164,7 @@ fn split_share(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Whether one pass can tell that this is a filter in every version, as it can of nearly all.
 #[inline(always)]
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
-    bytes.first() != Some(&b'$') && scan::is_plain_filter(bytes)
+    bytes.first().is_some_and(|first| *first != b'$') && scan::is_plain_filter(bytes)
 }
 
 /// What is wrong with a filter whose text is valid. `shared` tells that `$share/` means a shared subscription, as it does

@@ -1,7 +1,7 @@
 //! Enhanced authentication: AUTH in both directions, during the handshake and later.
 
 use bytes::Bytes;
-use mqtt_proto::{Auth, AuthProperties, AuthReason, ConnAck, EncodeError, Packet, Text};
+use mqtt_proto::{Auth, AuthProperties, AuthReason, ConnAck, EncodeError, Text};
 
 use super::{Client, Event, Phase};
 use crate::time::Instant;
@@ -50,7 +50,7 @@ impl Client {
     /// # Errors
     /// If no step was asked for. Nothing has changed then.
     pub fn authenticate(&mut self, now: Instant, data: Option<&[u8]>) -> Result<(), AuthenticateError> {
-        self.flow.advance(now);
+        self.advance(now);
         if self.turn != Turn::Host {
             return Err(AuthenticateError::NotAsked);
         }
@@ -73,7 +73,7 @@ impl Client {
     /// # Errors
     /// If there is no method or no connection, or an authentication is under way. Nothing has changed then.
     pub fn reauthenticate(&mut self, now: Instant, data: Option<&[u8]>) -> Result<(), AuthenticateError> {
-        self.flow.advance(now);
+        self.advance(now);
         if self.phase != Phase::Connected || self.turn != Turn::Nobody {
             return Err(AuthenticateError::NotAsked);
         }
@@ -91,8 +91,15 @@ impl Client {
             properties = properties.authentication_data(data);
         }
         let properties = properties.build().map_err(AuthenticateError::NotEncodable)?;
-        let packet = Packet::Auth(Auth { reason, properties });
-        let written = packet.encode_to(self.config.version, &mut self.wire.urgent);
+        // What the server takes is not known before CONNACK. [MQTT-3.2.2-15]
+        let limit = match self.phase {
+            Phase::Connected => self.flow.peer_packet_bytes(),
+            _ => u32::MAX,
+        };
+        let version = self.config.version;
+        let written = Auth { reason, properties }
+            .fit(version, limit)
+            .and_then(|auth| auth.encode_to(version, &mut self.wire.urgent));
         written.map(|_| ()).map_err(AuthenticateError::NotEncodable)
     }
 

@@ -51,6 +51,11 @@ pub struct ClientConfig {
     pub keep_alive_seconds: u16,
     /// How long the session outlives a connection, in seconds. Default 3600. MQTT 3 knows only 0 and not 0.
     pub session_expiry_seconds: u32,
+    /// Whether the server is to say, in CONNACK, what response topics are made from: since MQTT 5.0. Default no.
+    pub request_response_information: bool,
+    /// Whether the server may explain its answers in words and User Properties: since MQTT 5.0. Default yes. If not, a
+    /// server that does so all the same, elsewhere than in CONNACK and DISCONNECT, breaks the protocol. [MQTT-3.1.2-29]
+    pub request_problem_information: bool,
     /// How the session begins.
     pub clean_start: CleanStart,
     /// Who says that a received message was handed over.
@@ -86,6 +91,8 @@ impl ClientConfig {
             will: None,
             keep_alive_seconds: 60,
             session_expiry_seconds: 3600,
+            request_response_information: false,
+            request_problem_information: true,
             clean_start: CleanStart::default(),
             hand_over: HandOver::default(),
             is_stored: false,
@@ -126,6 +133,8 @@ setters! {
     will: Option<Will<Bytes>>,
     keep_alive_seconds: u16,
     session_expiry_seconds: u32,
+    request_response_information: bool,
+    request_problem_information: bool,
     clean_start: CleanStart,
     hand_over: HandOver,
     is_stored: bool,

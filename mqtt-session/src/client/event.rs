@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use mqtt_proto::{AuthProperties, AuthReason, ConnAckProperties};
 
-use crate::flow::Traffic;
+use crate::flow::{Tells, Traffic};
 use crate::session::SessionEvent;
 use crate::time::Instant;
 use crate::{Closed, DeliveryId, Message, Op, Outcome, Received};
@@ -96,6 +96,12 @@ impl From<SessionEvent> for Event {
             SessionEvent::Completed { op, tag, outcome } => Self::Completed { op, tag, outcome },
             SessionEvent::Late { op, tag } => Self::Late { op, tag },
         }
+    }
+}
+
+impl Tells for Event {
+    fn asks_payload(&self) -> bool {
+        matches!(self, Self::PayloadWanted { .. })
     }
 }
 

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use mqtt_proto::{
-    ConnAck, ConnAckReason, Connect, ConnectProperties, DisconnectReason, EncodeError, Field, Packet, PropertyId, QoS,
-    Role, Rules, Text, Version,
+    ConnAck, ConnAckReason, Connect, ConnectProperties, Disconnect, DisconnectReason, EncodeError, Field, PropertyId,
+    QoS, Role, Rules, Text, Version,
 };
 
 use super::{CleanStart, Client, Event, Phase};
@@ -91,6 +91,12 @@ impl Client {
             .receive_maximum(limits.receive_maximum.max(1))
             .maximum_packet_size(limits.packet_bytes.max(5))
             .topic_alias_maximum(limits.aliases_accepted);
+        if config.request_response_information {
+            properties = properties.request_response_information(true);
+        }
+        if !config.request_problem_information {
+            properties = properties.request_problem_information(false);
+        }
         if let Some(authentication) = &config.authentication {
             properties = properties.authentication_method(authentication.method.as_bytes());
             if let Some(data) = &authentication.data {
@@ -104,7 +110,7 @@ impl Client {
         match self.config.clean_start {
             CleanStart::Always => true,
             CleanStart::Never => false,
-            CleanStart::ByStore => !self.may_resume || self.config.session_expiry_seconds == 0,
+            CleanStart::ByStore => !self.may_resume || self.session_expiry_seconds == 0,
         }
     }
 
@@ -120,6 +126,9 @@ impl Client {
         let anew = self.begins_anew();
         if connack.session_present && anew {
             return Err(Closed::Violation(Violation::SessionPresentWithoutSession));
+        }
+        if self.lacks_name(connack) {
+            return Err(Closed::Violation(Violation::AssignedClientIdMissing));
         }
         // MQTT 3.1 cannot say whether it has the session; what it was asked for is taken as done.
         let present = connack.session_present || self.config.version == Version::V3_1 && !anew;
@@ -139,6 +148,14 @@ impl Client {
         Ok(())
     }
 
+    /// A client without a name has to be told the one that the server calls it by.
+    fn lacks_name(&self, connack: &ConnAck<&[u8]>) -> bool {
+        let has_name = !self.config.client_id.is_empty()
+            || self.assigned_id.is_some()
+            || connack.properties.assigned_client_id().is_some();
+        self.config.version.has_properties() && !has_name
+    }
+
     /// Takes over what the server says: limits, keep-alive, what it lacks.
     fn adopt(&mut self, connack: &ConnAck<&[u8]>) {
         let properties = &connack.properties;
@@ -152,6 +169,10 @@ impl Client {
         // [MQTT-3.1.2-21]
         let seconds = properties.server_keep_alive().unwrap_or(self.config.keep_alive_seconds);
         self.keep_alive = core::time::Duration::from_secs(u64::from(seconds));
+        // [U5-3.2.2-h]
+        self.session_expiry_seconds = properties
+            .session_expiry()
+            .unwrap_or(self.config.session_expiry_seconds);
         if let Some(id) = properties.assigned_client_id() {
             self.assigned_id = Some(Bytes::copy_from_slice(id.as_bytes()));
         }
@@ -167,10 +188,20 @@ impl Client {
         });
     }
 
-    pub(super) fn write_farewell(&mut self, farewell: &mqtt_proto::Disconnect<Bytes>) {
-        let written = Packet::Disconnect(farewell.clone()).encode_to(self.config.version, &mut self.wire.urgent);
+    /// DISCONNECT, without what the server does not take. [MQTT-3.2.2-15, U5-3.14.2-a]
+    pub(super) fn write_farewell(&mut self, mut farewell: Disconnect<Bytes>) {
+        if self.session_expiry_seconds == 0 {
+            farewell.properties = farewell.properties.without(PropertyId::SessionExpiryInterval);
+        } else if let Some(seconds) = farewell.properties.session_expiry() {
+            self.session_expiry_seconds = seconds;
+        }
+        let version = self.config.version;
+        let bare: Disconnect<Bytes> = Disconnect::new(farewell.reason);
+        let written = farewell
+            .fit(version, self.flow.peer_packet_bytes())
+            .and_then(|farewell| farewell.encode_to(version, &mut self.wire.urgent));
         if written.is_err() {
-            self.wire.urgent.clear();
+            let _ = bare.encode_to(version, &mut self.wire.urgent);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Bytes from the server.
 
 use bytes::{Bytes, BytesMut};
-use mqtt_proto::{Disconnect, Packet, PacketType, Rules};
+use mqtt_proto::{Disconnect, Packet, PacketType, PropertyId, Rules};
 
 use super::{Client, Event, Phase};
 use crate::flow::Flow;
@@ -13,13 +13,13 @@ use crate::{Closed, Violation};
 impl Client {
     /// Bytes came from the server. Whole packets are taken off the front; the rest stays, and comes again with more.
     pub fn handle_input(&mut self, now: Instant, input: &mut &[u8]) {
-        self.flow.advance(now);
+        self.advance(now);
         framing::read(self, input);
     }
 
     /// The same from a buffer that the client may keep parts of: large payloads are shared with it and not copied.
     pub fn handle_input_owned(&mut self, now: Instant, input: &mut BytesMut) {
-        self.flow.advance(now);
+        self.advance(now);
         framing::read(self, input);
     }
 
@@ -37,6 +37,9 @@ impl Client {
     fn on_first(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
         match packet {
             Packet::ConnAck(connack) => self.on_connack(connack),
+            Packet::Auth(_) if !self.config.request_problem_information && explains(packet) => {
+                Err(Closed::Violation(Violation::ProblemInformationNotAsked))
+            }
             Packet::Auth(auth) => self.on_auth(auth),
             _ => Err(Closed::Violation(Violation::PacketBeforeConnAck)),
         }
@@ -44,6 +47,9 @@ impl Client {
 
     #[inline]
     fn on_next(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed> {
+        if !self.config.request_problem_information && explains(packet) {
+            return Err(Closed::Violation(Violation::ProblemInformationNotAsked));
+        }
         let result = match packet {
             Packet::Publish(publish) => self.flow.on_publish(publish, frame),
             Packet::PubAck(ack) => self.flow.on_puback(ack.id, ack.reason.into()),
@@ -71,6 +77,23 @@ impl Client {
             properties: farewell.properties.to_owned(),
         }
     }
+}
+
+/// Whether an answer holds words or User Properties. CONNACK, DISCONNECT and PUBLISH may always.
+fn explains(packet: &Packet<&[u8]>) -> bool {
+    let properties = match packet {
+        Packet::PubAck(ack) => &ack.properties,
+        Packet::PubRec(ack) => &ack.properties,
+        Packet::PubRel(ack) => &ack.properties,
+        Packet::PubComp(ack) => &ack.properties,
+        Packet::SubAck(ack) => &ack.properties,
+        Packet::UnsubAck(ack) => &ack.properties,
+        Packet::Auth(auth) => {
+            return auth.properties.has(PropertyId::ReasonString) || auth.properties.has(PropertyId::UserProperty);
+        }
+        _ => return false,
+    };
+    properties.has(PropertyId::ReasonString) || properties.has(PropertyId::UserProperty)
 }
 
 impl Reads for Client {
@@ -104,9 +127,13 @@ impl Reads for Client {
         }
     }
 
+    fn held_bytes(&self) -> usize {
+        self.config.limits.input_bytes()
+    }
+
     fn on_progress(&mut self) {}
 
-    fn fail(&mut self, closed: Closed) {
+    fn fail(&mut self, closed: Closed, _input: &[u8]) {
         self.fail_with(closed);
     }
 }

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod config;
+mod ending;
 mod event;
 mod handshake;
 mod input;
@@ -67,6 +68,8 @@ pub struct Client {
     requests: Requests,
     capabilities: Capabilities,
     keep_alive: Duration,
+    /// How long the session outlives the connection: as asked for, or as the server has said.
+    session_expiry_seconds: u32,
     wire: Wire,
     pacing: Pacing,
     random: Random,
@@ -115,6 +118,7 @@ impl Client {
             requests: Requests::new(config.limits.requests),
             capabilities: Capabilities::default(),
             keep_alive: config.keep_alive(),
+            session_expiry_seconds: config.session_expiry_seconds,
             wire,
             pacing: Pacing::new(config.reconnect),
             random: Random::new(config.seed),
@@ -137,7 +141,7 @@ impl Client {
 
     /// A stream to the server is open.
     pub fn handle_open(&mut self, now: Instant) {
-        self.flow.advance(now);
+        self.advance(now);
         if matches!(self.phase, Phase::Connecting | Phase::Connected | Phase::Stopped) {
             return;
         }
@@ -146,7 +150,7 @@ impl Client {
 
     /// No stream could be opened. With `may_succeed_later` another one is asked for after a while.
     pub fn handle_open_failed(&mut self, now: Instant, may_succeed_later: bool) {
-        self.flow.advance(now);
+        self.advance(now);
         if self.phase != Phase::Opening {
             return;
         }
@@ -163,7 +167,7 @@ impl Client {
 
     /// The stream has ended: the other end closed it, or an error did.
     pub fn handle_eof(&mut self, now: Instant) {
-        self.flow.advance(now);
+        self.advance(now);
         match self.phase {
             Phase::Connecting | Phase::Connected => self.end(Closed::StreamEnded, None),
             _ => {}
@@ -178,13 +182,13 @@ impl Client {
 
     /// The batches up to this one are stored.
     pub fn handle_stored(&mut self, now: Instant, upto: u64) {
-        self.flow.advance(now);
+        self.advance(now);
         self.flow.on_stored(upto);
     }
 
     /// The store has failed: nothing more can be promised. The connection ends, and no other is opened.
     pub fn handle_store_failed(&mut self, now: Instant) {
-        self.flow.advance(now);
+        self.advance(now);
         let farewell = Disconnect::new(DisconnectReason::ImplementationSpecificError);
         if matches!(self.phase, Phase::Connecting | Phase::Connected) {
             self.end(Closed::StoreFailed, Some(farewell));
@@ -204,7 +208,7 @@ impl Client {
     /// # Errors
     /// If it can never be sent, or there is no room for it. Nothing has changed then.
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
-        self.flow.advance(now);
+        self.advance(now);
         self.may_publish(&message)?;
         self.flow.publish(message, None, tag)
     }
@@ -224,7 +228,7 @@ impl Client {
         payload_bytes: u32,
         tag: u64,
     ) -> Result<Op, PublishError> {
-        self.flow.advance(now);
+        self.advance(now);
         self.may_publish(&message)?;
         self.flow.publish(message.without_payload(), Some(payload_bytes), tag)
     }
@@ -244,7 +248,7 @@ impl Client {
     /// # Errors
     /// If it is not wanted, empty or too long. Nothing has changed then.
     pub fn supply(&mut self, now: Instant, op: Op, part: impl Into<Bytes>) -> Result<(), SupplyError> {
-        self.flow.advance(now);
+        self.advance(now);
         self.flow.supply(op, part.into())?;
         self.wire.timers.clear(Timer::Source);
         Ok(())
@@ -256,7 +260,7 @@ impl Client {
     /// # Errors
     /// If there is no such operation with a source. Nothing has changed then.
     pub fn fail_source(&mut self, now: Instant, op: Op) -> Result<(), SupplyError> {
-        self.flow.advance(now);
+        self.advance(now);
         if self.flow.give_up_source(op)? {
             self.end(Closed::SourceFailed, None);
         }
@@ -267,7 +271,7 @@ impl Client {
     ///
     /// A deadline ends nothing: a message that may have been sent cannot be taken back, and its identifier stays in use.
     pub fn set_deadline(&mut self, now: Instant, op: Op, at: Instant) -> bool {
-        self.flow.advance(now);
+        self.advance(now);
         if op.key == request::KEY {
             return self.requests.set_deadline(op, at);
         }
@@ -276,7 +280,7 @@ impl Client {
 
     /// Ends a message, SUBSCRIBE or UNSUBSCRIBE that was not sent yet. Returns whether it could.
     pub fn cancel(&mut self, now: Instant, op: Op) -> bool {
-        self.flow.advance(now);
+        self.advance(now);
         if op.key == request::KEY {
             return self.cancel_request(op);
         }
@@ -297,7 +301,7 @@ impl Client {
     /// If there is no such delivery, it cannot be refused, or no acknowledgement can carry the reason. Nothing has changed
     /// then.
     pub fn refuse(&mut self, now: Instant, delivery: DeliveryId, reason: ReasonCode) -> Result<(), AcknowledgeError> {
-        self.flow.advance(now);
+        self.advance(now);
         let reason = if self.config.version.has_properties() {
             reason
         } else {
@@ -313,7 +317,7 @@ impl Client {
 
     /// The same, with a reason and properties.
     pub fn disconnect_with(&mut self, now: Instant, farewell: Disconnect<Bytes>) {
-        self.flow.advance(now);
+        self.advance(now);
         match self.phase {
             Phase::Connected => self.leaving = Some(farewell),
             Phase::Connecting => self.end(Closed::ByHost(farewell.reason), None),
@@ -326,7 +330,7 @@ impl Client {
 
     /// Ends the connection at once. What is in flight stays in the session.
     pub fn abort(&mut self, now: Instant) {
-        self.flow.advance(now);
+        self.advance(now);
         if matches!(self.phase, Phase::Connecting | Phase::Connected) {
             let reason = DisconnectReason::NormalDisconnection;
             let farewell = (self.phase == Phase::Connected).then(|| Disconnect::new(reason));
@@ -337,7 +341,7 @@ impl Client {
 
     /// Asks for a stream again after the client has stopped.
     pub fn reconnect(&mut self, now: Instant) {
-        self.flow.advance(now);
+        self.advance(now);
         if matches!(self.phase, Phase::Idle | Phase::Ending | Phase::Stopped) {
             self.leaving = None;
             if self.phase == Phase::Stopped {
@@ -358,12 +362,16 @@ impl Client {
 
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
+        let stood_still = self.input_room() == 0;
         let mut event = self.flow.next_event()?;
         match &mut event {
             Event::Message(received) => self.flow.session.handed_over(&mut received.delivery),
             Event::MessageEnd { delivery } => self.flow.session.handed_over(delivery),
             Event::Chunk(chunk) => self.flow.chunk_polled(chunk.len()),
             _ => {}
+        }
+        if stood_still && self.input_room() > 0 {
+            self.wire.goes_on();
         }
         Some(event)
     }
@@ -430,118 +438,10 @@ impl Client {
         mark.bytes(self.assigned_id.as_deref().unwrap_or_default());
         mark.number(self.may_resume);
         mark.number(self.keep_alive.as_secs());
+        mark.number(self.session_expiry_seconds);
         mark.number(self.ping_due);
         mark.number(self.turn as u8);
         mark.number(self.leaving.is_some());
         mark.finish()
-    }
-
-    // ---- the end of a connection
-
-    /// Ends the connection: one last event, and a farewell if there is one.
-    fn end(&mut self, reason: Closed, farewell: Option<Disconnect<Bytes>>) {
-        let was_connected = self.phase == Phase::Connected;
-        // No other packet can begin in the middle of one.
-        let may_say = was_connected && !self.flow.is_in_packet();
-        self.flow.close();
-        self.requests.disconnected();
-        self.wire.urgent.clear();
-        self.ping_due = false;
-        self.turn = authentication::Turn::Nobody;
-        self.wire.timers = crate::timers::Timers::new();
-        self.phase = Phase::Ending;
-        let version = self.config.version;
-        let farewell = farewell
-            .filter(|_| may_say)
-            .and_then(|farewell| farewell.for_version(version));
-        if let Some(farewell) = farewell {
-            self.write_farewell(&farewell);
-            self.wire.timers.set(
-                Timer::Linger,
-                self.flow.now().saturating_add(self.config.limits.linger_timeout),
-            );
-        }
-        let retry_at = if self.leaving.is_some() || handshake::is_final(&reason) {
-            None
-        } else if was_connected {
-            self.pacing.closed(self.flow.now(), &mut self.random)
-        } else {
-            self.pacing.failed(self.flow.now(), &mut self.random)
-        };
-        self.schedule(retry_at);
-        self.flow.tell(Event::Closed { reason, retry_at });
-    }
-
-    fn schedule(&mut self, retry_at: Option<Instant>) {
-        match retry_at {
-            Some(at) => self.wire.timers.set(Timer::Reconnect, at),
-            None => self.wire.timers.clear(Timer::Reconnect),
-        }
-    }
-
-    /// There is no stream any more.
-    fn gone(&mut self) {
-        self.wire.urgent.clear();
-        self.wire.timers.clear(Timer::Linger);
-        if self.phase == Phase::Ending {
-            self.phase = match self.wire.timers.get(Timer::Reconnect) {
-                Some(_) => Phase::Idle,
-                None => Phase::Stopped,
-            };
-        }
-    }
-
-    fn stop(&mut self) {
-        self.wire.timers.clear(Timer::Reconnect);
-        if matches!(self.phase, Phase::Idle | Phase::Opening) {
-            self.phase = Phase::Stopped;
-        }
-    }
-
-    // ---- time
-
-    fn fire(&mut self, now: Instant) {
-        self.flow.advance(now);
-        for _ in 0..self.config.limits.timers_per_call.max(1) {
-            let Some(timer) = self.wire.timers.due(self.flow.now()) else {
-                break;
-            };
-            self.wire.timers.clear(timer);
-            self.on_timer(timer);
-        }
-        self.flow.expire();
-        self.tell_late_requests();
-    }
-
-    fn time_out(&mut self, timer: Timer) {
-        let farewell = Disconnect::new(DisconnectReason::UnspecifiedError);
-        self.end(Closed::TimedOut(timer), Some(farewell));
-    }
-
-    fn on_timer(&mut self, timer: Timer) {
-        if waits_for_peer(timer) && self.input_room() == 0 {
-            let again = match timer {
-                Timer::PingResponse => self.config.limits.ping_timeout,
-                _ => self.config.limits.handshake_timeout,
-            };
-            self.wire.timers.set(timer, self.flow.now().saturating_add(again));
-            return;
-        }
-        match timer {
-            Timer::Reconnect => {
-                self.phase = Phase::Opening;
-                self.flow.tell(Event::Open);
-            }
-            Timer::Ping if self.phase == Phase::Connected => self.ping_due = true,
-            Timer::Linger => self.gone(),
-            Timer::Stall => {
-                let again = self.flow.now().saturating_add(self.config.limits.stall_timeout);
-                if self.wire.stall_due(again) {
-                    self.time_out(timer);
-                }
-            }
-            Timer::Handshake | Timer::PingResponse | Timer::Source => self.time_out(timer),
-            _ => {}
-        }
     }
 }

@@ -1,10 +1,9 @@
 //! Bytes to the server.
 
-use mqtt_proto::Packet;
+use mqtt_proto::PINGREQ;
 
 use super::{Client, Phase};
 use crate::Closed;
-use crate::flow::write;
 use crate::outbox::Outbox;
 use crate::timers::Timer;
 
@@ -15,11 +14,9 @@ impl Client {
         if self.wire.is_stalled(outbox) && self.phase == Phase::Connected {
             self.time_out(Timer::Stall);
         }
-        if self.flow.transmit_source(outbox) {
-            self.wire.flush(outbox);
-            if self.phase == Phase::Connected {
-                self.transmit(outbox);
-            }
+        let may_begin = self.flow.transmit_source(outbox) && self.wire.flush(outbox);
+        if may_begin && self.phase == Phase::Connected {
+            self.transmit(outbox);
         }
         self.arm_source();
         if outbox.len() > before {
@@ -44,7 +41,7 @@ impl Client {
         self.flow.transmit_answers(outbox);
         if self.ping_due && outbox.has_room() {
             self.ping_due = false;
-            write(&Packet::PingReq, self.config.version, outbox);
+            outbox.buffer().extend_from_slice(&PINGREQ);
             if self.wire.timers.get(Timer::PingResponse).is_none() {
                 let until = self.flow.now().saturating_add(self.config.limits.ping_timeout);
                 self.wire.timers.set(Timer::PingResponse, until);

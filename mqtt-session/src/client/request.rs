@@ -145,7 +145,7 @@ impl Client {
     }
 
     fn ask(&mut self, now: Instant, body: Body, tag: u64) -> Result<Op, RequestError> {
-        self.flow.advance(now);
+        self.advance(now);
         if self.leaving.is_some() || self.phase == Phase::Stopped {
             return Err(RequestError::Closed);
         }

@@ -35,14 +35,8 @@ impl<E: Tells> Flow<E> {
         let is_skipped = match publish.delivery {
             Delivery::AtMostOnce => self.drops_plain(),
             Delivery::AtLeastOnce { .. } => false,
-            Delivery::ExactlyOnce { id, .. } if self.session.incoming.is_known(id, &self.session.journal) => {
-                // Nothing about a repetition depends on its payload.
-                if self.session.incoming.exactly_once(id, &self.session.journal) == Arrival::TooMany {
-                    return Err(Violation::ReceiveMaximumExceeded);
-                }
-                true
-            }
-            Delivery::ExactlyOnce { .. } => false,
+            // Nothing about a repetition depends on its payload. It is answered when it has come in whole.
+            Delivery::ExactlyOnce { id, .. } => self.session.incoming.is_known(id, &self.session.journal),
         };
         if !is_skipped {
             let message = keep(publish, topic, head).ok_or(Violation::TopicAliasUnknown)?;
@@ -84,6 +78,12 @@ impl<E: Tells> Flow<E> {
         if is_whole { self.end_chunks() } else { Ok(()) }
     }
 
+    /// How much more of the payload may wait to be polled.
+    pub(crate) fn chunk_room(&self) -> usize {
+        let bound = super::size(self.session.manner.limits.whole_packet_bytes).max(1);
+        bound.saturating_sub(self.chunk_bytes).max(1)
+    }
+
     /// An event with a chunk has been polled.
     pub(crate) fn chunk_polled(&mut self, len: usize) {
         self.chunk_bytes = self.chunk_bytes.saturating_sub(len);
@@ -96,7 +96,7 @@ impl<E: Tells> Flow<E> {
         };
         if receiving.is_skipped {
             self.link.receiving = None;
-            return Ok(());
+            return self.end_repetition(receiving.delivery);
         }
         let session = &mut self.session;
         let arrival = match receiving.delivery {
@@ -113,6 +113,22 @@ impl<E: Tells> Flow<E> {
         self.link.receiving = None;
         self.tell(Traffic::End { delivery });
         Ok(())
+    }
+
+    /// A message of which nothing was told has come in whole.
+    fn end_repetition(&mut self, delivery: Delivery) -> Result<(), Violation> {
+        let Delivery::ExactlyOnce { id, .. } = delivery else {
+            return Ok(());
+        };
+        let session = &mut self.session;
+        if !session.incoming.is_known(id, &session.journal) {
+            // The exchange ended while its identifier was used anew.
+            return Err(Violation::IdentifierInUse);
+        }
+        match session.incoming.exactly_once(id, &session.journal) {
+            Arrival::TooMany => Err(Violation::ReceiveMaximumExceeded),
+            Arrival::New(_) | Arrival::Repeated => Ok(()),
+        }
     }
 
     /// The connection has ended: the rest of a message will not come.

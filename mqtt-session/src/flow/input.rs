@@ -65,12 +65,13 @@ impl<E: Tells> Flow<E> {
 
     /// A PUBLISH in memory that a message can share: a small one beside others, a large one on its own.
     pub(crate) fn copy_frame(&mut self, frame: &[u8]) -> Bytes {
-        if frame.len() > POOL_BYTES / 4 {
+        let pool_bytes = POOL_BYTES.min(size(self.session.manner.limits.pool_bytes));
+        if frame.len() > pool_bytes / 4 {
             return Bytes::copy_from_slice(frame);
         }
         if self.pool.capacity() < frame.len() {
             // Takes the memory back if all messages in it are gone.
-            self.pool.reserve(POOL_BYTES);
+            self.pool.reserve(pool_bytes);
         }
         self.pool.extend_from_slice(frame);
         self.pool.split().freeze()

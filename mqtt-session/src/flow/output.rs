@@ -1,6 +1,6 @@
 //! What a flow sends: answers first, then messages.
 
-use mqtt_proto::{Delivery, Packet, PubAck, PubComp, PubRec, PubRel, PubRelReason, Version};
+use mqtt_proto::{Delivery, PubAck, PubComp, PubRec, PubRel, PubRelReason};
 
 use super::outline::Outline;
 use super::{Flow, Reply, Tells, size};
@@ -9,6 +9,15 @@ use crate::op::Outcome;
 use crate::outbox::Outbox;
 use crate::qos::Ack;
 
+/// Writes an acknowledgement, which always fits. Not by way of `Packet`, which would bring in the encoders of all packets.
+macro_rules! write {
+    ($packet:ident, $id:expr, $reason:expr, $version:expr, $outbox:expr) => {{
+        let packet: $packet<&[u8]> = $packet::new($id, $reason).for_version($version);
+        let written = packet.encode_to($version, $outbox.buffer());
+        debug_assert!(written.is_ok(), "{packet:?} cannot be encoded: {written:?}");
+    }};
+}
+
 impl<E: Tells> Flow<E> {
     /// Acknowledgements and releases: what may never wait for quota. [MQTT-4.9.0-3]
     pub(crate) fn transmit_answers(&mut self, outbox: &mut Outbox) {
@@ -16,22 +25,14 @@ impl<E: Tells> Flow<E> {
         while outbox.has_room() {
             if let Some(ack) = self.session.incoming.next_ack(&self.session.journal) {
                 match ack {
-                    Ack::PubAck(id, reason) => write(
-                        &Packet::PubAck(PubAck::new(id, reason).for_version(version)),
-                        version,
-                        outbox,
-                    ),
-                    Ack::PubRec(id, reason) => write(
-                        &Packet::PubRec(PubRec::new(id, reason).for_version(version)),
-                        version,
-                        outbox,
-                    ),
+                    Ack::PubAck(id, reason) => write!(PubAck, id, reason, version, outbox),
+                    Ack::PubRec(id, reason) => write!(PubRec, id, reason, version, outbox),
                 }
             } else if let Some(reply) = self.next_reply() {
                 self.write_reply(reply, outbox);
             } else if let Some((key, id)) = self.session.outgoing.next_release(&self.session.journal) {
                 self.session.outgoing.released(key);
-                write(&Packet::PubRel(PubRel::new(id, PubRelReason::Success)), version, outbox);
+                write!(PubRel, id, PubRelReason::Success, version, outbox);
             } else {
                 return;
             }
@@ -48,18 +49,10 @@ impl<E: Tells> Flow<E> {
     fn write_reply(&mut self, reply: Reply, outbox: &mut Outbox) {
         let version = self.link.version;
         match reply {
-            Reply::PubRel(id, reason) => write(
-                &Packet::PubRel(PubRel::new(id, reason).for_version(version)),
-                version,
-                outbox,
-            ),
+            Reply::PubRel(id, reason) => write!(PubRel, id, reason, version, outbox),
             Reply::PubComp(id, reason, _) => {
                 self.session.incoming.completed(id);
-                write(
-                    &Packet::PubComp(PubComp::new(id, reason).for_version(version)),
-                    version,
-                    outbox,
-                );
+                write!(PubComp, id, reason, version, outbox);
             }
         }
     }
@@ -68,9 +61,13 @@ impl<E: Tells> Flow<E> {
     pub(crate) fn transmit_messages(&mut self, outbox: &mut Outbox) {
         self.expire();
         while outbox.has_room() {
-            let Some(key) = self.session.outgoing.next_publish(&mut self.session.journal) else {
-                return;
-            };
+            // Each message of QoS 0 that is sent is told: no more of them than are heard.
+            let with_plain = self.events.len() < size(self.session.manner.limits.events).max(1);
+            let next = self
+                .session
+                .outgoing
+                .next_publish(with_plain, &mut self.session.journal);
+            let Some(key) = next else { return };
             match self.write_publish(key, outbox) {
                 Ok(Some(payload_bytes)) => {
                     self.begin_source(key, payload_bytes);
@@ -141,11 +138,4 @@ impl<E: Tells> Flow<E> {
         self.link.send_aliases.commit(message.topic.as_bytes(), alias);
         Ok(exchange.source_bytes)
     }
-}
-
-/// Writes a packet that always fits.
-pub(crate) fn write(packet: &Packet<&[u8]>, version: Version, outbox: &mut Outbox) {
-    // These packets exist in every version, and memory grows as needed.
-    let written = packet.encode_to(version, outbox.buffer());
-    debug_assert!(written.is_ok(), "{packet:?} cannot be encoded: {written:?}");
 }

@@ -11,7 +11,7 @@ use crate::closed::Violation;
 use crate::fingerprint::Fingerprint;
 use crate::op::{Op, Outcome, SupplyError};
 use crate::outbox::Outbox;
-use crate::qos::Exchange;
+use crate::qos::{Exchange, State};
 use crate::session::SessionEvent;
 
 /// A message whose head has been sent.
@@ -84,6 +84,10 @@ impl<E: Tells> Flow<E> {
         let Some(sending) = self.link.sending.take() else {
             return;
         };
+        if sending.is_wanted {
+            // An offset that was asked for on this connection means nothing on the next.
+            self.events.retain(|event| !event.asks_payload());
+        }
         if sending.plain.is_some_and(|exchange| exchange.has_op()) {
             let (op, tag) = (sending.op, sending.tag);
             self.tell(SessionEvent::Completed { op, tag, outcome });
@@ -136,6 +140,8 @@ impl<E: Tells> Flow<E> {
         let exchange = self.session.outgoing.get(op.key);
         let is_source =
             exchange.is_some_and(|exchange| exchange.serial == op.serial && exchange.source_bytes.is_some());
+        // What was sent in whole waits for its answer: no payload is wanted of it, and its identifier is not free.
+        let is_source = is_source && (is_sending || !self.is_answer_due(op.key));
         if op.session != self.session.generation || !is_source {
             return Err(SupplyError::NotWanted);
         }
@@ -151,6 +157,13 @@ impl<E: Tells> Flow<E> {
             mark.number(sending.is_wanted);
             mark.bytes(&sending.ready);
         }
+    }
+
+    /// Whether the message has been sent on this connection, and not been answered.
+    fn is_answer_due(&self, key: u32) -> bool {
+        let outgoing = &self.session.outgoing;
+        let state = outgoing.get(key).map(|exchange| exchange.state(outgoing.connection()));
+        self.link.is_open && !matches!(state, Some(State::Queued | State::PublishDue))
     }
 
     /// What is still being sent cannot be answered.

@@ -295,3 +295,14 @@ fn the_debug_form_shows_no_content() {
     let shown = alloc::format!("{outbox:?}");
     assert_eq!(shown, "Outbox { len: 14, shared_bytes: 6, limit_bytes: 65536 }");
 }
+
+#[test]
+fn an_outbox_that_is_never_quite_drained_stays_small() {
+    let mut outbox = Outbox::new(256);
+    for _ in 0..1_000 {
+        outbox.buffer().extend_from_slice(&[7; 100]);
+        let len = outbox.len();
+        outbox.advance(len - 1);
+    }
+    assert!(outbox.buffer().capacity() < 1024, "{}", outbox.buffer().capacity());
+}

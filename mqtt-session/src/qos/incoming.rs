@@ -301,6 +301,16 @@ impl Incoming {
         Ok(())
     }
 
+    /// The message counts as never received: the peer sends it again.
+    pub(crate) fn withdraw(&mut self, delivery: u64) {
+        let Some(open) = self.opened(delivery) else { return };
+        if let Of::ExactlyOnce(id) = core::mem::replace(&mut open.of, Of::Done) {
+            self.open_waiting = self.open_waiting.saturating_sub(1);
+            self.forget(id);
+        }
+        self.tidy();
+    }
+
     fn decide(&mut self, id: PacketId, reason: PubRecReason, journal: &mut Journal) {
         let Some(held) = self.held.get_mut(id) else { return };
         if held.step != Step::Waiting {

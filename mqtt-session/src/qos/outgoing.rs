@@ -188,7 +188,9 @@ impl Outgoing {
             let of = PayloadOf::Outgoing(serial);
             journal.put(|| Record::Payload { of, bytes });
         }
-        if !self.assign_one(journal) {
+        self.assign_one(journal);
+        // The identifier may have gone to an older one; this one is to be stored as it is then.
+        if self.get(key).is_some_and(|exchange| exchange.id.is_none()) {
             self.write(key, journal);
         }
         (key, serial)
@@ -274,9 +276,10 @@ impl Outgoing {
         }
     }
 
-    /// The next message that may be sent: the oldest one that neither the window nor the store holds back.
+    /// The next message that may be sent: the oldest one that neither the window nor the store holds back, and of QoS 0 only
+    /// if these are wanted.
     #[inline]
-    pub(crate) fn next_publish(&mut self, journal: &mut Journal) -> Option<u32> {
+    pub(crate) fn next_publish(&mut self, with_plain: bool, journal: &mut Journal) -> Option<u32> {
         if !self.is_connected {
             return None;
         }
@@ -288,7 +291,8 @@ impl Outgoing {
             self.charged < self.window
                 && exchange.is_some_and(|exchange| exchange.id.is_some() && journal.is_stored(exchange.ticket))
         });
-        match (acknowledged, self.plain.head()) {
+        let plain = self.plain.head().filter(|_| with_plain);
+        match (acknowledged, plain) {
             (Some(one), Some(other)) if self.serial(other) < self.serial(one) => Some(other),
             (None, other) => other,
             (one, _) => one,

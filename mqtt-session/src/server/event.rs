@@ -7,7 +7,7 @@ use mqtt_proto::{
     AuthProperties, AuthReason, Connect, Filters, SubscribeProperties, TopicFilters, UnsubscribeProperties, Will,
 };
 
-use crate::flow::Traffic;
+use crate::flow::{Tells, Traffic};
 use crate::session::SessionEvent;
 use crate::{Closed, DeliveryId, Message, Op, Outcome, Received};
 
@@ -125,6 +125,12 @@ impl From<SessionEvent> for ServerEvent {
             SessionEvent::Completed { op, tag, outcome } => Self::Completed { op, tag, outcome },
             SessionEvent::Late { op, tag } => Self::Late { op, tag },
         }
+    }
+}
+
+impl Tells for ServerEvent {
+    fn asks_payload(&self) -> bool {
+        matches!(self, Self::PayloadWanted { .. })
     }
 }
 

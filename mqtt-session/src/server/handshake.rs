@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use mqtt_proto::{
-    Auth, AuthProperties, AuthReason, ConnAck, ConnAckProperties, ConnAckReason, Connect, EncodeError, Packet,
-    PropertyId, QoS, Text, Version,
+    Auth, AuthProperties, AuthReason, ConnAck, ConnAckProperties, ConnAckReason, Connect, EncodeError, PropertyId, QoS,
+    Text, Version,
 };
 
 use super::{Accept, Phase, ServerConnection, ServerEvent};
@@ -35,6 +35,8 @@ pub enum AcceptErrorKind {
     CleanStart,
     /// The client has no name, and was given none.
     NoClientId,
+    /// The client has a name, and was given another one. [MQTT-3.2.2-16]
+    HasClientId,
     /// The machine sets this property itself.
     PropertyNotAllowed(PropertyId),
     /// CONNACK cannot be encoded.
@@ -47,6 +49,7 @@ impl core::fmt::Display for AcceptErrorKind {
             Self::NotAsked => f.write_str("no client waits for an answer"),
             Self::CleanStart => f.write_str("the client asked for a session that begins anew"),
             Self::NoClientId => f.write_str("the client has no name: assign one"),
+            Self::HasClientId => f.write_str("the client has a name of its own"),
             Self::PropertyNotAllowed(id) => write!(f, "the property {id:?} is set by the machine itself"),
             Self::NotEncodable(error) => write!(f, "CONNACK cannot be sent: {error}"),
         }
@@ -109,7 +112,7 @@ impl ServerConnection {
     /// # Errors
     /// If no client waits for an answer, or it cannot be given. Nothing has changed then, and what was handed in comes back.
     pub fn accept(&mut self, now: Instant, accept: Accept) -> Result<(), AcceptError> {
-        self.flow.advance(now);
+        self.advance(now);
         let packet = match self.check(&accept).and_then(|()| self.connack(&accept)) {
             Ok(packet) => packet,
             Err(kind) => {
@@ -120,8 +123,11 @@ impl ServerConnection {
         if let Some(session) = accept.session {
             self.flow.put_session(session, self.config.session.manner());
         }
+        // Steps of an authentication that nobody has taken yet go first.
+        let mut first = core::mem::take(&mut self.wire.urgent);
+        first.extend(packet);
         // A client that is told of a session may rely on it.
-        self.connack = Some((packet, self.flow.session.keep()));
+        self.connack = Some((first, self.flow.session.keep()));
         self.phase = Phase::Connected;
         self.keep_alive_seconds = self.granted_keep_alive().unwrap_or(self.keep_alive_seconds);
         self.session_expiry_seconds = self.granted_expiry().unwrap_or(self.session_expiry_seconds);
@@ -144,7 +150,7 @@ impl ServerConnection {
         reason: ConnAckReason,
         properties: ConnAckProperties<Bytes>,
     ) -> Result<(), AcceptErrorKind> {
-        self.flow.advance(now);
+        self.advance(now);
         if self.phase != Phase::Deciding || !reason.is_error() {
             return Err(AcceptErrorKind::NotAsked);
         }
@@ -193,6 +199,9 @@ impl ServerConnection {
         }
         if connect.client_id.is_empty() && accept.assigned_client_id.is_none() && self.version.has_properties() {
             return Err(AcceptErrorKind::NoClientId);
+        }
+        if !connect.client_id.is_empty() && accept.assigned_client_id.is_some() {
+            return Err(AcceptErrorKind::HasClientId);
         }
         match OWN.into_iter().find(|id| accept.properties.has(*id)) {
             Some(id) => Err(AcceptErrorKind::PropertyNotAllowed(id)),
@@ -281,7 +290,7 @@ impl ServerConnection {
     /// # Errors
     /// If the client has named no method, or no step is due. Nothing has changed then.
     pub fn authenticate(&mut self, now: Instant, data: Option<&[u8]>) -> Result<(), AuthenticateError> {
-        self.flow.advance(now);
+        self.advance(now);
         match self.phase {
             Phase::Deciding => {}
             Phase::Connected if self.host_authenticates => {}
@@ -307,7 +316,7 @@ impl ServerConnection {
     /// # Errors
     /// If none is under way. Nothing has changed then.
     pub fn authenticated(&mut self, now: Instant, data: Option<&[u8]>) -> Result<(), AuthenticateError> {
-        self.flow.advance(now);
+        self.advance(now);
         if self.phase != Phase::Connected || !self.host_authenticates {
             return Err(AuthenticateError::NotAsked);
         }
@@ -325,8 +334,13 @@ impl ServerConnection {
             properties = properties.authentication_data(data);
         }
         let properties = properties.build().map_err(AuthenticateError::NotEncodable)?;
-        let packet = Packet::Auth(Auth { reason, properties });
-        let written = packet.encode_to(self.version, &mut self.wire.urgent);
+        let limit = match self.phase {
+            Phase::Connected => self.flow.peer_packet_bytes(),
+            _ => self.peer_packet_bytes(),
+        };
+        let written = Auth { reason, properties }
+            .fit(self.version, limit)
+            .and_then(|auth| auth.encode_to(self.version, &mut self.wire.urgent));
         written.map(|_| ()).map_err(AuthenticateError::NotEncodable)
     }
 

@@ -1,7 +1,7 @@
 //! Bytes from the client.
 
 use bytes::{Bytes, BytesMut};
-use mqtt_proto::{ConnAckReason, Disconnect, DisconnectReason, Packet, PacketType, Publish, Rules, Subscribe, Version};
+use mqtt_proto::{Disconnect, DisconnectReason, Field, Packet, PacketType, Publish, Rules, Subscribe, Version};
 
 use super::{Phase, ServerConnection, ServerEvent};
 use crate::flow::Flow;
@@ -12,13 +12,13 @@ use crate::{Capability, Closed, Violation};
 impl ServerConnection {
     /// Bytes came from the client. Whole packets are taken off the front; the rest stays, and comes again with more.
     pub fn handle_input(&mut self, now: Instant, input: &mut &[u8]) {
-        self.flow.advance(now);
+        self.advance(now);
         framing::read(self, input);
     }
 
     /// The same from a buffer that the connection may keep parts of: large payloads are shared with it and not copied.
     pub fn handle_input_owned(&mut self, now: Instant, input: &mut BytesMut) {
-        self.flow.advance(now);
+        self.advance(now);
         framing::read(self, input);
     }
 
@@ -96,15 +96,14 @@ impl ServerConnection {
     }
 
     /// Ends the connection with what the client is to be told. [U5-4.13.1-a, MQTT-4.8.0-1]
-    fn fail_with(&mut self, closed: Closed) {
-        let is_first = self.phase == Phase::Waiting;
-        let (connack, disconnect, version) = match &closed {
-            Closed::Malformed(error) => (error.connack_reason(), error.disconnect_reason(), error.version()),
-            Closed::Violation(violation) => (violation.connack_reason(), violation.disconnect_reason(), self.version),
+    fn fail_with(&mut self, closed: Closed, input: &[u8]) {
+        let (connack, disconnect) = match &closed {
+            Closed::Malformed(error) => (error.connack_reason(), error.disconnect_reason()),
+            Closed::Violation(violation) => (violation.connack_reason(), violation.disconnect_reason()),
             _ => return self.end(closed),
         };
         if matches!(self.phase, Phase::Waiting | Phase::Authenticating) {
-            if self.answers_first(&closed, is_first) {
+            if let Some(version) = self.answers_first(&closed, input) {
                 self.write_refusal(connack, version);
             }
             self.end(closed);
@@ -113,18 +112,32 @@ impl ServerConnection {
         }
     }
 
-    /// Whether somebody whose CONNECT cannot be accepted is told why. What is not MQTT gets no answer; MQTT 3 is told only
-    /// that its version or its name is not accepted. [MQTT-3.1.0-1, MQTT-3.1.2-2]
-    fn answers_first(&self, closed: &Closed, is_first: bool) -> bool {
+    /// In which version somebody whose CONNECT cannot be accepted is told why, if at all. What is not MQTT gets no answer;
+    /// MQTT 3 is told only that its version or its name is not accepted. [MQTT-3.1.0-1, MQTT-3.1.2-2]
+    fn answers_first(&self, closed: &Closed, input: &[u8]) -> Option<Version> {
         match closed {
-            Closed::Malformed(error) if is_first => {
-                let is_connect = error.packet_type() == Some(PacketType::Connect);
-                let reason = error.connack_reason();
-                is_connect && (error.version() == Version::V5 || reason == ConnAckReason::UnsupportedProtocolVersion)
+            Closed::Malformed(error) if self.phase == Phase::Waiting => {
+                if error.packet_type() != Some(PacketType::Connect) {
+                    return None;
+                }
+                match error.field() {
+                    Field::ProtocolLevel => Some(nearest_version(*input.get(error.offset())?)),
+                    Field::FixedHeader | Field::RemainingLength | Field::ProtocolName => None,
+                    _ => Some(error.version()).filter(|version| version.has_properties()),
+                }
             }
-            Closed::Violation(Violation::PacketBeforeConnect) => false,
-            _ => true,
+            Closed::Violation(Violation::PacketBeforeConnect) => None,
+            _ => Some(self.version),
         }
+    }
+}
+
+/// In which form a client of an unknown protocol level understands that it is unknown.
+const fn nearest_version(level: u8) -> Version {
+    if level < Version::V5.level() {
+        Version::V3_1_1
+    } else {
+        Version::V5
     }
 }
 
@@ -180,13 +193,17 @@ impl Reads for ServerConnection {
         self.allow_publish(publish)
     }
 
+    fn held_bytes(&self) -> usize {
+        self.held()
+    }
+
     fn on_progress(&mut self) {
         if self.phase == Phase::Connected {
             self.arm_keep_alive();
         }
     }
 
-    fn fail(&mut self, closed: Closed) {
-        self.fail_with(closed);
+    fn fail(&mut self, closed: Closed, input: &[u8]) {
+        self.fail_with(closed, input);
     }
 }

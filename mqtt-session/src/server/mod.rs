@@ -1,6 +1,7 @@
 //! One accepted connection, for those who write their own broker or proxy.
 
 mod config;
+mod ending;
 mod event;
 mod handshake;
 mod input;
@@ -14,17 +15,19 @@ pub use request::AnswerError;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use bytes::Bytes;
-use mqtt_proto::{Connect, Disconnect, DisconnectReason, PubAckReason, ReasonCode, Role, Rules, Text, Version, Will};
+use mqtt_proto::{
+    Connect, Disconnect, DisconnectReason, PubAckReason, PublishProperties, ReasonCode, Role, Rules, Text, Version,
+    Will,
+};
 
 use crate::fingerprint::Fingerprint;
 use crate::flow::Flow;
 use crate::journal::Ticket;
 use crate::store::Batch;
 use crate::time::Instant;
-use crate::timers::{Timeout, Timer, Timers, waits_for_peer};
+use crate::timers::{Timeout, Timer, waits_for_peer};
 use crate::wire::Wire;
 use crate::{AcknowledgeError, Closed, DeliveryId, Message, Op, PublishError, Session, SupplyError};
 use request::Requests;
@@ -75,6 +78,8 @@ pub struct ServerConnection {
     session_expiry_seconds: u32,
     requests: Requests,
     has_session: bool,
+    /// The last event has been polled. What the session tells after it is polled from there.
+    is_told_closed: bool,
 }
 
 /// What the connection is doing.
@@ -118,6 +123,7 @@ impl ServerConnection {
             session_expiry_seconds: 0,
             requests: Requests::new(),
             has_session: false,
+            is_told_closed: false,
             config,
         }
     }
@@ -133,7 +139,7 @@ impl ServerConnection {
 
     /// The stream has ended: the other end closed it, or an error did.
     pub fn handle_eof(&mut self, now: Instant) {
-        self.flow.advance(now);
+        self.advance(now);
         if self.phase != Phase::Ended {
             self.end(Closed::StreamEnded);
         }
@@ -143,7 +149,7 @@ impl ServerConnection {
 
     /// A deadline may have passed: see [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.flow.advance(now);
+        self.advance(now);
         for _ in 0..self.config.session.limits.timers_per_call.max(1) {
             let Some(timer) = self.wire.timers.due(self.flow.now()) else {
                 break;
@@ -156,28 +162,28 @@ impl ServerConnection {
 
     /// The batches up to this one are stored.
     pub fn handle_stored(&mut self, now: Instant, upto: u64) {
-        self.flow.advance(now);
+        self.advance(now);
         self.flow.on_stored(upto);
     }
 
     /// The store has failed: nothing more can be promised. The connection ends.
     pub fn handle_store_failed(&mut self, now: Instant) {
-        self.flow.advance(now);
+        self.advance(now);
         self.end_with(Closed::StoreFailed, DisconnectReason::ImplementationSpecificError);
     }
 
     // ---- commands
 
-    /// Sends a message to the client. It ends in one `Completed` event with the tag.
+    /// Sends a message to the client. It ends in one `Completed` event with the tag. MQTT 3 gets it without its properties.
     ///
     /// # Errors
     /// If it can never be sent, there is no room for it, or there is no session. Nothing has changed then.
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
-        self.flow.advance(now);
+        self.advance(now);
         if self.phase != Phase::Connected {
             return Err(PublishError::Closed);
         }
-        self.flow.publish(message, None, tag)
+        self.flow.publish(self.bridged(message), None, tag)
     }
 
     /// Sends a message whose payload the host gives in parts, when [`ServerEvent::PayloadWanted`] asks for them. The payload
@@ -192,11 +198,20 @@ impl ServerConnection {
         payload_bytes: u32,
         tag: u64,
     ) -> Result<Op, PublishError> {
-        self.flow.advance(now);
+        self.advance(now);
         if self.phase != Phase::Connected {
             return Err(PublishError::Closed);
         }
-        self.flow.publish(message.without_payload(), Some(payload_bytes), tag)
+        let message = self.bridged(message.without_payload());
+        self.flow.publish(message, Some(payload_bytes), tag)
+    }
+
+    /// The message as the version of the client can carry it.
+    fn bridged(&self, mut message: Message) -> Message {
+        if !self.version.has_properties() {
+            message.properties = PublishProperties::empty();
+        }
+        message
     }
 
     /// Gives the next part of a payload.
@@ -204,7 +219,7 @@ impl ServerConnection {
     /// # Errors
     /// If it is not wanted, empty or too long. Nothing has changed then.
     pub fn supply(&mut self, now: Instant, op: Op, part: impl Into<Bytes>) -> Result<(), SupplyError> {
-        self.flow.advance(now);
+        self.advance(now);
         self.flow.supply(op, part.into())?;
         self.wire.timers.clear(Timer::Source);
         Ok(())
@@ -216,7 +231,7 @@ impl ServerConnection {
     /// # Errors
     /// If there is no such operation with a source. Nothing has changed then.
     pub fn fail_source(&mut self, now: Instant, op: Op) -> Result<(), SupplyError> {
-        self.flow.advance(now);
+        self.advance(now);
         if self.flow.give_up_source(op)? {
             self.end(Closed::SourceFailed);
         }
@@ -225,13 +240,13 @@ impl ServerConnection {
 
     /// Ends a message that was never sent. Returns whether it could.
     pub fn cancel(&mut self, now: Instant, op: Op) -> bool {
-        self.flow.advance(now);
+        self.advance(now);
         self.flow.cancel(op)
     }
 
     /// From `at` on a [`ServerEvent::Late`] says that the operation goes on. Returns whether there is such an operation.
     pub fn set_deadline(&mut self, now: Instant, op: Op, at: Instant) -> bool {
-        self.flow.advance(now);
+        self.advance(now);
         self.flow.session.set_deadline(op, at)
     }
 
@@ -249,7 +264,7 @@ impl ServerConnection {
     /// If there is no such delivery, it cannot be refused, or no acknowledgement can carry the reason. Nothing has changed
     /// then.
     pub fn refuse(&mut self, now: Instant, delivery: DeliveryId, reason: ReasonCode) -> Result<(), AcknowledgeError> {
-        self.flow.advance(now);
+        self.advance(now);
         let reason = if self.version.has_properties() {
             reason
         } else {
@@ -260,7 +275,7 @@ impl ServerConnection {
 
     /// Ends the connection. MQTT 5.0 is told why.
     pub fn disconnect(&mut self, now: Instant, farewell: Disconnect<Bytes>) {
-        self.flow.advance(now);
+        self.advance(now);
         if self.phase == Phase::Ended {
             return;
         }
@@ -271,7 +286,8 @@ impl ServerConnection {
         self.end(Closed::ByHost(reason));
     }
 
-    /// The session of a connection that has ended. What was told and not polled goes with it.
+    /// The session of a connection that has ended. What was told and not polled goes with it; only a message in chunks of
+    /// which the end was not polled counts as cut short, and comes again.
     ///
     /// `None` if the connection goes on, was never accepted, or the session has been taken.
     pub fn take_session(&mut self) -> Option<Session> {
@@ -280,8 +296,17 @@ impl ServerConnection {
         }
         let fresh = Flow::new(self.config.session.manner(), false, self.flow.now());
         let flow = core::mem::replace(&mut self.flow, fresh);
-        let (session, rest) = flow.into_session(ServerEvent::to_session_event);
+        let (mut session, rest) = flow.into_session(ServerEvent::to_session_event);
         for event in rest {
+            let event = match event {
+                ServerEvent::MessageEnd {
+                    delivery: Some(delivery),
+                } => {
+                    session.state.incoming.withdraw(delivery.number());
+                    ServerEvent::MessageAborted
+                }
+                other => other,
+            };
             self.flow.tell(event);
         }
         Some(session)
@@ -298,12 +323,20 @@ impl ServerConnection {
 
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
+        if self.is_told_closed {
+            return None;
+        }
+        let stood_still = self.input_room() == 0;
         let mut event = self.flow.next_event()?;
         match &mut event {
             ServerEvent::Message(received) => self.flow.session.handed_over(&mut received.delivery),
             ServerEvent::MessageEnd { delivery } => self.flow.session.handed_over(delivery),
             ServerEvent::Chunk(chunk) => self.flow.chunk_polled(chunk.len()),
+            ServerEvent::Closed { .. } => self.is_told_closed = true,
             _ => {}
+        }
+        if stood_still && self.input_room() > 0 {
+            self.wire.goes_on();
         }
         Some(event)
     }
@@ -328,11 +361,18 @@ impl ServerConnection {
     /// answered, polled its events, stored its batches or acknowledged its messages.
     #[must_use]
     pub fn input_room(&self) -> usize {
-        let limits = &self.config.session.limits;
         match self.phase {
             Phase::Deciding => 0,
             Phase::Connected if self.owes_answers() => 0,
-            Phase::Waiting => crate::flow::size(limits.connect_bytes).min(limits.input_bytes()),
+            _ => self.held(),
+        }
+    }
+
+    /// The largest packet that is held in one piece.
+    fn held(&self) -> usize {
+        let limits = &self.config.session.limits;
+        match self.phase {
+            Phase::Waiting => crate::flow::size(limits.connect_bytes.min(limits.packet_bytes)).max(5),
             _ => limits.input_bytes(),
         }
     }
@@ -382,91 +422,5 @@ impl ServerConnection {
         mark.number(self.session_expiry_seconds);
         mark.number(self.has_session);
         mark.finish()
-    }
-
-    // ---- the end
-
-    /// Ends the connection, and says why if the version can.
-    fn end_with(&mut self, closed: Closed, reason: DisconnectReason) {
-        if self.phase == Phase::Connected && !self.flow.is_in_packet() {
-            self.write_farewell(Disconnect::new(reason));
-        }
-        self.end(closed);
-    }
-
-    /// Ends the connection with its last event.
-    fn end(&mut self, reason: Closed) {
-        if self.phase == Phase::Ended {
-            return;
-        }
-        let was_connected = self.phase == Phase::Connected;
-        self.phase = Phase::Ended;
-        self.flow.close();
-        self.wire.timers = Timers::new();
-        self.requests.clear();
-        self.connect = None;
-        self.connack = None;
-        if !self.wire.urgent.is_empty() {
-            let until = self
-                .flow
-                .now()
-                .saturating_add(self.config.session.limits.linger_timeout);
-            self.wire.timers.set(Timer::Linger, until);
-        }
-        self.has_session = was_connected;
-        let will = self.will.take().filter(|_| was_connected);
-        self.flow.tell(ServerEvent::Closed {
-            reason,
-            will,
-            session_expiry_seconds: self.session_expiry_seconds,
-        });
-    }
-
-    // ---- time
-
-    fn on_timer(&mut self, timer: Timer) {
-        let limits = self.config.session.limits;
-        if waits_for_peer(timer) && self.input_room() == 0 {
-            let again = match timer {
-                Timer::KeepAlive => self.keep_alive(),
-                _ => limits.handshake_timeout,
-            };
-            self.wire.timers.set(timer, self.flow.now().saturating_add(again));
-            return;
-        }
-        match timer {
-            Timer::Linger => self.wire.urgent.clear(),
-            Timer::Stall => {
-                let again = self.flow.now().saturating_add(limits.stall_timeout);
-                if self.wire.stall_due(again) {
-                    self.time_out(timer);
-                }
-            }
-            _ => self.time_out(timer),
-        }
-    }
-
-    fn time_out(&mut self, timer: Timer) {
-        let reason = match timer {
-            Timer::KeepAlive => DisconnectReason::KeepAliveTimeout,
-            _ => DisconnectReason::UnspecifiedError,
-        };
-        self.end_with(Closed::TimedOut(timer), reason);
-    }
-
-    /// One and a half times what was agreed. [MQTT-3.1.2-22]
-    fn keep_alive(&self) -> Duration {
-        let half = u64::from(self.keep_alive_seconds).saturating_mul(500);
-        Duration::from_millis(half.saturating_mul(3))
-    }
-
-    fn arm_keep_alive(&mut self) {
-        let keep_alive = self.keep_alive();
-        if keep_alive.is_zero() {
-            self.wire.timers.clear(Timer::KeepAlive);
-        } else {
-            let until = self.flow.now().saturating_add(keep_alive);
-            self.wire.timers.set(Timer::KeepAlive, until);
-        }
     }
 }

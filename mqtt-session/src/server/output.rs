@@ -1,7 +1,7 @@
 //! Bytes to the client.
 
 use bytes::Bytes;
-use mqtt_proto::Disconnect;
+use mqtt_proto::{Disconnect, PropertyId};
 
 use super::{Phase, ServerConnection};
 use crate::Violation;
@@ -15,12 +15,10 @@ impl ServerConnection {
         if self.wire.is_stalled(outbox) && self.phase == Phase::Connected {
             self.time_out(Timer::Stall);
         }
-        if self.sends_connack(outbox) && self.flow.transmit_source(outbox) {
-            self.wire.flush(outbox);
-            if self.phase == Phase::Connected {
-                self.flow.transmit_answers(outbox);
-                self.flow.transmit_messages(outbox);
-            }
+        let may_begin = self.sends_connack(outbox) && self.flow.transmit_source(outbox) && self.wire.flush(outbox);
+        if may_begin && self.phase == Phase::Connected {
+            self.flow.transmit_answers(outbox);
+            self.flow.transmit_messages(outbox);
         }
         self.arm_source();
         let until = self.flow.now().saturating_add(self.config.session.limits.stall_timeout);
@@ -43,6 +41,21 @@ impl ServerConnection {
         }
     }
 
+    /// The connection ends: a CONNACK that may leave goes first. One that waits for the store is dropped with all that would
+    /// follow it; the client does not learn of its session. Whether anything may be sent.
+    pub(super) fn flush_connack(&mut self) -> bool {
+        let Some((mut connack, ticket)) = self.connack.take() else {
+            return true;
+        };
+        if !self.flow.session.journal.is_stored(ticket) {
+            self.wire.urgent.clear();
+            return false;
+        }
+        connack.append(&mut self.wire.urgent);
+        self.wire.urgent = connack;
+        true
+    }
+
     /// The host has so long for the next part of a payload.
     fn arm_source(&mut self) {
         if !self.flow.wants_payload() {
@@ -57,17 +70,17 @@ impl ServerConnection {
     }
 
     /// DISCONNECT, which only MQTT 5.0 takes from a server, and only after CONNACK.
-    pub(super) fn write_farewell(&mut self, farewell: Disconnect<Bytes>) {
+    pub(super) fn write_farewell(&mut self, mut farewell: Disconnect<Bytes>) {
         if !self.version.has_properties() {
             return;
         }
-        if let Some((connack, _)) = self.connack.take() {
-            // The session is not stored yet, and the client does not learn of it.
-            drop(connack);
+        if !self.flush_connack() {
             return;
         }
         // What makes it too large is left out, the reason stays. [MQTT-3.14.2-3]
         let bare: Disconnect<Bytes> = Disconnect::new(farewell.reason);
+        // [MQTT-3.14.2-2]
+        farewell.properties = farewell.properties.without(PropertyId::SessionExpiryInterval);
         let farewell = farewell.fit(self.version, self.flow.peer_packet_bytes());
         let written = farewell.and_then(|farewell| farewell.encode_to(self.version, &mut self.wire.urgent));
         if written.is_err() {

@@ -4,8 +4,8 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 use mqtt_proto::{
-    AckProperties, EncodeError, Packet, PacketId, Properties, SubAck, SubAckCodes, SubAckReason, Subscribe, UnsubAck,
-    UnsubAckCodes, UnsubAckReason, Unsubscribe,
+    AckProperties, EncodeError, PINGRESP, Packet, PacketId, Properties, SubAck, SubAckCodes, SubAckReason, Subscribe,
+    UnsubAck, UnsubAckCodes, UnsubAckReason, Unsubscribe,
 };
 
 use super::{Phase, RequestId, ServerConnection, ServerEvent};
@@ -170,8 +170,8 @@ impl ServerConnection {
 
     /// [MQTT-3.12.4-1]
     pub(super) fn on_ping(&mut self) -> Result<(), Violation> {
-        let pong: Packet<Bytes> = Packet::PingResp;
-        self.answer_at_once(Ok(pong))
+        self.wire.urgent.extend_from_slice(&PINGRESP);
+        self.is_read()
     }
 
     /// Answers a [`ServerEvent::Subscribe`]: a code for each filter, in their order. MQTT 3 is told the nearest codes.
@@ -185,7 +185,7 @@ impl ServerConnection {
         codes: impl IntoIterator<Item = SubAckReason>,
         properties: AckProperties<Bytes>,
     ) -> Result<(), AnswerError> {
-        self.flow.advance(now);
+        self.advance(now);
         let (index, asked) = self.asked(request, Kind::Subscribe)?;
         let codes = SubAckCodes::new(codes).map_err(AnswerError::NotEncodable)?;
         if codes.iter().len() != asked.filters {
@@ -210,7 +210,7 @@ impl ServerConnection {
         codes: impl IntoIterator<Item = UnsubAckReason>,
         properties: AckProperties<Bytes>,
     ) -> Result<(), AnswerError> {
-        self.flow.advance(now);
+        self.advance(now);
         let (index, asked) = self.asked(request, Kind::Unsubscribe)?;
         let codes = UnsubAckCodes::new(codes).map_err(AnswerError::NotEncodable)?;
         if codes.iter().len() != asked.filters {

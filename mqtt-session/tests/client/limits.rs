@@ -274,3 +274,17 @@ fn nothing_is_read_while_the_host_does_not_poll() {
     assert!(rig.client.input_room() > 0);
     assert_eq!(rig.feed_bytes(&ping), 0);
 }
+
+#[test]
+fn no_more_messages_of_qos_0_are_sent_than_events_of_it_are_heard() {
+    let mut rig = Rig::connected(config().limits(Limits::default().events(8)));
+    for tag in 0..100 {
+        rig.publish(0, tag);
+        rig.sent_bytes();
+    }
+    let told = rig.told().len();
+    assert_eq!(told, 8);
+    // What is heard makes room for more.
+    assert_eq!(rig.sent().len(), 8);
+    assert_eq!(rig.told().len(), 8);
+}

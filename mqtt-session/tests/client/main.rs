@@ -5,6 +5,7 @@ mod connecting;
 mod contract;
 mod keeping_alive;
 mod limits;
+mod negotiating;
 mod receiving;
 mod requests;
 mod restoring;

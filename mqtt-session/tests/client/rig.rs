@@ -11,7 +11,7 @@ use mqtt_session::proto::{
 };
 use mqtt_session::{Batch, Change, Client, ClientConfig, Event, Instant, Key, Message, Op, Outbox, QoS, Record, Timer};
 
-use crate::show;
+use super::show;
 
 pub(crate) const VERSIONS: [Version; 3] = [Version::V5, Version::V3_1_1, Version::V3_1];
 

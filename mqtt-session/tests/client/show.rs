@@ -113,6 +113,17 @@ pub(crate) fn event(event: &Event) -> String {
         Event::Connected { .. } => "connected".into(),
         Event::Message(received) => message(received),
         Event::Completed { tag, outcome: end, .. } => format!("completed {tag}: {}", outcome(end)),
+        Event::Late { tag, .. } => format!("late {tag}"),
+        Event::MessageStart { message, payload_bytes } => {
+            format!("start q{} {payload_bytes} bytes", message.qos.bits())
+        }
+        Event::Chunk(bytes) => format!("chunk {}", bytes.len()),
+        Event::MessageEnd { delivery } => {
+            let delivery = delivery.map_or_else(String::new, |delivery| format!(" @{}", delivery.number()));
+            format!("end{delivery}")
+        }
+        Event::MessageAborted => "aborted".into(),
+        Event::PayloadWanted { tag, offset, bytes, .. } => format!("wanted {tag}: {bytes} at {offset}"),
         Event::Dropped { messages } => format!("dropped {messages}"),
         Event::Closed { reason, retry_at } => {
             let ending = if retry_at.is_some() { "" } else { ", for good" };

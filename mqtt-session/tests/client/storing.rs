@@ -1,6 +1,6 @@
 //! What waits for the store.
 
-use mqtt_session::{ClientConfig, DeliveryId, HandOver};
+use mqtt_session::{ClientConfig, DeliveryId, HandOver, Record};
 
 use crate::rig::{Rig, message, stored};
 
@@ -233,4 +233,20 @@ fn an_acknowledged_message_leaves_the_inbox() {
     rig.commit();
     let left: Vec<_> = rig.disk.keys().copied().collect();
     assert_eq!(left, [mqtt_session::Key::Session]);
+}
+
+#[test]
+fn a_message_behind_one_that_had_no_identifier_is_stored_too() {
+    let mut rig = Rig::new(stored());
+    rig.publish(2, 1);
+    rig.open();
+    rig.accept(false);
+    // The window has room, and the first message takes the identifier.
+    rig.publish(2, 2);
+    rig.commit();
+    let tags = rig.disk.values().filter_map(|record| match record {
+        Record::Outgoing(outgoing) => Some(outgoing.tag),
+        _ => None,
+    });
+    assert_eq!(tags.collect::<Vec<_>>(), [1, 2]);
 }

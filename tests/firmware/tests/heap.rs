@@ -4,10 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use mqtt_firmware::arena::Marks;
 use mqtt_firmware::device;
-use mqtt_firmware::host::{ARENA, Gate, Line, Server, inside};
+use mqtt_firmware::host::{ARENA, Gate, Line, Server, inside, outside};
 use mqtt_firmware::{Device, program};
 use mqtt_session::proto::{Filters, SubscribeProperties, SubscriptionOptions, Version};
-use mqtt_session::{Event, Message, Outcome, QoS};
+use mqtt_session::{DeliveryId, Event, HandOver, Message, Outcome, QoS};
 
 #[global_allocator]
 static ALLOCATOR: Gate = Gate;
@@ -18,6 +18,9 @@ static TURN: Mutex<()> = Mutex::new(());
 const MESSAGES: u32 = 10_000;
 const ALL_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
+/// With this many unacknowledged messages the application acknowledges all. They are fewer than the window: else the
+/// last one would never come.
+const MOST_OWED: usize = 3;
 /// How many messages an application keeps that keeps any.
 const MOST_KEPT: usize = 20;
 
@@ -57,18 +60,21 @@ struct Load<'a> {
     counts: Counts,
     random: u64,
     payload: bytes::Bytes,
+    /// Messages that the application has not acknowledged, of a client with manual hand-over.
+    owed: Vec<DeliveryId>,
     /// Messages that the application keeps, if it keeps any.
     kept: Option<Vec<Message>>,
 }
 
 impl<'a> Load<'a> {
-    fn new(version: Version, line: &'a mut Line) -> Self {
-        let config = device::config(version).unwrap();
+    fn new(version: Version, hand_over: HandOver, line: &'a mut Line) -> Self {
+        let config = device::config(version).unwrap().hand_over(hand_over);
         let mut load = Self {
             device: Device::new(config, line),
             counts: Counts::default(),
             random: 7,
             payload: bytes::Bytes::copy_from_slice(&[7; 64]),
+            owed: Vec::with_capacity(MOST_OWED),
             kept: None,
         };
         load.subscribe();
@@ -105,11 +111,14 @@ impl<'a> Load<'a> {
                 self.take(event);
             }
             steps += 1;
-            assert!(
-                steps < 200 * u64::from(messages) + 100_000,
-                "it stands still: {:?}",
-                self.counts
-            );
+            // The report of a failure is no part of the load.
+            outside(|| {
+                assert!(
+                    steps < 200 * u64::from(messages) + 100_000,
+                    "it stands still: {:?}",
+                    self.counts
+                );
+            });
         }
     }
 
@@ -141,10 +150,25 @@ impl<'a> Load<'a> {
         }
     }
 
+    /// Messages are acknowledged a few at a time, the last one first.
+    fn owe(&mut self, delivery: DeliveryId) {
+        self.owed.push(delivery);
+        if self.owed.len() < MOST_OWED {
+            return;
+        }
+        while let Some(delivery) = self.owed.pop() {
+            // One of QoS 1 may have ended with its connection.
+            let _ = self.device.client.acknowledge(mqtt_session::Instant::ZERO, delivery);
+        }
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             Event::Message(received) => {
                 self.counts.received[usize::from(received.message.qos.bits())] += 1;
+                if let Some(delivery) = received.delivery {
+                    self.owe(delivery);
+                }
                 if let Some(kept) = self.kept.as_mut().filter(|kept| kept.len() < MOST_KEPT) {
                     kept.push(received.message);
                 }
@@ -163,10 +187,10 @@ impl<'a> Load<'a> {
 }
 
 /// The marks after the start, and after all messages; and how often the session was resumed.
-fn marks(version: Version) -> (Marks, Marks, u32) {
+fn marks(version: Version, hand_over: HandOver) -> (Marks, Marks, u32) {
     let mut line = Line::new(Server::new());
     let (early, late) = inside(|| {
-        let mut load = Load::new(version, &mut line);
+        let mut load = Load::new(version, hand_over, &mut line);
         load.run(MESSAGES, &START);
         let early = ARENA.marks();
         load.run(MESSAGES, &AFTERWARDS);
@@ -175,11 +199,11 @@ fn marks(version: Version) -> (Marks, Marks, u32) {
     (early, late, line.server.resumed())
 }
 
-fn needs_no_more_heap_after_its_start(version: Version) {
+fn needs_no_more_heap_after_its_start(version: Version, hand_over: HandOver) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     ARENA.reset_marks();
-    let (early, late, resumed) = marks(version);
-    println!("{version:?}: {early:?} after the start, {late:?} at the end, {resumed} times resumed");
+    let (early, late, resumed) = marks(version, hand_over);
+    println!("{version:?}, {hand_over:?}: {early:?} after the start, {late:?} at the end, {resumed} times resumed");
     assert!(resumed > 1000, "resumed {resumed} times");
     assert_eq!(early, late);
     assert_eq!(ARENA.held(), 0, "everything was given back");
@@ -192,7 +216,7 @@ fn an_application_that_keeps_messages_needs_more_heap() {
     ARENA.reset_marks();
     let mut line = Line::new(Server::new());
     let (early, late) = inside(|| {
-        let mut load = Load::new(Version::V5, &mut line);
+        let mut load = Load::new(Version::V5, HandOver::Automatic, &mut line);
         load.run(1000, &START);
         let early = ARENA.marks();
         load.kept = Some(Vec::new());
@@ -204,10 +228,17 @@ fn an_application_that_keeps_messages_needs_more_heap() {
 
 #[test]
 fn a_client_of_3_1_1_needs_no_more_heap_after_its_start() {
-    needs_no_more_heap_after_its_start(Version::V3_1_1);
+    needs_no_more_heap_after_its_start(Version::V3_1_1, HandOver::Automatic);
 }
 
 #[test]
 fn a_client_of_5_0_needs_no_more_heap_after_its_start() {
-    needs_no_more_heap_after_its_start(Version::V5);
+    needs_no_more_heap_after_its_start(Version::V5, HandOver::Automatic);
+}
+
+#[test]
+fn a_client_with_manual_hand_over_needs_no_more_heap_after_its_start() {
+    for version in [Version::V3_1_1, Version::V5] {
+        needs_no_more_heap_after_its_start(version, HandOver::Manual);
+    }
 }

@@ -2,17 +2,26 @@
 
 use super::{FINISHED_LAYERS, Layer, Ledger, NOT_TESTABLE, ROWS_PER_TRIAL, Row, row, rows};
 
+/// Whether every row of a layer has to be covered.
+fn is_finished(layer: Layer) -> bool {
+    FINISHED_LAYERS.contains(&layer)
+}
+
 /// The faults of a run, and the sums to print when there are none.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Audit {
     /// Rows of finished layers that no trial of that layer covered.
     pub uncovered: Vec<(String, Layer)>,
+    /// The same for layers that are not finished: no fault, but work that is left.
+    pub open: Vec<(String, Layer)>,
     /// Trials that claim more rows than one test can show.
     pub crowded: Vec<String>,
     /// Entries of [`NOT_TESTABLE`] that have no row, that a trial covers all the same, or whose row could be tested.
     pub wrong_exemptions: Vec<String>,
-    /// How many rows the finished layers have.
+    /// How many rows the layers of the run have.
     pub demanded: usize,
+    /// The layers of the run.
+    pub layers: Vec<Layer>,
 }
 
 impl Audit {
@@ -34,11 +43,14 @@ impl std::fmt::Display for Audit {
         for id in &self.wrong_exemptions {
             writeln!(f, "wrongly listed as not testable: {id}")?;
         }
-        let layers: Vec<&str> = FINISHED_LAYERS.iter().map(|layer| layer.name()).collect();
-        let covered = self.demanded - self.uncovered.len();
+        for (id, layer) in &self.open {
+            writeln!(f, "open in layer {}: {id}", layer.name())?;
+        }
+        let layers: Vec<&str> = self.layers.iter().map(|layer| layer.name()).collect();
+        let covered = self.demanded - self.uncovered.len() - self.open.len();
         write!(
             f,
-            "ledger: {covered} of {} rows of the finished layers ({}) are covered",
+            "ledger: {covered} of {} rows of layer {} are covered",
             self.demanded,
             layers.join(", ")
         )
@@ -46,24 +58,28 @@ impl std::fmt::Display for Audit {
 }
 
 impl Ledger {
-    /// Compares what the trials covered with what the tables demand. Meaningful only after a run of all trials.
+    /// Compares what the trials covered with what the tables demand of these layers. Meaningful only after a run of all
+    /// trials of these layers.
     #[must_use]
-    pub fn audit(&self) -> Audit {
-        let demands = || {
-            rows()
-                .iter()
-                .filter(|row| reason_not_testable(row).is_none())
-                .flat_map(|row| row.layers.iter().map(move |layer| (row, *layer)))
-                .filter(|(_, layer)| FINISHED_LAYERS.contains(layer))
-        };
+    pub fn audit(&self, layers: &[Layer]) -> Audit {
+        let demands: Vec<(&Row, Layer)> = rows()
+            .iter()
+            .filter(|row| reason_not_testable(row).is_none())
+            .flat_map(|row| row.layers.iter().map(move |layer| (row, *layer)))
+            .filter(|(_, layer)| layers.contains(layer))
+            .collect();
+        let (uncovered, open) = demands
+            .iter()
+            .filter(|(row, layer)| self.trials_covering(row, *layer).is_empty())
+            .map(|(row, layer)| (row.id.clone(), *layer))
+            .partition(|(_, layer)| is_finished(*layer));
         Audit {
-            uncovered: demands()
-                .filter(|(row, layer)| self.trials_covering(row, *layer).is_empty())
-                .map(|(row, layer)| (row.id.clone(), layer))
-                .collect(),
+            uncovered,
+            open,
             crowded: self.trials_with_more_rows_than(ROWS_PER_TRIAL),
             wrong_exemptions: self.wrong_exemptions(),
-            demanded: demands().count(),
+            demanded: demands.len(),
+            layers: layers.to_vec(),
         }
     }
 

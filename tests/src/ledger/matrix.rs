@@ -6,25 +6,38 @@ use super::audit::reason_not_testable;
 use super::{FINISHED_LAYERS, Layer, Ledger, Row, Table, rows};
 
 impl Ledger {
-    /// The matrix: for each table the sums by layer, then each row with the tests that touch it or the reason for none.
+    /// The matrix of the rows that these layers answer for: for each table the sums by layer, then each row with the tests
+    /// that touch it or the reason for none; at last the rows that no test covers.
     #[must_use]
-    pub fn matrix(&self) -> String {
-        let mut text = String::from("# Statements and the tests that touch them\n");
+    pub fn matrix(&self, layers: &[Layer]) -> String {
+        let names: Vec<&str> = layers.iter().map(|layer| layer.name()).collect();
+        let mut text = format!(
+            "# Statements and the tests that touch them: layer {}\n",
+            names.join(", ")
+        );
         for table in Table::ALL {
-            let of_table: Vec<&Row> = rows().iter().filter(|row| row.table == table).collect();
-            self.write_table(&mut text, table, &of_table)
+            let of_table: Vec<&Row> = rows()
+                .iter()
+                .filter(|row| row.table == table && row.layers.iter().any(|layer| layers.contains(layer)))
+                .collect();
+            self.write_table(&mut text, table, layers, &of_table)
                 .unwrap_or_else(|_| unreachable!("a String takes all text"));
+        }
+        let audit = self.audit(layers);
+        text.push_str("\n## Open rows\n\n");
+        for (id, layer) in audit.uncovered.iter().chain(&audit.open) {
+            text.push_str(&format!("- {id} ({})\n", layer.name()));
         }
         text
     }
 
-    fn write_table(&self, text: &mut String, table: Table, of_table: &[&Row]) -> std::fmt::Result {
+    fn write_table(&self, text: &mut String, table: Table, layers: &[Layer], of_table: &[&Row]) -> std::fmt::Result {
         write!(
             text,
             "\n## {}\n\n| layer | rows | covered | not testable | open |\n|---|---:|---:|---:|---:|\n",
             table.title()
         )?;
-        for layer in Layer::ALL {
+        for layer in layers.iter().copied() {
             let of_layer: Vec<&&Row> = of_table.iter().filter(|row| row.layers.contains(&layer)).collect();
             if of_layer.is_empty() {
                 continue;

@@ -14,8 +14,9 @@
 //! assertion that it speaks of, and code that is never reached covers nothing. A trial stands on a [`Layer`] and covers
 //! rows of that layer only: that a codec refuses Packet Identifier 0 does not show that a client picks unused ones.
 //!
-//! After a whole run [`Ledger::audit`] finds the rows of [`FINISHED_LAYERS`] that no trial covered, and the trials that
-//! claim more rows than one test can show. [`Ledger::matrix`] prints the same knowledge as Markdown.
+//! Each layer has a test binary of its own. After a whole run of it [`Ledger::audit`] finds the rows of its layer that no
+//! trial covered, which fails the run if the layer is one of [`FINISHED_LAYERS`], and the trials that claim more rows than
+//! one test can show. [`Ledger::matrix`] prints the same knowledge as Markdown.
 
 mod audit;
 mod matrix;

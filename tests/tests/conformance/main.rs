@@ -1,4 +1,4 @@
-//! All conformance tests, as trials of the ledger.
+//! The conformance tests of the codec, as trials of the ledger.
 //!
 //! `cargo test -p mqtt-tests --test conformance` runs them. A run without a filter ends with the audit of the ledger, which
 //! fails when a row of a finished layer was left without a test. With `-- --matrix` the same run prints the matrix of rows
@@ -44,39 +44,15 @@ mod sections;
 mod sent;
 mod verdict;
 
-use std::process::ExitCode;
-use std::sync::Arc;
+#[path = "../trials/mod.rs"]
+mod run;
 
-use libtest_mimic::Arguments;
-use mqtt_tests::ledger::{Ledger, Trial};
+use std::process::ExitCode;
+
+use mqtt_tests::ledger::{Layer, Trial};
 
 fn main() -> ExitCode {
-    let (matrix, arguments): (Vec<String>, Vec<String>) = std::env::args().partition(|argument| argument == "--matrix");
-    let mut arguments = Arguments::from_iter(arguments);
-    if !matrix.is_empty() {
-        arguments.logfile = Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/conformance.log").to_owned());
-    }
-    let ledger = Arc::new(Ledger::default());
-    let conclusion = libtest_mimic::run(
-        &arguments,
-        trials().into_iter().map(|trial| as_test(&ledger, trial)).collect(),
-    );
-    if conclusion.has_failed() {
-        return conclusion.exit_code();
-    }
-    if !matrix.is_empty() {
-        println!("{}", ledger.matrix());
-    }
-    if arguments.list || !is_whole(&arguments) {
-        return ExitCode::SUCCESS;
-    }
-    let audit = ledger.audit();
-    eprintln!("{audit}\n");
-    if audit.is_clean() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    run::run(Layer::Codec, trials())
 }
 
 fn trials() -> Vec<Trial> {
@@ -94,17 +70,4 @@ fn trials() -> Vec<Trial> {
         regressions::trials(),
     ];
     groups.into_iter().flatten().collect()
-}
-
-fn as_test(ledger: &Arc<Ledger>, trial: Trial) -> libtest_mimic::Trial {
-    let ledger = Arc::clone(ledger);
-    libtest_mimic::Trial::test(trial.name.clone(), move || {
-        ledger.run(trial);
-        Ok(())
-    })
-}
-
-/// Whether every trial runs, so that what is uncovered has no test.
-fn is_whole(arguments: &Arguments) -> bool {
-    arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored && !arguments.bench
 }

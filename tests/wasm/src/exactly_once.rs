@@ -44,7 +44,7 @@ pub(crate) fn check(version: Version, session_is_kept: bool) {
     exchange.feed(&Packet::PubRec(PubRec::new(id, PubRecReason::Success)));
     let pubrel = Packet::PubRel(PubRel::new(id, PubRelReason::Success));
     // The release is lost with the connection.
-    assert_eq!(exchange.sent(), [pubrel.clone()]);
+    assert_eq!(exchange.sent(), std::slice::from_ref(&pubrel));
 
     exchange.cut();
     exchange.connect(session_is_kept);

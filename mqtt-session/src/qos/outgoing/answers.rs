@@ -8,9 +8,9 @@ use crate::store::{Key, PayloadOf};
 
 /// What an acknowledgement met.
 #[derive(Debug)]
-#[allow(
+#[expect(
     clippy::large_enum_variant,
-    reason = "it is taken apart at once, and a box would be an allocation for each message"
+    reason = "it is taken apart where it arrives; a box would be an allocation each"
 )]
 pub(crate) enum Answered {
     /// The exchange ended.

@@ -1,0 +1,106 @@
+//! The end of a connection, and the deadlines that may bring it.
+
+use core::time::Duration;
+
+use mqtt_proto::{Disconnect, DisconnectReason};
+
+use super::{Phase, ServerConnection, ServerEvent};
+use crate::Closed;
+use crate::time::Instant;
+use crate::timers::{Timer, Timers, waits_for_peer};
+
+impl ServerConnection {
+    /// Time has passed. While the host owes something, deadlines that wait for the client stand still.
+    pub(super) fn advance(&mut self, now: Instant) {
+        let before = self.flow.now();
+        self.flow.advance(now);
+        let passed = self.flow.now().saturating_since(before);
+        if !passed.is_zero() {
+            self.wire.passed(passed, self.input_room() == 0);
+        }
+    }
+
+    /// Ends the connection, and says why if the version can.
+    pub(super) fn end_with(&mut self, closed: Closed, reason: DisconnectReason) {
+        if self.phase == Phase::Connected && !self.flow.is_in_packet() {
+            self.write_farewell(Disconnect::new(reason));
+        }
+        self.end(closed);
+    }
+
+    /// Ends the connection with its last event.
+    pub(super) fn end(&mut self, reason: Closed) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        let was_connected = self.phase == Phase::Connected;
+        self.flush_connack();
+        self.phase = Phase::Ended;
+        self.flow.close();
+        self.wire.timers = Timers::new();
+        self.requests.clear();
+        self.connect = None;
+        if self.wire.has_output() {
+            let until = self
+                .flow
+                .now()
+                .saturating_add(self.config.session.limits.linger_timeout);
+            self.wire.timers.set(Timer::Linger, until);
+        }
+        self.has_session = was_connected;
+        let will = self.will.take().filter(|_| was_connected);
+        self.flow.tell(ServerEvent::Closed {
+            reason,
+            will,
+            session_expiry_seconds: if was_connected { self.session_expiry_seconds } else { 0 },
+        });
+    }
+
+    // ---- time
+
+    pub(super) fn on_timer(&mut self, timer: Timer) {
+        let limits = self.config.session.limits;
+        if waits_for_peer(timer) && self.input_room() == 0 {
+            let again = match timer {
+                Timer::KeepAlive => self.keep_alive(),
+                _ => limits.handshake_timeout,
+            };
+            self.wire.timers.set(timer, self.flow.now().saturating_add(again));
+            return;
+        }
+        match timer {
+            Timer::Linger => self.wire.urgent.clear(),
+            Timer::Stall => {
+                let again = self.flow.now().saturating_add(limits.stall_timeout);
+                if self.wire.stall_due(again) {
+                    self.time_out(timer);
+                }
+            }
+            _ => self.time_out(timer),
+        }
+    }
+
+    pub(super) fn time_out(&mut self, timer: Timer) {
+        let reason = match timer {
+            Timer::KeepAlive => DisconnectReason::KeepAliveTimeout,
+            _ => DisconnectReason::UnspecifiedError,
+        };
+        self.end_with(Closed::TimedOut(timer), reason);
+    }
+
+    /// One and a half times what was agreed. [MQTT-3.1.2-22]
+    fn keep_alive(&self) -> Duration {
+        let half = u64::from(self.keep_alive_seconds).saturating_mul(500);
+        Duration::from_millis(half.saturating_mul(3))
+    }
+
+    pub(super) fn arm_keep_alive(&mut self) {
+        let keep_alive = self.keep_alive();
+        if keep_alive.is_zero() {
+            self.wire.timers.clear(Timer::KeepAlive);
+        } else {
+            let until = self.flow.now().saturating_add(keep_alive);
+            self.wire.timers.set(Timer::KeepAlive, until);
+        }
+    }
+}
