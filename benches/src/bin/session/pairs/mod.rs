@@ -4,9 +4,9 @@ mod ours;
 mod protocol_core;
 mod rumqttc;
 
-pub use ours::{Store, connected};
+pub use ours::{connected, message};
 
-use ours::Ours;
+use ours::{Ours, Store};
 
 use crate::run::{Row, Run};
 use crate::scenario::{Protocol, Scenario};

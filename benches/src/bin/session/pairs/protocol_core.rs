@@ -159,10 +159,9 @@ fn take(events: Vec<Event>, output: &mut Vec<u8>, tally: &mut Tally) {
                 Packet::V5_0Publish(publish) => {
                     tally.deliver(publish.topic_name().as_bytes(), publish.payload().as_slice());
                 }
-                Packet::V3_1_1Puback(_)
-                | Packet::V3_1_1Pubcomp(_)
-                | Packet::V5_0Puback(_)
-                | Packet::V5_0Pubcomp(_) => tally.completed += 1,
+                Packet::V3_1_1Puback(_) | Packet::V3_1_1Pubcomp(_) | Packet::V5_0Puback(_) | Packet::V5_0Pubcomp(_) => {
+                    tally.completed += 1
+                }
                 _ => {}
             },
             Event::NotifyPacketIdReleased(_) | Event::RequestTimerReset { .. } | Event::RequestTimerCancel(_) => {}
