@@ -124,7 +124,8 @@ impl Side {
     }
 
     fn poll(&mut self, trace: &mut String) -> bool {
-        let Some(event) = self.flow.next_event() else {
+        self.flow.first_event();
+        let Some(event) = self.flow.take_event() else {
             return false;
         };
         match event {
