@@ -194,6 +194,12 @@ impl<E: Tells> Flow<E> {
         Some((self.events.front_mut()?, &mut self.session))
     }
 
+    /// Whether there is nothing to tell.
+    #[inline]
+    pub(crate) fn is_told(&self) -> bool {
+        self.events.is_empty() && self.dropped == 0
+    }
+
     #[inline]
     pub(crate) fn take_event(&mut self) -> Option<E> {
         self.events.pop_front()

@@ -124,9 +124,13 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
     if first >> 4 == PacketType::Publish.number() {
         return read_publish(machine, input, &rules);
     }
-    if let Some(header) = FixedHeader::decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
-        if header.packet_len() > machine.held_bytes() {
-            return Err(Closed::Violation(Violation::TooLargeToHold));
+    let held = machine.held_bytes();
+    // Else the decoder's own limit is as tight.
+    if held < size(machine.flow().session.manner.limits.packet_bytes) {
+        if let Some(header) = FixedHeader::decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
+            if header.packet_len() > held {
+                return Err(Closed::Violation(Violation::TooLargeToHold));
+            }
         }
     }
     match decode(input.bytes(), &rules).map_err(Closed::Malformed)? {

@@ -362,6 +362,9 @@ impl Client {
 
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
+        if self.flow.is_told() {
+            return None;
+        }
         let stood_still = self.input_room() == 0;
         let mut chunk_bytes = 0;
         match self.flow.first_event()? {

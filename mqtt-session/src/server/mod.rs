@@ -323,7 +323,7 @@ impl ServerConnection {
 
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
-        if self.is_told_closed {
+        if self.is_told_closed || self.flow.is_told() {
             return None;
         }
         let stood_still = self.input_room() == 0;

@@ -85,10 +85,12 @@ impl<const CLOCK: bool> Ours<CLOCK> {
     #[inline(always)]
     fn client_turn(&mut self, tally: &mut Tally) {
         let now = self.now();
-        let mut input = self.down.chunk();
-        tally.wire += input.len();
-        self.client.handle_input(now, &mut input);
-        self.down.advance(usize::MAX);
+        if !self.down.is_empty() {
+            let mut input = self.down.chunk();
+            tally.wire += input.len();
+            self.client.handle_input(now, &mut input);
+            self.down.advance(usize::MAX);
+        }
         self.disk
             .take(|batch| self.client.poll_store(batch).then(|| batch.number()))
             .into_iter()
