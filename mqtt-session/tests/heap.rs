@@ -222,7 +222,7 @@ fn publish(version: Version, qos: u8, id: u16, alias: Option<u16>, len: usize, p
 type Flood = (&'static str, fn(u16, &Limits, Version, &mut Vec<u8>));
 
 fn small(limits: &Limits) -> usize {
-    (limits.packet_bytes as usize).min(140)
+    (limits.packet_bytes as usize).min(48)
 }
 
 fn large(limits: &Limits) -> usize {
@@ -309,7 +309,7 @@ fn all_limits() -> [Limits; 4] {
 }
 
 /// How many bytes a flood has at most.
-const FLOOD_BYTES: usize = 16 << 20;
+const FLOOD_BYTES: usize = 6 << 20;
 
 /// Sends a flood until it is over, or the machine takes no more of it. Returns the peak.
 fn flooded(machine: &mut Machine, (_, fill): &Flood, limits: &Limits, version: Version, polls: bool) -> usize {
