@@ -46,7 +46,6 @@ fields! {
     PacketId => "Packet Identifier";
     TopicName => "Topic Name";
     TopicFilter => "Topic Filter";
-    ShareName => "Share Name";
     SubscriptionOptions => "Subscription Options";
     Payload => "payload";
     PropertyLength => "Property Length";

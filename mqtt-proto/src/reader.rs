@@ -81,20 +81,27 @@ pub(crate) struct Reader<'a, T> {
     /// needed, which is when the field is refused.
     left_at_start: usize,
     pub(crate) rules: Rules,
-    packet_type: PacketType,
+    /// `None` for properties that several packets share.
+    packet_type: Option<PacketType>,
     trace: T,
 }
 
 impl<'a, T: Trace> Reader<'a, T> {
     /// A cursor over a packet of this type whose body begins at `offset`.
     #[inline]
-    pub(crate) fn new(body: &'a [u8], offset: usize, packet_type: PacketType, rules: Rules, trace: T) -> Self {
+    pub(crate) fn new(
+        body: &'a [u8],
+        offset: usize,
+        packet_type: impl Into<Option<PacketType>>,
+        rules: Rules,
+        trace: T,
+    ) -> Self {
         Self {
             rest: body,
             end: offset.saturating_add(body.len()),
             left_at_start: body.len(),
             rules,
-            packet_type,
+            packet_type: packet_type.into(),
             trace,
         }
     }
@@ -143,14 +150,7 @@ impl<'a, T: Trace> Reader<'a, T> {
     /// Inlined so that the cursor itself can stay in registers: only the parts of the error leave through a call.
     #[inline(always)]
     pub(crate) fn refuse(&self, kind: DecodeErrorKind, field: Field, rule: &'static Rule) -> DecodeError {
-        DecodeError::new(
-            kind,
-            field,
-            self.start(),
-            rule,
-            self.rules.version,
-            Some(self.packet_type),
-        )
+        DecodeError::new(kind, field, self.start(), rule, self.rules.version, self.packet_type)
     }
 
     /// Tells the trace about the field that was read last.

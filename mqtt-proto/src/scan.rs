@@ -166,113 +166,50 @@ fn scan_short<const WILDCARDS: bool>(bytes: &[u8]) -> Found {
 /// Whether a filter is printable ASCII with every wildcard in its place: alone in its level, and `#` in the last one.
 /// Nothing is said of a filter for which this is false, and nothing of share names.
 ///
-/// Most wildcards are the first level or the last one. Without those, nearly every filter is a text without wildcards.
+/// Looks at every byte together with the one before it. The filter behaves as if a slash stood before and behind it.
 #[inline(always)]
 pub(crate) fn is_plain_filter(bytes: &[u8]) -> bool {
-    // A block is left when both ends are taken off.
-    if bytes.len() < 20 {
-        return are_wildcards_in_place(bytes);
-    }
-    let start = if bytes.starts_with(b"+/") { 2 } else { 0 };
-    let end = bytes.len().saturating_sub(if bytes.ends_with(b"/#") { 2 } else { 0 });
-    bytes.get(start..end).is_some_and(is_plain_topic) || are_wildcards_in_place(bytes)
-}
-
-/// Whether a text of at least one block is printable ASCII without wildcards.
-#[inline(always)]
-fn is_plain_topic(bytes: &[u8]) -> bool {
-    let Some(last) = bytes.last_chunk() else {
-        return false;
-    };
-    let mut worst = with_worst([0; 16], last);
-    let mut rest = bytes;
-    while let Some((block, tail)) = rest.split_first_chunk() {
-        if tail.is_empty() {
-            break;
-        }
-        worst = with_worst(worst, block);
-        rest = tail;
-    }
-    is_below(worst, PRINTABLE)
-}
-
-/// The highest bytes of all blocks, each at its place, where a wildcard counts as the highest of all.
-#[inline(always)]
-fn with_worst(worst: Block, block: &Block) -> Block {
-    each(worst, *block, |worst, byte| {
-        let wildcard = if from_wildcard(byte) == 0 { u8::MAX } else { 0 };
-        worst.max(above_space(byte)).max(wildcard)
-    })
-}
-
-/// The same as [`is_plain_filter`], for wildcards anywhere: looks at every byte together with the one behind it. The filter
-/// behaves as if a slash stood before and behind it.
-#[inline(never)]
-fn are_wildcards_in_place(bytes: &[u8]) -> bool {
     let (Some((last, before)), Some((_, after))) = (bytes.split_last(), bytes.split_first()) else {
         return false;
     };
     let (Some(end_before), Some(end_after)) = (before.last_chunk(), after.last_chunk()) else {
-        return is_plain_short_filter(bytes);
+        return is_plain_short_filter(bytes, before, after);
     };
-    let mut worst = with_worst_pair([0; 16], end_before, end_after);
-    for (before, after) in before.chunks_exact(16).zip(after.chunks_exact(16)) {
-        if let (Some(before), Some(after)) = (before.first_chunk(), after.first_chunk()) {
-            worst = with_worst_pair(worst, before, after);
+    let (mut rest_before, mut rest_after) = (before, after);
+    while let (Some((before, tail_before)), Some((after, tail_after))) =
+        (rest_before.split_first_chunk(), rest_after.split_first_chunk())
+    {
+        if any(neighbours(before, after)) {
+            return false;
         }
+        (rest_before, rest_after) = (tail_before, tail_after);
     }
-    let [.., before_last] = end_before;
-    is_last_in_place(*before_last, *last) && is_below(worst, PRINTABLE)
+    // The last byte stands behind another and before none.
+    above_space(*last) < PRINTABLE && !any(neighbours(end_before, end_after))
 }
 
-/// The highest bytes of all blocks, each at its place, where one that may not stand before the byte behind it counts as the
-/// highest of all.
+/// Not zero where a byte is not printable ASCII, or may not stand before the one behind it.
 #[inline(always)]
-fn with_worst_pair(worst: Block, before: &Block, after: &Block) -> Block {
-    let misplaced = each(
-        *before,
-        *after,
-        |before, after| {
-            if misplaced(before, after) { u8::MAX } else { 0 }
-        },
-    );
-    let highest = each(worst, *before, |worst, byte| worst.max(above_space(byte)));
-    each(highest, misplaced, u8::max)
+fn neighbours(before: &Block, after: &Block) -> Block {
+    each(*before, *after, |before, after| {
+        let misplaced = if misplaced(before, after) { u8::MAX } else { 0 };
+        above_space(before).saturating_sub(PRINTABLE - 1) | misplaced
+    })
 }
 
-/// Whether all bytes of a block are below this one.
 #[inline(always)]
-fn is_below(block: Block, limit: u8) -> bool {
-    block.into_iter().fold(true, |below, byte| below & (byte < limit))
-}
-
-/// The same for a filter that is shorter than a pair of blocks.
-fn is_plain_short_filter(bytes: &[u8]) -> bool {
+fn is_plain_short_filter(bytes: &[u8], before: &[u8], after: &[u8]) -> bool {
+    let in_place = |(before, after): (&u8, &u8)| !misplaced(*before, *after);
     let found = scan_short::<true>(bytes);
-    if found == Found(0) {
-        return !bytes.is_empty();
-    }
-    let (before, after) = (bytes.iter(), bytes.iter().skip(1));
-    let last_in_place = match bytes {
-        [.., before_last, last] => is_last_in_place(*before_last, *last),
-        _ => true,
-    };
-    !found.unusual() && last_in_place && !before.zip(after).any(|(before, after)| misplaced(*before, *after))
+    !found.unusual() && (!found.wildcard() || before.iter().zip(after).all(in_place))
 }
 
-/// Whether a byte that is not the last is a `#`, or one of it and the byte behind it a `+` and the other no slash.
+/// Whether a byte may not follow another for the sake of a wildcard.
 #[inline(always)]
 const fn misplaced(before: u8, after: u8) -> bool {
-    let single_level = (before == b'+') | (after == b'+');
-    // So a `+` and a slash differ, and a `+` and no other byte.
-    let apart = before ^ after != b'+' ^ b'/';
-    (single_level & apart) | (before == b'#')
-}
-
-/// Whether the last byte is printable ASCII and, if it is a `#`, alone in its level.
-#[inline(always)]
-const fn is_last_in_place(before: u8, last: u8) -> bool {
-    above_space(last) < PRINTABLE && (last != b'#' || before == b'/')
+    let (slash_before, slash_after) = (before == b'/', after == b'/');
+    let wildcard_after = from_wildcard(after) == 0;
+    (wildcard_after & !slash_before) | ((before == b'+') & !slash_after) | (before == b'#')
 }
 
 /// The exact check: UTF-8, U+0000, and the characters that a policy may refuse.

@@ -1,7 +1,9 @@
 //! Why a connection ended.
 
 use bytes::Bytes;
-use mqtt_proto::{ConnAckProperties, ConnAckReason, DecodeError, DisconnectProperties, DisconnectReason};
+use mqtt_proto::{
+    ConnAckProperties, ConnAckReason, DecodeError, DisconnectProperties, DisconnectReason, Role, Version,
+};
 
 use crate::timers::Timer;
 
@@ -58,11 +60,15 @@ macro_rules! violations {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The statement of the specification that it breaks.
+            /// The statement of the specification that it breaks, if this end has sent it.
             #[must_use]
-            pub const fn statement(self, version: mqtt_proto::Version) -> &'static str {
-                match (self, version.has_properties()) {
-                    $((Self::$name, true) => $v5, (Self::$name, false) => $v3,)*
+            pub const fn statement(self, version: Version, sender: Role) -> &'static str {
+                match (self, version.has_properties(), sender) {
+                    // Some are stated twice, once for each end.
+                    (Self::ReceiveMaximumExceeded, true, Role::Server) => "MQTT-3.3.4-9",
+                    (Self::UnexpectedAuth, true, Role::Client) => "MQTT-4.12.0-7",
+                    (Self::TopicAliasAboveMaximum, true, Role::Client) => "MQTT-3.2.2-17",
+                    $((Self::$name, true, _) => $v5, (Self::$name, false, _) => $v3,)*
                 }
             }
 
@@ -118,9 +124,9 @@ violations! {
     /// A session expiry in DISCONNECT, although CONNECT asked for none.
     SessionExpiryFromZero: "U5-3.14.2-a", "U5-3.14.2-a", ProtocolError, "DISCONNECT sets a session expiry that CONNECT had set to zero";
     /// CONNACK without a name for a client that has none.
-    AssignedClientIdMissing: "MQTT-3.2.2-16", "MQTT-3.2.2-16", ProtocolError, "the server accepts a client without a name and gives it none";
+    AssignedClientIdMissing: "MQTT-3.2.2-16", "MQTT-4.8.0-1", ProtocolError, "the server accepts a client without a name and gives it none";
     /// A Reason String or User Properties, although CONNECT asked for none.
-    ProblemInformationNotAsked: "MQTT-3.1.2-29", "MQTT-3.1.2-29", ProtocolError, "the server explains itself in words that CONNECT asked it to leave out";
+    ProblemInformationNotAsked: "MQTT-3.1.2-29", "MQTT-4.8.0-1", ProtocolError, "the server explains itself in words that CONNECT asked it to leave out";
     /// A second CONNACK.
     SecondConnAck: "MQTT-3.2.0-2", "MQTT-3.2.0-1", ProtocolError, "the server sent a second CONNACK";
     /// Session Present although the client has no session.
@@ -143,6 +149,8 @@ violations! {
     IdentifierInUse: "MQTT-2.2.1-3", "MQTT-2.3.1-2", ProtocolError, "the identifier of a message was used again before its end";
     /// AUTH without an authentication method in CONNECT.
     UnexpectedAuth: "MQTT-4.12.0-6", "MQTT-4.8.0-1", ProtocolError, "AUTH came although no authentication method was agreed";
+    /// AUTH that does not say by which method.
+    AuthWithoutMethod: "U5-3.15-a", "MQTT-4.8.0-1", ProtocolError, "AUTH names no authentication method";
     /// Another authentication method than that of CONNECT.
     OtherAuthenticationMethod: "MQTT-4.12.0-5", "MQTT-4.8.0-1", ProtocolError, "the authentication method is not that of CONNECT";
     /// The topic and the properties of a large message are more than [`Limits::whole_packet_bytes`](crate::Limits).

@@ -13,10 +13,12 @@ use bytes::{Bytes, BytesMut};
 use mqtt_proto::{PacketId, PubCompReason, PubRelReason, Version};
 
 use crate::alias::{ReceiveAliases, SendAliases};
+use crate::capabilities::Capabilities;
 use crate::closed::Violation;
 use crate::fingerprint::Fingerprint;
 use crate::journal::Ticket;
 use crate::message::DeliveryId;
+use crate::qos::ReleaseMark;
 use crate::session::{Manner, Records, RestoreReport, Session, SessionEvent, SessionState};
 use crate::time::Instant;
 use crate::{Message, Op};
@@ -44,7 +46,8 @@ pub(crate) trait Tells: From<SessionEvent> + From<Traffic> {
 /// An answer that leaves as soon as the store allows.
 #[derive(Clone, Copy, Debug)]
 enum Reply {
-    PubRel(PacketId, PubRelReason),
+    /// Behind a release that was earned before it. [MQTT-4.6.0-4]
+    PubRel(PacketId, PubRelReason, Option<ReleaseMark>),
     PubComp(PacketId, PubCompReason, Ticket),
 }
 
@@ -55,6 +58,7 @@ struct Link {
     is_open: bool,
     /// The largest packet that the peer takes.
     peer_packet_bytes: u32,
+    capabilities: Capabilities,
     send_aliases: SendAliases,
     receive_aliases: ReceiveAliases,
     replies: VecDeque<Reply>,
@@ -72,6 +76,7 @@ impl Link {
             version: Version::V5,
             is_open: false,
             peer_packet_bytes: u32::MAX,
+            capabilities: Capabilities::default(),
             send_aliases: SendAliases::new(0),
             receive_aliases: ReceiveAliases::new(0),
             replies: VecDeque::new(),
@@ -89,6 +94,8 @@ pub(crate) struct Peer {
     pub(crate) packet_bytes: u32,
     pub(crate) receive_maximum: u16,
     pub(crate) alias_maximum: u16,
+    /// What it says that it supports; a client supports everything.
+    pub(crate) capabilities: Capabilities,
 }
 
 #[derive(Clone, Debug)]
@@ -140,6 +147,7 @@ impl<E: Tells> Flow<E> {
             version,
             is_open: true,
             peer_packet_bytes: peer.packet_bytes,
+            capabilities: peer.capabilities,
             send_aliases: SendAliases::new(aliases_used),
             receive_aliases: ReceiveAliases::new(aliases_accepted),
             replies: core::mem::take(&mut self.link.replies),
@@ -284,9 +292,10 @@ impl<E: Tells> Flow<E> {
         mark.count(link.replies.len());
         for reply in &link.replies {
             match *reply {
-                Reply::PubRel(id, reason) => {
+                Reply::PubRel(id, reason, behind) => {
                     mark.number(id.get());
                     mark.number(reason.value());
+                    mark.number(behind.is_some_and(|release| !self.session.outgoing.is_released(release)));
                 }
                 Reply::PubComp(id, reason, ticket) => {
                     mark.number(u64::from(id.get()) | 1 << 16);

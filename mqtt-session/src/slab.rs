@@ -192,6 +192,12 @@ impl List {
         self.len = self.len.saturating_sub(1);
     }
 
+    /// The key at the end.
+    #[inline]
+    pub(crate) const fn tail(&self) -> Option<u32> {
+        some(self.tail)
+    }
+
     /// The key at the front.
     #[inline]
     pub(crate) const fn head(&self) -> Option<u32> {

@@ -41,7 +41,7 @@ timers! {
     Source => "source",
     /// Output waits, and the driver has to pull it.
     Stall => "stall",
-    /// The connection is over; what is left of its output may be dropped.
+    /// The connection is over; what is left of its output is dropped.
     Linger => "linger",
     /// It is time to connect again.
     Reconnect => "reconnect",

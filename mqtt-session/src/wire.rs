@@ -20,6 +20,8 @@ pub(crate) struct Wire {
     may_stall: bool,
     /// Nothing was read at some time since the last call that said the time.
     stood_still: bool,
+    /// The last bytes had their time.
+    is_given_up: bool,
 }
 
 impl Wire {
@@ -30,6 +32,7 @@ impl Wire {
             outbox_len: 0,
             may_stall: false,
             stood_still: false,
+            is_given_up: false,
         }
     }
 
@@ -39,6 +42,13 @@ impl Wire {
         self.outbox_len = 0;
         self.may_stall = false;
         self.stood_still = false;
+        self.is_given_up = false;
+    }
+
+    /// What has not left yet does not have to leave any more, wherever it is.
+    pub(crate) fn give_up(&mut self) {
+        self.urgent.clear();
+        self.is_given_up = true;
     }
 
     /// So much time has passed since the last call, and nothing is read now, or is.
@@ -87,6 +97,9 @@ impl Wire {
     /// Moves what is urgent to the outbox, as far as it has room. Whether that was all.
     #[inline]
     pub(crate) fn flush(&mut self, outbox: &mut Outbox) -> bool {
+        if self.is_given_up {
+            outbox.clear();
+        }
         self.urgent.is_empty() || self.flush_urgent(outbox)
     }
 

@@ -2,7 +2,6 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant as Clock};
 
 use bytes::{Buf, Bytes, BytesMut};
 use mqtt_session::{
@@ -242,7 +241,6 @@ fn server_config() -> ServerConfig {
 fn a_quarter_of_a_gigabyte_needs_less_than_a_megabyte() {
     let before = LIVE.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
-    let started = Clock::now();
     let mut pair = Pair::new(vec![
         Cut::Forward(10 << 20),
         Cut::Forward((20 << 20) + 7),
@@ -263,9 +261,8 @@ fn a_quarter_of_a_gigabyte_needs_less_than_a_megabyte() {
         assert!(moved || pair.completed == MESSAGES, "nothing moves: {:?}", pair.cuts);
     }
     let peak = PEAK.load(Ordering::Relaxed) - before;
-    let took = started.elapsed();
     println!(
-        "{} MiB in {} messages, {} MiB sent over {} cuts, {} aborted: heap peak {} KiB, {took:?}",
+        "{} MiB in {} messages, {} MiB sent over {} cuts, {} aborted: heap peak {} KiB",
         (u64::from(PAYLOAD_BYTES) * MESSAGES) >> 20,
         MESSAGES,
         pair.bytes >> 20,
@@ -278,5 +275,4 @@ fn a_quarter_of_a_gigabyte_needs_less_than_a_megabyte() {
     assert_eq!(pair.arrived.len() as u64, MESSAGES, "each message arrived once");
     assert_eq!(pair.arrived, pair.expected);
     assert!(peak < 1 << 20, "{peak} bytes");
-    assert!(took < Duration::from_secs(120));
 }

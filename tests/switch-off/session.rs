@@ -14,7 +14,9 @@ pub(crate) fn is_switched_off(closed: &Closed) -> bool {
     };
     match closed {
         Closed::Malformed(error) => error.statement() == id,
-        Closed::Violation(violation) => violation.statement(version) == id,
+        Closed::Violation(violation) => [mqtt_proto::Role::Client, mqtt_proto::Role::Server]
+            .into_iter()
+            .any(|sender| violation.statement(version, sender) == id),
         _ => false,
     }
 }

@@ -154,16 +154,16 @@ impl<S: Section, W: Storage> PropertiesBuilder<S, W> {
     }
 }
 
-/// A packet that has this section, for the words of an error.
-const fn packet_type(section: SectionKind) -> PacketType {
+/// The packet that has this section, for the words of an error; `None` if several packets share it.
+const fn packet_type(section: SectionKind) -> Option<PacketType> {
     match section {
-        SectionKind::Connect | SectionKind::Will => PacketType::Connect,
-        SectionKind::ConnAck => PacketType::ConnAck,
-        SectionKind::Publish => PacketType::Publish,
-        SectionKind::Ack => PacketType::PubAck,
-        SectionKind::Subscribe => PacketType::Subscribe,
-        SectionKind::Unsubscribe => PacketType::Unsubscribe,
-        SectionKind::Disconnect => PacketType::Disconnect,
-        SectionKind::Auth => PacketType::Auth,
+        SectionKind::Connect | SectionKind::Will => Some(PacketType::Connect),
+        SectionKind::ConnAck => Some(PacketType::ConnAck),
+        SectionKind::Publish => Some(PacketType::Publish),
+        SectionKind::Ack => None,
+        SectionKind::Subscribe => Some(PacketType::Subscribe),
+        SectionKind::Unsubscribe => Some(PacketType::Unsubscribe),
+        SectionKind::Disconnect => Some(PacketType::Disconnect),
+        SectionKind::Auth => Some(PacketType::Auth),
     }
 }

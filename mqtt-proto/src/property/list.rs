@@ -251,6 +251,32 @@ impl<'p, S: Section, B: AsRef<[u8]>> IntoIterator for &'p Properties<S, B> {
     }
 }
 
+/// The properties of a view, borrowed from the buffer and not from the view: they outlive the packet that was decoded.
+///
+/// ```
+/// # use mqtt_proto::*;
+/// fn content_type<'a>(bytes: &'a [u8], rules: &Rules) -> Option<Text<&'a [u8]>> {
+///     let Ok(Decoded::Packet { packet: Packet::Publish(publish), .. }) = decode(bytes, rules) else { return None };
+///     publish.properties.into_iter().find_map(|property| match property {
+///         Property::ContentType(text) => Some(text),
+///         _ => None,
+///     })
+/// }
+/// let bytes = b"\x30\x0B\x00\x01t\x07\x03\x00\x04text";
+/// assert_eq!(content_type(bytes, &Rules::new(Version::V5)).unwrap(), "text");
+/// ```
+impl<'a, S: Section> IntoIterator for Properties<S, &'a [u8]> {
+    type Item = Property<&'a [u8]>;
+    type IntoIter = PropertyIter<'a>;
+
+    fn into_iter(self) -> PropertyIter<'a> {
+        PropertyIter {
+            rest: if self.shown == 0 { &[] } else { self.bytes },
+            shown: self.shown,
+        }
+    }
+}
+
 /// Walks over the properties of a section, in the order of the wire.
 #[derive(Clone, Debug)]
 pub struct PropertyIter<'p> {

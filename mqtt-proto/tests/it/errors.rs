@@ -206,3 +206,16 @@ fn a_text_that_is_refused_names_the_statement_against_it() {
     );
     assert_eq!(TextError::TooLong.statement(), "MQTT-4.7.3-3");
 }
+
+/// Six packets share this section, so its builder cannot know which one is meant.
+#[test]
+fn a_refused_section_that_packets_share_names_no_packet() {
+    let refused = mqtt_proto::AckProperties::<bytes::Bytes>::builder()
+        .reason_string(b"\xFF")
+        .build();
+    let Err(EncodeError::Refused(error)) = refused else {
+        panic!("not refused: {refused:?}")
+    };
+    assert_eq!(error.packet_type(), None);
+    assert!(!error.to_string().contains("PUBACK"), "{error}");
+}

@@ -116,7 +116,11 @@ impl Client {
         if !is_due {
             return Err(Closed::Violation(Violation::UnexpectedAuth));
         }
-        if !is_same(auth.properties.authentication_method(), &agreed.method) {
+        let told = auth.properties.authentication_method();
+        if told.is_none() {
+            return Err(Closed::Violation(Violation::AuthWithoutMethod));
+        }
+        if !is_same(told, &agreed.method) {
             return Err(Closed::Violation(Violation::OtherAuthenticationMethod));
         }
         self.turn = match auth.reason {
@@ -136,7 +140,7 @@ impl Client {
     pub(super) fn check_method(&self, connack: &ConnAck<&[u8]>) -> Result<(), Closed> {
         match (&self.config.authentication, connack.properties.authentication_method()) {
             (None, Some(_)) => Err(Closed::Violation(Violation::UnexpectedAuth)),
-            (Some(agreed), told @ Some(_)) if !is_same(told, &agreed.method) => {
+            (Some(agreed), told) if !is_same(told, &agreed.method) => {
                 Err(Closed::Violation(Violation::OtherAuthenticationMethod))
             }
             _ => Ok(()),

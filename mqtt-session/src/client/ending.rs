@@ -116,7 +116,10 @@ impl Client {
                 self.flow.tell(Event::Open);
             }
             Timer::Ping if self.phase == Phase::Connected => self.ping_due = true,
-            Timer::Linger => self.gone(),
+            Timer::Linger => {
+                self.wire.give_up();
+                self.gone();
+            }
             Timer::Stall => {
                 let again = self.flow.now().saturating_add(self.config.limits.stall_timeout);
                 if self.wire.stall_due(again) {

@@ -107,6 +107,10 @@ impl Client {
     }
 
     fn begins_anew(&self) -> bool {
+        // MQTT 3 cannot be told the name that the server chose. [MQTT-3.1.3-7]
+        if !self.config.version.has_properties() && self.config.client_id.is_empty() {
+            return true;
+        }
         match self.config.clean_start {
             CleanStart::Always => true,
             CleanStart::Never => false,
@@ -185,6 +189,7 @@ impl Client {
                 .receive_maximum()
                 .map_or(u16::MAX, core::num::NonZeroU16::get),
             alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            capabilities: self.capabilities,
         });
     }
 

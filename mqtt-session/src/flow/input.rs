@@ -87,21 +87,30 @@ impl<E: Tells> Flow<E> {
     }
 
     pub(crate) fn on_puback(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
-        self.is_sent(id)?;
+        if !self.is_sent(id)? {
+            return Ok(());
+        }
         let answered = self.session.outgoing.puback(id, &mut self.session.journal);
         self.on_answer(answered, reason).map(|_| ())
     }
 
     /// A PUBREC is answered by PUBREL, also one for an id that is not known, unless it refuses. [MQTT-4.3.3-4]
     pub(crate) fn on_pubrec(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
-        self.is_sent(id)?;
+        if !self.is_sent(id)? {
+            return Ok(());
+        }
         let is_error = reason.value() >= 0x80;
         let answered = self.session.outgoing.pubrec(id, is_error, &mut self.session.journal);
         match self.on_answer(answered, reason)? {
-            Met::Repeated => self.reply(Reply::PubRel(id, PubRelReason::Success)),
-            Met::Nothing if !is_error => self.reply(Reply::PubRel(id, PubRelReason::PacketIdentifierNotFound)),
+            Met::Repeated => self.reply_pubrel(id, PubRelReason::Success),
+            Met::Nothing if !is_error => self.reply_pubrel(id, PubRelReason::PacketIdentifierNotFound),
             Met::Nothing | Met::Exchange => Ok(()),
         }
+    }
+
+    fn reply_pubrel(&mut self, id: PacketId, reason: PubRelReason) -> Result<(), Violation> {
+        let behind = self.session.outgoing.last_release_due();
+        self.reply(Reply::PubRel(id, reason, behind))
     }
 
     pub(crate) fn on_pubcomp(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
@@ -122,7 +131,7 @@ impl<E: Tells> Flow<E> {
                 self.session.tell_end(key, &ended, outcome, &mut self.events);
                 Ok(Met::Exchange)
             }
-            Answered::Released => Ok(Met::Exchange),
+            Answered::Released | Answered::NotAsked => Ok(Met::Exchange),
             Answered::Repeated => Ok(Met::Repeated),
             Answered::Unknown => Ok(Met::Nothing),
             Answered::OtherQoS => Err(Violation::AcknowledgementOfOtherQoS),

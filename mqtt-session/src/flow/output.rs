@@ -42,6 +42,7 @@ impl<E: Tells> Flow<E> {
     fn next_reply(&mut self) -> Option<Reply> {
         match self.link.replies.front() {
             Some(Reply::PubComp(_, _, ticket)) if !self.session.journal.is_stored(*ticket) => None,
+            Some(Reply::PubRel(_, _, Some(release))) if !self.session.outgoing.is_released(*release) => None,
             _ => self.link.replies.pop_front(),
         }
     }
@@ -49,7 +50,7 @@ impl<E: Tells> Flow<E> {
     fn write_reply(&mut self, reply: Reply, outbox: &mut Outbox) {
         let version = self.link.version;
         match reply {
-            Reply::PubRel(id, reason) => write!(PubRel, id, reason, version, outbox),
+            Reply::PubRel(id, reason, _) => write!(PubRel, id, reason, version, outbox),
             Reply::PubComp(id, reason, _) => {
                 self.session.incoming.completed(id);
                 write!(PubComp, id, reason, version, outbox);
@@ -103,6 +104,9 @@ impl<E: Tells> Flow<E> {
         let Some(message) = exchange.message() else {
             return Ok(None);
         };
+        // It may have waited since before the server said so.
+        let allowed = self.link.capabilities.allow_publish(message.qos, message.retain);
+        allowed.map_err(Outcome::NotSupported)?;
         let delivery = match exchange.id() {
             None => Delivery::AtMostOnce,
             Some(id) => Delivery::first(message.qos, id).with_dup(exchange.repeated),

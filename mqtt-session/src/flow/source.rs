@@ -20,6 +20,8 @@ pub(super) struct Sending {
     op: Op,
     tag: u64,
     id: Option<PacketId>,
+    /// It was sent on an earlier connection, at least in part.
+    is_repeated: bool,
     /// A message of QoS 0, which is done with its last byte.
     plain: Option<Ended>,
     payload_bytes: u32,
@@ -37,11 +39,13 @@ impl<E: Tells> Flow<E> {
             return;
         };
         let (op, tag, id) = (self.session.op(key, exchange.serial), exchange.tag, exchange.id());
+        let is_repeated = exchange.repeated;
         let plain = self.session.outgoing.published(key);
         self.link.sending = Some(Sending {
             op,
             tag,
             id,
+            is_repeated,
             plain,
             payload_bytes,
             given: 0,
@@ -155,6 +159,7 @@ impl<E: Tells> Flow<E> {
             mark.number(sending.given);
             mark.number(sending.payload_bytes);
             mark.number(sending.is_wanted);
+            mark.number(sending.is_repeated);
             mark.bytes(&sending.ready);
         }
     }
@@ -166,11 +171,18 @@ impl<E: Tells> Flow<E> {
         self.link.is_open && !matches!(state, Some(State::Queued | State::PublishDue))
     }
 
-    /// What is still being sent cannot be answered.
-    pub(super) fn is_sent(&self, id: PacketId) -> Result<(), Violation> {
+    /// What is still being sent cannot be answered. An answer to what went on an earlier connection counts for nothing: this
+    /// time gets its own.
+    pub(super) fn is_sent(&self, id: PacketId) -> Result<bool, Violation> {
         match &self.link.sending {
-            Some(sending) if sending.id == Some(id) && !sending.is_complete() => Err(Violation::AnswerBeforeTheEnd),
-            _ => Ok(()),
+            Some(sending) if sending.id == Some(id) && !sending.is_complete() => {
+                if sending.is_repeated {
+                    Ok(false)
+                } else {
+                    Err(Violation::AnswerBeforeTheEnd)
+                }
+            }
+            _ => Ok(true),
         }
     }
 }

@@ -236,6 +236,7 @@ impl Pair {
                 } else {
                     u16::MAX
                 },
+                capabilities: crate::Capabilities::default(),
                 alias_maximum: 2,
             });
             if self.sabotage == Sabotage::IncomingForgotten {

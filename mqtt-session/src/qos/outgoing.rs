@@ -42,6 +42,13 @@ pub(crate) use lives::{LossCursor, RestoredMessage};
 
 const NONE: u32 = u32::MAX;
 
+/// A release, to ask later whether it has been sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReleaseMark {
+    key: u32,
+    serial: u64,
+}
+
 /// All messages on their way out of one session.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
@@ -310,6 +317,22 @@ impl Outgoing {
         let exchange = self.exchanges.get(key)?;
         let id = exchange.id.filter(|_| journal.is_stored(exchange.ticket))?;
         Some((key, id))
+    }
+
+    /// The last release that is still to be sent on this connection.
+    pub(crate) fn last_release_due(&self) -> Option<ReleaseMark> {
+        self.due_release?;
+        let key = self.releases.tail()?;
+        let serial = self.serial(key);
+        Some(ReleaseMark { key, serial })
+    }
+
+    /// Whether a release has been sent on this connection, or is over.
+    pub(crate) fn is_released(&self, release: ReleaseMark) -> bool {
+        match self.exchanges.get(release.key) {
+            Some(exchange) if exchange.serial == release.serial => exchange.sent_on == self.connection,
+            _ => true,
+        }
     }
 
     /// The message went out. QoS 0 is done with that.

@@ -69,7 +69,7 @@ impl ServerConnection {
             return;
         }
         match timer {
-            Timer::Linger => self.wire.urgent.clear(),
+            Timer::Linger => self.wire.give_up(),
             Timer::Stall => {
                 let again = self.flow.now().saturating_add(limits.stall_timeout);
                 if self.wire.stall_due(again) {

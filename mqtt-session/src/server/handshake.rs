@@ -13,7 +13,7 @@ use super::{Accept, Phase, ServerConnection, ServerEvent};
 use crate::flow::Peer;
 use crate::time::Instant;
 use crate::timers::Timer;
-use crate::{AuthenticateError, Closed, Session, Violation};
+use crate::{AuthenticateError, Capabilities, Closed, Session, Violation};
 
 /// Why a client was not accepted or refused. Nothing has changed.
 #[derive(Debug)]
@@ -135,7 +135,6 @@ impl ServerConnection {
             self.flow.open(peer(&connect));
             self.says_problems = connect.properties.request_problem_information() != Some(false);
         }
-        self.wire.timers.clear(Timer::Handshake);
         self.arm_keep_alive();
         Ok(())
     }
@@ -261,10 +260,16 @@ impl ServerConnection {
         if !offers.shared {
             properties = properties.shared_available(false);
         }
-        for property in &accept.properties {
+        for property in accept.properties.iter().filter(|property| self.may_say(property.id())) {
             properties = properties.property(&property);
         }
         properties.build().map_err(AcceptErrorKind::NotEncodable)
+    }
+
+    /// Response Information is for those who ask for it. [MQTT-3.1.2-28]
+    fn may_say(&self, id: PropertyId) -> bool {
+        let asked = |connect: &Connect<Bytes>| connect.properties.request_response_information() == Some(true);
+        id != PropertyId::ResponseInformation || self.connect.as_deref().is_some_and(asked)
     }
 
     /// The keep-alive that the client is told to use instead of its own. [MQTT-3.1.2-21]
@@ -359,7 +364,10 @@ impl ServerConnection {
             return Err(Closed::Violation(Violation::UnexpectedAuth));
         }
         let told: Option<Text<&[u8]>> = auth.properties.authentication_method();
-        if told.is_none_or(|told| told.as_bytes() != method.as_bytes()) {
+        let Some(told) = told else {
+            return Err(Closed::Violation(Violation::AuthWithoutMethod));
+        };
+        if told.as_bytes() != method.as_bytes() {
             return Err(Closed::Violation(Violation::OtherAuthenticationMethod));
         }
         if self.phase == Phase::Authenticating {
@@ -400,6 +408,7 @@ fn peer(connect: &Connect<Bytes>) -> Peer {
             .receive_maximum()
             .map_or(u16::MAX, core::num::NonZeroU16::get),
         alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+        capabilities: Capabilities::default(),
     }
 }
 

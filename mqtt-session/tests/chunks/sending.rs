@@ -420,3 +420,38 @@ fn a_source_that_stalls_or_fails_ends_a_server_connection_too() {
     assert_eq!(rig.told(), ["completed 1: SourceFailed", "closed SourceFailed"]);
     assert_eq!(rig.sent_bytes(), b"");
 }
+
+#[test]
+fn an_answer_to_the_time_before_counts_for_nothing() {
+    for qos in 1..=2 {
+        let mut rig = Rig::connected(small_parts());
+        let op = publish(&mut rig, qos, 15, 1);
+        rig.sent_bytes();
+        rig.client.supply(rig.now, op, "0123456789").unwrap();
+        rig.sent_bytes();
+        rig.client.supply(rig.now, op, "01234").unwrap();
+        rig.sent_bytes();
+        rig.reconnect(true);
+        rig.sent_bytes();
+        rig.told();
+        // A server that repeats its answers by itself, while the message goes again.
+        if qos == 1 {
+            rig.puback(1);
+        } else {
+            rig.pubrec(1);
+        }
+        assert_eq!(rig.told(), NOTHING);
+        rig.client.supply(rig.now, op, "0123456789").unwrap();
+        assert_eq!(rig.sent_bytes(), b"0123456789");
+        rig.client.supply(rig.now, op, "01234").unwrap();
+        assert_eq!(rig.sent_bytes(), b"01234");
+        if qos == 1 {
+            rig.puback(1);
+        } else {
+            rig.pubrec(1);
+            assert_eq!(rig.sent(), ["PUBREL #1"]);
+            rig.pubcomp(1);
+        }
+        assert_eq!(rig.told().last().unwrap(), "completed 1: acknowledged");
+    }
+}

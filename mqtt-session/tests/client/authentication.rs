@@ -69,7 +69,7 @@ fn the_steps_of_the_server_are_answered_before_connack() {
 
 #[test]
 fn an_open_connection_can_authenticate_again_while_messages_flow() {
-    let mut rig = Rig::connected(scram());
+    let mut rig = Rig::connected_with(scram(), said(|server| server.authentication_method("SCRAM")));
     rig.client.reauthenticate(rig.now, Some(b"again")).unwrap();
     rig.publish(0, 1);
     let sent = bytes(&mut rig);
@@ -98,7 +98,7 @@ fn auth_that_was_not_agreed_on_closes() {
     rig.accept_with(false, said(|server| server.authentication_method("SCRAM")));
     assert_eq!(closed(&mut rig), "MQTT-4.12.0-6");
     // The client has not asked for another authentication.
-    let mut rig = Rig::connected(scram());
+    let mut rig = Rig::connected_with(scram(), said(|server| server.authentication_method("SCRAM")));
     rig.feed(&auth(AuthReason::ContinueAuthentication, "SCRAM", "a"));
     assert_eq!(closed(&mut rig), "MQTT-4.12.0-6");
 }
@@ -151,7 +151,7 @@ fn closed(rig: &mut Rig) -> &'static str {
             Event::Closed {
                 reason: mqtt_session::Closed::Violation(violation),
                 ..
-            } => return violation.statement(Version::V5),
+            } => return violation.statement(Version::V5, mqtt_session::proto::Role::Server),
             Event::Connected { .. } => {}
             other => panic!("{other:?}"),
         }

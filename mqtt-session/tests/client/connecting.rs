@@ -72,7 +72,10 @@ fn a_session_that_was_not_asked_for_closes() {
         panic!()
     };
     assert_eq!(*reason, Closed::Violation(violation));
-    assert_eq!(violation.statement(Version::V5), "MQTT-3.2.2-4");
+    assert_eq!(
+        violation.statement(Version::V5, mqtt_session::proto::Role::Server),
+        "MQTT-3.2.2-4"
+    );
 }
 
 #[test]

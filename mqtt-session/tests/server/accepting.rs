@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mqtt_session::proto::{
-    ConnAck, ConnAckProperties, ConnAckReason, Connect, Packet, Properties, PropertyId, QoS, Version,
+    ConnAck, ConnAckProperties, ConnAckReason, Connect, ConnectProperties, Packet, Properties, PropertyId, QoS, Version,
 };
 use mqtt_session::{Accept, AcceptErrorKind, Capabilities, Limits, ServerConfig, Session, SessionConfig, Timer};
 
@@ -197,6 +197,16 @@ fn the_limits_are_announced() {
     assert_eq!(said.topic_alias_maximum(), Some(0));
 }
 
+/// A client that asks for Response Information.
+fn asking() -> Connect<Bytes> {
+    let mut connect = connect(Version::V5);
+    connect.properties = ConnectProperties::builder()
+        .request_response_information(true)
+        .build()
+        .unwrap();
+    connect
+}
+
 #[test]
 fn the_host_can_say_more_but_not_what_the_machine_says() {
     let more = ConnAckProperties::builder()
@@ -205,11 +215,7 @@ fn the_host_can_say_more_but_not_what_the_machine_says() {
         .user_property("a", "b")
         .build()
         .unwrap();
-    let (_, connack) = accept(
-        ServerConfig::default(),
-        connect(Version::V5),
-        Accept::new().properties(more),
-    );
+    let (_, connack) = accept(ServerConfig::default(), asking(), Accept::new().properties(more));
     assert_eq!(connack.properties.response_information().unwrap(), "answers/c");
     assert_eq!(connack.properties.reason_string().unwrap(), "welcome");
     assert_eq!(connack.properties.user_properties().count(), 1);

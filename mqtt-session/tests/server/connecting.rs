@@ -252,7 +252,7 @@ fn what_only_servers_send_closes() {
         assert_eq!(rig.sent(), ["DISCONNECT 0x82"]);
     }
     assert_eq!(
-        Violation::PacketBeforeConnect.statement(Version::V5),
+        Violation::PacketBeforeConnect.statement(Version::V5, mqtt_session::proto::Role::Client),
         "MQTT-3.1.0-1",
         "the statement is that of the first packet"
     );

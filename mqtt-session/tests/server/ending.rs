@@ -6,6 +6,9 @@ use mqtt_session::{Limits, PublishError, ServerConfig, SupplyError};
 
 use crate::rig::{NOTHING, Rig, VERSIONS, asks, connect, id, message, stored, will};
 
+/// Something that ends a connection.
+type End = fn(&mut Rig);
+
 /// A client with a will and a session of that many seconds.
 fn willing(version: Version, seconds: u32) -> Rig {
     willing_in(ServerConfig::default(), version, seconds)
@@ -56,11 +59,11 @@ fn a_normal_farewell_drops_the_will_and_no_other_does() {
 
 #[test]
 fn every_other_end_publishes_the_will() {
-    let ends: [(&str, fn(&mut Rig)); 6] = [
+    let ends: [(&str, End); 6] = [
         ("StreamEnded", |rig| rig.server.handle_eof(rig.now)),
         ("TimedOut(KeepAlive)", |rig| rig.advance(90)),
-        ("malformed 0x81", |rig| drop(rig.feed_bytes(&[0xC1, 0]))),
-        ("Violation(SecondConnect)", |rig| drop(rig.feed_bytes(&[0x10]))),
+        ("malformed 0x81", |rig| assert!(rig.feed_bytes(&[0xC1, 0]) > 0)),
+        ("Violation(SecondConnect)", |rig| assert!(rig.feed_bytes(&[0x10]) > 0)),
         ("by host 0x98", |rig| {
             rig.server
                 .disconnect(rig.now, Disconnect::new(DisconnectReason::AdministrativeAction));
@@ -74,6 +77,26 @@ fn every_other_end_publishes_the_will() {
             assert_eq!(rig.told(), [format!("closed {reason}, will")], "{version:?}");
             assert!(!rig.server.is_connected());
         }
+    }
+}
+
+#[test]
+fn a_client_that_was_never_accepted_has_no_will() {
+    let ends: [End; 3] = [
+        |rig| rig.server.handle_eof(rig.now),
+        |rig| rig.refuse_client(mqtt_session::proto::ConnAckReason::NotAuthorized),
+        |rig| {
+            rig.server
+                .disconnect(rig.now, Disconnect::new(DisconnectReason::ServerBusy));
+        },
+    ];
+    for end in ends {
+        let mut client = connect(Version::V5);
+        client.will = will();
+        let mut rig = Rig::asked(ServerConfig::default(), client);
+        end(&mut rig);
+        let told = rig.told();
+        assert!(told.len() == 1 && !told[0].contains("will"), "{told:?}");
     }
 }
 

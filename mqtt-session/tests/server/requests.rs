@@ -252,3 +252,24 @@ fn a_client_that_wants_no_words_gets_none() {
         .unwrap();
     assert_eq!(rig.sent_bytes(), b"\x90\x04\0\x03\0\0\xB0\x04\0\x04\0\0");
 }
+
+#[test]
+fn answers_that_nobody_takes_close() {
+    let mut rig = Rig::accepted(limited(Limits::default().reply_bytes(20)), Version::V5);
+    for number in 1..=3 {
+        rig.subscribe(number, &["a"]);
+    }
+    let requests = rig.requests();
+    // Six bytes each, and the last one is too much.
+    for request in &requests {
+        rig.server
+            .subscribed(rig.now, *request, [SubAckReason::GrantedQoS0], Properties::empty())
+            .unwrap();
+    }
+    assert!(rig.server.is_connected());
+    rig.subscribe(4, &["a"]);
+    let request = rig.requests()[0];
+    subscribed(&mut rig, request, &GRANTED[..1]).unwrap();
+    assert_eq!(rig.told(), ["closed Violation(RepliesNotRead)"]);
+    assert_eq!(rig.sent().last().unwrap(), "DISCONNECT 0x97");
+}

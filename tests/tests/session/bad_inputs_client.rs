@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mqtt_session::proto::{PropertyId, PublishProperties, Version};
+use mqtt_session::proto::{PropertyId, PublishProperties, Role, Version};
 use mqtt_session::{Closed, Event, HandOver, Limit, Limits, Outcome, PublishError, Reconnect, Timer};
 use mqtt_tests::hex;
 use mqtt_tests::ledger::{Layer, Trial, covers};
@@ -514,5 +514,5 @@ fn queue_has_a_bound() {
     rig.publish(2, &"x".repeat(90), 1);
     let refused = rig.client.publish(rig.now, message(1, &"x".repeat(20)), 2);
     assert_eq!(refused, Err(PublishError::QueueFull(Limit::QueuedBytes)));
-    assert_eq!(statement(rig.closed().as_ref(), Version::V5), None);
+    assert_eq!(statement(rig.closed().as_ref(), Version::V5, Role::Server), None);
 }

@@ -333,7 +333,7 @@ fn resends_happen_on_the_next_connection_only() {
 }
 
 fn pubrels_go_in_order() {
-    for (version, row) in VERSIONS.into_iter().zip(["v5:MQTT-4.6.0-4", "v311:MQTT-4.6.0-4"]) {
+    for version in VERSIONS {
         let mut rig = Rig::connected(config().version(version), "");
         for tag in 1..=4 {
             rig.publish(2, "x", tag);
@@ -344,7 +344,6 @@ fn pubrels_go_in_order() {
         rig.sends(&order.map(pubrel));
         rig.reconnect(true, "");
         rig.sends(&order.map(pubrel));
-        covers(row);
     }
 }
 

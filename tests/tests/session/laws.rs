@@ -38,8 +38,6 @@ const CLIENT: &[(&str, Law)] = &[
     ("v311:MQTT-4.6.0-2", Law::PubAcksInOrder),
     ("v5:MQTT-4.6.0-3", Law::PubRecsInOrder),
     ("v311:MQTT-4.6.0-3", Law::PubRecsInOrder),
-    ("v5:MQTT-4.6.0-4", Law::PubRelsInOrder),
-    ("v311:MQTT-4.6.0-4", Law::PubRelsInOrder),
     ("v5:MQTT-3.2.2-15", Law::PacketSize),
     ("v5:MQTT-3.2.2-17", Law::AliasWithinMaximum),
     ("v5:MQTT-3.3.2-9", Law::AliasWithinMaximum),

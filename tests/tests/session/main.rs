@@ -16,6 +16,7 @@ mod client_keeping_alive;
 mod client_quota;
 mod client_receiving;
 mod client_sending;
+mod edges;
 mod laws;
 mod peer;
 mod refusal;
@@ -53,6 +54,7 @@ fn trials() -> Vec<Trial> {
         client_closing::trials(),
         refusal::trials(),
         violations::trials(),
+        edges::trials(),
         bad_inputs_client::trials(),
         bad_inputs_server::trials(),
         regressions::trials(),

@@ -1,8 +1,8 @@
 //! Packets that a machine has to refuse, each under the id of the row it breaks, and each beside its nearest valid
 //! neighbour, which it takes.
 
-use mqtt_session::proto::Version;
 use mqtt_session::proto::Version::{V3_1_1, V5};
+use mqtt_session::proto::{Role, Version};
 use mqtt_session::{Closed, QoS, ServerConfig};
 use mqtt_tests::hex;
 use mqtt_tests::ledger::{Layer, Row, Trial, covers, row};
@@ -147,7 +147,7 @@ impl Refusal {
             rig.feed(&hex::bytes(self.bad));
             let closed = rig.closed();
             assert_eq!(
-                statement(closed.as_ref(), self.version).as_deref(),
+                statement(closed.as_ref(), self.version, Role::Server).as_deref(),
                 Some(self.row),
                 "{closed:?}"
             );
@@ -180,7 +180,7 @@ impl Refusal {
             rig.feed(&hex::bytes(self.bad));
             let closed = rig.closed();
             assert_eq!(
-                statement(closed.as_ref(), self.version).as_deref(),
+                statement(closed.as_ref(), self.version, Role::Client).as_deref(),
                 Some(self.row),
                 "{closed:?}"
             );
@@ -243,10 +243,10 @@ fn server(version: Version, before: &str) -> ServerRig {
 }
 
 /// The row that a `Closed` names.
-pub(crate) fn statement(closed: Option<&Closed>, version: Version) -> Option<String> {
+pub(crate) fn statement(closed: Option<&Closed>, version: Version, sender: Role) -> Option<String> {
     let (id, version) = match closed? {
         Closed::Malformed(error) => (error.statement(), error.version()),
-        Closed::Violation(violation) => (violation.statement(version), version),
+        Closed::Violation(violation) => (violation.statement(version, sender), version),
         _ => return None,
     };
     Some(qualified(id, version))

@@ -328,10 +328,12 @@ fn packets_in_the_wrong_place_close() {
     client.stays();
 }
 
-/// At once, in the queue of a client without a connection, and on a connection that takes less than the one before.
+/// At once, in the queue of a client without a connection, and on a connection that takes less than the one before. The only
+/// identifier is there for the message that fits.
 fn too_large_is_never_sent() {
     let long = "x".repeat(40);
-    let mut rig = Rig::connected(config(), "27 00000014");
+    let limits = Limits::default().packet_ids(1);
+    let mut rig = Rig::connected(config().limits(limits), "27 00000014");
     assert!(matches!(
         rig.client.publish(rig.now, message(2, &long), 1),
         Err(PublishError::TooLarge { .. })

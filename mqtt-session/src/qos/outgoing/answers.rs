@@ -15,6 +15,8 @@ pub(crate) enum Answered {
     Released,
     /// The release is due or under way already.
     Repeated,
+    /// The message with this id was not sent on this connection: it goes again, and is answered then.
+    NotAsked,
     /// Nothing with this id waits for it.
     Unknown,
     /// The exchange with this id has another QoS.
@@ -42,6 +44,7 @@ impl Outgoing {
                 Answered::Released
             }
             Some((_, State::AwaitComp | State::ReleaseDue, _)) => Answered::Repeated,
+            Some((_, State::PublishDue, QoS::ExactlyOnce)) => Answered::NotAsked,
             Some((_, _, QoS::AtLeastOnce)) => Answered::OtherQoS,
             _ => Answered::Unknown,
         }

@@ -95,6 +95,7 @@ pub(crate) enum Flight {
     /// A PUBLISH that waits for PUBACK or PUBREC.
     Publish {
         qos: u8,
+        retain: bool,
         order: u64,
         topic: Vec<u8>,
         payload: Vec<u8>,
@@ -110,6 +111,8 @@ pub(crate) enum Flight {
 /// What lives as long as the session.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Session {
+    /// What may end, or be released without a PUBREC, in whatever order.
+    pub(crate) given_up: BTreeSet<u16>,
     /// What the machine has under way, by identifier.
     pub(crate) flights: BTreeMap<u16, Flight>,
     order: u64,
@@ -239,17 +242,19 @@ impl Watch {
     /// The session of the peer begins anew.
     fn session_begins(&mut self) {
         self.session.flights.clear();
+        self.session.given_up.clear();
     }
 
     /// The connection is established.
     fn established(&mut self, present: bool) {
         if present {
+            self.give_up_what_is_not_supported();
             let mut released: Vec<(u64, u16)> = self
                 .session
                 .flights
                 .iter()
                 .filter_map(|(id, flight)| match flight {
-                    Flight::Released { order } => Some((*order, *id)),
+                    Flight::Released { order } if !self.session.given_up.contains(id) => Some((*order, *id)),
                     _ => None,
                 })
                 .collect();
@@ -259,6 +264,19 @@ impl Watch {
             self.session_begins();
         }
         self.link.accepted = true;
+    }
+
+    /// A message that the server does not take any more cannot go again. When its turn comes, its identifier is free (QoS 1),
+    /// or released, since the server may hold it (QoS 2).
+    fn give_up_what_is_not_supported(&mut self) {
+        let (maximum_qos, may_retain) = (self.link.maximum_qos, self.link.retain);
+        for (id, flight) in &self.session.flights {
+            if let Flight::Publish { qos, retain, .. } = flight {
+                if usize::from(*qos) > maximum_qos || *retain && !may_retain {
+                    self.session.given_up.insert(*id);
+                }
+            }
+        }
     }
 
     fn note(&mut self, direction: &str, frame: &[u8]) {

@@ -64,6 +64,7 @@ impl Watch {
     }
 
     fn settle(&mut self, id: u16) {
+        self.session.given_up.remove(&id);
         if let Some(flight) = self.session.flights.remove(&id) {
             self.link.outstanding.remove(&id);
             if let Flight::Publish { payload, .. } = flight {

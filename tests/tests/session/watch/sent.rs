@@ -119,7 +119,12 @@ impl Watch {
         if self.payloads_are_unique {
             self.judge(Law::SettledIsOver, !self.session.settled.contains(&payload), frame);
         }
-        match self.session.flights.get(&id).cloned() {
+        let before = self.session.flights.get(&id).cloned();
+        let is_over = |flight: &Flight| {
+            matches!(flight, Flight::Publish { qos: 1, .. }) && !dup && !carries(flight, &topic, &payload)
+        };
+        let ended = self.session.given_up.contains(&id) && before.as_ref().is_some_and(is_over);
+        match before.filter(|_| !ended) {
             Some(Flight::Released { .. }) => self.judge(Law::NoPublishAfterPubRec, false, frame),
             Some(before @ Flight::Publish { .. }) if dup || carries(&before, &topic, &payload) => {
                 self.judge(Law::RepeatWithDup, dup, frame);
@@ -138,11 +143,13 @@ impl Watch {
                 let order = self.session.order;
                 let flight = Flight::Publish {
                     qos,
+                    retain: outline.flags & 1 != 0,
                     order,
                     topic,
                     payload,
                 };
                 self.session.flights.insert(id, flight);
+                self.session.given_up.remove(&id);
             }
         }
         self.link.sent_here.insert(id);
@@ -158,6 +165,7 @@ impl Watch {
             order,
             topic,
             payload,
+            ..
         } = before
         else {
             return;
@@ -194,6 +202,11 @@ impl Watch {
 
     fn acknowledgement(&mut self, outline: &Outline<'_>, frame: &[u8]) {
         let id = id(outline).unwrap_or_default();
+        if outline.packet_type == 6 && self.session.given_up.contains(&id) {
+            let order = self.session.order;
+            self.session.flights.insert(id, Flight::Released { order });
+            return;
+        }
         let link = &mut self.link;
         let (line, order) = match outline.packet_type {
             4 => (&mut link.pubacks, Some(Law::PubAcksInOrder)),
@@ -213,7 +226,8 @@ impl Watch {
             Flight::Unsubscribe
         };
         let before = self.session.flights.insert(id, flight);
-        self.judge_new_id(id, before.is_none(), frame);
+        let has_ended = self.session.given_up.remove(&id) && matches!(before, Some(Flight::Publish { qos: 1, .. }));
+        self.judge_new_id(id, before.is_none() || has_ended, frame);
     }
 
     fn request_answer(&mut self, outline: &Outline<'_>, frame: &[u8]) {
