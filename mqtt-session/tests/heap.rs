@@ -232,19 +232,19 @@ fn large(limits: &Limits) -> usize {
 /// What either end can be sent.
 const FLOODS: [Flood; 9] = [
     ("small messages of QoS 0", |_, limits, version, packet| {
-        publish(version, 0, 0, None, small(limits), packet)
+        publish(version, 0, 0, None, small(limits), packet);
     }),
     ("large messages of QoS 0", |_, limits, version, packet| {
-        publish(version, 0, 0, None, large(limits), packet)
+        publish(version, 0, 0, None, large(limits), packet);
     }),
     ("small messages of QoS 1", |id, limits, version, packet| {
-        publish(version, 1, id, None, small(limits), packet)
+        publish(version, 1, id, None, small(limits), packet);
     }),
     ("messages of QoS 2 never released", |id, limits, version, packet| {
         publish(version, 2, id, None, small(limits), packet);
     }),
     ("large messages of QoS 2", |id, limits, version, packet| {
-        publish(version, 2, id, None, large(limits), packet)
+        publish(version, 2, id, None, large(limits), packet);
     }),
     ("topics under aliases", |id, limits, version, packet| match version {
         Version::V5 => publish(
