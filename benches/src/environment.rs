@@ -4,13 +4,13 @@ use std::fs;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::run::Row;
+use crate::rounds::Effort;
 
 /// The compiler that built this program.
-pub const RUSTC: &str = env!("RUSTC_VERSION");
+const RUSTC: &str = env!("RUSTC_VERSION");
 
 /// The name of the processor.
-pub fn processor() -> String {
+fn processor() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = cpuinfo
         .lines()
@@ -20,7 +20,7 @@ pub fn processor() -> String {
 }
 
 /// How many processes wanted to run in the last minute, on how many cores.
-pub fn load() -> String {
+fn load() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let average = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let minute = average.split(' ').next().unwrap_or("unknown").to_owned();
@@ -28,14 +28,14 @@ pub fn load() -> String {
 }
 
 /// The version of valgrind, if there is one.
-pub fn valgrind() -> Option<String> {
+fn valgrind() -> Option<String> {
     let output = Command::new("valgrind").arg("--version").output().ok()?;
     let version = String::from_utf8(output.stdout).ok()?;
     Some(version.trim().to_owned())
 }
 
 /// Today in UTC, as year-month-day.
-pub fn date() -> String {
+fn date() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let days = since.map_or(0, |since| since.as_secs() / 86_400);
     let (year, month, day) = civil(days as i64);
@@ -60,25 +60,28 @@ fn civil(days_since_1970: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// What a row is called in the table, with the version from the lock file.
-pub fn label(row: Row) -> String {
-    match row {
-        Row::Ours => "**this crate**".to_owned(),
-        Row::OursOwned => "**this crate**, owned".to_owned(),
-        Row::OursBuffer => "**this crate**, into `BufMut`".to_owned(),
-        Row::OursParts => "**this crate**, parts".to_owned(),
-        Row::ProtocolCoreSlices => {
-            format!("mqtt-protocol-core {}, slices", version("mqtt-protocol-core"))
-        }
-        Row::Akasamq => format!("mqtt-proto {} (akasamq)", version("mqtt-proto")),
-        Row::Skip => "floor: skip".to_owned(),
-        Row::Memcpy => "floor: memcpy".to_owned(),
-        other => format!("{} {}", other.slug(), version(other.slug())),
-    }
+/// With what, when and where the figures of a table came about, in Markdown.
+pub fn describe(command: &str, effort: Effort, counts_instructions: bool) -> String {
+    let instructions = match valgrind() {
+        Some(version) if counts_instructions => format!("counted by callgrind of {version}"),
+        _ => "not counted".to_owned(),
+    };
+    format!(
+        "Made by `{command}` on {}.\n\n\
+         - {}, load {} at the end\n\
+         - {RUSTC}, release profile with thin LTO and one codegen unit\n\
+         - {} rounds of {} turns of {:?} for each pair; instructions {instructions}\n\n",
+        date(),
+        processor(),
+        load(),
+        effort.rounds,
+        effort.turns,
+        effort.slice,
+    )
 }
 
 /// The version of a package of the registry, from the lock file of this build.
-fn version(package: &str) -> &'static str {
+pub fn version(package: &str) -> &'static str {
     const LOCK: &str = include_str!("../Cargo.lock");
     let named = format!("name = \"{package}\"\n");
     LOCK.split("[[package]]\n")
@@ -97,14 +100,5 @@ mod tests {
         assert_eq!(civil(11_016), (2000, 2, 29));
         assert_eq!(civil(20_512), (2026, 2, 28));
         assert_eq!(civil(20_513), (2026, 3, 1));
-    }
-
-    #[test]
-    fn every_peer_has_its_version() {
-        for row in Row::ALL {
-            if !row.is_ours() && !row.is_floor() {
-                assert!(label(row).contains('.'), "{}", label(row));
-            }
-        }
     }
 }

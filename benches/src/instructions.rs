@@ -1,8 +1,8 @@
-//! Instructions a packet, counted by callgrind.
+//! Instructions of a pass, counted by callgrind.
 //!
 //! The program is run again below callgrind for one cell. callgrind collects in
-//! the measured function only, which leaves start-up and preparation out, and
-//! the cell is run with two counts of passes: their difference leaves out the
+//! functions named `measured_pass` only, which leaves start-up and preparation out,
+//! and the cell is run with two counts of passes: their difference leaves out the
 //! first passes, which fill lazy statics and grow buffers.
 //!
 //! callgrind counts a string instruction once for each byte it moves. The C
@@ -12,9 +12,6 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{env, fs, io};
-
-use crate::measure::Direction;
-use crate::run::Row;
 
 /// Passes of the shorter of the two runs.
 const WARM_PASSES: usize = 2;
@@ -33,29 +30,29 @@ pub fn available() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Instructions of one pass of `row` over the stream named `slug`.
-pub fn of_one_pass(direction: Direction, slug: &str, row: Row) -> io::Result<f64> {
-    let short = of_passes(direction, slug, row, WARM_PASSES)?;
-    let long = of_passes(direction, slug, row, WARM_PASSES + COUNTED_PASSES)?;
+/// Instructions of one pass of the cell that the arguments name. The number of passes is put behind them.
+pub fn of_one_pass(cell: &[&str]) -> io::Result<f64> {
+    let short = of_passes(cell, WARM_PASSES)?;
+    let long = of_passes(cell, WARM_PASSES + COUNTED_PASSES)?;
     Ok(long.saturating_sub(short) as f64 / COUNTED_PASSES as f64)
 }
 
-fn of_passes(direction: Direction, slug: &str, row: Row, passes: usize) -> io::Result<u64> {
+fn of_passes(cell: &[&str], passes: usize) -> io::Result<u64> {
     let profile = env::temp_dir().join(format!("mqtt-benches-{}.callgrind", std::process::id()));
-    let result = run_below_callgrind(&profile, direction, slug, row, passes);
+    let result = run_below_callgrind(&profile, cell, passes);
     // Where callgrind failed there may be no file to remove.
     let _ = fs::remove_file(&profile);
     result
 }
 
-fn run_below_callgrind(profile: &Path, direction: Direction, slug: &str, row: Row, passes: usize) -> io::Result<u64> {
+fn run_below_callgrind(profile: &Path, cell: &[&str], passes: usize) -> io::Result<u64> {
     let status = Command::new("valgrind")
         .env("GLIBC_TUNABLES", NO_STRING_INSTRUCTIONS)
         .arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", profile.display()))
         .arg("--toggle-collect=*measured_pass*")
         .arg(env::current_exe()?)
-        .args(["cell", direction.slug(), slug, row.slug()])
+        .args(cell)
         .arg(passes.to_string())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -1,15 +1,11 @@
 //! Speed of the codec beside the other MQTT codecs of the field, in one table.
 
-mod allocation;
 mod checksum;
-mod environment;
-mod instructions;
+mod label;
 mod malformed;
 mod measure;
-mod options;
 mod peers;
 mod plot;
-mod progress;
 mod run;
 mod stream;
 mod table;
@@ -22,9 +18,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{fs, io};
 
-use measure::{Direction, Effort};
-use options::{CellName, Command, Options};
-use progress::Progress;
+use mqtt_benches::options::{self, Command, Options};
+use mqtt_benches::progress::Progress;
+use mqtt_benches::rounds::Effort;
+use mqtt_benches::{allocation, instructions};
+
+use measure::Direction;
 use run::Run;
 use stream::Stream;
 use table::Group;
@@ -32,12 +31,24 @@ use table::Group;
 #[global_allocator]
 static ALLOCATOR: allocation::Counting = allocation::Counting;
 
+/// What is printed when the command line makes no sense.
+const USAGE: &str = "\
+usage: mqtt-benches [--quick] [--no-instructions] [--only TEXT] [--write]
+       mqtt-benches cell decode|encode STREAM CODEC PASSES
+
+  --quick            a few short rounds and no instructions: a look in passing
+  --no-instructions  do not run callgrind
+  --only TEXT        only streams whose name holds TEXT, such as publish-5
+  --write            also write RESULTS-codec.md and codec.svg beside the sources
+
+`cell` makes passes over one cell and nothing else, to be run below callgrind or perf.";
+
 fn main() -> ExitCode {
-    let result = match options::parse(std::env::args().skip(1)) {
+    let result = match options::parse(std::env::args().skip(1), "cargo run --release", 3) {
         Ok(Command::Table(options)) => make_table(&options),
-        Ok(Command::Cell(name)) => work_on_cell(&name),
+        Ok(Command::Cell { names, passes }) => work_on_cell(&names, passes),
         Err(message) => {
-            eprintln!("{message}\n\n{}", options::USAGE);
+            eprintln!("{message}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };
@@ -72,7 +83,7 @@ fn make_table(options: &Options) -> io::Result<()> {
 fn measure_all(streams: &[Stream], effort: Effort) -> Vec<Group> {
     let mut progress = Progress::new("time", streams.len() * 2);
     let mut groups = Vec::new();
-    for direction in [Direction::Decode, Direction::Encode] {
+    for direction in Direction::ALL {
         for stream in streams {
             let mut runs: Vec<Run> = direction.makers(stream).iter().map(|(_, make)| make(stream)).collect();
             progress.step(&format!("{} {}, {} codecs", direction.slug(), stream.title, runs.len()));
@@ -105,7 +116,7 @@ fn count_instructions(groups: &mut [Group]) -> io::Result<()> {
                 group.title,
                 cell.row.slug()
             ));
-            let pass = instructions::of_one_pass(group.direction, &group.slug, cell.row)?;
+            let pass = instructions::of_one_pass(&["cell", group.direction.slug(), &group.slug, cell.row.slug()])?;
             cell.instructions = Some(pass / cell.packets as f64);
         }
     }
@@ -113,16 +124,20 @@ fn count_instructions(groups: &mut [Group]) -> io::Result<()> {
 }
 
 /// Passes over one cell and nothing else, for callgrind and perf.
-fn work_on_cell(name: &CellName) -> io::Result<()> {
+fn work_on_cell(names: &[String], passes: usize) -> io::Result<()> {
     let unknown = |what: &str| io::Error::other(format!("there is no {what} of this name"));
-    let stream = stream::named(&name.stream).ok_or_else(|| unknown("stream"))?;
-    let makers = name.direction.makers(&stream);
+    let direction = Direction::ALL
+        .into_iter()
+        .find(|direction| direction.slug() == names[0])
+        .ok_or_else(|| unknown("direction"))?;
+    let stream = stream::named(&names[1]).ok_or_else(|| unknown("stream"))?;
+    let makers = direction.makers(&stream);
     let (_, make) = makers
         .iter()
-        .find(|(row, _)| row.slug() == name.row)
+        .find(|(row, _)| row.slug() == names[2])
         .ok_or_else(|| unknown("codec"))?;
     let mut run = make(&stream);
-    for _ in 0..name.passes {
+    for _ in 0..passes {
         run.prepare();
         run.pass();
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::panic;
 
-use crate::environment::label;
+use crate::label::label;
 use crate::peers::{self, Judge, Verdict};
 use crate::value::Protocol;
 

@@ -1,56 +1,43 @@
-//! The command line.
-
-use crate::measure::Direction;
-
-/// What is printed when the command line makes no sense.
-pub const USAGE: &str = "\
-usage: mqtt-benches [--quick] [--no-instructions] [--only TEXT] [--write]
-       mqtt-benches cell decode|encode STREAM CODEC PASSES
-
-  --quick            a few short rounds and no instructions: a look in passing
-  --no-instructions  do not run callgrind
-  --only TEXT        only streams whose name holds TEXT, such as publish-5
-  --write            also write RESULTS-codec.md and codec.svg beside the sources
-
-`cell` makes passes over one cell and nothing else, to be run below callgrind or perf.";
+//! The command line of a program that makes a table.
 
 /// What to do.
 pub enum Command {
     /// Measure and print the table.
     Table(Options),
-    /// Work on one cell.
-    Cell(CellName),
+    /// Work on one cell, and nothing else.
+    Cell {
+        /// Which cell.
+        names: Vec<String>,
+        /// How many passes.
+        passes: usize,
+    },
 }
 
 /// How to measure.
 #[derive(Default)]
 pub struct Options {
+    /// A few short rounds only.
     pub quick: bool,
+    /// Have callgrind count instructions.
     pub instructions: bool,
+    /// Only what holds this text in its name.
     pub only: Option<String>,
+    /// Write the files as well.
     pub write: bool,
     /// The command, for the head of the table.
     pub command_line: String,
 }
 
-/// Which cell, and how many passes.
-pub struct CellName {
-    pub direction: Direction,
-    pub stream: String,
-    pub row: String,
-    pub passes: usize,
-}
-
-/// Reads the arguments behind the program's name.
-pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+/// Reads the arguments behind the program's name. `program` is the command without any; a cell has so many `names`.
+pub fn parse(arguments: impl Iterator<Item = String>, program: &str, names: usize) -> Result<Command, String> {
     let arguments: Vec<String> = arguments.collect();
     match arguments.first().map(String::as_str) {
-        Some("cell") => parse_cell(&arguments[1..]).map(Command::Cell),
-        _ => parse_options(&arguments).map(Command::Table),
+        Some("cell") => parse_cell(&arguments[1..], names),
+        _ => parse_options(&arguments, program).map(Command::Table),
     }
 }
 
-fn parse_options(arguments: &[String]) -> Result<Options, String> {
+fn parse_options(arguments: &[String], program: &str) -> Result<Options, String> {
     let mut options = Options {
         instructions: true,
         ..Options::default()
@@ -69,26 +56,20 @@ fn parse_options(arguments: &[String]) -> Result<Options, String> {
         }
     }
     options.command_line = match arguments {
-        [] => "cargo run --release".to_owned(),
-        _ => format!("cargo run --release -- {}", arguments.join(" ")),
+        [] => program.to_owned(),
+        _ => format!("{program} -- {}", arguments.join(" ")),
     };
     Ok(options)
 }
 
-fn parse_cell(arguments: &[String]) -> Result<CellName, String> {
-    let [direction, stream, row, passes] = arguments else {
-        return Err("cell takes four arguments".to_owned());
-    };
-    Ok(CellName {
-        direction: match direction.as_str() {
-            "decode" => Direction::Decode,
-            "encode" => Direction::Encode,
-            other => return Err(format!("{other} is neither decode nor encode")),
-        },
-        stream: stream.clone(),
-        row: row.clone(),
-        passes: passes
-            .parse()
-            .map_err(|_| format!("{passes} is not a number of passes"))?,
-    })
+fn parse_cell(arguments: &[String], names: usize) -> Result<Command, String> {
+    match arguments.split_last() {
+        Some((passes, cell)) if cell.len() == names => Ok(Command::Cell {
+            names: cell.to_vec(),
+            passes: passes
+                .parse()
+                .map_err(|_| format!("{passes} is not a number of passes"))?,
+        }),
+        _ => Err(format!("cell takes {} arguments", names + 1)),
+    }
 }

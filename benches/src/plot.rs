@@ -1,26 +1,18 @@
 //! The figures as horizontal bars, one group a stream.
 //!
-//! Each group has its own scale, up to its slowest codec. The colours are
-//! readable on a light and on a dark page, and the background is left to it.
+//! Each group has its own scale, up to its slowest codec.
 
-use std::fmt::Write;
+use mqtt_benches::bars::{self, BAR_HEIGHT, FLOOR, OURS, OURS_OTHER, PEER, push_bar, push_text};
 
-use crate::environment::label;
+use crate::label::label;
 use crate::measure::{Cell, Direction};
 use crate::run::Row;
 use crate::table::Group;
-
-const TEXT: &str = "#7d7d7d";
-const OURS: &str = "#2f7de1";
-const OURS_OTHER: &str = "#86b5f0";
-const PEER: &str = "#9b9b9b";
-const FLOOR: &str = "#c99a2e";
 
 const MARGIN: f64 = 16.0;
 const COLUMN_WIDTH: f64 = 560.0;
 const NAME_WIDTH: f64 = 196.0;
 const NUMBER_WIDTH: f64 = 56.0;
-const BAR_HEIGHT: f64 = 11.0;
 const BAR_STEP: f64 = 15.0;
 const GROUP_HEAD: f64 = 22.0;
 const GROUP_GAP: f64 = 16.0;
@@ -50,11 +42,7 @@ pub fn svg(groups: &[Group]) -> String {
         top = bottom;
     }
     let width = 3.0 * MARGIN + 2.0 * COLUMN_WIDTH;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{top}\" \
-         viewBox=\"0 0 {width} {top}\" font-family=\"sans-serif\">\n\
-         <title>Nanoseconds a packet, shorter is faster</title>\n{body}</svg>\n"
-    )
+    bars::page("Nanoseconds a packet, shorter is faster", (width, top), &body)
 }
 
 fn push_legend(body: &mut String) {
@@ -120,20 +108,4 @@ fn colour(row: Row) -> &'static str {
         row if row.is_floor() => FLOOR,
         _ => PEER,
     }
-}
-
-fn push_bar(body: &mut String, (left, top): (f64, f64), len: f64, colour: &str) {
-    let _ = writeln!(
-        body,
-        "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{len:.1}\" height=\"{BAR_HEIGHT}\" fill=\"{colour}\"/>"
-    );
-}
-
-fn push_text(body: &mut String, (x, y): (f64, f64), anchor: &str, font: &str, text: &str) {
-    let (weight, size) = font.split_once(' ').unwrap_or(("normal", font));
-    let _ = writeln!(
-        body,
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\" font-weight=\"{weight}\" \
-         fill=\"{TEXT}\">{text}</text>"
-    );
 }

@@ -3,6 +3,8 @@
 
 use std::hint::black_box;
 
+use mqtt_benches::rounds::Contender;
+
 use crate::stream::Stream;
 
 /// What the rows of the table are called.
@@ -164,6 +166,20 @@ impl Run {
     /// What an encoder makes of the sources, and how often a pass makes it.
     pub fn written(&self) -> (Vec<u8>, usize) {
         (self.work.written(), self.repeats)
+    }
+}
+
+impl Contender for Run {
+    fn prepare(&mut self) {
+        self.prepare();
+    }
+
+    fn pass(&mut self) {
+        self.pass();
+    }
+
+    fn items(&self) -> usize {
+        self.packets
     }
 }
 

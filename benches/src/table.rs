@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::environment::{self, label};
-use crate::measure::{Cell, Direction, Effort, Spread};
+use mqtt_benches::rounds::{Effort, Spread};
+use mqtt_benches::{environment, verdict};
+
+use crate::label::label;
+use crate::measure::{Cell, Direction};
 use crate::run::Row;
-use crate::target::{self, Outcome};
+use crate::target;
 use crate::verify::Form;
 
 /// All cells of one stream in one direction.
@@ -34,7 +37,7 @@ impl Group {
 /// The whole document but the judgements on malformed packets.
 pub fn document(groups: &[Group], effort: Effort, command: &str) -> String {
     let mut out = String::from("# Speed of the codec beside the other codecs of the field\n\n");
-    push_environment(&mut out, groups, effort, command);
+    out.push_str(&environment::describe(command, effort, counts_instructions(groups)));
     push_targets(&mut out, groups);
     out.push_str("## Nanoseconds a packet\n\n");
     push_overview(&mut out, groups, Direction::Decode);
@@ -48,28 +51,10 @@ pub fn document(groups: &[Group], effort: Effort, command: &str) -> String {
     out
 }
 
-fn push_environment(out: &mut String, groups: &[Group], effort: Effort, command: &str) {
-    let counted = groups
+fn counts_instructions(groups: &[Group]) -> bool {
+    groups
         .iter()
-        .any(|group| group.cells.iter().any(|cell| cell.instructions.is_some()));
-    let valgrind = match environment::valgrind() {
-        Some(version) if counted => format!("counted by callgrind of {version}"),
-        _ => "not counted".to_owned(),
-    };
-    let _ = writeln!(
-        out,
-        "Made by `{command}` on {}.\n\n\
-         - {}, load {} at the end\n\
-         - {}, release profile with thin LTO and one codegen unit\n\
-         - {} rounds of {} turns of {:?} for each pair; instructions {valgrind}\n",
-        environment::date(),
-        environment::processor(),
-        environment::load(),
-        environment::RUSTC,
-        effort.rounds,
-        effort.turns,
-        effort.slice,
-    );
+        .any(|group| group.cells.iter().any(|cell| cell.instructions.is_some()))
 }
 
 fn push_targets(out: &mut String, groups: &[Group]) {
@@ -77,27 +62,9 @@ fn push_targets(out: &mut String, groups: &[Group]) {
         "## Targets\n\n\
          Ratios are time of theirs by time of ours: the median of the rounds, in brackets the lowest and the highest.\n\
          Within 10 % is no worse, for encoding also within 1 ns. Where the rounds lie on both sides of a target,\n\
-         instructions decide.\n\n\
-         | target | stream | measured | decided by | verdict |\n|---|---|---|---|---|\n",
+         instructions decide.\n\n",
     );
-    let mut verdicts = target::verdicts(groups);
-    verdicts.sort_by(|a, b| a.wanted.cmp(&b.wanted));
-    let count = |wanted: fn(Outcome) -> bool| verdicts.iter().filter(|verdict| wanted(verdict.outcome)).count();
-    let met = count(|outcome| matches!(outcome, Outcome::Met | Outcome::MetWithStretch));
-    let missed = count(|outcome| outcome == Outcome::Missed);
-    let summary = format!("\n{met} of {} met, {missed} missed.\n\n", verdicts.len());
-    for verdict in verdicts {
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} |",
-            verdict.wanted,
-            verdict.stream,
-            verdict.measured,
-            verdict.decided,
-            verdict.outcome.word()
-        );
-    }
-    out.push_str(&summary);
+    out.push_str(&verdict::table(target::verdicts(groups)));
 }
 
 fn push_overview(out: &mut String, groups: &[Group], direction: Direction) {

@@ -1,48 +1,13 @@
 //! What this crate wants to reach, held against what was measured.
 
-use crate::measure::{Cell, Direction, Spread};
+use mqtt_benches::verdict::{Outcome, Verdict, in_words, settle};
+
+use crate::measure::{Cell, Direction};
 use crate::run::Row;
 use crate::table::Group;
 
 /// Within this factor nothing is worse: a tenth.
 const NO_WORSE: f64 = 1.1;
-
-/// One target on one stream.
-pub struct Verdict {
-    /// What is wanted.
-    pub wanted: String,
-    /// On which stream.
-    pub stream: String,
-    /// What was measured.
-    pub measured: String,
-    /// What settled it.
-    pub decided: &'static str,
-    /// Whether it was reached.
-    pub outcome: Outcome,
-}
-
-/// Whether a target was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// So was the stretch behind it.
-    MetWithStretch,
-    Met,
-    Missed,
-    /// The rounds lie on both sides, and instructions were not counted.
-    Open,
-}
-
-impl Outcome {
-    /// Its word in the table.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::MetWithStretch => "met, and the stretch",
-            Self::Met => "met",
-            Self::Missed => "**missed**",
-            Self::Open => "**open**",
-        }
-    }
-}
 
 /// All targets over all groups. The streams with Greek topics show what text
 /// outside ASCII costs, and have none.
@@ -102,7 +67,7 @@ fn no_allocations(groups: &[Group]) -> Option<Verdict> {
     let most = views().map(|ours| ours.allocations).reduce(f64::max)?;
     Some(Verdict {
         wanted: "decode without allocations".to_owned(),
-        stream: format!("all {}", views().count()),
+        place: format!("all {}", views().count()),
         measured: format!("at most {most:.2} a packet"),
         decided: "count",
         outcome: if most == 0.0 { Outcome::Met } else { Outcome::Missed },
@@ -122,7 +87,7 @@ fn times_as_fast(group: &Group, ours: &Cell, row: Row, times: f64, stretch: Opti
     let stretch = stretch.map_or(String::new(), |stretch| format!(" (stretch {stretch:.0})"));
     Some(Verdict {
         wanted: format!("decode at least {times:.0} times as fast as {}{stretch}", row.slug()),
-        stream: group.title.clone(),
+        place: group.title.clone(),
         measured: in_words(ratio, instructions),
         decided,
         outcome,
@@ -135,7 +100,7 @@ fn no_slower(group: &Group, ours: &Cell, theirs: &Cell) -> Option<Verdict> {
     let (outcome, decided) = settle(ratio, instructions, 1.0 / NO_WORSE);
     Some(Verdict {
         wanted: format!("decode no slower than {}", theirs.row.slug()),
-        stream: group.title.clone(),
+        place: group.title.clone(),
         measured: in_words(ratio, instructions),
         decided,
         outcome,
@@ -152,61 +117,13 @@ fn encodes_no_slower(group: &Group, ours: &Cell, theirs: &Cell) -> Option<Verdic
     let kind = if theirs.row.is_slices() { "slices" } else { "contiguous" };
     Some(Verdict {
         wanted: format!("encode {kind} no slower than {}, the fastest", theirs.row.slug()),
-        stream: group.title.clone(),
+        place: group.title.clone(),
         measured: in_words(ratio, instructions),
         decided,
         outcome,
     })
 }
 
-/// Time decides if all rounds lie on one side of the target, else instructions.
-fn settle(ratio: Spread, instructions: Option<f64>, target: f64) -> (Outcome, &'static str) {
-    let side = |reached: bool| if reached { Outcome::Met } else { Outcome::Missed };
-    if ratio.low >= target || ratio.high < target {
-        return (side(ratio.median >= target), "time");
-    }
-    match instructions {
-        Some(instructions) => (side(instructions >= target), "instructions"),
-        None => (Outcome::Open, "nothing"),
-    }
-}
-
 fn instruction_ratio(theirs: &Cell, ours: &Cell) -> Option<f64> {
     Some(theirs.instructions? / ours.instructions?)
-}
-
-fn in_words(ratio: Spread, instructions: Option<f64>) -> String {
-    let instructions = instructions.map_or(String::new(), |times| format!("; instructions {times:.2}"));
-    format!(
-        "{:.2} times ({:.2}–{:.2}){instructions}",
-        ratio.median, ratio.low, ratio.high
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spread(low: f64, median: f64, high: f64) -> Spread {
-        Spread { median, low, high }
-    }
-
-    #[test]
-    fn time_decides_where_all_rounds_agree() {
-        assert_eq!(settle(spread(3.1, 3.2, 3.4), Some(2.0), 3.0), (Outcome::Met, "time"));
-        assert_eq!(settle(spread(2.1, 2.2, 2.9), Some(4.0), 3.0), (Outcome::Missed, "time"));
-    }
-
-    #[test]
-    fn instructions_decide_where_the_rounds_differ() {
-        assert_eq!(
-            settle(spread(2.9, 3.2, 3.4), Some(2.8), 3.0),
-            (Outcome::Missed, "instructions")
-        );
-        assert_eq!(
-            settle(spread(2.9, 2.95, 3.4), Some(3.1), 3.0),
-            (Outcome::Met, "instructions")
-        );
-        assert_eq!(settle(spread(2.9, 2.95, 3.4), None, 3.0), (Outcome::Open, "nothing"));
-    }
 }

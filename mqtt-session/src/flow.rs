@@ -111,6 +111,8 @@ pub(crate) struct Flow<E> {
     dropped: u64,
     /// Small messages are copied together here, and share the memory until all are gone.
     pool: BytesMut,
+    /// The block before that, which is used again when its messages are gone.
+    rested_pool: BytesMut,
 }
 
 impl<E: Tells> Flow<E> {
@@ -122,6 +124,7 @@ impl<E: Tells> Flow<E> {
             chunk_bytes: 0,
             dropped: 0,
             pool: BytesMut::new(),
+            rested_pool: BytesMut::new(),
         }
     }
 
@@ -204,11 +207,23 @@ impl<E: Tells> Flow<E> {
         }
     }
 
+    /// The next event, and the session that it may have to do with: it is looked at where it stands, and then taken.
     #[inline]
-    pub(crate) fn next_event(&mut self) -> Option<E> {
+    pub(crate) fn first_event(&mut self) -> Option<(&mut E, &mut SessionState)> {
         if self.events.is_empty() {
             self.flush_dropped();
         }
+        Some((self.events.front_mut()?, &mut self.session))
+    }
+
+    /// Whether there is nothing to tell.
+    #[inline]
+    pub(crate) fn is_told(&self) -> bool {
+        self.events.is_empty() && self.dropped == 0
+    }
+
+    #[inline]
+    pub(crate) fn take_event(&mut self) -> Option<E> {
         self.events.pop_front()
     }
 

@@ -121,12 +121,6 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
     if first >> 4 == PacketType::Publish.number() {
         return read_publish(machine, input, &rules);
     }
-    if let Some(header) = FixedHeader::decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
-        if header.packet_len() > input.bytes().len() {
-            machine.flow().expect_bytes(header.packet_len());
-            return Ok(false);
-        }
-    }
     match decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
         Decoded::Packet { packet, len } => {
             machine.flow().expect_bytes(0);
@@ -134,7 +128,11 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
             input.skip(len);
             Ok(true)
         }
-        Decoded::Incomplete { .. } => Ok(false),
+        Decoded::Incomplete { missing } => {
+            let len = input.bytes().len().saturating_add(missing);
+            machine.flow().expect_bytes(len);
+            Ok(false)
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Limits {
     /// Payloads up to this are copied where they are kept or sent, larger ones are shared. Default 512.
     pub inline_bytes: u32,
     /// Small received messages are kept together in blocks of this size, so that a steady state allocates nothing. Default
-    /// 4096, which is also the most; those of a quarter of it or less share one. 0: each has memory of its own.
+    /// 4096, which is also the most; those of a quarter of it or less share one, and two are kept. 0: each has memory of its own.
     pub pool_bytes: u32,
     /// How much of a payload from a source is asked for at once. Default 64 KiB.
     pub chunk_bytes: u32,

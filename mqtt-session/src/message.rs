@@ -131,6 +131,7 @@ impl Message {
 
     /// How many bytes the variable parts take.
     #[must_use]
+    #[inline]
     pub(crate) fn size(&self) -> u64 {
         let parts = self.topic.len().saturating_add(self.payload.len());
         parts.saturating_add(self.properties.encoded_len()) as u64

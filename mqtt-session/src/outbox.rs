@@ -215,6 +215,9 @@ impl Buf for Outbox {
 
     /// Takes the first `count` bytes off: they have been written. More than there are counts as all.
     fn advance(&mut self, count: usize) {
+        if count >= self.len() {
+            return self.clear();
+        }
         let mut left = count;
         while left > 0 {
             match self.advance_part(left) {

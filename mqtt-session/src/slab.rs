@@ -83,22 +83,18 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Takes a value out. Its key is the next to be used again.
+    /// Drops a value where it stands, and returns whether there was one. Its key is the next to be used again.
     ///
     /// A value that stands in a [`List`] leaves the list first.
     #[inline]
-    pub(crate) fn remove(&mut self, key: u32) -> Option<T> {
-        let entry = self.entries.get_mut(key as usize)?;
-        if let Entry::Free { .. } = entry {
-            return None;
-        }
-        let free = Entry::Free { next: self.first_free };
-        let Entry::Taken(value) = core::mem::replace(entry, free) else {
-            return None;
+    pub(crate) fn remove(&mut self, key: u32) -> bool {
+        let Some(entry @ Entry::Taken(_)) = self.entries.get_mut(key as usize) else {
+            return false;
         };
+        *entry = Entry::Free { next: self.first_free };
         self.first_free = key;
         self.len = self.len.saturating_sub(1);
-        Some(value)
+        true
     }
 
     /// How many values are held.
@@ -270,12 +266,21 @@ mod tests {
     fn a_value_is_removed_once() {
         let mut slab = Slab::new();
         let key = slab.insert('a');
-        assert_eq!(slab.remove(key), Some('a'));
-        assert_eq!(slab.remove(key), None);
+        assert!(slab.remove(key));
+        assert!(!slab.remove(key));
         assert_eq!(slab.get(key), None);
         assert_eq!(slab.get_mut(key), None);
         assert_eq!(slab.len(), 0);
         assert_eq!([slab.insert('b'), slab.insert('c')], [0, 1]);
+    }
+
+    #[test]
+    fn a_removed_value_is_dropped() {
+        let shared = std::rc::Rc::new(());
+        let mut slab = Slab::new();
+        let keys: [u32; 2] = core::array::from_fn(|_| slab.insert(shared.clone()));
+        assert!(slab.remove(keys[0]));
+        assert_eq!(std::rc::Rc::strong_count(&shared), 2);
     }
 
     #[test]
@@ -287,7 +292,7 @@ mod tests {
             if random.below(2) == 0 && map.len() < 32 {
                 assert_eq!(map.insert(slab.insert(number), number), None);
             } else {
-                assert_eq!(slab.remove(key), map.remove(&key));
+                assert_eq!(slab.remove(key), map.remove(&key).is_some());
             }
             assert_eq!(slab.get(key), map.get(&key));
             assert_eq!(slab.get_mut(key), map.get_mut(&key));
@@ -345,7 +350,8 @@ mod tests {
             } else if let Some(left) = order.remove(random.below(order.len() as u64) as usize) {
                 let key = keys[&left];
                 list.remove(&mut slab, key);
-                assert_eq!(slab.remove(key).map(|item| item.number), Some(left));
+                assert_eq!(slab.get(key).map(|item| item.number), Some(left));
+                assert!(slab.remove(key));
             }
             for (list, order) in lists.iter().zip(&expected) {
                 assert_eq!(forwards(list, &slab), *order);

@@ -95,10 +95,15 @@ impl Wire {
     }
 
     /// Moves what is urgent to the outbox, as far as it has room. Whether that was all.
+    #[inline]
     pub(crate) fn flush(&mut self, outbox: &mut Outbox) -> bool {
         if self.is_given_up {
             outbox.clear();
         }
+        self.urgent.is_empty() || self.flush_urgent(outbox)
+    }
+
+    fn flush_urgent(&mut self, outbox: &mut Outbox) -> bool {
         let room = outbox.limit_bytes().saturating_sub(outbox.len());
         let len = room.min(self.urgent.len());
         outbox.buffer().extend(self.urgent.drain(..len));
@@ -106,10 +111,10 @@ impl Wire {
     }
 
     /// The outbox has been filled; `until` it has to be taken.
-    pub(crate) fn filled(&mut self, outbox: &Outbox, until: Option<Instant>) {
+    pub(crate) fn filled(&mut self, outbox: &Outbox, until: impl FnOnce() -> Option<Instant>) {
         self.outbox_len = outbox.len();
-        if let Some(until) = until {
-            if !outbox.is_empty() && self.timers.get(Timer::Stall).is_none() {
+        if !outbox.is_empty() && self.timers.get(Timer::Stall).is_none() {
+            if let Some(until) = until() {
                 self.timers.set(Timer::Stall, until);
             }
         }

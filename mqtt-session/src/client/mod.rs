@@ -365,18 +365,23 @@ impl Client {
 
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
+        if self.flow.is_told() {
+            return None;
+        }
         let stood_still = self.input_room() == 0;
-        let mut event = self.flow.next_event()?;
-        match &mut event {
-            Event::Message(received) => self.flow.session.handed_over(&mut received.delivery),
-            Event::MessageEnd { delivery } => self.flow.session.handed_over(delivery),
-            Event::Chunk(chunk) => self.flow.chunk_polled(chunk.len()),
+        let mut chunk_bytes = 0;
+        match self.flow.first_event()? {
+            (Event::Message(received), session) => session.handed_over(&mut received.delivery),
+            (Event::MessageEnd { delivery }, session) => session.handed_over(delivery),
+            (Event::Chunk(chunk), _) => chunk_bytes = chunk.len(),
             _ => {}
         }
+        let event = self.flow.take_event();
+        self.flow.chunk_polled(chunk_bytes);
         if stood_still && self.input_room() > 0 {
             self.wire.goes_on();
         }
-        Some(event)
+        event
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens before.

@@ -22,9 +22,11 @@ impl Client {
         if outbox.len() > before {
             self.arm_ping();
         }
-        let until = self.flow.now().saturating_add(self.config.limits.stall_timeout);
-        self.wire
-            .filled(outbox, (self.phase == Phase::Connected).then_some(until));
+        let (phase, flow) = (self.phase, &self.flow);
+        let timeout = self.config.limits.stall_timeout;
+        self.wire.filled(outbox, || {
+            (phase == Phase::Connected).then(|| flow.now().saturating_add(timeout))
+        });
     }
 
     /// The host has so long for the next part of a payload.

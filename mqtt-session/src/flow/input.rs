@@ -70,11 +70,20 @@ impl<E: Tells> Flow<E> {
             return Bytes::copy_from_slice(frame);
         }
         if self.pool.capacity() < frame.len() {
-            // Takes the memory back if all messages in it are gone.
-            self.pool.reserve(pool_bytes);
+            self.renew_pool(pool_bytes);
         }
         self.pool.extend_from_slice(frame);
         self.pool.split().freeze()
+    }
+
+    /// Makes room for more small messages. Where those of a full block are still held, another block takes turns with it.
+    #[cold]
+    fn renew_pool(&mut self, pool_bytes: usize) {
+        if !self.pool.try_reclaim(pool_bytes) {
+            core::mem::swap(&mut self.pool, &mut self.rested_pool);
+            // Takes the memory back if all messages in it are gone.
+            self.pool.reserve(pool_bytes);
+        }
     }
 
     pub(crate) fn on_puback(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
@@ -111,15 +120,15 @@ impl<E: Tells> Flow<E> {
 
     fn on_answer(&mut self, answered: Answered, reason: ReasonCode) -> Result<Met, Violation> {
         match answered {
-            Answered::Done(key, exchange) => {
+            Answered::Done(key, ended) => {
                 // Only PUBACK and PUBREC refuse; a PUBCOMP ends the exchange whatever it says.
-                let refuses = reason.value() >= 0x80 && exchange.message().is_some();
+                let refuses = reason.value() >= 0x80 && ended.had_message();
                 let outcome = if refuses {
                     Outcome::Refused(reason)
                 } else {
                     Outcome::Acknowledged(reason)
                 };
-                self.session.tell_end(key, &exchange, outcome, &mut self.events);
+                self.session.tell_end(key, &ended, outcome, &mut self.events);
                 Ok(Met::Exchange)
             }
             Answered::Released | Answered::NotAsked => Ok(Met::Exchange),

@@ -30,7 +30,9 @@ impl Outline<'_> {
         let mut own = [0; OWN_PROPERTIES];
         let own = self.own_properties(&mut own);
         let before = buffer.len();
-        let written = if self.is_in_pieces() {
+        let written = if own.is_empty() && self.source_bytes.is_none() {
+            self.write_as_it_is(buffer)
+        } else if self.is_in_pieces() {
             self.write_pieces(own, buffer)
         } else {
             self.write_head(own, buffer)
@@ -54,6 +56,20 @@ impl Outline<'_> {
     /// The length of the whole packet.
     pub(super) fn packet_len(&self) -> u32 {
         self.write(0, &mut Vec::new()).err().unwrap_or_default()
+    }
+
+    /// The connection has nothing to add.
+    fn write_as_it_is(&self, buffer: &mut Vec<u8>) -> Result<usize, EncodeError> {
+        let payload_bytes = u32::try_from(self.message.payload.len()).unwrap_or(u32::MAX);
+        let publish = Publish {
+            delivery: self.delivery,
+            retain: self.message.retain,
+            topic: self.topic(),
+            properties: self.properties(),
+            payload: &[][..],
+        };
+        let head = publish.encode_head_to(self.version, payload_bytes, buffer)?;
+        Ok(head.saturating_add(crate::flow::size(payload_bytes)))
     }
 
     /// The properties of the message stay as they are, behind those of this connection.

@@ -77,8 +77,8 @@ impl<E: Tells> Flow<E> {
                     }
                 }
                 Ok(None) => {
-                    if let Some(exchange) = self.session.outgoing.published(key) {
-                        self.session.tell_end(key, &exchange, Outcome::Sent, &mut self.events);
+                    if let Some(ended) = self.session.outgoing.published(key) {
+                        self.session.tell_end(key, &ended, Outcome::Sent, &mut self.events);
                     }
                 }
                 Err(outcome) => self.give_up(key, outcome),

@@ -11,7 +11,7 @@ use crate::closed::Violation;
 use crate::fingerprint::Fingerprint;
 use crate::op::{Op, Outcome, SupplyError};
 use crate::outbox::Outbox;
-use crate::qos::{Exchange, State};
+use crate::qos::{Ended, State};
 use crate::session::SessionEvent;
 
 /// A message whose head has been sent.
@@ -23,7 +23,7 @@ pub(super) struct Sending {
     /// It was sent on an earlier connection, at least in part.
     is_repeated: bool,
     /// A message of QoS 0, which is done with its last byte.
-    plain: Option<Exchange>,
+    plain: Option<Ended>,
     payload_bytes: u32,
     /// How much of the payload the host has given.
     given: u32,
@@ -92,7 +92,7 @@ impl<E: Tells> Flow<E> {
             // An offset that was asked for on this connection means nothing on the next.
             self.events.retain(|event| !event.asks_payload());
         }
-        if sending.plain.is_some_and(|exchange| exchange.has_op()) {
+        if sending.plain.is_some_and(|ended| ended.has_op()) {
             let (op, tag) = (sending.op, sending.tag);
             self.tell(SessionEvent::Completed { op, tag, outcome });
         }

@@ -334,11 +334,18 @@ impl Incoming {
         }
     }
 
+    #[inline]
     fn slot(&mut self, delivery: u64) -> Option<&mut Slot> {
-        let index = self
-            .pubacks
-            .binary_search_by_key(&delivery, |slot| slot.delivery)
-            .ok()?;
+        let first = self.pubacks.front()?.delivery;
+        // While all messages are of QoS 1 their numbers follow each other.
+        let guess = usize::try_from(delivery.checked_sub(first)?).ok()?;
+        let index = match self.pubacks.get(guess) {
+            Some(slot) if slot.delivery == delivery => guess,
+            _ => self
+                .pubacks
+                .binary_search_by_key(&delivery, |slot| slot.delivery)
+                .ok()?,
+        };
         self.pubacks.get_mut(index)
     }
 

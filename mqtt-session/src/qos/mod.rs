@@ -5,6 +5,4 @@ mod outgoing;
 
 pub(crate) use incoming::{Ack, Arrival, Incoming};
 pub use outgoing::Loss;
-pub(crate) use outgoing::{
-    Answered, Exchange, LossCursor, Outgoing, ReleaseMark, RestoredMessage, State, message_record,
-};
+pub(crate) use outgoing::{Answered, Ended, LossCursor, Outgoing, ReleaseMark, RestoredMessage, State, message_record};

@@ -36,7 +36,7 @@ use crate::time::Instant;
 use crate::{Limits, WhenFull};
 
 pub(crate) use answers::Answered;
-pub(crate) use exchange::{Exchange, State, message_record};
+pub(crate) use exchange::{Ended, Exchange, State, message_record};
 pub use lives::Loss;
 pub(crate) use lives::{LossCursor, RestoredMessage};
 
@@ -215,7 +215,7 @@ impl Outgoing {
     }
 
     /// Makes room by giving up messages that were never sent, the oldest first.
-    pub(crate) fn displace(&mut self, when: WhenFull, journal: &mut Journal) -> Option<(u32, Exchange)> {
+    pub(crate) fn displace(&mut self, when: WhenFull, journal: &mut Journal) -> Option<(u32, Ended)> {
         if when == WhenFull::Refuse {
             return None;
         }
@@ -224,7 +224,7 @@ impl Outgoing {
             .into_iter()
             .flatten()
             .min_by_key(|key| self.get(*key).map_or(u64::MAX, |exchange| exchange.serial))?;
-        self.remove(oldest, journal).map(|exchange| (oldest, exchange))
+        self.remove(oldest, journal).map(|ended| (oldest, ended))
     }
 
     /// Gives ids to messages that the window has room for. [MQTT-2.2.1-3]
@@ -338,7 +338,7 @@ impl Outgoing {
 
     /// The message went out. QoS 0 is done with that.
     #[inline]
-    pub(crate) fn published(&mut self, key: u32) -> Option<Exchange> {
+    pub(crate) fn published(&mut self, key: u32) -> Option<Ended> {
         if self.due_publish != Some(key) {
             return self.detach(key);
         }
@@ -394,9 +394,10 @@ impl Outgoing {
     }
 
     /// Takes an exchange out of everything but the journal.
-    fn detach(&mut self, key: u32) -> Option<Exchange> {
+    fn detach(&mut self, key: u32) -> Option<Ended> {
         let exchange = self.exchanges.get(key)?;
-        let id = exchange.id;
+        let (ended, id, size) = (exchange.ended(), exchange.id, exchange.size());
+        let is_charged = exchange.charged_on == self.connection && self.is_connected;
         match &exchange.message {
             None => {
                 if self.due_release == Some(key) {
@@ -414,34 +415,29 @@ impl Outgoing {
             self.unbind(id);
         }
         self.deadlines.remove(key);
-        let exchange = self.exchanges.remove(key)?;
-        if exchange.charged_on == self.connection && self.is_connected {
+        self.exchanges.remove(key);
+        if is_charged {
             // Each final acknowledgement gives back one. [U5-4.9-a]
             self.charged = self.charged.saturating_sub(1);
         }
-        self.bytes = self.bytes.saturating_sub(exchange.size());
-        Some(exchange)
+        self.bytes = self.bytes.saturating_sub(size);
+        Some(ended)
     }
 
     /// Ends an exchange.
-    fn remove(&mut self, key: u32, journal: &mut Journal) -> Option<Exchange> {
-        let exchange = self.detach(key)?;
-        let is_plain = exchange
-            .message
-            .as_ref()
-            .is_some_and(|message| message.qos == QoS::AtMostOnce);
-        if !is_plain {
-            let serial = exchange.serial;
-            journal.delete(|| Key::Outgoing(serial));
-            if exchange.message.is_some() {
-                journal.delete(|| Key::Payload(PayloadOf::Outgoing(serial)));
+    fn remove(&mut self, key: u32, journal: &mut Journal) -> Option<Ended> {
+        let ended = self.detach(key)?;
+        if !ended.is_plain() {
+            journal.delete(|| Key::Outgoing(ended.serial));
+            if ended.had_message() {
+                journal.delete(|| Key::Payload(PayloadOf::Outgoing(ended.serial)));
             }
         }
-        Some(exchange)
+        Some(ended)
     }
 
     /// Ends a message that was never sent.
-    pub(crate) fn cancel(&mut self, key: u32, serial: u64, journal: &mut Journal) -> Option<Exchange> {
+    pub(crate) fn cancel(&mut self, key: u32, serial: u64, journal: &mut Journal) -> Option<Ended> {
         let exchange = self.exchanges.get(key)?;
         if exchange.serial != serial || exchange.repeated || exchange.message.is_none() {
             return None;
@@ -462,13 +458,13 @@ impl Outgoing {
     }
 
     /// Ends one message that expired before it was sent.
-    pub(crate) fn expire(&mut self, now: Instant, journal: &mut Journal) -> Option<(u32, Exchange)> {
+    pub(crate) fn expire(&mut self, now: Instant, journal: &mut Journal) -> Option<(u32, Ended)> {
         let (at, key) = self.expiries.first()?;
         if at > now {
             return None;
         }
         self.expiries.remove(key);
-        self.remove(key, journal).map(|exchange| (key, exchange))
+        self.remove(key, journal).map(|ended| (key, ended))
     }
 
     /// From `at` on the exchange is late, unless it ends before. Whether there is such an exchange.

@@ -330,22 +330,24 @@ impl ServerConnection {
 
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
-        if self.is_told_closed {
+        if self.is_told_closed || self.flow.is_told() {
             return None;
         }
         let stood_still = self.input_room() == 0;
-        let mut event = self.flow.next_event()?;
-        match &mut event {
-            ServerEvent::Message(received) => self.flow.session.handed_over(&mut received.delivery),
-            ServerEvent::MessageEnd { delivery } => self.flow.session.handed_over(delivery),
-            ServerEvent::Chunk(chunk) => self.flow.chunk_polled(chunk.len()),
-            ServerEvent::Closed { .. } => self.is_told_closed = true,
+        let mut chunk_bytes = 0;
+        match self.flow.first_event()? {
+            (ServerEvent::Message(received), session) => session.handed_over(&mut received.delivery),
+            (ServerEvent::MessageEnd { delivery }, session) => session.handed_over(delivery),
+            (ServerEvent::Chunk(chunk), _) => chunk_bytes = chunk.len(),
+            (ServerEvent::Closed { .. }, _) => self.is_told_closed = true,
             _ => {}
         }
+        let event = self.flow.take_event();
+        self.flow.chunk_polled(chunk_bytes);
         if stood_still && self.input_room() > 0 {
             self.wire.goes_on();
         }
-        Some(event)
+        event
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens before.

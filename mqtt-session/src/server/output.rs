@@ -21,9 +21,11 @@ impl ServerConnection {
             self.flow.transmit_messages(outbox);
         }
         self.arm_source();
-        let until = self.flow.now().saturating_add(self.config.session.limits.stall_timeout);
-        self.wire
-            .filled(outbox, (self.phase == Phase::Connected).then_some(until));
+        let (phase, flow) = (self.phase, &self.flow);
+        let timeout = self.config.session.limits.stall_timeout;
+        self.wire.filled(outbox, || {
+            (phase == Phase::Connected).then(|| flow.now().saturating_add(timeout))
+        });
     }
 
     /// CONNACK goes before everything else, when the store has the session. [MQTT-3.2.0-1] Whether it has gone.

@@ -11,7 +11,7 @@ use crate::fingerprint::Fingerprint;
 use crate::journal::{Journal, Ticket};
 use crate::message::{DeliveryId, HandOver, Message, Received};
 use crate::op::{Limit, Op, Outcome, PublishError};
-use crate::qos::{Exchange, Incoming, Loss, LossCursor, Outgoing, message_record};
+use crate::qos::{Ended, Incoming, Loss, LossCursor, Outgoing, message_record};
 use crate::store::{Batch, InboxRecord, IncomingRecord, Key, PayloadOf, Record, SessionRecord};
 use crate::time::Instant;
 use crate::timers::{Timer, Timers};
@@ -127,10 +127,10 @@ impl SessionState {
         }
         while let Err(limit) = self.outgoing.room(size, &self.manner.limits) {
             let when = self.manner.when_full;
-            let Some((key, exchange)) = self.outgoing.displace(when, &mut self.journal) else {
+            let Some((key, ended)) = self.outgoing.displace(when, &mut self.journal) else {
                 return Err(PublishError::QueueFull(limit));
             };
-            self.tell_end(key, &exchange, Outcome::Dropped(limit), told);
+            self.tell_end(key, &ended, Outcome::Dropped(limit), told);
         }
         let expires_at = message.expiry_seconds.map(|seconds| self.after(seconds));
         let (key, serial) = self
@@ -140,6 +140,9 @@ impl SessionState {
     }
 
     fn allow_properties(&self, message: &Message) -> Result<(), PublishError> {
+        if message.properties.is_empty() {
+            return Ok(());
+        }
         let own = [PropertyId::TopicAlias, PropertyId::MessageExpiryInterval];
         let of_servers = [PropertyId::SubscriptionIdentifier];
         let forbidden = of_servers
@@ -157,8 +160,8 @@ impl SessionState {
             return false;
         }
         match self.outgoing.cancel(op.key, op.serial, &mut self.journal) {
-            Some(exchange) => {
-                self.tell_end(op.key, &exchange, Outcome::Cancelled, told);
+            Some(ended) => {
+                self.tell_end(op.key, &ended, Outcome::Cancelled, told);
                 true
             }
             None => false,
@@ -173,12 +176,12 @@ impl SessionState {
     pub(crate) fn tell_end<E: From<SessionEvent>>(
         &self,
         key: u32,
-        exchange: &Exchange,
+        ended: &Ended,
         outcome: Outcome,
         told: &mut VecDeque<E>,
     ) {
-        if exchange.has_op() {
-            self.tell_outcome(key, exchange.serial, exchange.tag, outcome, told);
+        if ended.has_op() {
+            self.tell_outcome(key, ended.serial, ended.tag, outcome, told);
         }
     }
 
@@ -196,8 +199,8 @@ impl SessionState {
 
     /// Ends messages that expired before they were sent, and tells which operations are late.
     pub(crate) fn expire<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
-        while let Some((key, exchange)) = self.outgoing.expire(self.now, &mut self.journal) {
-            self.tell_end(key, &exchange, Outcome::Expired, told);
+        while let Some((key, ended)) = self.outgoing.expire(self.now, &mut self.journal) {
+            self.tell_end(key, &ended, Outcome::Expired, told);
         }
         while let Some((key, serial, tag)) = self.outgoing.late(self.now) {
             let op = self.op(key, serial);
@@ -385,11 +388,11 @@ impl SessionState {
     /// The peer has no session for us. [MQTT-3.2.2-5]
     pub(crate) fn lose<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
         let mut cursor = LossCursor::Start;
-        while let Some((key, exchange)) = self
+        while let Some((key, ended)) = self
             .outgoing
             .lose_next(self.manner.loss, &mut cursor, &mut self.journal)
         {
-            self.tell_end(key, &exchange, Outcome::SessionLost, told);
+            self.tell_end(key, &ended, Outcome::SessionLost, told);
         }
         self.incoming.lose(&mut self.journal);
     }

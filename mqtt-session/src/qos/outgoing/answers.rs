@@ -2,19 +2,15 @@
 
 use mqtt_proto::{PacketId, QoS};
 
-use super::{Exchange, Outgoing, State};
+use super::{Ended, Outgoing, State};
 use crate::journal::Journal;
 use crate::store::{Key, PayloadOf};
 
 /// What an acknowledgement met.
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is taken apart where it arrives; a box would be an allocation each"
-)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Answered {
     /// The exchange ended.
-    Done(u32, Exchange),
+    Done(u32, Ended),
     /// The release is due.
     Released,
     /// The release is due or under way already.
@@ -66,7 +62,7 @@ impl Outgoing {
 
     fn end(&mut self, key: u32, journal: &mut Journal) -> Answered {
         match self.remove(key, journal) {
-            Some(exchange) => Answered::Done(key, exchange),
+            Some(ended) => Answered::Done(key, ended),
             None => Answered::Unknown,
         }
     }
@@ -101,11 +97,11 @@ impl Outgoing {
             self.release(key, journal);
             return Some(GivenUp { serial, tag, told });
         }
-        let exchange = self.remove(key, journal)?;
+        let ended = self.remove(key, journal)?;
         Some(GivenUp {
-            serial: exchange.serial,
-            tag: exchange.tag,
-            told: exchange.told,
+            serial: ended.serial,
+            tag: ended.tag,
+            told: !ended.has_op(),
         })
     }
 }

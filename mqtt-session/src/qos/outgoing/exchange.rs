@@ -31,6 +31,32 @@ pub(crate) struct Exchange {
     pub(in crate::qos) ticket: Ticket,
 }
 
+/// What is left to tell of an exchange that has ended. It is small: exchanges are dropped where they stand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) serial: u64,
+    pub(crate) tag: u64,
+    told: bool,
+    /// The QoS, unless the peer had the message and only its release was left.
+    qos: Option<QoS>,
+}
+
+impl Ended {
+    /// Whether somebody waits for its outcome.
+    pub(crate) const fn has_op(&self) -> bool {
+        !self.told
+    }
+
+    /// Whether the message was still to be taken by the peer.
+    pub(crate) const fn had_message(&self) -> bool {
+        self.qos.is_some()
+    }
+
+    pub(in crate::qos) fn is_plain(&self) -> bool {
+        self.qos == Some(QoS::AtMostOnce)
+    }
+}
+
 /// Where an exchange stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum State {
@@ -71,6 +97,16 @@ impl Exchange {
     /// Whether somebody waits for its outcome.
     pub(crate) const fn has_op(&self) -> bool {
         !self.told
+    }
+
+    /// What is left to tell when it ends.
+    pub(in crate::qos) fn ended(&self) -> Ended {
+        Ended {
+            serial: self.serial,
+            tag: self.tag,
+            told: self.told,
+            qos: self.message.as_ref().map(|message| message.qos),
+        }
     }
 
     pub(in crate::qos) fn record(&self) -> Option<Record> {

@@ -2,7 +2,7 @@
 
 use mqtt_proto::{PacketId, QoS};
 
-use super::{Exchange, Outgoing};
+use super::{Ended, Exchange, Outgoing};
 use crate::journal::{Journal, Ticket};
 use crate::message::Message;
 use crate::slab::Links;
@@ -38,9 +38,9 @@ impl Outgoing {
         loss: Loss,
         from: &mut LossCursor,
         journal: &mut Journal,
-    ) -> Option<(u32, Exchange)> {
+    ) -> Option<(u32, Ended)> {
         if let Some(key) = self.releases.head() {
-            return self.remove(key, journal).map(|exchange| (key, exchange));
+            return self.remove(key, journal).map(|ended| (key, ended));
         }
         loop {
             let key = match from {
@@ -56,7 +56,7 @@ impl Outgoing {
                 .as_ref()
                 .map_or(QoS::ExactlyOnce, |message| message.qos);
             if exchange.repeated && !loss.repeats(qos) {
-                return self.remove(key, journal).map(|exchange| (key, exchange));
+                return self.remove(key, journal).map(|ended| (key, ended));
             }
             self.renew(key, id, journal);
         }
