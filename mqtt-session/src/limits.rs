@@ -32,7 +32,7 @@ pub struct Limits {
     /// How many messages of QoS 1 and 2 are sent at most before one of them is acknowledged, if the peer allows as many.
     /// Default 1024. Further ones wait in the queue.
     pub send_maximum: u16,
-    /// Packet identifiers from 1 up to this are used. Default 65,535. When all are in use, messages wait in the queue.
+    /// Packet identifiers from 1 up to this are used, and always the first. Default 65,535. When all are in use, messages wait in the queue.
     pub packet_ids: u16,
     /// How many topic aliases are accepted from the peer; announced as Topic Alias Maximum. Default 16.
     /// A higher one closes the connection with `TopicAliasInvalid`.

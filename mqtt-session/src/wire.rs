@@ -3,6 +3,9 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use bytes::Bytes;
+use mqtt_proto::{Disconnect, DisconnectReason, PropertyId, Role};
+
 use crate::fingerprint::Fingerprint;
 use crate::outbox::Outbox;
 use crate::time::Instant;
@@ -118,5 +121,22 @@ impl Wire {
                 self.timers.set(Timer::Stall, until);
             }
         }
+    }
+}
+
+/// A farewell of the host without what this end may not say. [MQTT-3.14.2-2, U5-3.14.2-a]
+pub(crate) fn sayable(farewell: Disconnect<Bytes>, sender: Role) -> Disconnect<Bytes> {
+    let foreign = match sender {
+        Role::Client => PropertyId::ServerReference,
+        Role::Server => PropertyId::SessionExpiryInterval,
+    };
+    let reason = if farewell.reason.may_be_sent_by(sender) {
+        farewell.reason
+    } else {
+        DisconnectReason::UnspecifiedError
+    };
+    Disconnect {
+        reason,
+        properties: farewell.properties.without(foreign).to_owned(),
     }
 }

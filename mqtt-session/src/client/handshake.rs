@@ -10,6 +10,7 @@ use super::{CleanStart, Client, Event, Phase};
 use crate::capabilities::Capabilities;
 use crate::flow::Peer;
 use crate::timers::Timer;
+use crate::wire::sayable;
 use crate::{Closed, Violation};
 
 /// Whether trying again cannot help. A client that was displaced by another one of its name would displace it in turn.
@@ -198,7 +199,8 @@ impl Client {
     }
 
     /// DISCONNECT, without what the server does not take. [MQTT-3.2.2-15, U5-3.14.2-a]
-    pub(super) fn write_farewell(&mut self, mut farewell: Disconnect<Bytes>) {
+    pub(super) fn write_farewell(&mut self, farewell: Disconnect<Bytes>) {
+        let mut farewell = sayable(farewell, Role::Client);
         if self.session_expiry_seconds == 0 {
             farewell.properties = farewell.properties.without(PropertyId::SessionExpiryInterval);
         } else if let Some(seconds) = farewell.properties.session_expiry() {

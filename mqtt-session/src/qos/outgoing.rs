@@ -94,7 +94,7 @@ impl Outgoing {
             due_publish: None,
             due_release: None,
             unassigned: None,
-            ids: Ids::new(packet_ids),
+            ids: Ids::new(packet_ids.max(1)),
             by_id: Vec::new(),
             expiries: Deadlines::new(),
             deadlines: Deadlines::new(),

@@ -1,13 +1,14 @@
 //! Bytes to the client.
 
 use bytes::Bytes;
-use mqtt_proto::{Disconnect, PropertyId};
+use mqtt_proto::{Disconnect, Role};
 
 use super::{Phase, ServerConnection};
 use crate::Violation;
 use crate::flow::size;
 use crate::outbox::Outbox;
 use crate::timers::Timer;
+use crate::wire::sayable;
 
 impl ServerConnection {
     /// Fills the outbox with what is to be sent, as far as it has room.
@@ -72,7 +73,7 @@ impl ServerConnection {
     }
 
     /// DISCONNECT, which only MQTT 5.0 takes from a server, and only after CONNACK.
-    pub(super) fn write_farewell(&mut self, mut farewell: Disconnect<Bytes>) {
+    pub(super) fn write_farewell(&mut self, farewell: Disconnect<Bytes>) {
         if !self.version.has_properties() {
             return;
         }
@@ -80,9 +81,9 @@ impl ServerConnection {
             return;
         }
         // What makes it too large is left out, the reason stays. [MQTT-3.14.2-3]
+        let farewell = sayable(farewell, Role::Server);
         let bare: Disconnect<Bytes> = Disconnect::new(farewell.reason);
         // [MQTT-3.14.2-2]
-        farewell.properties = farewell.properties.without(PropertyId::SessionExpiryInterval);
         let farewell = farewell.fit(self.version, self.flow.peer_packet_bytes());
         let written = farewell.and_then(|farewell| farewell.encode_to(self.version, &mut self.wire.urgent));
         if written.is_err() {

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mqtt_proto::{PacketId, QoS};
+use mqtt_proto::{PacketId, PropertyId, QoS};
 
 use super::{SessionEvent, SessionState};
 use crate::qos::RestoredMessage;
@@ -142,6 +142,9 @@ impl Records {
         let (id, message) = match record.state {
             OutgoingState::Release { id } if !session_ended => (Some(id), None),
             OutgoingState::Release { .. } => return self.quarantine(Key::Outgoing(serial)),
+            OutgoingState::Publish { ref message, .. } if !may_stand_in_store(message, session) => {
+                return self.quarantine(Key::Outgoing(serial));
+            }
             // What may have been sent in a session that ended is not sent again.
             OutgoingState::Publish { id: Some(_), .. } if session_ended => {
                 return self.quarantine(Key::Outgoing(serial));
@@ -195,4 +198,10 @@ impl Records {
             expires_at: record.expires_at,
         })
     }
+}
+
+/// Whether this machine can have written it: none writes down a message of QoS 0, and only servers name subscriptions.
+fn may_stand_in_store(message: &MessageRecord, session: &SessionState) -> bool {
+    let names_subscriptions = message.properties.has(PropertyId::SubscriptionIdentifier);
+    message.qos != QoS::AtMostOnce && (session.manner.names_subscriptions || !names_subscriptions)
 }

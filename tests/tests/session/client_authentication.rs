@@ -185,10 +185,11 @@ fn failure_that_the_client_sees_closes() {
     rig.sent();
     rig.feed(&auth(0x18, "M", b"forged"));
     assert!(is_asked(&mut rig));
-    let farewell = Disconnect::new(DisconnectReason::NotAuthorized);
+    // Not Authorized is for servers to say.
+    let farewell = Disconnect::new(DisconnectReason::UnspecifiedError);
     rig.client.disconnect_with(rig.now, farewell);
-    rig.sends(&[disconnect(0x87)]);
-    assert_eq!(rig.closed(), Some(Closed::ByHost(DisconnectReason::NotAuthorized)));
+    rig.sends(&[disconnect(0x80)]);
+    assert_eq!(rig.closed(), Some(Closed::ByHost(DisconnectReason::UnspecifiedError)));
     assert!(rig.client.is_drained());
     covers("v5:MQTT-4.12.1-2");
 }

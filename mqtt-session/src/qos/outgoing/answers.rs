@@ -94,6 +94,8 @@ impl Outgoing {
             let told = exchange.told;
             exchange.told = true;
             let (serial, tag) = (exchange.serial, exchange.tag);
+            // For the host it has ended.
+            self.deadlines.remove(key);
             self.release(key, journal);
             return Some(GivenUp { serial, tag, told });
         }
