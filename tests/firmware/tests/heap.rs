@@ -7,7 +7,7 @@ use mqtt_firmware::device;
 use mqtt_firmware::host::{ARENA, Gate, Line, Server, inside, outside};
 use mqtt_firmware::{Device, program};
 use mqtt_session::proto::{Filters, SubscribeProperties, SubscriptionOptions, Version};
-use mqtt_session::{DeliveryId, Event, HandOver, Message, Outcome, QoS};
+use mqtt_session::{CleanStart, DeliveryId, Event, HandOver, Message, Outcome, QoS};
 
 #[global_allocator]
 static ALLOCATOR: Gate = Gate;
@@ -68,7 +68,11 @@ struct Load<'a> {
 
 impl<'a> Load<'a> {
     fn new(version: Version, hand_over: HandOver, line: &'a mut Line) -> Self {
-        let config = device::config(version).unwrap().hand_over(hand_over);
+        // Before MQTT 5.0 a session that begins with its connection ends with it. The server here keeps every session.
+        let config = device::config(version)
+            .unwrap()
+            .hand_over(hand_over)
+            .clean_start(CleanStart::Never);
         let mut load = Self {
             device: Device::new(config, line),
             counts: Counts::default(),
