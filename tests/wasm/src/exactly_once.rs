@@ -5,7 +5,7 @@ use mqtt_proto::{
     ConnAck, ConnAckProperties, ConnAckReason, Delivery, Packet, PacketId, PubComp, PubCompReason, PubRec,
     PubRecReason, PubRel, PubRelReason, Publish, PublishProperties, QoS, Role, Rules, TopicName, Version,
 };
-use mqtt_session::{Client, ClientConfig, Event, Instant, Message, Outbox, Outcome};
+use mqtt_session::{CleanStart, Client, ClientConfig, Event, Instant, Message, Outbox, Outcome};
 
 const TAG: u64 = 1 << 40;
 
@@ -81,7 +81,10 @@ fn incoming(is_repeated: bool) -> Packet<Bytes> {
 impl Exchange {
     fn new(version: Version) -> Self {
         let now = Instant::from_secs(1);
-        let config = ClientConfig::new("wasm").expect("it is valid").version(version);
+        let config = ClientConfig::new("wasm")
+            .expect("it is valid")
+            .version(version)
+            .clean_start(CleanStart::Never);
         Self {
             client: Client::new(config, now),
             outbox: Outbox::default(),
