@@ -6,10 +6,11 @@ mod outline;
 mod output;
 mod publish;
 mod source;
+mod told;
 
 use alloc::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use mqtt_proto::{PacketId, PubCompReason, PubRelReason, Version};
 
 use crate::alias::{ReceiveAliases, SendAliases};
@@ -17,31 +18,13 @@ use crate::capabilities::Capabilities;
 use crate::closed::Violation;
 use crate::fingerprint::Fingerprint;
 use crate::journal::Ticket;
-use crate::message::DeliveryId;
 use crate::qos::ReleaseMark;
 use crate::session::{Manner, Records, RestoreReport, Session, SessionEvent, SessionState};
 use crate::time::Instant;
-use crate::{Message, Op};
 
 use chunks::Receiving;
 use source::Sending;
-
-/// What a flow tells beside what its session tells.
-#[derive(Debug)]
-pub(crate) enum Traffic {
-    Dropped { messages: u64 },
-    Start { message: Message, payload_bytes: u32 },
-    Chunk(Bytes),
-    End { delivery: Option<DeliveryId> },
-    Aborted,
-    PayloadWanted { op: Op, tag: u64, offset: u32, bytes: u32 },
-}
-
-/// The events of a role.
-pub(crate) trait Tells: From<SessionEvent> + From<Traffic> {
-    /// Whether it asks for a part of a payload.
-    fn asks_payload(&self) -> bool;
-}
+pub(crate) use told::{Tells, Traffic, tells};
 
 /// An answer that leaves as soon as the store allows.
 #[derive(Clone, Copy, Debug)]
@@ -194,38 +177,6 @@ impl<E: Tells> Flow<E> {
     }
 
     // ---- events
-
-    pub(crate) fn tell(&mut self, event: impl Into<E>) {
-        self.flush_dropped();
-        self.events.push_back(event.into());
-    }
-
-    fn flush_dropped(&mut self) {
-        if self.dropped > 0 {
-            let messages = core::mem::take(&mut self.dropped);
-            self.events.push_back(Traffic::Dropped { messages }.into());
-        }
-    }
-
-    /// The next event, and the session that it may have to do with: it is looked at where it stands, and then taken.
-    #[inline]
-    pub(crate) fn first_event(&mut self) -> Option<(&mut E, &mut SessionState)> {
-        if self.events.is_empty() {
-            self.flush_dropped();
-        }
-        Some((self.events.front_mut()?, &mut self.session))
-    }
-
-    /// Whether there is nothing to tell.
-    #[inline]
-    pub(crate) fn is_told(&self) -> bool {
-        self.events.is_empty() && self.dropped == 0
-    }
-
-    #[inline]
-    pub(crate) fn take_event(&mut self) -> Option<E> {
-        self.events.pop_front()
-    }
 
     /// Takes the session out, and with it what was told of it and not polled; the other events are left.
     pub(crate) fn into_session(self, keep: impl Fn(&E) -> Option<SessionEvent>) -> (Session, VecDeque<E>) {

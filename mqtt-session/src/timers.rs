@@ -128,6 +128,18 @@ impl Timers {
         found.map(|timer| Timeout { at: earliest, timer })
     }
 
+    /// These deadlines, without those that wait for the peer if nothing is read.
+    #[inline]
+    pub(crate) fn while_reading(&self, reads: bool) -> Self {
+        let mut timers = self.clone();
+        if !reads {
+            for timer in Timer::ALL.into_iter().filter(|timer| waits_for_peer(*timer)) {
+                timers.clear(timer);
+            }
+        }
+        timers
+    }
+
     /// The timer of the earliest deadline, if that has come. It stays set: whoever acts on it moves or clears it.
     #[inline]
     pub(crate) fn due(&self, now: Instant) -> Option<Timer> {

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use mqtt_proto::{AuthProperties, AuthReason, ConnAckProperties};
 
-use crate::flow::{Tells, Traffic};
-use crate::session::SessionEvent;
+use crate::flow::tells;
 use crate::time::Instant;
 use crate::{Closed, DeliveryId, Message, Op, Outcome, Received};
 
@@ -89,31 +88,4 @@ pub enum Event {
     },
 }
 
-impl From<SessionEvent> for Event {
-    fn from(event: SessionEvent) -> Self {
-        match event {
-            SessionEvent::Message(received) => Self::Message(received),
-            SessionEvent::Completed { op, tag, outcome } => Self::Completed { op, tag, outcome },
-            SessionEvent::Late { op, tag } => Self::Late { op, tag },
-        }
-    }
-}
-
-impl Tells for Event {
-    fn asks_payload(&self) -> bool {
-        matches!(self, Self::PayloadWanted { .. })
-    }
-}
-
-impl From<Traffic> for Event {
-    fn from(traffic: Traffic) -> Self {
-        match traffic {
-            Traffic::Dropped { messages } => Self::Dropped { messages },
-            Traffic::Start { message, payload_bytes } => Self::MessageStart { message, payload_bytes },
-            Traffic::Chunk(bytes) => Self::Chunk(bytes),
-            Traffic::End { delivery } => Self::MessageEnd { delivery },
-            Traffic::Aborted => Self::MessageAborted,
-            Traffic::PayloadWanted { op, tag, offset, bytes } => Self::PayloadWanted { op, tag, offset, bytes },
-        }
-    }
-}
+tells!(Event, |messages| Some(Event::Dropped { messages }));

@@ -29,7 +29,7 @@ use crate::random::Random;
 use crate::session::Manner;
 use crate::store::Batch;
 use crate::time::Instant;
-use crate::timers::{Timeout, Timer, waits_for_peer};
+use crate::timers::{Timeout, Timer};
 use crate::wire::Wire;
 use crate::{AcknowledgeError, Closed, DeliveryId, Message, Op, PublishError, SupplyError};
 use request::Requests;
@@ -369,15 +369,7 @@ impl Client {
             return None;
         }
         let stood_still = self.input_room() == 0;
-        let mut chunk_bytes = 0;
-        match self.flow.first_event()? {
-            (Event::Message(received), session) => session.handed_over(&mut received.delivery),
-            (Event::MessageEnd { delivery }, session) => session.handed_over(delivery),
-            (Event::Chunk(chunk), _) => chunk_bytes = chunk.len(),
-            _ => {}
-        }
-        let event = self.flow.take_event();
-        self.flow.chunk_polled(chunk_bytes);
+        let event = self.flow.poll_event();
         if stood_still && self.input_room() > 0 {
             self.wire.goes_on();
         }
@@ -387,13 +379,8 @@ impl Client {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
-        let mut timers = self.wire.timers.clone();
-        if self.input_room() == 0 {
-            // The host owes something: what waits for the server stands still.
-            for timer in Timer::ALL.into_iter().filter(|timer| waits_for_peer(*timer)) {
-                timers.clear(timer);
-            }
-        }
+        // While the host owes something, what waits for the peer stands still.
+        let mut timers = self.wire.timers.while_reading(self.input_room() > 0);
         self.flow.session.add_deadlines(&mut timers);
         if let Some(at) = self.requests.next_deadline() {
             let first = timers.get(Timer::Late).map_or(at, |other| other.min(at));

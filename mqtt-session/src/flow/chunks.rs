@@ -84,11 +84,6 @@ impl<E: Tells> Flow<E> {
         bound.saturating_sub(self.chunk_bytes).max(1)
     }
 
-    /// An event with a chunk has been polled.
-    pub(crate) fn chunk_polled(&mut self, len: usize) {
-        self.chunk_bytes = self.chunk_bytes.saturating_sub(len);
-    }
-
     /// The message has come in whole.
     fn end_chunks(&mut self) -> Result<(), Violation> {
         let Some(receiving) = self.link.receiving else {

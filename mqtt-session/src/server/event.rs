@@ -7,7 +7,7 @@ use mqtt_proto::{
     AuthProperties, AuthReason, Connect, Filters, SubscribeProperties, TopicFilters, UnsubscribeProperties, Will,
 };
 
-use crate::flow::{Tells, Traffic};
+use crate::flow::tells;
 use crate::session::SessionEvent;
 use crate::{Closed, DeliveryId, Message, Op, Outcome, Received};
 
@@ -118,31 +118,5 @@ impl ServerEvent {
     }
 }
 
-impl From<SessionEvent> for ServerEvent {
-    fn from(event: SessionEvent) -> Self {
-        match event {
-            SessionEvent::Message(received) => Self::Message(received),
-            SessionEvent::Completed { op, tag, outcome } => Self::Completed { op, tag, outcome },
-            SessionEvent::Late { op, tag } => Self::Late { op, tag },
-        }
-    }
-}
-
-impl Tells for ServerEvent {
-    fn asks_payload(&self) -> bool {
-        matches!(self, Self::PayloadWanted { .. })
-    }
-}
-
-impl From<Traffic> for ServerEvent {
-    fn from(traffic: Traffic) -> Self {
-        match traffic {
-            // A server drops no message of QoS 0 that it has read: it stops reading.
-            Traffic::Dropped { .. } | Traffic::Aborted => Self::MessageAborted,
-            Traffic::Start { message, payload_bytes } => Self::MessageStart { message, payload_bytes },
-            Traffic::Chunk(bytes) => Self::Chunk(bytes),
-            Traffic::End { delivery } => Self::MessageEnd { delivery },
-            Traffic::PayloadWanted { op, tag, offset, bytes } => Self::PayloadWanted { op, tag, offset, bytes },
-        }
-    }
-}
+// A server drops no message that it has read: it stops reading.
+tells!(ServerEvent, |_| None);

@@ -27,7 +27,7 @@ use crate::flow::Flow;
 use crate::journal::Ticket;
 use crate::store::Batch;
 use crate::time::Instant;
-use crate::timers::{Timeout, Timer, waits_for_peer};
+use crate::timers::{Timeout, Timer};
 use crate::wire::Wire;
 use crate::{AcknowledgeError, Closed, DeliveryId, Message, Op, PublishError, Session, SupplyError};
 use request::Requests;
@@ -334,16 +334,8 @@ impl ServerConnection {
             return None;
         }
         let stood_still = self.input_room() == 0;
-        let mut chunk_bytes = 0;
-        match self.flow.first_event()? {
-            (ServerEvent::Message(received), session) => session.handed_over(&mut received.delivery),
-            (ServerEvent::MessageEnd { delivery }, session) => session.handed_over(delivery),
-            (ServerEvent::Chunk(chunk), _) => chunk_bytes = chunk.len(),
-            (ServerEvent::Closed { .. }, _) => self.is_told_closed = true,
-            _ => {}
-        }
-        let event = self.flow.take_event();
-        self.flow.chunk_polled(chunk_bytes);
+        let event = self.flow.poll_event();
+        self.is_told_closed = matches!(event, Some(ServerEvent::Closed { .. }));
         if stood_still && self.input_room() > 0 {
             self.wire.goes_on();
         }
@@ -353,13 +345,8 @@ impl ServerConnection {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
-        let mut timers = self.wire.timers.clone();
-        if self.input_room() == 0 {
-            // The host owes something: what waits for the client stands still.
-            for timer in Timer::ALL.into_iter().filter(|timer| waits_for_peer(*timer)) {
-                timers.clear(timer);
-            }
-        }
+        // While the host owes something, what waits for the peer stands still.
+        let mut timers = self.wire.timers.while_reading(self.input_room() > 0);
         self.flow.session.add_deadlines(&mut timers);
         timers.next()
     }

@@ -1,0 +1,143 @@
+//! What a flow tells, as events of its role.
+
+use bytes::Bytes;
+
+use super::Flow;
+use crate::message::DeliveryId;
+use crate::session::SessionEvent;
+use crate::{Message, Op};
+
+/// What a flow tells beside what its session tells.
+#[derive(Debug)]
+pub(crate) enum Traffic {
+    Start { message: Message, payload_bytes: u32 },
+    Chunk(Bytes),
+    End { delivery: Option<DeliveryId> },
+    Aborted,
+    PayloadWanted { op: Op, tag: u64, offset: u32, bytes: u32 },
+}
+
+/// The events of a role.
+pub(crate) trait Tells: From<SessionEvent> + From<Traffic> {
+    /// So many messages of QoS 0 were dropped. `None`: the role drops none.
+    fn dropped(messages: u64) -> Option<Self>;
+
+    /// Whether it asks for a part of a payload.
+    fn asks_payload(&self) -> bool;
+
+    /// The hand-over that it is about.
+    fn delivery(&mut self) -> Option<&mut Option<DeliveryId>>;
+
+    /// How much of a payload it holds.
+    fn chunk_bytes(&self) -> usize;
+}
+
+/// Both roles name what they have in common in the same way.
+macro_rules! tells {
+    ($event:ident, $dropped:expr) => {
+        impl From<$crate::session::SessionEvent> for $event {
+            fn from(event: $crate::session::SessionEvent) -> Self {
+                use $crate::session::SessionEvent;
+                match event {
+                    SessionEvent::Message(received) => Self::Message(received),
+                    SessionEvent::Completed { op, tag, outcome } => Self::Completed { op, tag, outcome },
+                    SessionEvent::Late { op, tag } => Self::Late { op, tag },
+                }
+            }
+        }
+
+        impl From<$crate::flow::Traffic> for $event {
+            fn from(traffic: $crate::flow::Traffic) -> Self {
+                use $crate::flow::Traffic;
+                match traffic {
+                    Traffic::Start {
+                        message,
+                        payload_bytes,
+                    } => Self::MessageStart {
+                        message,
+                        payload_bytes,
+                    },
+                    Traffic::Chunk(bytes) => Self::Chunk(bytes),
+                    Traffic::End { delivery } => Self::MessageEnd { delivery },
+                    Traffic::Aborted => Self::MessageAborted,
+                    Traffic::PayloadWanted {
+                        op,
+                        tag,
+                        offset,
+                        bytes,
+                    } => Self::PayloadWanted {
+                        op,
+                        tag,
+                        offset,
+                        bytes,
+                    },
+                }
+            }
+        }
+
+        impl $crate::flow::Tells for $event {
+            fn dropped(messages: u64) -> Option<Self> {
+                let dropped: fn(u64) -> Option<Self> = $dropped;
+                dropped(messages)
+            }
+
+            fn asks_payload(&self) -> bool {
+                matches!(self, Self::PayloadWanted { .. })
+            }
+
+            #[inline]
+            fn delivery(&mut self) -> Option<&mut Option<$crate::DeliveryId>> {
+                match self {
+                    Self::Message(received) => Some(&mut received.delivery),
+                    Self::MessageEnd { delivery } => Some(delivery),
+                    _ => None,
+                }
+            }
+
+            #[inline]
+            fn chunk_bytes(&self) -> usize {
+                match self {
+                    Self::Chunk(chunk) => chunk.len(),
+                    _ => 0,
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use tells;
+
+impl<E: Tells> Flow<E> {
+    pub(crate) fn tell(&mut self, event: impl Into<E>) {
+        self.flush_dropped();
+        self.events.push_back(event.into());
+    }
+
+    pub(super) fn flush_dropped(&mut self) {
+        if self.dropped > 0 {
+            let messages = core::mem::take(&mut self.dropped);
+            self.events.extend(E::dropped(messages));
+        }
+    }
+
+    /// Takes the next event. With that, what it tells has been handed over, if nobody else has to say so.
+    #[inline]
+    pub(crate) fn poll_event(&mut self) -> Option<E> {
+        if self.events.is_empty() {
+            self.flush_dropped();
+        }
+        // It is looked at where it stands, so that it moves once.
+        let event = self.events.front_mut()?;
+        if let Some(delivery) = event.delivery() {
+            self.session.handed_over(delivery);
+        }
+        self.chunk_bytes = self.chunk_bytes.saturating_sub(event.chunk_bytes());
+        self.events.pop_front()
+    }
+
+    /// Whether there is nothing to tell.
+    #[inline]
+    pub(crate) fn is_told(&self) -> bool {
+        self.events.is_empty() && self.dropped == 0
+    }
+}
