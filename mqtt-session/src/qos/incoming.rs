@@ -15,6 +15,7 @@
 //! over and the store has what it promises, and only on a connection on which its PUBLISH came.
 
 mod fingerprint;
+mod lives;
 
 use alloc::collections::VecDeque;
 
@@ -438,34 +439,5 @@ impl Incoming {
         ) {
             self.forget(id);
         }
-    }
-
-    /// The peer has no session: its identifiers mean nothing any more. What stands in the inbox stays.
-    pub(crate) fn lose(&mut self, journal: &mut Journal) {
-        self.held.for_each_sorted(|id, _| {
-            journal.delete(|| Key::Incoming(id));
-        });
-        self.held.clear();
-        self.open.retain(|open| open.of == Of::Inbox);
-        self.open_waiting = 0;
-        self.disconnected();
-    }
-
-    /// An identifier that an earlier life had accepted.
-    pub(crate) fn restore_held(&mut self, id: PacketId) {
-        self.held.insert(
-            id,
-            Held {
-                step: Step::Accepted(Ticket::NONE),
-                owed_on: 0,
-                charged_on: 0,
-            },
-        );
-    }
-
-    /// A message that an earlier life left in the inbox. In the order of the numbers.
-    pub(crate) fn restore_inbox(&mut self, delivery: u64) {
-        self.open_inbox(delivery);
-        self.skip_deliveries(delivery.saturating_add(1));
     }
 }

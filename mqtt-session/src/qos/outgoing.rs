@@ -20,6 +20,7 @@ mod answers;
 mod exchange;
 mod fingerprint;
 mod lives;
+mod time;
 
 use alloc::vec::Vec;
 
@@ -35,19 +36,12 @@ use crate::store::{Key, PayloadOf, Record};
 use crate::time::Instant;
 use crate::{Limits, WhenFull};
 
-pub(crate) use answers::Answered;
+pub(crate) use answers::{Answered, ReleaseMark};
 pub(crate) use exchange::{Ended, Exchange, State, message_record};
 pub use lives::Loss;
 pub(crate) use lives::{LossCursor, RestoredMessage};
 
 const NONE: u32 = u32::MAX;
-
-/// A release, to ask later whether it has been sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ReleaseMark {
-    key: u32,
-    serial: u64,
-}
 
 /// All messages on their way out of one session.
 #[derive(Clone, Debug)]
@@ -320,22 +314,6 @@ impl Outgoing {
         Some((key, id))
     }
 
-    /// The last release that is still to be sent on this connection.
-    pub(crate) fn last_release_due(&self) -> Option<ReleaseMark> {
-        self.due_release?;
-        let key = self.releases.tail()?;
-        let serial = self.serial(key);
-        Some(ReleaseMark { key, serial })
-    }
-
-    /// Whether a release has been sent on this connection, or is over.
-    pub(crate) fn is_released(&self, release: ReleaseMark) -> bool {
-        match self.exchanges.get(release.key) {
-            Some(exchange) if exchange.serial == release.serial => exchange.sent_on == self.connection,
-            _ => true,
-        }
-    }
-
     /// The message went out. QoS 0 is done with that.
     #[inline]
     pub(crate) fn published(&mut self, key: u32) -> Option<Ended> {
@@ -450,42 +428,5 @@ impl Outgoing {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.told = true;
         }
-    }
-
-    /// The first deadline of a message that was never sent.
-    pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.expiries.first().map(|(at, _)| at)
-    }
-
-    /// Ends one message that expired before it was sent.
-    pub(crate) fn expire(&mut self, now: Instant, journal: &mut Journal) -> Option<(u32, Ended)> {
-        let (at, key) = self.expiries.first()?;
-        if at > now {
-            return None;
-        }
-        self.expiries.remove(key);
-        self.remove(key, journal).map(|ended| (key, ended))
-    }
-
-    /// From `at` on the exchange is late, unless it ends before. Whether there is such an exchange.
-    pub(crate) fn set_deadline(&mut self, key: u32, serial: u64, at: Instant) -> bool {
-        let found = self
-            .get(key)
-            .is_some_and(|exchange| exchange.serial == serial && exchange.has_op());
-        if found {
-            self.deadlines.insert(key, at);
-        }
-        found
-    }
-
-    /// The first exchange that is late. It goes on.
-    pub(crate) fn late(&mut self, now: Instant) -> Option<(u32, u64, u64)> {
-        let (_, key) = self.deadlines.first().filter(|(at, _)| *at <= now)?;
-        self.deadlines.remove(key);
-        self.get(key).map(|exchange| (key, exchange.serial, exchange.tag))
-    }
-
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| at)
     }
 }

@@ -23,7 +23,30 @@ pub(crate) enum Answered {
     OtherQoS,
 }
 
+/// A release, to ask later whether it has been sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReleaseMark {
+    key: u32,
+    serial: u64,
+}
+
 impl Outgoing {
+    /// The last release that is still to be sent on this connection.
+    pub(crate) fn last_release_due(&self) -> Option<ReleaseMark> {
+        self.due_release?;
+        let key = self.releases.tail()?;
+        let serial = self.serial(key);
+        Some(ReleaseMark { key, serial })
+    }
+
+    /// Whether a release has been sent on this connection, or is over.
+    pub(crate) fn is_released(&self, release: ReleaseMark) -> bool {
+        match self.exchanges.get(release.key) {
+            Some(exchange) if exchange.serial == release.serial => exchange.sent_on == self.connection,
+            _ => true,
+        }
+    }
+
     /// PUBACK came in.
     #[inline]
     pub(crate) fn puback(&mut self, id: PacketId, journal: &mut Journal) -> Answered {
