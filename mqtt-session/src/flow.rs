@@ -188,8 +188,7 @@ impl<E: Tells> Flow<E> {
                 None => rest.push_back(event),
             }
         }
-        let state = self.session;
-        (Session { state, told }, rest)
+        (Session::of(self.session, told), rest)
     }
 
     /// Takes a session in, and tells what it had to tell.

@@ -47,6 +47,8 @@ timers! {
     Reconnect => "reconnect",
     /// A message expires.
     Expiry => "expiry",
+    /// A session has outlived its connection for as long as it may.
+    SessionExpiry => "session expiry",
     /// The host is told that an operation is late.
     Late => "late",
 }

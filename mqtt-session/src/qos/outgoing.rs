@@ -414,6 +414,13 @@ impl Outgoing {
         Some(ended)
     }
 
+    /// Ends any of the exchanges, the first of each list first.
+    pub(crate) fn remove_first(&mut self, journal: &mut Journal) -> Option<(u32, Ended)> {
+        let lists = [&self.releases, &self.publishes, &self.plain];
+        let key = lists.into_iter().find_map(List::head)?;
+        self.remove(key, journal).map(|ended| (key, ended))
+    }
+
     /// Ends a message that was never sent.
     pub(crate) fn cancel(&mut self, key: u32, serial: u64, journal: &mut Journal) -> Option<Ended> {
         let exchange = self.exchanges.get(key)?;

@@ -52,6 +52,7 @@ impl ServerConnection {
             self.wire.timers.set(Timer::Linger, until);
         }
         self.has_session = was_connected;
+        self.ended_at = self.flow.now();
         let will = self.will.take().filter(|_| was_connected);
         self.flow.tell(ServerEvent::Closed {
             reason,

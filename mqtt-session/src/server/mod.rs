@@ -78,6 +78,7 @@ pub struct ServerConnection {
     session_expiry_seconds: u32,
     requests: Requests,
     has_session: bool,
+    ended_at: Instant,
     /// The last event has been polled. What the session tells after it is polled from there.
     is_told_closed: bool,
 }
@@ -123,6 +124,7 @@ impl ServerConnection {
             session_expiry_seconds: 0,
             requests: Requests::new(),
             has_session: false,
+            ended_at: now,
             is_told_closed: false,
             config,
         }
@@ -296,6 +298,8 @@ impl ServerConnection {
     /// The session of a connection that has ended. What was told and not polled goes with it; only a message in chunks of
     /// which the end was not polled counts as cut short, and comes again.
     ///
+    /// One that does not outlive its connection has ended: see [`Session::has_ended`].
+    ///
     /// `None` if the connection goes on, was never accepted, or the session has been taken.
     pub fn take_session(&mut self) -> Option<Session> {
         if self.phase != Phase::Ended || !core::mem::take(&mut self.has_session) {
@@ -316,6 +320,7 @@ impl ServerConnection {
             };
             self.flow.tell(event);
         }
+        session.outlives(self.ended_at, self.session_expiry_seconds);
         Some(session)
     }
 

@@ -385,6 +385,17 @@ impl SessionState {
         }
     }
 
+    /// The session is over: nothing of it is kept but what stands in the inbox, which is the host's. [MQTT-4.1.0-2]
+    pub(crate) fn end<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
+        while let Some((key, ended)) = self.outgoing.remove_first(&mut self.journal) {
+            self.tell_end(key, &ended, Outcome::SessionLost, told);
+        }
+        self.incoming.lose(&mut self.journal);
+        self.forget_damage();
+        self.journal.delete(|| Key::Session);
+        self.is_written = false;
+    }
+
     /// The peer has no session for us. [MQTT-3.2.2-5]
     pub(crate) fn lose<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
         let mut cursor = LossCursor::Start;
