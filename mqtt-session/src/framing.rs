@@ -121,27 +121,35 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
     if first >> 4 == PacketType::Publish.number() {
         return read_publish(machine, input, &rules);
     }
-    match decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
-        Decoded::Packet { packet, len } => {
+    // Packets are large: they are looked at where they stand.
+    match &decode(input.bytes(), &rules) {
+        Ok(Decoded::Packet { packet, len }) => {
+            let len = *len;
             machine.flow().expect_bytes(0);
-            machine.on_packet(&packet, &Bytes::new())?;
+            machine.on_packet(packet, &Bytes::new())?;
             input.skip(len);
             Ok(true)
         }
-        Decoded::Incomplete { missing } => {
-            let len = input.bytes().len().saturating_add(missing);
+        Ok(Decoded::Incomplete { missing }) => {
+            let len = input.bytes().len().saturating_add(*missing);
             machine.flow().expect_bytes(len);
             Ok(false)
         }
+        Err(error) => Err(Closed::Malformed(*error)),
     }
 }
 
 fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules) -> Result<bool, Closed> {
-    let Some(header) = FixedHeader::decode(input.bytes(), rules).map_err(Closed::Malformed)? else {
-        return Ok(false);
-    };
-    let len = header.packet_len();
     let whole = size(machine.flow().session.manner.limits.whole_packet_bytes);
+    let len = match short_len(input.bytes()) {
+        Some(len) if len <= whole.min(input.bytes().len()) => len,
+        _ => {
+            let Some(header) = FixedHeader::decode(input.bytes(), rules).map_err(Closed::Malformed)? else {
+                return Ok(false);
+            };
+            header.packet_len()
+        }
+    };
     if len > whole {
         return read_head(machine, input, rules);
     }
@@ -149,11 +157,24 @@ fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules
         return Ok(false);
     }
     let frame = input.take(len, machine.flow());
-    match decode(&frame, rules).map_err(Closed::Malformed)? {
-        Decoded::Packet { packet, .. } => machine.on_packet(&packet, &frame)?,
-        Decoded::Incomplete { .. } => {}
+    match &decode(&frame, rules) {
+        Ok(Decoded::Packet { packet, .. }) => machine.on_packet(packet, &frame)?,
+        Ok(Decoded::Incomplete { .. }) => {}
+        Err(error) => return Err(Closed::Malformed(*error)),
     }
     Ok(true)
+}
+
+/// The length of a packet whose Remaining Length is one byte. A whole packet needs no other look at its header before it is
+/// decoded.
+#[inline]
+fn short_len(bytes: &[u8]) -> Option<usize> {
+    let remaining = usize::from(*bytes.get(1)?);
+    if remaining < 0x80 {
+        Some(remaining.saturating_add(2))
+    } else {
+        None
+    }
 }
 
 /// The head of a PUBLISH whose payload is told in chunks.

@@ -150,20 +150,19 @@ impl<E: Tells> Flow<E> {
 }
 
 /// The message of a PUBLISH, which shares the memory of its frame.
+#[inline(always)]
 pub(super) fn keep(publish: &Publish<&[u8]>, topic: Option<TopicName<Bytes>>, frame: &Bytes) -> Option<Message> {
-    let expiry_seconds = publish.properties.message_expiry();
-    let properties = publish
-        .properties
-        .without(PropertyId::TopicAlias)
-        .without(PropertyId::MessageExpiryInterval);
-    let owned = Publish { properties, ..*publish }.to_owned_in(frame);
+    let owned = publish.to_owned_in(frame);
     Some(Message {
         topic: topic.or(owned.topic)?,
         payload: owned.payload,
-        qos: owned.delivery.qos(),
-        retain: owned.retain,
-        expiry_seconds,
-        properties: owned.properties,
+        qos: publish.delivery.qos(),
+        retain: publish.retain,
+        expiry_seconds: publish.properties.message_expiry(),
+        properties: owned
+            .properties
+            .without(PropertyId::TopicAlias)
+            .without(PropertyId::MessageExpiryInterval),
     })
 }
 

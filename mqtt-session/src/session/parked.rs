@@ -10,7 +10,7 @@ use crate::fingerprint::Fingerprint;
 use crate::qos::Loss;
 use crate::store::{Batch, Key, Record};
 use crate::time::Instant;
-use crate::timers::{Timeout, Timers};
+use crate::timers::Timeout;
 use crate::{AcknowledgeError, DeliveryId, HandOver, Limits, Message, Op, Outcome, PublishError, Received, WhenFull};
 
 /// What a session tells while nobody is connected.
@@ -224,9 +224,7 @@ impl Session {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
-        let mut timers = Timers::new();
-        self.state.add_deadlines(&mut timers);
-        timers.next()
+        self.state.next_deadline()
     }
 
     /// A number that is the same for states that go on in the same way: for searches through all states. It leaves out what
