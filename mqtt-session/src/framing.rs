@@ -1,10 +1,15 @@
 //! Packets off the front of the input, for either role.
 
 use bytes::{Buf, Bytes, BytesMut};
-use mqtt_proto::{Decoded, DecodedHead, FixedHeader, Packet, PacketType, Publish, Rules, decode, decode_publish_head};
+use mqtt_proto::{
+    Decoded, DecodedHead, FixedHeader, Packet, PacketType, Publish, Rules, decode, decode_bare_ack, decode_publish_head,
+};
 
 use crate::flow::{Flow, Tells, size};
 use crate::{Closed, Violation};
+
+/// How many bytes an acknowledgement has that says nothing but success.
+const BARE_ACK_LEN: usize = 4;
 
 /// A role, as the reader of its input sees it.
 pub(crate) trait Reads {
@@ -120,6 +125,12 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
     }
     if first >> 4 == PacketType::Publish.number() {
         return read_publish(machine, input, &rules);
+    }
+    if let Some((packet_type, id)) = decode_bare_ack(input.bytes(), &rules) {
+        machine.flow().expect_bytes(0);
+        machine.flow().on_bare_ack(packet_type, id).map_err(Closed::Violation)?;
+        input.skip(BARE_ACK_LEN);
+        return Ok(true);
     }
     // Packets are large: they are looked at where they stand.
     match &decode(input.bytes(), &rules) {

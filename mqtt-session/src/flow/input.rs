@@ -1,7 +1,10 @@
 //! Packets about messages that come in.
 
 use bytes::Bytes;
-use mqtt_proto::{Delivery, PacketId, PropertyId, PubCompReason, PubRelReason, Publish, ReasonCode, TopicName};
+use mqtt_proto::{
+    Delivery, PacketId, PacketType, PropertyId, PubAckReason, PubCompReason, PubRelReason, Publish, ReasonCode,
+    TopicName,
+};
 
 use super::{Flow, Reply, Tells, size};
 use crate::alias::AliasFault;
@@ -83,6 +86,19 @@ impl<E: Tells> Flow<E> {
             core::mem::swap(&mut self.pool, &mut self.rested_pool);
             // Takes the memory back if all messages in it are gone.
             self.pool.reserve(pool_bytes);
+        }
+    }
+
+    /// An acknowledgement that says nothing but success came in.
+    #[inline]
+    pub(crate) fn on_bare_ack(&mut self, packet_type: PacketType, id: PacketId) -> Result<(), Violation> {
+        let success = PubAckReason::Success.into();
+        match packet_type {
+            PacketType::PubAck => self.on_puback(id, success),
+            PacketType::PubRec => self.on_pubrec(id, success),
+            PacketType::PubRel => self.on_pubrel(id),
+            PacketType::PubComp => self.on_pubcomp(id, success),
+            _ => Ok(()),
         }
     }
 
