@@ -146,6 +146,7 @@ impl Outgoing {
     pub(crate) fn insert(
         &mut self,
         message: Message,
+        bytes: u64,
         source_bytes: Option<u32>,
         tag: u64,
         expires_at: Option<Instant>,
@@ -153,7 +154,7 @@ impl Outgoing {
     ) -> (u32, u64) {
         let serial = self.next_serial;
         self.next_serial = serial.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(message.size());
+        self.bytes = self.bytes.saturating_add(bytes);
         let qos = message.qos;
         let keeps_payload = qos != QoS::AtMostOnce && source_bytes.is_none() && journal.is_enabled();
         let payload = keeps_payload.then(|| message.payload.clone());
@@ -163,6 +164,7 @@ impl Outgoing {
             tag,
             told: false,
             id: None,
+            bytes,
             message: Some(message),
             source_bytes,
             expires_at,
@@ -191,7 +193,7 @@ impl Outgoing {
         }
         self.assign_one(journal);
         // The identifier may have gone to an older one; this one is to be stored as it is then.
-        if self.get(key).is_some_and(|exchange| exchange.id.is_none()) {
+        if journal.is_enabled() && self.get(key).is_some_and(|exchange| exchange.id.is_none()) {
             self.write(key, journal);
         }
         (key, serial)
@@ -351,15 +353,8 @@ impl Outgoing {
     }
 
     /// Takes an exchange out of `publishes` and keeps the counts and cursors right. Its charge stays.
+    #[inline]
     fn leave_publishes(&mut self, key: u32) {
-        let next = self.publishes.next(&self.exchanges, key);
-        for cursor in [&mut self.due_publish, &mut self.unassigned] {
-            if *cursor == Some(key) {
-                *cursor = next;
-            }
-        }
-        self.publishes.remove(&mut self.exchanges, key);
-        self.expiries.remove(key);
         let Some(exchange) = self.exchanges.get(key) else {
             return;
         };
@@ -369,12 +364,19 @@ impl Outgoing {
                 self.charged_publishes = self.charged_publishes.saturating_sub(1);
             }
         }
+        let next = self.publishes.remove(&mut self.exchanges, key);
+        for cursor in [&mut self.due_publish, &mut self.unassigned] {
+            if *cursor == Some(key) {
+                *cursor = next;
+            }
+        }
+        self.expiries.remove(key);
     }
 
     /// Takes an exchange out of everything but the journal.
     fn detach(&mut self, key: u32) -> Option<Ended> {
         let exchange = self.exchanges.get(key)?;
-        let (ended, id, size) = (exchange.ended(), exchange.id, exchange.size());
+        let (ended, id, size) = (exchange.ended(), exchange.id, exchange.bytes);
         let is_charged = exchange.charged_on == self.connection && self.is_connected;
         match &exchange.message {
             None => {

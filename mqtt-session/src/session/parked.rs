@@ -11,7 +11,7 @@ use crate::fingerprint::Fingerprint;
 use crate::qos::Loss;
 use crate::store::{Batch, Key, Record};
 use crate::time::Instant;
-use crate::timers::{Timeout, Timer, Timers};
+use crate::timers::{Timeout, Timer, earlier};
 use crate::{AcknowledgeError, DeliveryId, HandOver, Limits, Message, Op, Outcome, PublishError, Received, WhenFull};
 
 /// What a session tells while nobody is connected.
@@ -295,12 +295,11 @@ impl Session {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
-        let mut timers = Timers::new();
-        self.state.add_deadlines(&mut timers);
-        if let Some(at) = self.ends_at {
-            timers.set(Timer::SessionExpiry, at);
-        }
-        timers.next()
+        let expiry = self.ends_at.map(|at| Timeout {
+            at,
+            timer: Timer::SessionExpiry,
+        });
+        earlier(expiry, self.state.next_deadline())
     }
 
     /// A number that is the same for states that go on in the same way: for searches through all states. It leaves out what
