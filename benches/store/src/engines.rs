@@ -5,7 +5,7 @@ use std::path::Path;
 use fjall::{KeyspaceCreateOptions, PersistMode};
 use mqtt_session::Change;
 use mqtt_store::{Action, Durability, FileOptions, FileStore, SessionName, Store, Write};
-use redb::{Database, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableDefinition, backends::FileBackend};
+use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, backends::FileBackend};
 
 /// When the medium is flushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +130,8 @@ impl Engine for Redb {
 
     fn count(&mut self) -> usize {
         let reading = self.database.begin_read().expect("a transaction");
-        reading.open_table(RECORDS).expect("a table").len().expect("a length") as usize
+        let table = reading.open_table(RECORDS).expect("a table");
+        table.iter().expect("records").count()
     }
 }
 

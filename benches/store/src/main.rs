@@ -57,10 +57,10 @@ fn main() {
     }
     println!("\n## After a long run\n");
     println!(
-        "{} batches in groups of 100, at each moment 100 messages in flight; then closed, and opened again.\n",
+        "{} batches in groups of 100, at each moment 100 messages in flight; then closed, opened again, and read.\n",
         effort.long
     );
-    println!("| payload | store | MiB on disk | MiB of it live | ms to close | ms to open |");
+    println!("| payload | store | MiB on disk | MiB of it live | ms to close | ms to open and read |");
     println!("|---:|---|---:|---:|---:|---:|");
     for payload in PAYLOADS {
         for (name, open) in ENGINES {

@@ -58,7 +58,7 @@ pub(super) type Entry = (Vec<u8>, Vec<u8>);
 pub(super) enum Piece {
     /// An entry of a page that is as it was written.
     Entry(Entry),
-    /// A leaf that is not, with the entries that it seems to have.
+    /// A leaf that is not, with the entries that it seems to have; empty ones where they cannot be read.
     DamagedLeaf(Vec<Entry>, KeyRange),
     /// Nothing can be read of these keys.
     Lost(KeyRange),
@@ -179,11 +179,14 @@ impl Walk<'_> {
     }
 
     fn leaf(&mut self, leaf: &Leaf<'_>, checksum: u128, range: KeyRange) {
-        let entries: Vec<Entry> = (0..leaf.count).filter_map(|at| leaf.entry(at)).collect();
-        if leaf.checksum() == Some(checksum) && entries.len() == leaf.count {
-            self.pieces.extend(entries.into_iter().map(Piece::Entry));
-        } else {
-            self.pieces.push(Piece::DamagedLeaf(entries, range));
+        let whole = || (0..leaf.count).map(|at| leaf.entry(at)).collect::<Option<Vec<Entry>>>();
+        match whole().filter(|_| leaf.checksum() == Some(checksum)) {
+            Some(entries) => self.pieces.extend(entries.into_iter().map(Piece::Entry)),
+            None => {
+                // What cannot be read is an entry all the same.
+                let entries = (0..leaf.count).map(|at| leaf.entry(at).unwrap_or_default());
+                self.pieces.push(Piece::DamagedLeaf(entries.collect(), range));
+            }
         }
     }
 

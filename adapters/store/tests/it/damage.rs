@@ -194,13 +194,13 @@ fn flipped_bytes_are_never_taken_for_what_was_written() {
             );
         }
         println!("closed {is_closed}, {sessions} copies: {seen:?}");
-        assert!(seen.salvaged > 0, "{seen:?}");
+        salvaged += seen.salvaged;
         alone += seen.alone;
         ended += seen.ended;
     }
     assert!(
-        alone > 0 && ended > 0,
-        "{alone} times records alone, {ended} times sessions"
+        salvaged > 10 && alone > 0 && ended > 0,
+        "{salvaged} files, {alone} with records alone, {ended} with sessions"
     );
 }
 

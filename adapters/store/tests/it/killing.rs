@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
 use mqtt_session::proto::{PacketId, PublishProperties, TopicName};
 use mqtt_session::{Change, Key, MessageRecord, OutgoingRecord, OutgoingState, PayloadOf, QoS, Record};
-use mqtt_store::{Durability, FileOptions, FileStore, SessionName, Write, Writer};
+use mqtt_store::{Durability, FileOptions, FileStore, SessionName, StoreErrorKind, Write, Writer};
 
 use crate::model::{Model, Random};
 
@@ -103,9 +103,8 @@ fn the_process_that_is_killed() {
     }
 }
 
-/// Lets the process write for a while, kills it, and returns what it had confirmed by then.
-fn killed(folder: &Path, durability: &str, after: Duration) -> Option<u64> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+fn start(folder: &Path, durability: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
         .args([
             "killing::the_process_that_is_killed",
             "--exact",
@@ -116,15 +115,21 @@ fn killed(folder: &Path, durability: &str, after: Duration) -> Option<u64> {
         .env(DURABILITY, durability)
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// What the process confirms, as long as it lives.
+fn confirmed(child: &mut Child) -> impl Iterator<Item = u64> + use<> {
     let out = BufReader::new(child.stdout.take().unwrap());
-    let ledger = std::thread::spawn(move || {
-        let confirmed = out
-            .lines()
-            .map_while(Result::ok)
-            .filter_map(|line| line.strip_prefix("confirmed ")?.parse().ok());
-        confirmed.last()
-    });
+    let lines = out.lines().map_while(Result::ok);
+    lines.filter_map(|line| line.strip_prefix("confirmed ")?.parse().ok())
+}
+
+/// Lets the process write for a while, kills it, and returns what it had confirmed by then.
+fn killed(folder: &Path, durability: &str, after: Duration) -> Option<u64> {
+    let mut child = start(folder, durability);
+    let confirmed = confirmed(&mut child);
+    let ledger = std::thread::spawn(move || confirmed.last());
     std::thread::sleep(after);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -157,6 +162,18 @@ fn kill(durability: &str, rounds: u64) -> (u64, u64) {
 
 fn rounds() -> u64 {
     std::env::var(KILLS).map_or(20, |kills| kills.parse().unwrap())
+}
+
+#[test]
+fn a_file_that_another_process_has_open_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start(folder.path(), "os");
+    assert!(confirmed(&mut child).next().is_some());
+    let error = FileStore::open(folder.path().join("s.redb")).unwrap_err();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(error.kind(), StoreErrorKind::Locked);
+    FileStore::open(folder.path().join("s.redb")).unwrap();
 }
 
 #[test]
