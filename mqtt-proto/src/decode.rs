@@ -3,7 +3,7 @@
 use crate::header::FixedHeader;
 use crate::reader::Reader;
 use crate::trace::{Silent, Trace, Value};
-use crate::{DecodeError, Field, Packet, PacketType, Publish, Rules};
+use crate::{DecodeError, Field, Packet, PacketId, PacketType, Publish, Rules};
 
 /// What the bytes at the start of a buffer are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,44 @@ const fn missing_of_header(bytes: &[u8]) -> usize {
         0 => 2,
         _ => 1,
     }
+}
+
+/// How many bytes an acknowledgement without reason and properties has.
+const BARE_ACK_LEN: u32 = 4;
+
+/// Type and identifier of the PUBACK, PUBREC, PUBREL or PUBCOMP at the start of `bytes`, if it is one of four bytes: with
+/// success and without properties, as nearly all of them are.
+///
+/// `None` says nothing: [`decode`] has the verdict. What this finds, `decode` finds too, at several times the cost.
+///
+/// ```
+/// use mqtt_proto::{PacketId, PacketType, Rules, Version, decode_bare_ack};
+/// let rules = Rules::new(Version::V5);
+/// let found = decode_bare_ack(&[0x40, 0x02, 0x00, 0x07], &rules);
+/// assert_eq!(found, PacketId::new(7).map(|id| (PacketType::PubAck, id)));
+/// assert_eq!(decode_bare_ack(&[0x40, 0x02, 0x00], &rules), None);
+/// ```
+#[must_use]
+#[inline]
+pub fn decode_bare_ack(bytes: &[u8], rules: &Rules) -> Option<(PacketType, PacketId)> {
+    const REMAINING: u8 = 2;
+    const PUBACK: u8 = PacketType::PubAck.first_byte();
+    const PUBREC: u8 = PacketType::PubRec.first_byte();
+    const PUBREL: u8 = PacketType::PubRel.first_byte();
+    const PUBCOMP: u8 = PacketType::PubComp.first_byte();
+
+    let [first, REMAINING, high, low] = *bytes.first_chunk()? else {
+        return None;
+    };
+    let packet_type = match first {
+        PUBACK => PacketType::PubAck,
+        PUBREC => PacketType::PubRec,
+        PUBREL => PacketType::PubRel,
+        PUBCOMP => PacketType::PubComp,
+        _ => return None,
+    };
+    let id = PacketId::new(u16::from_be_bytes([high, low]))?;
+    (rules.limit_bytes >= BARE_ACK_LEN).then_some((packet_type, id))
 }
 
 /// What the bytes at the start of a buffer are, for a PUBLISH whose payload is taken in pieces.

@@ -35,7 +35,15 @@ impl Deadlines {
     }
 
     /// Takes away the deadline of a key, and returns it.
+    #[inline]
     pub(crate) fn remove(&mut self, key: u32) -> Option<Instant> {
+        if self.heap.is_empty() {
+            return None;
+        }
+        self.take(key)
+    }
+
+    fn take(&mut self, key: u32) -> Option<Instant> {
         let place = self.place_of(key)?;
         let last = self.heap.pop()?;
         if let Some(known) = self.places.get_mut(key as usize) {

@@ -84,10 +84,46 @@ pub(crate) struct Peer {
     pub(crate) capabilities: Capabilities,
 }
 
+/// How much the host may owe: at each of these nothing more is read. It is asked for with every packet and event, and so
+/// worked out beforehand.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    events: usize,
+    chunk_bytes: usize,
+    batches: u64,
+    inbox_messages: u32,
+    /// Acknowledgements. MQTT 5.0 has the Receive Maximum for that.
+    owed: u32,
+}
+
+impl Bounds {
+    fn new(manner: &Manner, version: Version) -> Self {
+        let limits = &manner.limits;
+        let events = size(limits.events).max(1);
+        Self {
+            // Beyond the bound messages of QoS 0 are dropped, and all others go on for as much again.
+            events: if manner.drops_plain {
+                events.saturating_mul(2)
+            } else {
+                events
+            },
+            chunk_bytes: size(limits.whole_packet_bytes).max(1),
+            batches: u64::from(limits.batches.max(1)),
+            inbox_messages: limits.inbox_messages.max(1),
+            owed: if version.has_properties() {
+                u32::MAX
+            } else {
+                u32::from(limits.receive_maximum.max(1))
+            },
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Flow<E> {
     pub(crate) session: SessionState,
     link: Link,
+    bounds: Bounds,
     events: VecDeque<E>,
     /// Bytes of chunks among the events.
     chunk_bytes: usize,
@@ -103,6 +139,7 @@ impl<E: Tells> Flow<E> {
         Self {
             session: SessionState::new(manner, is_stored, now),
             link: Link::closed(),
+            bounds: Bounds::new(&manner, Link::closed().version),
             events: VecDeque::new(),
             chunk_bytes: 0,
             dropped: 0,
@@ -140,6 +177,7 @@ impl<E: Tells> Flow<E> {
             ..Link::closed()
         };
         self.link.replies.clear();
+        self.bounds = Bounds::new(&self.session.manner, version);
         self.session.may_refuse = version.has_properties();
         self.session.outgoing.connected(window);
         self.session
@@ -188,8 +226,7 @@ impl<E: Tells> Flow<E> {
                 None => rest.push_back(event),
             }
         }
-        let state = self.session;
-        (Session { state, told }, rest)
+        (Session::of(self.session, told), rest)
     }
 
     /// Takes a session in, and tells what it had to tell.
@@ -197,27 +234,22 @@ impl<E: Tells> Flow<E> {
         let now = self.session.now;
         self.session = session.state;
         self.session.manner = manner;
+        self.bounds = Bounds::new(&manner, self.link.version);
         self.session.advance(now);
         self.events.extend(session.told.into_iter().map(E::from));
     }
 
     /// Whether the host owes so much that nothing more is read.
+    #[inline]
     pub(crate) fn is_blocked(&self) -> bool {
-        let limits = &self.session.manner.limits;
+        let bounds = &self.bounds;
         let waiting = self.events.len().saturating_add(self.session.untold());
-        let events = size(limits.events).max(1);
-        let bound = if self.session.manner.drops_plain {
-            events.saturating_mul(2)
-        } else {
-            events
-        };
-        waiting >= bound
-            || self.chunk_bytes >= size(limits.whole_packet_bytes).max(1)
+        waiting >= bounds.events
+            || self.chunk_bytes >= bounds.chunk_bytes
             || self.waits_to_receive()
-            || self.session.journal.pending() >= u64::from(limits.batches.max(1))
-            || self.session.incoming.in_inbox() >= limits.inbox_messages.max(1)
-            || !self.link.version.has_properties()
-                && self.session.incoming.owed_by_host() >= u32::from(limits.receive_maximum.max(1))
+            || self.session.journal.pending() >= bounds.batches
+            || self.session.incoming.in_inbox() >= bounds.inbox_messages
+            || self.session.incoming.owed_by_host() >= bounds.owed
     }
 
     // ---- time

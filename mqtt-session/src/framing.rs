@@ -1,10 +1,15 @@
 //! Packets off the front of the input, for either role.
 
 use bytes::{Buf, Bytes, BytesMut};
-use mqtt_proto::{Decoded, DecodedHead, FixedHeader, Packet, PacketType, Publish, Rules, decode, decode_publish_head};
+use mqtt_proto::{
+    Decoded, DecodedHead, FixedHeader, Packet, PacketType, Publish, Rules, decode, decode_bare_ack, decode_publish_head,
+};
 
 use crate::flow::{Flow, Tells, size};
 use crate::{Closed, Violation};
+
+/// How many bytes an acknowledgement has that says nothing but success.
+const BARE_ACK_LEN: usize = 4;
 
 /// A role, as the reader of its input sees it.
 pub(crate) trait Reads {
@@ -121,27 +126,41 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
     if first >> 4 == PacketType::Publish.number() {
         return read_publish(machine, input, &rules);
     }
-    match decode(input.bytes(), &rules).map_err(Closed::Malformed)? {
-        Decoded::Packet { packet, len } => {
+    if let Some((packet_type, id)) = decode_bare_ack(input.bytes(), &rules) {
+        machine.flow().expect_bytes(0);
+        machine.flow().on_bare_ack(packet_type, id).map_err(Closed::Violation)?;
+        input.skip(BARE_ACK_LEN);
+        return Ok(true);
+    }
+    // Packets are large: they are looked at where they stand.
+    match &decode(input.bytes(), &rules) {
+        Ok(Decoded::Packet { packet, len }) => {
+            let len = *len;
             machine.flow().expect_bytes(0);
-            machine.on_packet(&packet, &Bytes::new())?;
+            machine.on_packet(packet, &Bytes::new())?;
             input.skip(len);
             Ok(true)
         }
-        Decoded::Incomplete { missing } => {
-            let len = input.bytes().len().saturating_add(missing);
+        Ok(Decoded::Incomplete { missing }) => {
+            let len = input.bytes().len().saturating_add(*missing);
             machine.flow().expect_bytes(len);
             Ok(false)
         }
+        Err(error) => Err(Closed::Malformed(*error)),
     }
 }
 
 fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules) -> Result<bool, Closed> {
-    let Some(header) = FixedHeader::decode(input.bytes(), rules).map_err(Closed::Malformed)? else {
-        return Ok(false);
-    };
-    let len = header.packet_len();
     let whole = size(machine.flow().session.manner.limits.whole_packet_bytes);
+    let len = match short_len(input.bytes()) {
+        Some(len) if len <= whole.min(input.bytes().len()) => len,
+        _ => {
+            let Some(header) = FixedHeader::decode(input.bytes(), rules).map_err(Closed::Malformed)? else {
+                return Ok(false);
+            };
+            header.packet_len()
+        }
+    };
     if len > whole {
         return read_head(machine, input, rules);
     }
@@ -149,11 +168,24 @@ fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules
         return Ok(false);
     }
     let frame = input.take(len, machine.flow());
-    match decode(&frame, rules).map_err(Closed::Malformed)? {
-        Decoded::Packet { packet, .. } => machine.on_packet(&packet, &frame)?,
-        Decoded::Incomplete { .. } => {}
+    match &decode(&frame, rules) {
+        Ok(Decoded::Packet { packet, .. }) => machine.on_packet(packet, &frame)?,
+        Ok(Decoded::Incomplete { .. }) => {}
+        Err(error) => return Err(Closed::Malformed(*error)),
     }
     Ok(true)
+}
+
+/// The length of a packet whose Remaining Length is one byte. A whole packet needs no other look at its header before it is
+/// decoded.
+#[inline]
+fn short_len(bytes: &[u8]) -> Option<usize> {
+    let remaining = usize::from(*bytes.get(1)?);
+    if remaining < 0x80 {
+        Some(remaining.saturating_add(2))
+    } else {
+        None
+    }
 }
 
 /// The head of a PUBLISH whose payload is told in chunks.

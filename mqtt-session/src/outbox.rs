@@ -97,11 +97,14 @@ impl Outbox {
     }
 
     /// Forgets what was not written: for the next connection, or because the peer is gone. The memory is kept.
+    #[inline]
     pub fn clear(&mut self) {
         self.copied.clear();
         self.taken = 0;
         self.base = 0;
-        self.shared.clear();
+        if !self.shared.is_empty() {
+            self.shared.clear();
+        }
         self.shared_bytes = 0;
     }
 

@@ -42,7 +42,7 @@ impl<T> Slab<T> {
     ///
     /// Keys end below [`NONE`]. Past them the value is dropped and `NONE` returned, a key that holds nothing; the named
     /// limits of what is kept in slabs lie far below.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, value: T) -> u32 {
         let key = self.first_free;
         match self.entries.get_mut(key as usize) {
@@ -58,6 +58,7 @@ impl<T> Slab<T> {
         }
     }
 
+    #[cold]
     fn append(&mut self, value: T) -> u32 {
         let key = u32::try_from(self.entries.len()).unwrap_or(NONE);
         if key != NONE {
@@ -170,15 +171,14 @@ impl List {
         self.len = self.len.saturating_add(1);
     }
 
-    /// Takes a value out of this list; it stays in the slab. What stands in no list is left alone.
+    /// Takes a value out of this list, and returns the key that was behind it; it stays in the slab. What stands in no list
+    /// is left alone.
     #[inline]
-    pub(crate) fn remove<T: Linked>(&mut self, slab: &mut Slab<T>, key: u32) {
-        let Some(value) = slab.get_mut(key) else {
-            return;
-        };
+    pub(crate) fn remove<T: Linked>(&mut self, slab: &mut Slab<T>, key: u32) -> Option<u32> {
+        let value = slab.get_mut(key)?;
         let links = *value.links();
         if links.previous == NONE && self.head != key {
-            return;
+            return None;
         }
         *value.links() = Links::default();
         match slab.get_mut(links.previous) {
@@ -190,6 +190,7 @@ impl List {
             None => self.tail = links.previous,
         }
         self.len = self.len.saturating_sub(1);
+        some(links.next)
     }
 
     /// The key at the end.

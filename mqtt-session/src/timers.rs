@@ -47,6 +47,8 @@ timers! {
     Reconnect => "reconnect",
     /// A message expires.
     Expiry => "expiry",
+    /// A session has outlived its connection for as long as it may.
+    SessionExpiry => "session expiry",
     /// The host is told that an operation is late.
     Late => "late",
 }
@@ -117,27 +119,28 @@ impl Timers {
     /// The earliest deadline. Of several at the same time it is the one that [`Timer`] lists first.
     #[inline]
     pub(crate) fn next(&self) -> Option<Timeout> {
-        let mut earliest = Instant::MAX;
-        let mut found = None;
-        for (timer, at) in Timer::ALL.into_iter().zip(self.at) {
-            if at < earliest {
-                earliest = at;
-                found = Some(timer);
-            }
+        let earliest = self.at.into_iter().fold(Instant::MAX, Instant::min);
+        if earliest == Instant::MAX {
+            return None;
         }
-        found.map(|timer| Timeout { at: earliest, timer })
+        let place = self.at.iter().position(|at| *at == earliest)?;
+        let timer = *Timer::ALL.get(place)?;
+        Some(Timeout { at: earliest, timer })
     }
 
-    /// These deadlines, without those that wait for the peer if nothing is read.
+    /// The earliest deadline, but for those that wait for the peer if nothing is read.
     #[inline]
-    pub(crate) fn while_reading(&self, reads: bool) -> Self {
+    pub(crate) fn next_while(&self, reads: bool) -> Option<Timeout> {
+        if reads { self.next() } else { self.next_at_rest() }
+    }
+
+    #[cold]
+    fn next_at_rest(&self) -> Option<Timeout> {
         let mut timers = self.clone();
-        if !reads {
-            for timer in Timer::ALL.into_iter().filter(|timer| waits_for_peer(*timer)) {
-                timers.clear(timer);
-            }
+        for timer in Timer::ALL.into_iter().filter(|timer| waits_for_peer(*timer)) {
+            timers.clear(timer);
         }
-        timers
+        timers.next()
     }
 
     /// The timer of the earliest deadline, if that has come. It stays set: whoever acts on it moves or clears it.
@@ -146,6 +149,16 @@ impl Timers {
         self.next()
             .filter(|timeout| timeout.at <= now)
             .map(|timeout| timeout.timer)
+    }
+}
+
+/// The earlier of two deadlines; of two at the same time the one that [`Timer`] lists first.
+#[inline]
+pub(crate) fn earlier(one: Option<Timeout>, other: Option<Timeout>) -> Option<Timeout> {
+    match (one, other) {
+        (Some(one), Some(other)) if (other.at, other.timer) < (one.at, one.timer) => Some(other),
+        (None, other) => other,
+        (one, _) => one,
     }
 }
 

@@ -20,7 +20,7 @@ impl Client {
         self.flow.advance(now);
         let passed = self.flow.now().saturating_since(before);
         if !passed.is_zero() {
-            self.wire.passed(passed, self.input_room() == 0);
+            self.wire.passed(passed, self.stands_still());
         }
     }
 
@@ -111,7 +111,7 @@ impl Client {
     }
 
     pub(super) fn on_timer(&mut self, timer: Timer) {
-        if waits_for_peer(timer) && self.input_room() == 0 {
+        if waits_for_peer(timer) && self.stands_still() {
             let again = match timer {
                 Timer::PingResponse => self.config.limits.ping_timeout,
                 _ => self.config.limits.handshake_timeout,

@@ -29,7 +29,7 @@ use crate::random::Random;
 use crate::session::Manner;
 use crate::store::Batch;
 use crate::time::Instant;
-use crate::timers::{Timeout, Timer};
+use crate::timers::{Timeout, Timer, earlier};
 use crate::wire::Wire;
 use crate::{AcknowledgeError, Closed, DeliveryId, Message, Op, PublishError, SupplyError};
 use request::Requests;
@@ -368,9 +368,17 @@ impl Client {
         if self.flow.is_told() {
             return None;
         }
-        let stood_still = self.input_room() == 0;
+        if self.stands_still() {
+            return self.poll_event_at_rest();
+        }
+        self.flow.poll_event()
+    }
+
+    /// Takes the next event while nothing is read, which may go on with that.
+    #[cold]
+    fn poll_event_at_rest(&mut self) -> Option<Event> {
         let event = self.flow.poll_event();
-        if stood_still && self.input_room() > 0 {
+        if !self.stands_still() {
             self.wire.goes_on();
         }
         event
@@ -380,13 +388,12 @@ impl Client {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
         // While the host owes something, what waits for the peer stands still.
-        let mut timers = self.wire.timers.while_reading(self.input_room() > 0);
-        self.flow.session.add_deadlines(&mut timers);
-        if let Some(at) = self.requests.next_deadline() {
-            let first = timers.get(Timer::Late).map_or(at, |other| other.min(at));
-            timers.set(Timer::Late, first);
-        }
-        timers.next()
+        let first = self.wire.timers.next_while(!self.stands_still());
+        let late = self
+            .requests
+            .next_deadline()
+            .map(|at| Timeout { at, timer: Timer::Late });
+        earlier(earlier(first, self.flow.session.next_deadline()), late)
     }
 
     // ---- questions
@@ -395,10 +402,16 @@ impl Client {
     /// polled its events, stored its batches or acknowledged its messages.
     #[must_use]
     pub fn input_room(&self) -> usize {
-        if matches!(self.phase, Phase::Connecting | Phase::Connected) && self.flow.is_blocked() {
+        if self.stands_still() {
             return 0;
         }
         self.flow.input_bytes()
+    }
+
+    /// Whether nothing is read, since the host owes something.
+    #[inline]
+    fn stands_still(&self) -> bool {
+        matches!(self.phase, Phase::Connecting | Phase::Connected) && self.flow.is_blocked()
     }
 
     /// Whether the connection has ended and nothing is left to be taken: the driver writes what its outbox holds, and

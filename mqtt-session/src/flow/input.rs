@@ -1,7 +1,10 @@
 //! Packets about messages that come in.
 
 use bytes::Bytes;
-use mqtt_proto::{Delivery, PacketId, PropertyId, PubCompReason, PubRelReason, Publish, ReasonCode, TopicName};
+use mqtt_proto::{
+    Delivery, PacketId, PacketType, PropertyId, PubAckReason, PubCompReason, PubRelReason, Publish, ReasonCode,
+    TopicName,
+};
 
 use super::{Flow, Reply, Tells, size};
 use crate::alias::AliasFault;
@@ -86,6 +89,19 @@ impl<E: Tells> Flow<E> {
         }
     }
 
+    /// An acknowledgement that says nothing but success came in.
+    #[inline]
+    pub(crate) fn on_bare_ack(&mut self, packet_type: PacketType, id: PacketId) -> Result<(), Violation> {
+        let success = PubAckReason::Success.into();
+        match packet_type {
+            PacketType::PubAck => self.on_puback(id, success),
+            PacketType::PubRec => self.on_pubrec(id, success),
+            PacketType::PubRel => self.on_pubrel(id),
+            PacketType::PubComp => self.on_pubcomp(id, success),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn on_puback(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
         if !self.is_sent(id)? {
             return Ok(());
@@ -150,20 +166,19 @@ impl<E: Tells> Flow<E> {
 }
 
 /// The message of a PUBLISH, which shares the memory of its frame.
+#[inline(always)]
 pub(super) fn keep(publish: &Publish<&[u8]>, topic: Option<TopicName<Bytes>>, frame: &Bytes) -> Option<Message> {
-    let expiry_seconds = publish.properties.message_expiry();
-    let properties = publish
-        .properties
-        .without(PropertyId::TopicAlias)
-        .without(PropertyId::MessageExpiryInterval);
-    let owned = Publish { properties, ..*publish }.to_owned_in(frame);
+    let owned = publish.to_owned_in(frame);
     Some(Message {
         topic: topic.or(owned.topic)?,
         payload: owned.payload,
-        qos: owned.delivery.qos(),
-        retain: owned.retain,
-        expiry_seconds,
-        properties: owned.properties,
+        qos: publish.delivery.qos(),
+        retain: publish.retain,
+        expiry_seconds: publish.properties.message_expiry(),
+        properties: owned
+            .properties
+            .without(PropertyId::TopicAlias)
+            .without(PropertyId::MessageExpiryInterval),
     })
 }
 

@@ -55,7 +55,12 @@ impl<E: Tells> Flow<E> {
     }
 
     /// Writes what the host has given, and asks for more. Whether another packet may begin.
+    #[inline]
     pub(crate) fn transmit_source(&mut self, outbox: &mut Outbox) -> bool {
+        self.link.sending.is_none() || self.go_on_with_source(outbox)
+    }
+
+    fn go_on_with_source(&mut self, outbox: &mut Outbox) -> bool {
         let chunk_bytes = self.session.manner.limits.chunk_bytes.max(1);
         let Some(sending) = &mut self.link.sending else {
             return true;

@@ -120,6 +120,12 @@ impl<E: Tells> Flow<E> {
         }
     }
 
+    /// The next event, where it stands.
+    #[inline]
+    pub(crate) fn next_event(&self) -> Option<&E> {
+        self.events.front()
+    }
+
     /// Takes the next event. With that, what it tells has been handed over, if nobody else has to say so.
     #[inline]
     pub(crate) fn poll_event(&mut self) -> Option<E> {

@@ -368,6 +368,7 @@ impl Incoming {
                 self.charged = self.charged.saturating_sub(1);
                 Some(Ack::PubAck(id, reason))
             }
+            _ if self.pubrecs.is_empty() => None,
             _ => self.next_pubrec(journal),
         }
     }

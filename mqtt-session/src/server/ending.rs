@@ -16,7 +16,7 @@ impl ServerConnection {
         self.flow.advance(now);
         let passed = self.flow.now().saturating_since(before);
         if !passed.is_zero() {
-            self.wire.passed(passed, self.input_room() == 0);
+            self.wire.passed(passed, self.stands_still());
         }
     }
 
@@ -52,6 +52,7 @@ impl ServerConnection {
             self.wire.timers.set(Timer::Linger, until);
         }
         self.has_session = was_connected;
+        self.ended_at = self.flow.now();
         let will = self.will.take().filter(|_| was_connected);
         self.flow.tell(ServerEvent::Closed {
             reason,
@@ -64,7 +65,7 @@ impl ServerConnection {
 
     pub(super) fn on_timer(&mut self, timer: Timer) {
         let limits = self.config.session.limits;
-        if waits_for_peer(timer) && self.input_room() == 0 {
+        if waits_for_peer(timer) && self.stands_still() {
             let again = match timer {
                 Timer::KeepAlive => self.keep_alive(),
                 _ => limits.handshake_timeout,

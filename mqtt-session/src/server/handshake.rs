@@ -33,6 +33,8 @@ pub enum AcceptErrorKind {
     NotAsked,
     /// The client asked for a session that begins anew. [MQTT-3.1.2-4]
     CleanStart,
+    /// The session that was handed in has ended: leave it out. [MQTT-4.1.0-2]
+    SessionEnded,
     /// The client has no name, and was given none.
     NoClientId,
     /// The client has a name, and was given another one. [MQTT-3.2.2-16]
@@ -48,6 +50,7 @@ impl core::fmt::Display for AcceptErrorKind {
         match self {
             Self::NotAsked => f.write_str("no client waits for an answer"),
             Self::CleanStart => f.write_str("the client asked for a session that begins anew"),
+            Self::SessionEnded => f.write_str("the session that was handed in has ended"),
             Self::NoClientId => f.write_str("the client has no name: assign one"),
             Self::HasClientId => f.write_str("the client has a name of its own"),
             Self::PropertyNotAllowed(id) => write!(f, "the property {id:?} is set by the machine itself"),
@@ -195,6 +198,10 @@ impl ServerConnection {
         };
         if connect.clean_start && accept.session.is_some() {
             return Err(AcceptErrorKind::CleanStart);
+        }
+        let is_over = |session: &Session| session.has_ended_by(self.flow.now());
+        if accept.session.as_ref().is_some_and(is_over) {
+            return Err(AcceptErrorKind::SessionEnded);
         }
         if connect.client_id.is_empty() && accept.assigned_client_id.is_none() && self.version.has_properties() {
             return Err(AcceptErrorKind::NoClientId);

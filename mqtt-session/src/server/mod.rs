@@ -27,7 +27,7 @@ use crate::flow::Flow;
 use crate::journal::Ticket;
 use crate::store::Batch;
 use crate::time::Instant;
-use crate::timers::{Timeout, Timer};
+use crate::timers::{Timeout, Timer, earlier};
 use crate::wire::Wire;
 use crate::{AcknowledgeError, Closed, DeliveryId, Message, Op, PublishError, Session, SupplyError};
 use request::Requests;
@@ -78,6 +78,7 @@ pub struct ServerConnection {
     session_expiry_seconds: u32,
     requests: Requests,
     has_session: bool,
+    ended_at: Instant,
     /// The last event has been polled. What the session tells after it is polled from there.
     is_told_closed: bool,
 }
@@ -123,6 +124,7 @@ impl ServerConnection {
             session_expiry_seconds: 0,
             requests: Requests::new(),
             has_session: false,
+            ended_at: now,
             is_told_closed: false,
             config,
         }
@@ -296,6 +298,8 @@ impl ServerConnection {
     /// The session of a connection that has ended. What was told and not polled goes with it; only a message in chunks of
     /// which the end was not polled counts as cut short, and comes again.
     ///
+    /// One that does not outlive its connection has ended: see [`Session::has_ended`].
+    ///
     /// `None` if the connection goes on, was never accepted, or the session has been taken.
     pub fn take_session(&mut self) -> Option<Session> {
         if self.phase != Phase::Ended || !core::mem::take(&mut self.has_session) {
@@ -316,6 +320,7 @@ impl ServerConnection {
             };
             self.flow.tell(event);
         }
+        session.outlives(self.ended_at, self.session_expiry_seconds);
         Some(session)
     }
 
@@ -333,10 +338,18 @@ impl ServerConnection {
         if self.is_told_closed || self.flow.is_told() {
             return None;
         }
-        let stood_still = self.input_room() == 0;
+        self.is_told_closed = matches!(self.flow.next_event(), Some(ServerEvent::Closed { .. }));
+        if self.stands_still() {
+            return self.poll_event_at_rest();
+        }
+        self.flow.poll_event()
+    }
+
+    /// Takes the next event while nothing is read, which may go on with that.
+    #[cold]
+    fn poll_event_at_rest(&mut self) -> Option<ServerEvent> {
         let event = self.flow.poll_event();
-        self.is_told_closed = matches!(event, Some(ServerEvent::Closed { .. }));
-        if stood_still && self.input_room() > 0 {
+        if !self.stands_still() {
             self.wire.goes_on();
         }
         event
@@ -346,9 +359,8 @@ impl ServerConnection {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
         // While the host owes something, what waits for the peer stands still.
-        let mut timers = self.wire.timers.while_reading(self.input_room() > 0);
-        self.flow.session.add_deadlines(&mut timers);
-        timers.next()
+        let first = self.wire.timers.next_while(!self.stands_still());
+        earlier(first, self.flow.session.next_deadline())
     }
 
     // ---- questions
@@ -357,10 +369,16 @@ impl ServerConnection {
     /// answered, polled its events, stored its batches or acknowledged its messages.
     #[must_use]
     pub fn input_room(&self) -> usize {
+        if self.stands_still() { 0 } else { self.held() }
+    }
+
+    /// Whether nothing is read, since the host owes something.
+    #[inline]
+    fn stands_still(&self) -> bool {
         match self.phase {
-            Phase::Deciding => 0,
-            Phase::Connected if self.owes_answers() => 0,
-            _ => self.held(),
+            Phase::Deciding => true,
+            Phase::Connected => self.owes_answers(),
+            _ => false,
         }
     }
 
@@ -374,6 +392,7 @@ impl ServerConnection {
     }
 
     /// Whether the host owes so much that nothing more is read.
+    #[inline]
     fn owes_answers(&self) -> bool {
         self.flow.is_blocked() || self.requests.len() >= usize::from(self.config.session.limits.requests.max(1))
     }

@@ -1,6 +1,7 @@
 //! A session while nobody is connected to it.
 
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use bytes::Bytes;
 use mqtt_proto::ReasonCode;
@@ -10,7 +11,7 @@ use crate::fingerprint::Fingerprint;
 use crate::qos::Loss;
 use crate::store::{Batch, Key, Record};
 use crate::time::Instant;
-use crate::timers::{Timeout, Timers};
+use crate::timers::{Timeout, Timer, earlier};
 use crate::{AcknowledgeError, DeliveryId, HandOver, Limits, Message, Op, Outcome, PublishError, Received, WhenFull};
 
 /// What a session tells while nobody is connected.
@@ -111,6 +112,9 @@ impl SessionConfig {
 #[derive(Clone, Debug)]
 pub struct Session {
     pub(crate) state: SessionState,
+    /// When it is over, if nobody connects before.
+    pub(crate) ends_at: Option<Instant>,
+    pub(crate) has_ended: bool,
     pub(crate) told: VecDeque<SessionEvent>,
 }
 
@@ -120,7 +124,27 @@ impl Session {
     pub fn new(config: &SessionConfig, now: Instant) -> Self {
         Self {
             state: SessionState::new(config.manner(), config.is_stored, now),
+            ends_at: None,
+            has_ended: false,
             told: VecDeque::new(),
+        }
+    }
+
+    /// The session of a connection that has ended, and what it has to tell.
+    pub(crate) const fn of(state: SessionState, told: VecDeque<SessionEvent>) -> Self {
+        Self {
+            state,
+            ends_at: None,
+            has_ended: false,
+            told,
+        }
+    }
+
+    /// Nobody is connected since then, and the session may go on for so many seconds. [MQTT-4.1.0-2]
+    pub(crate) fn outlives(&mut self, since: Instant, seconds: u32) {
+        if seconds != u32::MAX {
+            self.ends_at = Some(since.saturating_add(Duration::from_secs(u64::from(seconds))));
+            self.advance(since);
         }
     }
 
@@ -136,9 +160,9 @@ impl Session {
     /// Queues a message for the client. It ends in one `Completed` event with the tag.
     ///
     /// # Errors
-    /// If it can never be sent, or there is no room for it. Nothing has changed then.
+    /// If it can never be sent, there is no room for it, or the session has ended. Nothing has changed then.
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
-        self.state.advance(now);
+        self.may_publish(now)?;
         self.state.publish(message, None, tag, &mut self.told)
     }
 
@@ -146,7 +170,7 @@ impl Session {
     /// [`PayloadWanted`](crate::ServerEvent::PayloadWanted).
     ///
     /// # Errors
-    /// If it can never be sent, or there is no room for it. Nothing has changed then.
+    /// As for [`publish`](Self::publish).
     pub fn publish_source(
         &mut self,
         now: Instant,
@@ -154,20 +178,30 @@ impl Session {
         payload_bytes: u32,
         tag: u64,
     ) -> Result<Op, PublishError> {
-        self.state.advance(now);
+        self.may_publish(now)?;
         self.state
             .publish(message.without_payload(), Some(payload_bytes), tag, &mut self.told)
     }
 
+    fn may_publish(&mut self, now: Instant) -> Result<(), PublishError> {
+        self.advance(now);
+        if self.has_ended {
+            return Err(PublishError::Closed);
+        }
+        // A restart that finds messages has to find their session.
+        self.state.keep();
+        Ok(())
+    }
+
     /// Ends a message that was never sent. Returns whether it could.
     pub fn cancel(&mut self, now: Instant, op: Op) -> bool {
-        self.state.advance(now);
+        self.advance(now);
         self.state.cancel(op, &mut self.told)
     }
 
     /// From `at` on a `Late` event says that the operation goes on. Returns whether there is such an operation.
     pub fn set_deadline(&mut self, now: Instant, op: Op, at: Instant) -> bool {
-        self.state.advance(now);
+        self.advance(now);
         self.state.set_deadline(op, at)
     }
 
@@ -186,7 +220,7 @@ impl Session {
     /// If there is no such delivery, it cannot be refused, or no acknowledgement can carry the reason. Nothing has changed
     /// then.
     pub fn refuse(&mut self, now: Instant, delivery: DeliveryId, reason: ReasonCode) -> Result<(), AcknowledgeError> {
-        self.state.advance(now);
+        self.advance(now);
         let reason = if self.state.may_refuse {
             reason
         } else {
@@ -195,15 +229,52 @@ impl Session {
         self.state.acknowledge(delivery, reason)
     }
 
+    /// When the session ends, if nobody connects before. A connection that ends sets it, by the session expiry of its client.
+    #[must_use]
+    pub const fn ends_at(&self) -> Option<Instant> {
+        self.ends_at
+    }
+
+    /// Sets [`ends_at`](Self::ends_at), which is not part of the records: for a session that was restored, by what the host
+    /// has written down of it.
+    pub const fn set_end(&mut self, ends_at: Option<Instant>) {
+        self.ends_at = ends_at;
+    }
+
+    /// Whether the session has ended: its messages are lost, its records are being deleted, and no connection can go on with
+    /// it. What stands in the inbox is still to be acknowledged.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    pub(crate) fn has_ended_by(&self, now: Instant) -> bool {
+        self.has_ended || self.ends_at.is_some_and(|at| at <= now)
+    }
+
+    /// Time has passed. What is due to end has ended, whether or not a timer was fired for it.
+    fn advance(&mut self, now: Instant) {
+        self.state.advance(now);
+        if self.ends_at.is_some_and(|at| at <= self.state.now) {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        self.has_ended = true;
+        self.ends_at = None;
+        self.state.end(&mut self.told);
+    }
+
     /// A deadline may have passed: see [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.state.advance(now);
+        self.advance(now);
         self.state.expire(&mut self.told);
     }
 
     /// The batches up to this one are stored.
     pub fn handle_stored(&mut self, now: Instant, upto: u64) {
-        self.state.advance(now);
+        self.advance(now);
         self.state.stored(upto, &mut self.told);
     }
 
@@ -224,9 +295,11 @@ impl Session {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
-        let mut timers = Timers::new();
-        self.state.add_deadlines(&mut timers);
-        timers.next()
+        let expiry = self.ends_at.map(|at| Timeout {
+            at,
+            timer: Timer::SessionExpiry,
+        });
+        earlier(expiry, self.state.next_deadline())
     }
 
     /// A number that is the same for states that go on in the same way: for searches through all states. It leaves out what
@@ -235,6 +308,8 @@ impl Session {
     pub fn fingerprint(&self) -> u64 {
         let mut mark = Fingerprint::new(self.state.now, &self.state.journal);
         self.state.fingerprint(&mut mark);
+        mark.time(self.ends_at);
+        mark.number(self.has_ended);
         mark.count(self.told.len());
         mark.finish()
     }
@@ -269,10 +344,15 @@ impl SessionRestore {
         self.records.damaged(key);
     }
 
-    /// Ends restoring. If the report says that the session ended, the client is to be told that none is present.
+    /// Ends restoring. If the report says that the session ended, the client is to be told that none is present. Without a
+    /// record of the session itself it [has ended](Session::has_ended) too: what stands in the inbox is told again.
     #[must_use]
     pub fn finish(mut self) -> (Session, RestoreReport) {
+        let is_known = self.records.has_session();
         let report = self.records.restore(&mut self.session.state, &mut self.session.told);
+        if !is_known && !report.session_ended {
+            self.session.end();
+        }
         (self.session, report)
     }
 }

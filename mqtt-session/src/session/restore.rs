@@ -90,6 +90,11 @@ impl Records {
         self.report.quarantined.push(Quarantined { key });
     }
 
+    /// Whether there is a record of the session itself, which each session has before its peer can know of it.
+    pub(crate) const fn has_session(&self) -> bool {
+        self.session.is_some()
+    }
+
     /// Puts everything into a session that has nothing yet.
     pub(crate) fn restore<E: From<SessionEvent>>(
         mut self,

@@ -14,7 +14,7 @@ use crate::op::{Limit, Op, Outcome, PublishError};
 use crate::qos::{Ended, Incoming, Loss, LossCursor, Outgoing, message_record};
 use crate::store::{Batch, InboxRecord, IncomingRecord, Key, PayloadOf, Record, SessionRecord};
 use crate::time::Instant;
-use crate::timers::{Timer, Timers};
+use crate::timers::{Timeout, Timer, earlier};
 use crate::{AcknowledgeError, Limits, WhenFull};
 
 /// How many delivery numbers one record sets aside.
@@ -121,11 +121,11 @@ impl SessionState {
         told: &mut VecDeque<E>,
     ) -> Result<Op, PublishError> {
         self.allow_properties(&message)?;
-        let size = message.size();
-        if size > self.manner.limits.queued_bytes {
+        let bytes = message.size();
+        if bytes > self.manner.limits.queued_bytes {
             return Err(PublishError::QueueFull(Limit::QueuedBytes));
         }
-        while let Err(limit) = self.outgoing.room(size, &self.manner.limits) {
+        while let Err(limit) = self.outgoing.room(bytes, &self.manner.limits) {
             let when = self.manner.when_full;
             let Some((key, ended)) = self.outgoing.displace(when, &mut self.journal) else {
                 return Err(PublishError::QueueFull(limit));
@@ -135,7 +135,7 @@ impl SessionState {
         let expires_at = message.expiry_seconds.map(|seconds| self.after(seconds));
         let (key, serial) = self
             .outgoing
-            .insert(message, source_bytes, tag, expires_at, &mut self.journal);
+            .insert(message, bytes, source_bytes, tag, expires_at, &mut self.journal);
         Ok(self.op(key, serial))
     }
 
@@ -198,7 +198,14 @@ impl SessionState {
     }
 
     /// Ends messages that expired before they were sent, and tells which operations are late.
+    #[inline]
     pub(crate) fn expire<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
+        if self.next_deadline().is_some_and(|timeout| timeout.at <= self.now) {
+            self.expire_due(told);
+        }
+    }
+
+    fn expire_due<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
         while let Some((key, ended)) = self.outgoing.expire(self.now, &mut self.journal) {
             self.tell_end(key, &ended, Outcome::Expired, told);
         }
@@ -208,14 +215,15 @@ impl SessionState {
         }
     }
 
-    /// Adds when a message expires or an operation is late.
-    pub(crate) fn add_deadlines(&self, timers: &mut Timers) {
-        let (expiry, late) = (self.outgoing.next_expiry(), self.outgoing.next_deadline());
-        for (timer, at) in [(Timer::Expiry, expiry), (Timer::Late, late)] {
-            if let Some(at) = at {
-                timers.set(timer, at);
-            }
-        }
+    /// When the next message expires or operation is late.
+    #[inline]
+    pub(crate) fn next_deadline(&self) -> Option<Timeout> {
+        let [expiry, late] = [
+            (Timer::Expiry, self.outgoing.next_expiry()),
+            (Timer::Late, self.outgoing.next_deadline()),
+        ]
+        .map(|(timer, at)| at.map(|at| Timeout { at, timer }));
+        earlier(expiry, late)
     }
 
     // ---- messages on their way in
@@ -261,6 +269,7 @@ impl SessionState {
     }
 
     /// Whether no message waits for the store before it is told, nor would another one.
+    #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
         self.inbox.is_empty() && self.journal.is_stored(self.floor_ticket)
     }
@@ -383,6 +392,17 @@ impl SessionState {
         for key in core::mem::take(&mut self.damaged) {
             self.journal.delete(|| key);
         }
+    }
+
+    /// The session is over: nothing of it is kept but what stands in the inbox, which is the host's. [MQTT-4.1.0-2]
+    pub(crate) fn end<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
+        while let Some((key, ended)) = self.outgoing.remove_first(&mut self.journal) {
+            self.tell_end(key, &ended, Outcome::SessionLost, told);
+        }
+        self.incoming.lose(&mut self.journal);
+        self.forget_damage();
+        self.journal.delete(|| Key::Session);
+        self.is_written = false;
     }
 
     /// The peer has no session for us. [MQTT-3.2.2-5]

@@ -1,10 +1,17 @@
 //! The end of a connection: who ends it, what becomes of the will and of the session.
 
-use bytes::Bytes;
-use mqtt_session::proto::{Disconnect, DisconnectProperties, DisconnectReason, Packet, Properties, Version};
-use mqtt_session::{Limits, PublishError, ServerConfig, SupplyError};
+use core::time::Duration;
 
-use crate::rig::{NOTHING, Rig, VERSIONS, asks, connect, id, message, stored, will};
+use bytes::Bytes;
+use mqtt_session::proto::{
+    ConnectProperties, Disconnect, DisconnectProperties, DisconnectReason, Packet, Properties, Version,
+};
+use mqtt_session::{
+    Accept, AcceptErrorKind, Batch, HandOver, Key, Limits, Message, Outcome, PublishError, QoS, RestoreReport,
+    ServerConfig, Session, SessionEvent, SupplyError, Timer,
+};
+
+use crate::rig::{NOTHING, Rig, VERSIONS, asks, connect, id, message, stored, will, write_down};
 
 /// Something that ends a connection.
 type End = fn(&mut Rig);
@@ -218,7 +225,7 @@ fn a_session_cannot_be_taken_before_the_end() {
     assert!(rig.server.take_session().is_none());
     rig.connect(connect(Version::V5));
     assert!(rig.server.take_session().is_none());
-    rig.server.accept(rig.now, mqtt_session::Accept::new()).unwrap();
+    rig.server.accept(rig.now, Accept::new()).unwrap();
     assert!(rig.server.take_session().is_none());
     rig.server.handle_eof(rig.now);
     assert!(rig.server.take_session().is_some());
@@ -228,7 +235,7 @@ fn a_session_cannot_be_taken_before_the_end() {
 fn a_connack_that_nobody_has_taken_goes_before_the_farewell() {
     for version in VERSIONS {
         let mut rig = Rig::asked(ServerConfig::default(), connect(version));
-        rig.server.accept(rig.now, mqtt_session::Accept::new()).unwrap();
+        rig.server.accept(rig.now, Accept::new()).unwrap();
         rig.ping();
         rig.feed_bytes(&[0x10]);
         let mut expected = vec!["CONNACK", "PINGRESP"];
@@ -242,7 +249,7 @@ fn a_connack_that_nobody_has_taken_goes_before_the_farewell() {
 #[test]
 fn a_connack_that_waits_for_the_store_is_never_sent_after_the_end() {
     let mut rig = Rig::asked(stored(), connect(Version::V5));
-    rig.server.accept(rig.now, mqtt_session::Accept::new()).unwrap();
+    rig.server.accept(rig.now, Accept::new()).unwrap();
     rig.ping();
     rig.feed_bytes(&[0x10]);
     assert_eq!(rig.told(), ["closed Violation(SecondConnect)"]);
@@ -275,7 +282,7 @@ fn misuse_of_any_kind_changes_nothing() {
         match phase {
             0 => rig.connect(connect(Version::V5)),
             _ => {
-                let _ = rig.server.accept(rig.now, mqtt_session::Accept::new());
+                let _ = rig.server.accept(rig.now, Accept::new());
             }
         }
         rig.told();
@@ -312,4 +319,106 @@ fn zero_limits_are_no_panic() {
     rig.subscribe(id(2).get(), &["a"]);
     rig.told();
     rig.advance(1000);
+}
+
+#[test]
+fn a_session_ends_when_it_has_outlived_its_connection_for_as_long_as_it_may() {
+    for (seconds, lasts) in [(0, false), (10, true)] {
+        let mut connect = connect(Version::V5);
+        connect.properties = ConnectProperties::builder().session_expiry(seconds).build().unwrap();
+        let mut rig = Rig::asked(ServerConfig::default(), connect.clone());
+        rig.server.accept(rig.now, Accept::new()).unwrap();
+        let message = Message::new("t", "m").unwrap().qos(QoS::AtLeastOnce);
+        rig.server.publish(rig.now, message.clone(), 7).unwrap();
+        rig.sent();
+        rig.server.handle_eof(rig.now);
+        while rig.server.poll_event().is_some() {}
+        // The time until the host takes it counts.
+        rig.server.handle_timeout(rig.now + Duration::from_secs(3));
+        let mut session = rig.server.take_session().unwrap();
+        assert_eq!(session.has_ended(), !lasts, "{seconds}");
+        assert_eq!(session.ends_at(), lasts.then_some(rig.now + Duration::from_secs(10)));
+        let later = rig.now + Duration::from_secs(10);
+        if lasts {
+            assert_eq!(session.poll_timeout().unwrap().timer, Timer::SessionExpiry);
+            session.handle_timeout(rig.now + Duration::from_secs(9));
+            assert!(!session.has_ended());
+            session.handle_timeout(later);
+        }
+        assert!(session.has_ended() && session.poll_timeout().is_none());
+        let told = session.poll_event();
+        assert!(
+            matches!(
+                &told,
+                Some(SessionEvent::Completed {
+                    tag: 7,
+                    outcome: Outcome::SessionLost,
+                    ..
+                })
+            ),
+            "{told:?}"
+        );
+        assert_eq!(session.publish(later, message, 8), Err(PublishError::Closed));
+        let mut rig = Rig::asked(ServerConfig::default(), connect);
+        let error = rig.server.accept(rig.now, Accept::new().session(session)).unwrap_err();
+        assert_eq!(error.kind, AcceptErrorKind::SessionEnded);
+        rig.server.accept(rig.now, Accept::new()).unwrap();
+    }
+}
+
+#[test]
+fn what_stands_in_the_inbox_outlives_its_session_and_is_told_after_a_restart() {
+    let mut connect = connect(Version::V5);
+    connect.properties = ConnectProperties::builder().session_expiry(0).build().unwrap();
+    let mut config = stored();
+    config.session.hand_over = HandOver::Inbox;
+    let mut rig = Rig::asked(config.clone(), connect.clone());
+    rig.server.accept(rig.now, Accept::new()).unwrap();
+    rig.deliver(2, 1, "kept");
+    rig.publish(1, 7);
+    rig.commit();
+    rig.server.handle_eof(rig.now);
+    while rig.server.poll_event().is_some() {}
+    let mut session = rig.server.take_session().unwrap();
+    assert!(session.has_ended());
+    let mut batch = Batch::new();
+    while session.poll_store(&mut batch) {
+        write_down(&mut rig.disk, &batch);
+    }
+    assert!(!rig.disk.contains_key(&Key::Session), "{:?}", rig.disk);
+
+    let mut restore = Session::restore(&config.session, rig.now);
+    rig.disk.values().for_each(|record| restore.record(record.clone()));
+    let (mut session, report) = restore.finish();
+    assert_eq!(report, RestoreReport::default());
+    assert!(session.has_ended());
+    let Some(SessionEvent::Message(received)) = session.poll_event() else {
+        panic!("the message is told again");
+    };
+    assert!(received.redelivered);
+    session.acknowledge(rig.now, received.delivery.unwrap()).unwrap();
+    while session.poll_store(&mut batch) {
+        write_down(&mut rig.disk, &batch);
+    }
+    assert!(rig.disk.is_empty(), "{:?}", rig.disk);
+}
+
+#[test]
+fn messages_for_a_client_that_never_came_survive_a_restart() {
+    let config = stored();
+    let mut rig = Rig::asked(config.clone(), connect(Version::V5));
+    let mut session = Session::new(&config.session, rig.now);
+    session.publish(rig.now, message(1, "early"), 1).unwrap();
+    let mut batch = Batch::new();
+    while session.poll_store(&mut batch) {
+        write_down(&mut rig.disk, &batch);
+    }
+    let mut restore = Session::restore(&config.session, rig.now);
+    rig.disk.values().for_each(|record| restore.record(record.clone()));
+    let (session, report) = restore.finish();
+    assert_eq!(report.live.len(), 1);
+    assert!(!session.has_ended());
+    rig.server.accept(rig.now, Accept::new().session(session)).unwrap();
+    rig.commit();
+    assert_eq!(rig.sent(), ["CONNACK present", "PUBLISH q1 #1 t: early"]);
 }

@@ -6,7 +6,7 @@ use mqtt_session::proto::{
 };
 use mqtt_session::{Capabilities, HandOver, Limits, Outbox, PublishError, ServerConfig, SessionConfig};
 
-use crate::rig::{NOTHING, Rig, VERSIONS, asks, connect, id, limited, message};
+use crate::rig::{LASTING_SECONDS, NOTHING, Rig, VERSIONS, asks, connect, id, limited, message};
 
 fn without(change: impl FnOnce(&mut Capabilities)) -> ServerConfig {
     let mut capabilities = Capabilities::default();
@@ -156,7 +156,7 @@ fn no_more_is_in_flight_than_the_client_takes() {
 #[test]
 fn a_message_that_the_client_cannot_take_is_refused_or_ends() {
     let mut small = connect(Version::V5);
-    small.properties = asks(|client| client.maximum_packet_size(30));
+    small.properties = asks(|client| client.maximum_packet_size(30).session_expiry(LASTING_SECONDS));
     let mut rig = Rig::accepted_as(ServerConfig::default(), small.clone());
     let large = message(1, &"x".repeat(30));
     let refused = rig.server.publish(rig.now, large.clone(), 1);

@@ -54,8 +54,15 @@ pub(crate) fn asks<W: mqtt_session::proto::Storage>(
     build(ConnectProperties::builder()).build().unwrap()
 }
 
+/// How long the sessions of the clients of MQTT 5.0 here are kept, if a test does not say otherwise.
+pub(crate) const LASTING_SECONDS: u32 = 3600;
+
 /// The CONNECT of a client that wants to go on with its session.
 pub(crate) fn connect(version: Version) -> Connect<Bytes> {
+    let properties = match version.has_properties() {
+        true => asks(|builder| builder.session_expiry(LASTING_SECONDS)),
+        false => ConnectProperties::empty(),
+    };
     Connect {
         version,
         clean_start: false,
@@ -64,7 +71,7 @@ pub(crate) fn connect(version: Version) -> Connect<Bytes> {
         will: None,
         username: None,
         password: None,
-        properties: ConnectProperties::empty(),
+        properties,
     }
 }
 

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use mqtt_session::proto::{Packet, Publish, ReasonCode, SubAckReason, UnsubAckReason};
 use mqtt_session::{Closed, Outcome, Received, ServerEvent, SessionEvent};
 
+use super::rig::LASTING_SECONDS;
+
 fn reason(code: impl Into<ReasonCode>) -> String {
     match code.into().value() {
         0 => String::new(),
@@ -134,7 +136,7 @@ pub(crate) fn event(event: &ServerEvent) -> String {
         } => {
             let will = if will.is_some() { ", will" } else { "" };
             let expiry = match session_expiry_seconds {
-                0 => String::new(),
+                0 | &LASTING_SECONDS => String::new(),
                 &u32::MAX => ", kept for ever".into(),
                 seconds => format!(", kept for {seconds}"),
             };

@@ -66,7 +66,7 @@ impl Pair {
                 }
             }
             Action::Disconnect(side, abrupt) => ends[side.index()].says_farewell(world, abrupt),
-            Action::LoseSession => ends[1].give_up_session(world, true),
+            Action::LoseSession => ends[1].lose_parked(world, true),
             Action::Misconfigure => self.misconfigure(),
         }
     }

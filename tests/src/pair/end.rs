@@ -333,7 +333,8 @@ impl End {
         let (last, had_session) = self
             .server_mut()
             .map_or((0, false), |server| (server.last_number(), server.has_session()));
-        let is_passing = self.server_mut().is_some_and(|server| server.is_passing);
+        let expiry_seconds = self.server_mut().map_or(u32::MAX, |server| server.expiry_seconds);
+        let is_passing = expiry_seconds == 0;
         self.forget(world, crash);
         self.hand_over = config.session.hand_over;
         let now = self.clock(world);
@@ -350,15 +351,16 @@ impl End {
             (session, report, restore().1, store.session())
         });
         let mut server = Server::new(config.clone(), last);
+        server.expiry_seconds = expiry_seconds;
         match restored {
             Some((session, report, again, number)) => {
-                server.park(session, number);
+                server.park(session, number, now);
                 self.machine = Machine::Server(Box::new(server));
                 let has_ended = report.session_ended;
                 self.restarted(world, Some(&(report, again)));
                 if has_ended || is_passing {
                     // What was to end with its connection is over, and the client knows.
-                    self.give_up_session(world, !is_passing);
+                    self.lose_parked(world, !is_passing);
                 }
             }
             None => {
@@ -371,6 +373,13 @@ impl End {
                     world.ledger.split();
                 }
             }
+        }
+    }
+
+    /// The host of a server gives up the session of a client that is not there.
+    pub(super) fn lose_parked(&mut self, world: &mut World, is_loss: bool) {
+        if let Some(session) = self.server_mut().and_then(Server::lose_parked) {
+            self.give_up_session(world, session, is_loss);
         }
     }
 
@@ -405,19 +414,6 @@ impl End {
         let store = self.store.as_ref().filter(|_| reports.is_some() && !ended);
         self.watch.restored(store);
         world.trace.line(|| format!("{side:?} restarts with {live:?}"));
-    }
-
-    /// The host of a server gives up the session of its client, after it has handed over what it had accepted.
-    pub(super) fn give_up_session(&mut self, world: &mut World, is_loss: bool) {
-        let now = self.clock(world);
-        let Some(mut session) = self.server_mut().and_then(Server::lose_parked) else {
-            return;
-        };
-        self.drain_session(world, now, &mut session);
-        if is_loss {
-            world.counts.sessions_lost += 1;
-            world.ledger.split();
-        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! What a host does with the events of its machine.
 
 use mqtt_session::proto::{DisconnectReason, PubAckReason, ReasonCode};
-use mqtt_session::{AcknowledgeError, Batch, DeliveryId, HandOver, Instant, QoS, Received, Session};
+use mqtt_session::{AcknowledgeError, Batch, DeliveryId, HandOver, QoS, Received, Session};
 
 use super::Side;
 use super::end::{Asked, End, Owed, Receiving, Wanted, World};
 use super::ledger::{Effect, payload, tag_of};
 use super::machine::{Told, from_session};
-use super::server::{Accepted, Server};
+use super::server::Accepted;
 
 impl End {
     /// Polls up to so many events. Returns how many there were.
@@ -100,12 +100,18 @@ impl End {
 
     /// The session of a connection that has ended is kept for as long as the client has asked.
     fn keep_or_drop(&mut self, world: &mut World, ended: Option<(Session, u32)>) {
-        let Some((mut session, expiry_seconds)) = ended else {
+        let Some((session, expiry_seconds)) = ended else {
             return;
         };
-        if expiry_seconds == 0 {
-            let now = self.clock(world);
-            self.drain_session(world, now, &mut session);
+        let has_ended = session.has_ended();
+        // In between, what ended long ago may have been noticed late.
+        if expiry_seconds == 0 && !has_ended || expiry_seconds == u32::MAX && has_ended {
+            world
+                .ledger
+                .fault(|| format!("a session of {expiry_seconds} s has ended: {has_ended}"));
+        }
+        if has_ended {
+            self.give_up_session(world, session, expiry_seconds > 0);
         } else if let Some(server) = self.server_mut() {
             server.park_again(session);
         }
@@ -218,8 +224,10 @@ impl End {
         true
     }
 
-    /// A session is given up: what it had accepted is handed over, and its last batch stored.
-    pub(super) fn drain_session(&mut self, world: &mut World, now: Instant, session: &mut Session) {
+    /// A session is given up: what it had accepted is handed over, and its last batch stored. With `is_loss` its client has
+    /// yet to hear of it.
+    pub(super) fn give_up_session(&mut self, world: &mut World, mut session: Session, is_loss: bool) {
+        let now = self.clock(world);
         while let Some(event) = session.poll_event() {
             self.hears(world, from_session(event));
         }
@@ -246,6 +254,10 @@ impl End {
         world.ledger.restarted(self.side, &std::collections::BTreeMap::new());
         self.deliveries.clear();
         self.ops.clear();
+        if is_loss {
+            world.counts.sessions_lost += 1;
+            world.ledger.split();
+        }
     }
 
     // ---- answers
@@ -264,8 +276,8 @@ impl End {
             world.counts.takeovers += 1;
             while self.server_mut().is_some_and(|server| server.has_old()) && self.events(world, 1) > 0 {}
         }
-        if let Some(mut session) = self.server_mut().and_then(Server::unwanted) {
-            self.drain_session(world, now, &mut session);
+        if let Some((session, is_loss)) = self.server_mut().and_then(|server| server.unwanted(now)) {
+            self.give_up_session(world, session, is_loss);
         }
         // A client that begins anew cannot take the next session for the last one.
         if self.server_mut().is_some_and(|server| server.asks_anew()) {

@@ -1,5 +1,7 @@
 //! The host of a server that serves one client: its sessions outlive their connections, and connections take over.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use mqtt_session::proto::{
     AckProperties, ConnAckProperties, ConnAckReason, Connect, Disconnect, DisconnectReason, SubAckReason,
@@ -38,11 +40,11 @@ pub(super) struct Server {
     session_number: u64,
     /// The latest number that a session got.
     last_number: u64,
-    /// The CONNECT that waits for an answer: whether it asks for a session that begins anew, and for one that ends with its
-    /// connection.
-    asks: Option<(bool, bool)>,
-    /// The session ends with its connection.
-    pub(super) is_passing: bool,
+    /// The CONNECT that waits for an answer: whether it asks for a session that begins anew, and how long it is to outlive
+    /// its connection.
+    asks: Option<(bool, u32)>,
+    /// How long the session outlives its connection.
+    pub(super) expiry_seconds: u32,
 }
 
 /// What became of the session when a client was accepted.
@@ -62,12 +64,15 @@ impl Server {
             session_number: 0,
             last_number,
             asks: None,
-            is_passing: false,
+            expiry_seconds: u32::MAX,
         }
     }
 
-    /// Goes on with the session that a store had.
-    pub(super) fn park(&mut self, session: Session, number: u64) {
+    /// Goes on with the session that a store had, for as long as the host has written down.
+    pub(super) fn park(&mut self, mut session: Session, number: u64, now: Instant) {
+        if self.expiry_seconds != u32::MAX {
+            session.set_end(Some(now + Duration::from_secs(self.expiry_seconds.into())));
+        }
         self.parked = Some(session);
         self.session_number = number;
     }
@@ -108,11 +113,12 @@ impl Server {
     }
 
     pub(super) fn asked(&mut self, connect: &Connect<Bytes>) {
-        let is_passing = match connect.version.has_properties() {
-            true => connect.properties.session_expiry().unwrap_or(0) == 0,
-            false => connect.clean_start,
+        let expiry_seconds = match (connect.version.has_properties(), connect.clean_start) {
+            (true, _) => connect.properties.session_expiry().unwrap_or(0),
+            (false, true) => 0,
+            (false, false) => u32::MAX,
         };
-        self.asks = Some((connect.clean_start, is_passing));
+        self.asks = Some((connect.clean_start, expiry_seconds));
     }
 
     pub(super) const fn is_asked(&self) -> bool {
@@ -150,13 +156,19 @@ impl Server {
         })
     }
 
-    /// The session that the client asks to be given up.
-    pub(super) fn unwanted(&mut self) -> Option<Session> {
-        if self.asks_anew() { self.parked.take() } else { None }
+    /// The session that the client asks to be given up, or that has ended. Whether it is lost to the client with that.
+    pub(super) fn unwanted(&mut self, now: Instant) -> Option<(Session, bool)> {
+        let asks_anew = self.asks_anew();
+        let session = self.parked.as_mut()?;
+        session.handle_timeout(now);
+        if !asks_anew && !session.has_ended() {
+            return None;
+        }
+        self.parked.take().map(|session| (session, !asks_anew))
     }
 
     pub(super) fn accept(&mut self, now: Instant) -> Option<Accepted> {
-        let (_, is_passing) = self.asks.take()?;
+        let (_, expiry_seconds) = self.asks.take()?;
         let served = self.connection.as_mut()?;
         let session = self.parked.take();
         let accepted = if session.is_some() {
@@ -169,7 +181,7 @@ impl Server {
             return None;
         }
         served.holds = true;
-        self.is_passing = is_passing;
+        self.expiry_seconds = expiry_seconds;
         if matches!(accepted, Accepted::Began) {
             self.last_number += 1;
             self.session_number = self.last_number;

@@ -163,7 +163,10 @@ fn senseless_limits_are_refused() {
         assert!(rig.server.is_drained());
     }
     for (before, bad) in [("", true), ("11 00000000", true), ("11 00000001", false)] {
-        let mut rig = ServerRig::connected(ServerConfig::default(), Version::V5, before);
+        let mut rig = new(Version::V5);
+        rig.connect_with(true, 0, before);
+        rig.accept(Accept::new());
+        rig.sent();
         rig.feed(&hex::bytes("E0 07 00 05 11 00000009"));
         let closed = rig.closed();
         let is_refused = closed == Some(Closed::Violation(Violation::SessionExpiryFromZero));

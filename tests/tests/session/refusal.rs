@@ -3,7 +3,7 @@
 
 use mqtt_session::proto::Version::{V3_1_1, V5};
 use mqtt_session::proto::{Role, Version};
-use mqtt_session::{Closed, QoS, ServerConfig};
+use mqtt_session::{Accept, Closed, QoS, ServerConfig};
 use mqtt_tests::hex;
 use mqtt_tests::ledger::{Layer, Row, Trial, covers, row};
 
@@ -230,7 +230,10 @@ fn server(version: Version, before: &str) -> ServerRig {
         config.capabilities.maximum_qos = QoS::AtLeastOnce;
         config.capabilities.retain = false;
     }
-    let mut rig = ServerRig::connected(config, version, "");
+    let mut rig = ServerRig::new(config, version);
+    rig.connect_with(true, 0, "");
+    rig.accept(Accept::new());
+    rig.sent();
     rig.publish(1, "x", 1);
     rig.publish(2, "x", 2);
     let wire = rig.wire;

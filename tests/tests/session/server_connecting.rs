@@ -3,13 +3,16 @@
 use core::time::Duration;
 
 use mqtt_session::proto::{ConnAckProperties, ConnAckReason, Disconnect, DisconnectReason, QoS, Role, Version};
-use mqtt_session::{Accept, AcceptErrorKind, Capabilities, Closed, PublishError, ServerConfig, ServerEvent, Timer};
+use mqtt_session::{
+    Accept, AcceptErrorKind, Capabilities, Closed, Outcome, PublishError, ServerConfig, ServerEvent, SessionConfig,
+    SessionEvent, Timer,
+};
 use mqtt_tests::hex;
 use mqtt_tests::ledger::{Layer, Trial, covers};
 use mqtt_tests::outline::Outline;
 
 use crate::rig::{VERSIONS, message};
-use crate::server_rig::ServerRig;
+use crate::server_rig::{ServerRig, write_down};
 use crate::wire::{disconnect, puback, pubcomp, pubrec, pubrel};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -48,6 +51,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             "the session expiry of the server replaces that of the client",
             session_expiry_is_replaced,
         ),
+        trial("a session ends when its expiry is over", session_ends_with_its_expiry),
         trial("no DISCONNECT before CONNACK", no_disconnect_before_connack),
     ]
 }
@@ -82,7 +86,7 @@ fn connect_is_accepted_with_0() {
 /// The host has a message before, and the store takes its time.
 fn connack_goes_before_everything() {
     for (version, row) in VERSIONS.into_iter().zip(["v5:MQTT-3.2.0-1", "v311:MQTT-3.2.0-1"]) {
-        let session = mqtt_session::SessionConfig::default().is_stored(true);
+        let session = SessionConfig::default().is_stored(true);
         let mut rig = ServerRig::new(ServerConfig::default().session(session), version);
         let early = rig.server.publish(rig.now, message(0, "early"), 1);
         assert_eq!(early, Err(PublishError::Closed));
@@ -383,7 +387,7 @@ fn session_expiry_is_replaced() {
     ] {
         let config = ServerConfig::default().session_expiry_seconds_max(Some(60));
         let mut rig = ServerRig::new(config, Version::V5);
-        rig.connect(true, 0, asked);
+        rig.connect_with(true, 0, asked);
         rig.accept(Accept::new());
         let sent = rig.sent();
         let said = outline(&sent[0], Version::V5).numbers("Session Expiry Interval").next();
@@ -398,9 +402,64 @@ fn session_expiry_is_replaced() {
     covers("u5:U5-3.2.2-h");
 }
 
+/// The state of a session goes, and no later CONNACK says that it is there. Before that it does.
+fn session_ends_with_its_expiry() {
+    let config = || ServerConfig::default().session(SessionConfig::default().is_stored(true));
+    for (expiry, waits, is_over) in [
+        (0, 0, true),
+        (10, 9, false),
+        (10, 10, true),
+        (u32::MAX, 1_000_000, false),
+    ] {
+        let mut rig = ServerRig::new(config(), Version::V5);
+        rig.connect(false, 0, &format!("11 {expiry:08X}"));
+        rig.accept(Accept::new());
+        rig.publish(2, "x", 7);
+        rig.commit();
+        assert_eq!(rig.sent().len(), 2);
+        let mut session = rig.cut().expect("a session");
+        rig.now = rig.now + Duration::from_secs(waits);
+        session.handle_timeout(rig.now);
+        assert_eq!(session.has_ended(), is_over, "{expiry} after {waits}");
+        let told: Vec<_> = core::iter::from_fn(|| session.poll_event()).collect();
+        let lost = |event: &SessionEvent| {
+            matches!(
+                event,
+                SessionEvent::Completed {
+                    tag: 7,
+                    outcome: Outcome::SessionLost,
+                    ..
+                }
+            )
+        };
+        assert_eq!(
+            (told.len(), told.iter().all(lost)),
+            (usize::from(is_over), true),
+            "{told:?}"
+        );
+        write_down(&mut rig.disk, |batch| session.poll_store(batch));
+        assert_eq!(rig.disk.is_empty(), is_over, "{:?}", rig.disk);
+        rig.connect(false, 0, "");
+        if is_over {
+            let accept = Accept::new().session(session);
+            let refused = rig.server.accept(rig.now, accept).map_err(|error| error.kind);
+            assert_eq!(refused, Err(AcceptErrorKind::SessionEnded));
+            rig.accept(Accept::new());
+            rig.commit();
+            assert_eq!(connack(&mut rig), (0, 0));
+        } else {
+            rig.accept(Accept::new().session(session));
+            rig.commit();
+            let sent = rig.sent();
+            assert_eq!((sent.len(), sent[0][2]), (2, 1), "{sent:02X?}");
+        }
+    }
+    covers("v5:MQTT-4.1.0-2");
+}
+
 /// Before CONNECT, before the answer to it, and while CONNACK waits for the store; its neighbour is after CONNACK.
 fn no_disconnect_before_connack() {
-    let session = mqtt_session::SessionConfig::default().is_stored(true);
+    let session = SessionConfig::default().is_stored(true);
     for step in 0..4 {
         let mut rig = ServerRig::new(ServerConfig::default().session(session), Version::V5);
         if step > 0 {

@@ -41,10 +41,10 @@ impl ServerRig {
         }
     }
 
-    /// A client named `c` with Clean Start and properties in hex, that was accepted.
+    /// A client named `c` with properties in hex, that was accepted, and whose session outlives the connection.
     pub(crate) fn connected(config: ServerConfig, version: Version, properties: &str) -> Self {
         let mut rig = Self::new(config, version);
-        rig.connect(true, 0, properties);
+        rig.connect(version.has_properties(), 0, properties);
         rig.accept(Accept::new());
         let sent = rig.sent();
         assert_eq!(sent.len(), 1, "CONNACK alone: {sent:02X?}");
@@ -54,8 +54,16 @@ impl ServerRig {
 
     // ---- the stream
 
-    /// The client sends CONNECT as `c`, and the host is asked.
+    /// The client sends CONNECT as `c`, and the host is asked. A session of MQTT 5.0 outlives its connection by an hour, if
+    /// the properties do not say anything else first.
     pub(crate) fn connect(&mut self, clean: bool, keep_alive: u16, properties: &str) {
+        let is_said = !self.wire.0.has_properties() || properties.starts_with("11");
+        let hour = if is_said { "" } else { "11 00000E10" };
+        self.connect_with(clean, keep_alive, &format!("{hour} {properties}"));
+    }
+
+    /// The same with these properties alone.
+    pub(crate) fn connect_with(&mut self, clean: bool, keep_alive: u16, properties: &str) {
         let connect = self.wire.connect(clean, keep_alive, "c", properties);
         assert_eq!(self.feed(&connect), 0);
         assert!(matches!(self.told()[..], [ServerEvent::Connect(_)]));
@@ -182,16 +190,9 @@ impl ServerRig {
 
     /// Writes all batches down, and says so.
     pub(crate) fn commit(&mut self) {
-        let mut batch = Batch::new();
-        while self.server.poll_store(&mut batch) {
-            for change in batch.changes() {
-                match change {
-                    Change::Put(record) => drop(self.disk.insert(record.key(), record.clone())),
-                    Change::Delete(key) => drop(self.disk.remove(key)),
-                }
-            }
-        }
-        self.server.handle_stored(self.now, batch.number());
+        let Self { server, disk, now, .. } = self;
+        let last = write_down(disk, |batch| server.poll_store(batch));
+        server.handle_stored(*now, last);
     }
 
     // ---- commands
@@ -222,6 +223,20 @@ impl ServerRig {
             }
         }
     }
+}
+
+/// Writes all batches down, and returns the number of the last one.
+pub(crate) fn write_down(disk: &mut BTreeMap<Key, Record>, mut poll_store: impl FnMut(&mut Batch) -> bool) -> u64 {
+    let mut batch = Batch::new();
+    while poll_store(&mut batch) {
+        for change in batch.changes() {
+            match change {
+                Change::Put(record) => drop(disk.insert(record.key(), record.clone())),
+                Change::Delete(key) => drop(disk.remove(key)),
+            }
+        }
+    }
+    batch.number()
 }
 
 impl Drop for ServerRig {

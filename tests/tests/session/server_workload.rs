@@ -173,7 +173,8 @@ impl Exchange {
     }
 
     fn connect(&mut self, is_clean: bool) {
-        let session = self.rig.next_stream().filter(|_| !is_clean);
+        let ended = self.rig.next_stream();
+        let session = ended.filter(|session| !is_clean && !session.has_ended());
         if session.is_none() {
             self.peer.forget();
         }

@@ -96,7 +96,7 @@ impl Outgoing {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        self.bytes = self.bytes.saturating_sub(exchange.size());
+        self.bytes = self.bytes.saturating_sub(core::mem::take(&mut exchange.bytes));
         exchange.message = None;
         exchange.sent_on = 0;
         let serial = exchange.serial;

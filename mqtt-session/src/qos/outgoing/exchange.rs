@@ -17,6 +17,8 @@ pub(crate) struct Exchange {
     /// Whether the outcome was told already, and the exchange goes on without an operation.
     pub(in crate::qos) told: bool,
     pub(in crate::qos) id: Option<PacketId>,
+    /// How many bytes of the bound for queued messages it uses: none any more when the message is gone.
+    pub(in crate::qos) bytes: u64,
     /// Gone as soon as the peer has it.
     pub(in crate::qos) message: Option<Message>,
     /// The payload has this many bytes, and the host gives them when they are sent.
@@ -88,10 +90,6 @@ impl Exchange {
             (None, _) if sent => State::AwaitComp,
             (None, _) => State::ReleaseDue,
         }
-    }
-
-    pub(in crate::qos) fn size(&self) -> u64 {
-        self.message.as_ref().map_or(0, Message::size)
     }
 
     /// Whether somebody waits for its outcome.

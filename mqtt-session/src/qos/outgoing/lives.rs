@@ -104,13 +104,15 @@ impl Outgoing {
             None => (None, None, None),
         };
         self.next_serial = self.next_serial.max(serial.saturating_add(1));
-        self.bytes = self.bytes.saturating_add(message.as_ref().map_or(0, Message::size));
+        let bytes = message.as_ref().map_or(0, Message::size);
+        self.bytes = self.bytes.saturating_add(bytes);
         let key = self.exchanges.insert(Exchange {
             links: Links::default(),
             serial,
             tag,
             told: false,
             id: None,
+            bytes,
             message,
             source_bytes,
             expires_at,

@@ -233,7 +233,7 @@ impl Watch {
             self.judge(Law::NothingAfterDisconnect, true, &[]);
         }
         // Before MQTT 5.0 a session that began with its connection ends with it.
-        if self.role == Role::Client && self.link.accepted && self.link.clean && !self.is_5() {
+        if self.link.accepted && self.link.clean && !self.is_5() {
             self.session_begins();
         }
         self.link = Link::default();
