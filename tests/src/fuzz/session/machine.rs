@@ -167,8 +167,6 @@ impl Machine for Client {
 pub(super) struct ServerEnd {
     pub(super) connection: Option<ServerConnection>,
     pub(super) session: Option<Session>,
-    /// How many seconds the session of the last connection that has ended goes on.
-    pub(super) expiry_seconds: u32,
 }
 
 impl Outputs for ServerEnd {
@@ -187,14 +185,7 @@ impl Outputs for ServerEnd {
                 ServerEvent::PayloadWanted { op, bytes, .. } => Told::Wanted(op, bytes),
                 ServerEvent::Completed { op, tag, outcome } => Told::Completed(op, tag, outcome),
                 ServerEvent::Late { tag, .. } => Told::Late(tag),
-                ServerEvent::Closed {
-                    reason,
-                    session_expiry_seconds,
-                    ..
-                } => {
-                    self.expiry_seconds = session_expiry_seconds;
-                    Told::Closed(reason)
-                }
+                ServerEvent::Closed { reason, .. } => Told::Closed(reason),
                 other => panic!("an event without a name here: {other:?}"),
             });
         }

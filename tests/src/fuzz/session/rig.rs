@@ -205,12 +205,14 @@ impl<M: Machine> Rig<M> {
             }
         }
         if !draws::is_chunked(&self.limits) {
-            assert_eq!(&self.input[..], rest, "in pieces something else is left");
             assert_eq!(
                 self.machine.fingerprint(),
                 twin.fingerprint(),
                 "in pieces it is something else"
             );
+            // After the end nobody looks at what is left.
+            let has_ended = std::iter::from_fn(|| twin.poll_event()).any(|told| matches!(told, Told::Closed(_)));
+            assert!(has_ended || self.input == rest, "in pieces something else is left");
         }
         Ok(())
     }

@@ -6,7 +6,8 @@ use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use mqtt_proto::{Connect, Packet, Properties, SubAckReason, UnsubAckReason, Version};
 use mqtt_session::{
-    Accept, HandOver, Instant, Key, RequestId, RestoreReport, ServerConfig, ServerConnection, Session, SessionConfig,
+    Accept, HandOver, Instant, Key, PayloadOf, RequestId, RestoreReport, ServerConfig, ServerConnection, Session,
+    SessionConfig,
 };
 
 use super::client::pass_next;
@@ -15,7 +16,7 @@ use super::disk::Disk;
 use super::draws::{self, Peer};
 use super::ledger::{Ledger, Story};
 use super::machine::{Machine, ServerEnd, Told};
-use super::rig::Rig;
+use super::rig::{Rig, pass};
 
 /// After so many rounds with a client that does everything right, every operation has ended.
 const ROUNDS: usize = 3_000;
@@ -37,9 +38,8 @@ struct Life {
     rig: Rig<ServerEnd>,
     /// What the client that waits for an answer wants.
     asks: Option<Asked>,
-    /// The session goes on for so many seconds without a connection, and how late it was when the last one began.
+    /// For how long the host has agreed to keep the session without a connection.
     expiry_seconds: u32,
-    began_at: Instant,
     requests: Vec<(RequestId, usize, bool)>,
 }
 
@@ -57,7 +57,6 @@ impl Life {
             config,
             asks: None,
             expiry_seconds: u32::MAX,
-            began_at: now,
             requests: Vec::new(),
         }
     }
@@ -152,20 +151,36 @@ impl Life {
             if session.is_some() {
                 assert!(self.rig.machine.session.is_none(), "two sessions of one client");
                 self.rig.machine.session = session;
-                self.expiry_seconds = self.rig.machine.expiry_seconds;
             }
         }
         self.forgets_the_expired();
     }
 
-    /// A session that nobody is connected to may have come to its end. If in doubt, it has.
+    /// A session that nobody is connected to may have come to its end: with it its operations have, and all that stands in
+    /// the store is the inbox.
     fn forgets_the_expired(&mut self) {
-        let ends_at = self
-            .began_at
-            .saturating_add(Duration::from_secs(u64::from(self.expiry_seconds)));
-        if self.expiry_seconds != u32::MAX && self.rig.now >= ends_at && self.rig.machine.session.take().is_some() {
-            self.forgets();
+        let now = self.rig.now;
+        let is_over = |session: &Session| session.has_ended() || session.ends_at().is_some_and(|at| at <= now);
+        if !self.rig.machine.session.as_ref().is_some_and(is_over) {
+            return;
         }
+        pass(&mut self.rig.machine, now);
+        self.settle();
+        let session = self.rig.machine.session.take();
+        assert!(session.is_some_and(|session| session.has_ended()), "it goes on");
+        assert!(
+            self.rig.ledger.is_done(),
+            "operations outlive their session: {:?}",
+            self.rig.ledger
+        );
+        while self.rig.disk.commit().is_some() {}
+        let is_inbox = |key: &Key| matches!(key, Key::Inbox(_) | Key::Payload(PayloadOf::Inbox(_)));
+        let left = self.rig.disk.durable.keys().find(|key| !is_inbox(key));
+        assert!(
+            left.is_none() || !self.rig.is_intact,
+            "of a session that has ended: {left:?}"
+        );
+        self.forgets();
     }
 
     /// There is no session any more, and nothing of it in the store.
@@ -223,7 +238,6 @@ impl Life {
             Ok(()) => {
                 self.asks = None;
                 self.expiry_seconds = asked.expiry_seconds;
-                self.began_at = self.rig.now;
                 if is_fresh {
                     self.forgets();
                     self.rig.story.begins();
@@ -308,6 +322,11 @@ impl Life {
             );
         }
         let rig = &mut self.rig;
+        let ends_at = match &rig.machine.session {
+            Some(session) => session.ends_at(),
+            None if self.expiry_seconds == u32::MAX => None,
+            None => Some(rig.now.saturating_add(Duration::from_secs(self.expiry_seconds.into()))),
+        };
         rig.crashes();
         self.asks = None;
         self.requests.clear();
@@ -325,7 +344,8 @@ impl Life {
         for (key, bytes) in &rig.disk.durable {
             restore.encoded(*key, bytes);
         }
-        let (session, report) = restore.finish();
+        let (mut session, report) = restore.finish();
+        session.set_end(ends_at);
         match damaged {
             Some(key) => assert!(
                 report.quarantined.iter().any(|one| one.key == key),
@@ -345,6 +365,7 @@ impl Life {
     /// Everything does what is right from here on: every operation ends.
     fn ends(&mut self) {
         self.breaks();
+        self.forgets_the_expired();
         if self.rig.machine.session.is_none()
             || self
                 .config
