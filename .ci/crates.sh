@@ -4,7 +4,7 @@
 
 # Crates with an API for others: feature powerset, docs as docs.rs builds them, and a committed
 # public-api.txt.
-LIBRARIES=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio)
+LIBRARIES=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio mqtt-smol)
 
 # Crates with binaries for others.
 PROGRAMS=()
@@ -22,7 +22,7 @@ WITH_TOKIO=(mqtt-tokio)
 WITHOUT_RUNTIME=(mqtt-proto mqtt-session mqtt-adapter)
 
 # The minimum version of Rust that is promised to users, by crate.
-MSRV_1_85=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio)
+MSRV_1_85=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio mqtt-smol)
 MSRV_1_90=()
 
 # Builds without std: package, standard crates that exist for it, features (- for none), targets.
