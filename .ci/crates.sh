@@ -4,7 +4,7 @@
 
 # Crates with an API for others: feature powerset, docs as docs.rs builds them, and a committed
 # public-api.txt.
-LIBRARIES=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio)
+LIBRARIES=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio mqtt-smol mqtt-std mqtt-store)
 
 # Crates with binaries for others.
 PROGRAMS=()
@@ -19,11 +19,11 @@ DETERMINISTIC=(mqtt-proto mqtt-session)
 WITH_TOKIO=(mqtt-tokio)
 
 # Crates that have no async runtime at all below them.
-WITHOUT_RUNTIME=(mqtt-proto mqtt-session mqtt-adapter)
+WITHOUT_RUNTIME=(mqtt-proto mqtt-session mqtt-adapter mqtt-std mqtt-store)
 
 # The minimum version of Rust that is promised to users, by crate.
-MSRV_1_85=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio)
-MSRV_1_90=()
+MSRV_1_85=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio mqtt-smol mqtt-std)
+MSRV_1_90=(mqtt-store)
 
 # Builds without std: package, standard crates that exist for it, features (- for none), targets.
 # thumbv6m has no atomic swap, so bytes needs its portable form there.

@@ -144,6 +144,15 @@ pub enum Cause {
 }
 
 impl Failure {
+    /// No stream could be opened.
+    #[must_use]
+    pub const fn new(endpoint: Endpoint, error: DialError) -> Self {
+        Self {
+            endpoint,
+            cause: Cause::Dial(error),
+        }
+    }
+
     /// What to try.
     #[must_use]
     pub fn advice(&self) -> &'static str {

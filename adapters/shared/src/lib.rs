@@ -20,6 +20,7 @@ mod clock;
 mod failure;
 mod link;
 mod options;
+mod places;
 mod transport;
 mod url;
 
@@ -34,5 +35,6 @@ pub use failure::{Cause, DialError, Failure, Stranger};
 pub use link::Link;
 pub use mqtt_session as session;
 pub use options::{Acknowledge, ClientOptions, OptionsError, Unclaimed};
+pub use places::{AcceptFault, Place, Places};
 pub use transport::Transport;
 pub use url::{Endpoint, Scheme, UrlError, UrlFault};

@@ -121,6 +121,12 @@ impl ClientOptions {
         &self.endpoint
     }
 
+    /// How long opening a stream may take: for adapters that wait for it.
+    #[must_use]
+    pub const fn dial_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
     pub(crate) fn into_endpoint(self) -> Endpoint {
         self.endpoint
     }

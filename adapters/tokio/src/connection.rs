@@ -14,7 +14,6 @@ use crate::stream::Io;
 /// A machine of `mqtt-session` over a stream of tokio: bytes move and time passes while [`next`](Self::next) is awaited.
 ///
 /// ```
-/// use mqtt_tokio::session::proto::ConnAckProperties;
 /// use mqtt_tokio::session::{Accept, Client, ClientConfig, Event, ServerConfig, ServerConnection, ServerEvent};
 /// use mqtt_tokio::{Clock, Connection, Step};
 ///

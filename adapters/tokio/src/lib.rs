@@ -15,7 +15,7 @@
 //! ```
 //!
 //! [`connect`] waits for the first connection, [`start`] does not. Both keep the connection in a task of the runtime they are
-//! called in: see [`Client`]. [`Connection`] serves a machine of `mqtt-session` over a stream of your own, and [`Listener`]
+//! called in; [`prepare`] leaves spawning it to the caller. See [`Client`]. [`Connection`] serves a machine of `mqtt-session` over a stream of your own, and [`Listener`]
 //! accepts connections for a server.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -28,18 +28,18 @@ mod task;
 
 pub use connection::Connection;
 pub use dial::Dialer;
-pub use listener::{Accepted, Listener, Place};
+pub use listener::{Accepted, Listener};
 pub use mqtt_adapter as adapter;
 pub use mqtt_adapter::{
     Acknowledge, Acknowledgement, Cause, Client, ClientOptions, Clock, Completion, ConnectionState, DialError,
-    Endpoint, Failure, Incoming, OptionsError, Publish, PublishError, Published, RequestError, Requester, Scheme,
-    States, Statistics, Step, Stranger, SubscribeError, Subscribing, Subscription, TryPublishError, Unclaimed,
+    Endpoint, Failure, Incoming, OptionsError, Place, Publish, PublishError, Published, RequestError, Requester,
+    Scheme, States, Statistics, Step, Stranger, SubscribeError, Subscribing, Subscription, TryPublishError, Unclaimed,
     Unfinished, UrlError, UrlFault,
 };
 pub use mqtt_session as session;
 pub use mqtt_session::{Message, QoS};
 pub use stream::Io;
-pub use task::{connect, connect_with, start, start_with};
+pub use task::{connect, connect_with, prepare, start, start_with};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

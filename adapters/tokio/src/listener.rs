@@ -2,19 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
-use mqtt_adapter::Clock;
+use mqtt_adapter::{AcceptFault, Clock, Place, Places};
 use mqtt_session::{ServerConfig, ServerConnection};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Connection;
-
-/// How long nothing is accepted after an error that is about this process and not about one connection, as when it has too
-/// many files open: the connection still waits, and would be accepted in vain again and again.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections of clients.
 ///
@@ -25,7 +18,7 @@ pub struct Listener {
     listener: TcpListener,
     config: ServerConfig,
     clock: Clock,
-    room: Arc<Semaphore>,
+    places: Places,
 }
 
 /// A connection of a client that has been accepted.
@@ -38,12 +31,6 @@ pub struct Accepted {
     pub peer: SocketAddr,
     /// The place that the connection takes. It is free when this is dropped.
     pub place: Place,
-}
-
-/// A place among the connections that may be open.
-#[derive(Debug)]
-pub struct Place {
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Listener {
@@ -62,14 +49,14 @@ impl Listener {
             listener,
             config,
             clock: Clock::new(),
-            room: Arc::new(Semaphore::new(1024)),
+            places: Places::new(1024),
         }
     }
 
     /// How many connections may be open at a time. Further ones wait in the queue of the system.
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
-        self.room = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        self.places = Places::new(connections);
         self
     }
 
@@ -88,8 +75,7 @@ impl Listener {
     /// told: another connection is waited for.
     pub async fn accept(&self) -> io::Result<Accepted> {
         loop {
-            // Nobody closes the semaphore.
-            let permit = Arc::clone(&self.room).acquire_owned().await.map_err(io::Error::other)?;
+            let place = self.places.take().await;
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
                     // A connection that is gone already tells so by itself.
@@ -98,24 +84,15 @@ impl Listener {
                     return Ok(Accepted {
                         connection: Connection::accepted(machine, stream, self.clock),
                         peer,
-                        place: Place { _permit: permit },
+                        place,
                     });
                 }
-                Err(error) if is_fatal(&error) => return Err(error),
-                Err(error) if is_of_connection(&error) => {}
-                Err(_) => tokio::time::sleep(PAUSE).await,
+                Err(error) => match AcceptFault::of(&error) {
+                    AcceptFault::Pause(time) => tokio::time::sleep(time).await,
+                    AcceptFault::Connection => {}
+                    _ => return Err(error),
+                },
             }
         }
     }
-}
-
-fn is_fatal(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotConnected)
-}
-
-fn is_of_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
-    )
 }

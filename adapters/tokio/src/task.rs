@@ -53,22 +53,33 @@ pub fn start(options: ClientOptions) -> Client {
 /// Outside of a runtime with time and I/O.
 #[must_use]
 pub fn start_with(options: ClientOptions, dialer: impl Dial + 'static) -> Client {
-    let (client, keeper) = Client::with_dialer(options, dialer);
-    tokio::spawn(keep(keeper));
+    let (client, keeping) = prepare(options, dialer);
+    tokio::spawn(keeping);
     client
 }
 
-async fn keep<D: Dial>(mut keeper: Keeper<D>) {
+/// A client, and the future that keeps its connection, for whoever spawns it. The client does nothing until that is polled,
+/// and the future ends when the client does.
+#[must_use = "the client does nothing until the future is polled"]
+pub fn prepare(
+    options: ClientOptions,
+    dialer: impl Dial + 'static,
+) -> (Client, impl Future<Output = Arc<Failure>> + Send + 'static) {
+    let (client, keeper) = Client::with_dialer(options, dialer);
+    (client, keep(keeper))
+}
+
+async fn keep<D: Dial>(mut keeper: Keeper<D>) -> Arc<Failure> {
     let mut timer = Timer::default();
     poll_fn(|cx| {
         loop {
-            if keeper.poll(cx).is_ready() {
-                return Poll::Ready(());
+            if let Poll::Ready(failure) = keeper.poll(cx) {
+                return Poll::Ready(failure);
             }
             if timer.poll(cx, keeper.deadline(), keeper.clock()).is_pending() {
                 return Poll::Pending;
             }
         }
     })
-    .await;
+    .await
 }

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use mqtt_session::proto::{Filters, SubscribeProperties, TopicFilter};
 use mqtt_session::{DeliveryId, Message, QoS, Received};
 
+use super::wakers::Wakers;
+
 /// The claim on what belongs to no other.
 pub(super) const UNCLAIMED: u64 = 0;
 
@@ -152,8 +154,12 @@ impl Claims {
     }
 
     /// Takes a claim away. What it held is the caller's to acknowledge.
-    pub(super) fn remove(&mut self, id: u64) -> Vec<Held> {
-        let queue = self.all.remove(&id).map(|claim| claim.queue).unwrap_or_default();
+    pub(super) fn remove(&mut self, id: u64, wakers: &mut Wakers) -> Vec<Held> {
+        let Some(claim) = self.all.remove(&id) else {
+            return Vec::new();
+        };
+        wakers.discard(claim.waker);
+        let queue = claim.queue;
         for held in &queue {
             self.release(held);
         }
@@ -173,7 +179,7 @@ impl Claims {
     }
 
     /// Gives a message to all who want it.
-    pub(super) fn route(&mut self, received: Received, woken: &mut Vec<Waker>) -> Routed {
+    pub(super) fn route(&mut self, received: Received, wakers: &mut Wakers) -> Routed {
         let wants = |claim: &Claim| claim.wants(&received.message);
         let mut ids = self.all.iter().filter(|(_, claim)| wants(claim)).map(|(id, _)| *id);
         let (first, others) = (ids.next(), ids.collect::<Vec<_>>());
@@ -193,9 +199,9 @@ impl Claims {
         }
         let mut dropped = 0;
         for id in others {
-            dropped += usize::from(!self.put(id, held.share(), is_full, woken));
+            dropped += usize::from(!self.put(id, held.share(), is_full, wakers));
         }
-        dropped += usize::from(!self.put(first, held, is_full, woken));
+        dropped += usize::from(!self.put(first, held, is_full, wakers));
         if dropped == copies {
             Routed::Dropped
         } else {
@@ -204,7 +210,7 @@ impl Claims {
     }
 
     /// Returns whether it is held.
-    fn put(&mut self, id: u64, held: Held, is_full: bool, woken: &mut Vec<Waker>) -> bool {
+    fn put(&mut self, id: u64, held: Held, is_full: bool, wakers: &mut Wakers) -> bool {
         let Some(claim) = self.all.get_mut(&id) else {
             return false;
         };
@@ -216,7 +222,7 @@ impl Claims {
         self.held_messages += 1;
         self.held_bytes += held.bytes();
         claim.queue.push_back(held);
-        woken.extend(claim.waker.take());
+        wakers.wake(claim.waker.take());
         true
     }
 
@@ -252,17 +258,17 @@ impl Claims {
     }
 
     /// Nothing more will come for this claim.
-    pub(super) fn end(&mut self, id: u64, woken: &mut Vec<Waker>) {
+    pub(super) fn end(&mut self, id: u64, wakers: &mut Wakers) {
         if let Some(claim) = self.all.get_mut(&id) {
             claim.is_ended = true;
-            woken.extend(claim.waker.take());
+            wakers.wake(claim.waker.take());
         }
     }
 
-    pub(super) fn end_all(&mut self, woken: &mut Vec<Waker>) {
+    pub(super) fn end_all(&mut self, wakers: &mut Wakers) {
         for claim in self.all.values_mut() {
             claim.is_ended = true;
-            woken.extend(claim.waker.take());
+            wakers.wake(claim.waker.take());
         }
     }
 }

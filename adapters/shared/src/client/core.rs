@@ -14,6 +14,7 @@ use super::line::Line;
 use super::ops::{Ops, RENEWAL, REQUEST};
 use super::states::{ConnectionState, Log};
 use super::statistics::Statistics;
+use super::wakers::Wakers;
 use crate::options::Unclaimed;
 use crate::{Acknowledge, Cause, ClientOptions, DialError, Endpoint, Failure, Stranger};
 
@@ -29,8 +30,7 @@ pub(super) struct Core {
     pub(super) claims: Claims,
     pub(super) states: Log,
     pub(super) statistics: Statistics,
-    /// What is done once all locks are gone.
-    pub(super) woken: Vec<Waker>,
+    pub(super) wakers: Wakers,
     /// How the keeper is told of a command.
     pub(super) keeper: Option<Waker>,
     /// The application wants to go: when everything has ended, or at this time.
@@ -79,7 +79,7 @@ impl Core {
             ),
             states: Log::default(),
             statistics: Statistics::default(),
-            woken: Vec::new(),
+            wakers: Wakers::default(),
             keeper: None,
             leaving: None,
             ended: None,
@@ -117,7 +117,7 @@ impl Core {
 
     /// The keeper has something to do.
     pub(super) fn call_keeper(&mut self) {
-        self.woken.extend(self.keeper.take());
+        self.wakers.wake(self.keeper.take());
     }
 
     // ---- what handles do
@@ -135,7 +135,7 @@ impl Core {
 
     /// The outcome of an operation, or why it will have none.
     pub(super) fn poll_outcome(&mut self, tag: u64, waker: &Waker) -> Poll<Result<Outcome, Arc<Failure>>> {
-        match (self.ops.poll(tag, waker), &self.ended) {
+        match (self.ops.poll(tag, waker, &mut self.wakers), &self.ended) {
             (Poll::Ready(outcome), _) => Poll::Ready(Ok(outcome)),
             (Poll::Pending, Some(failure)) => Poll::Ready(Err(Arc::clone(failure))),
             (Poll::Pending, None) => Poll::Pending,
@@ -170,7 +170,7 @@ impl Core {
 
     /// A subscription is not wanted any more. What it held and nobody will take counts as taken.
     pub(super) fn drop_claim(&mut self, now: Instant, id: u64) {
-        let left = self.claims.remove(id);
+        let left = self.claims.remove(id, &mut self.wakers);
         if self.acknowledge == Acknowledge::WhenTaken {
             for token in left.iter().filter_map(|held| held.token.as_ref()) {
                 // It may belong to a connection that has ended.
@@ -182,7 +182,7 @@ impl Core {
     // ---- what the keeper does
 
     pub(super) fn dialing(&mut self) {
-        self.states.push(ConnectionState::Connecting, &mut self.woken);
+        self.states.push(ConnectionState::Connecting, &mut self.wakers);
     }
 
     pub(super) fn dialed(&mut self, now: Instant) {
@@ -218,7 +218,7 @@ impl Core {
         self.is_accepted = true;
         self.statistics.connections += 1;
         self.states
-            .push(ConnectionState::Connected { session_present }, &mut self.woken);
+            .push(ConnectionState::Connected { session_present }, &mut self.wakers);
         if session_present {
             self.claims.forget_repeated();
         } else {
@@ -245,14 +245,14 @@ impl Core {
                     self.to_renew.push(id);
                     return;
                 }
-                Err(_) => self.claims.end(id, &mut self.woken),
+                Err(_) => self.claims.end(id, &mut self.wakers),
             }
         }
     }
 
     fn on_message(&mut self, now: Instant, received: Received) {
         self.statistics.received += 1;
-        match self.claims.route(received, &mut self.woken) {
+        match self.claims.route(received, &mut self.wakers) {
             Routed::Held => {}
             Routed::Dropped => self.statistics.dropped += 1,
             Routed::NoRoom => self.cut = Some(Cause::NotTaken),
@@ -275,7 +275,7 @@ impl Core {
             let claim = tag & !(REQUEST | RENEWAL);
             self.renewing.remove(&claim);
             if !is_granted(&outcome) {
-                self.claims.end(claim, &mut self.woken);
+                self.claims.end(claim, &mut self.wakers);
             }
         } else {
             let claim = self.subscribing.remove(&tag);
@@ -284,10 +284,10 @@ impl Core {
                 claim.is_granted = is_granted(&outcome);
             }
             let waker = self.ops.complete(tag & !REQUEST, outcome);
-            self.woken.extend(waker);
+            self.wakers.wake(waker);
         }
-        self.messages_line.call_next(&mut self.woken);
-        self.requests_line.call_next(&mut self.woken);
+        self.messages_line.call_next(&mut self.wakers);
+        self.requests_line.call_next(&mut self.wakers);
         self.renew(now);
     }
 
@@ -326,7 +326,7 @@ impl Core {
             Some(at) if !is_stranger => {
                 let (failure, retry_in) = (Arc::new(failure), at.saturating_since(now));
                 let state = ConnectionState::Disconnected { failure, retry_in };
-                self.states.push(state, &mut self.woken);
+                self.states.push(state, &mut self.wakers);
             }
             _ => {
                 self.driver.machine_mut().abort(now);
@@ -362,11 +362,11 @@ impl Core {
         }
         let failure = Arc::new(failure);
         self.ended = Some(Arc::clone(&failure));
-        self.states.push(ConnectionState::Ended { failure }, &mut self.woken);
-        self.claims.end_all(&mut self.woken);
-        self.ops.wake_all(&mut self.woken);
-        self.messages_line.call_all(&mut self.woken);
-        self.requests_line.call_all(&mut self.woken);
+        self.states.push(ConnectionState::Ended { failure }, &mut self.wakers);
+        self.claims.end_all(&mut self.wakers);
+        self.ops.wake_all(&mut self.wakers);
+        self.messages_line.call_all(&mut self.wakers);
+        self.requests_line.call_all(&mut self.wakers);
     }
 }
 

@@ -135,7 +135,7 @@ impl<D: Dial> Keeper<D> {
         now: Instant,
         opened: Option<Result<AnyStream, DialError>>,
     ) -> Turn {
-        core.keeper = None;
+        core.wakers.discard(core.keeper.take());
         match opened {
             Some(Ok(stream)) if core.ended.is_none() => {
                 self.channel.open(stream);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
+use super::wakers::Wakers;
+
 /// Those who wait for room in a queue of the machine.
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -21,35 +23,31 @@ impl Line {
     }
 
     /// Waits at its place, or at the end.
-    pub(super) fn wait(&mut self, place: Option<u64>, waker: &Waker) -> u64 {
+    pub(super) fn wait(&mut self, place: Option<u64>, waker: &Waker, wakers: &mut Wakers) -> u64 {
         let place = place.unwrap_or_else(|| {
             self.next += 1;
             self.next
         });
-        match self.waiting.get_mut(&place) {
-            Some(known) => known.clone_from(waker),
-            None => {
-                self.waiting.insert(place, waker.clone());
-            }
-        }
+        wakers.discard(self.waiting.insert(place, waker.clone()));
         place
     }
 
     /// There is room for one more.
-    pub(super) fn call_next(&mut self, woken: &mut Vec<Waker>) {
-        woken.extend(self.waiting.pop_first().map(|(_, waker)| waker));
+    pub(super) fn call_next(&mut self, wakers: &mut Wakers) {
+        wakers.wake(self.waiting.pop_first().map(|(_, waker)| waker));
     }
 
     /// One goes without having got room. If it had been called, the next is.
-    pub(super) fn leave(&mut self, place: u64, woken: &mut Vec<Waker>) {
-        if self.waiting.remove(&place).is_none() {
-            self.call_next(woken);
+    pub(super) fn leave(&mut self, place: u64, wakers: &mut Wakers) {
+        match self.waiting.remove(&place) {
+            Some(waker) => wakers.discard([waker]),
+            None => self.call_next(wakers),
         }
     }
 
     /// There will never be room.
-    pub(super) fn call_all(&mut self, woken: &mut Vec<Waker>) {
-        woken.extend(std::mem::take(&mut self.waiting).into_values());
+    pub(super) fn call_all(&mut self, wakers: &mut Wakers) {
+        wakers.wake(std::mem::take(&mut self.waiting).into_values());
     }
 }
 
@@ -61,24 +59,24 @@ mod tests {
     fn one_who_has_just_come_does_not_pass_those_who_wait() {
         let mut line = Line::default();
         assert!(line.is_turn(None));
-        let first = line.wait(None, Waker::noop());
-        let second = line.wait(None, Waker::noop());
+        let first = line.wait(None, Waker::noop(), &mut Wakers::default());
+        let second = line.wait(None, Waker::noop(), &mut Wakers::default());
         assert!(!line.is_turn(None) && line.is_turn(Some(first)) && !line.is_turn(Some(second)));
         // Called and refused again, it keeps its place.
-        line.call_next(&mut Vec::new());
-        assert_eq!(line.wait(Some(first), Waker::noop()), first);
+        line.call_next(&mut Wakers::default());
+        assert_eq!(line.wait(Some(first), Waker::noop(), &mut Wakers::default()), first);
         assert!(!line.is_turn(Some(second)));
     }
 
     #[test]
     fn one_who_was_called_and_leaves_calls_the_next() {
         let mut line = Line::default();
-        let first = line.wait(None, Waker::noop());
-        let _second = line.wait(None, Waker::noop());
-        let mut woken = Vec::new();
-        line.call_next(&mut woken);
-        line.leave(first, &mut woken);
-        assert_eq!(woken.len(), 2);
+        let first = line.wait(None, Waker::noop(), &mut Wakers::default());
+        let _second = line.wait(None, Waker::noop(), &mut Wakers::default());
+        let mut wakers = Wakers::default();
+        line.call_next(&mut wakers);
+        line.leave(first, &mut wakers);
+        assert_eq!(wakers.woken(), 2);
         assert!(line.waiting.is_empty());
     }
 }

@@ -13,6 +13,7 @@ mod requester;
 mod states;
 mod statistics;
 mod subscribe;
+mod wakers;
 
 pub use incoming::{Acknowledgement, Incoming};
 pub use keeper::{AnyStream, Dial, Dialing, Keeper};
@@ -63,11 +64,9 @@ impl Shared {
         // After a panic elsewhere the machine is as it was left between two of its methods.
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let result = work(&mut core, now);
-        let woken = mem::take(&mut core.woken);
+        let wakers = mem::take(&mut core.wakers);
         drop(core);
-        for waker in woken {
-            waker.wake();
-        }
+        wakers.finish();
         result
     }
 }

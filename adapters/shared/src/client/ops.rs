@@ -4,6 +4,8 @@ use std::task::{Poll, Waker};
 
 use mqtt_session::Outcome;
 
+use super::wakers::Wakers;
+
 /// The tag of a message of which nobody waits for the outcome.
 pub(super) const NOBODY: u64 = 1 << 61;
 /// Set in the tags of SUBSCRIBE and UNSUBSCRIBE, which are counted apart.
@@ -84,14 +86,13 @@ impl Ops {
     }
 
     /// How the operation ended. Once it is told, the tag is no more.
-    pub(super) fn poll(&mut self, tag: u64, waker: &Waker) -> Poll<Outcome> {
+    pub(super) fn poll(&mut self, tag: u64, waker: &Waker, wakers: &mut Wakers) -> Poll<Outcome> {
         let Some(slot) = self.find(tag) else {
             return Poll::Pending;
         };
         match &mut slot.state {
-            State::Waiting(Some(known)) if known.will_wake(waker) => return Poll::Pending,
             State::Waiting(known) => {
-                *known = Some(waker.clone());
+                wakers.put(known, waker);
                 return Poll::Pending;
             }
             State::Done(_) => {}
@@ -107,20 +108,23 @@ impl Ops {
     }
 
     /// Nobody waits for it any more. It goes on.
-    pub(super) fn forget(&mut self, tag: u64) {
+    pub(super) fn forget(&mut self, tag: u64, wakers: &mut Wakers) {
         let Some(slot) = self.find(tag) else { return };
-        match slot.state {
-            State::Waiting(_) => slot.state = State::Forgotten,
+        match &mut slot.state {
+            State::Waiting(waker) => {
+                wakers.discard(waker.take());
+                slot.state = State::Forgotten;
+            }
             State::Done(_) => self.release(tag),
             State::Free | State::Forgotten => {}
         }
     }
 
     /// Nothing ends any more: everybody who waits is to be told.
-    pub(super) fn wake_all(&mut self, woken: &mut Vec<Waker>) {
+    pub(super) fn wake_all(&mut self, wakers: &mut Wakers) {
         for slot in &mut self.slots {
             if let State::Waiting(waker) = &mut slot.state {
-                woken.extend(waker.take());
+                wakers.wake(waker.take());
             }
         }
     }
@@ -130,17 +134,21 @@ impl Ops {
 mod tests {
     use super::*;
 
+    fn poll(ops: &mut Ops, tag: u64) -> Poll<Outcome> {
+        ops.poll(tag, Waker::noop(), &mut Wakers::default())
+    }
+
     #[test]
     fn an_old_tag_does_not_find_a_new_operation() {
         let mut ops = Ops::default();
         let first = ops.begin();
         ops.complete(first, Outcome::Sent);
-        assert_eq!(ops.poll(first, Waker::noop()), Poll::Ready(Outcome::Sent));
+        assert_eq!(poll(&mut ops, first), Poll::Ready(Outcome::Sent));
         let second = ops.begin();
         assert_ne!(first, second);
-        assert_eq!(ops.poll(first, Waker::noop()), Poll::Pending);
+        assert_eq!(poll(&mut ops, first), Poll::Pending);
         ops.complete(second, Outcome::Expired);
-        assert_eq!(ops.poll(second, Waker::noop()), Poll::Ready(Outcome::Expired));
+        assert_eq!(poll(&mut ops, second), Poll::Ready(Outcome::Expired));
         assert_eq!(ops.slots.len(), 1);
     }
 
@@ -150,11 +158,11 @@ mod tests {
         for forget_first in [true, false] {
             let tag = ops.begin();
             if forget_first {
-                ops.forget(tag);
+                ops.forget(tag, &mut Wakers::default());
                 ops.complete(tag, Outcome::Sent);
             } else {
                 ops.complete(tag, Outcome::Sent);
-                ops.forget(tag);
+                ops.forget(tag, &mut Wakers::default());
             }
         }
         assert_eq!((ops.slots.len(), ops.free.len()), (1, 1));

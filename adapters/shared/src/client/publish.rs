@@ -156,7 +156,7 @@ impl Publish<'_> {
                     self.message = None;
                     // There may be room for the next one too.
                     if let Some(place) = self.place.take() {
-                        core.messages_line.leave(place, &mut core.woken);
+                        core.messages_line.leave(place, &mut core.wakers);
                     }
                     return Poll::Ready(Ok(()));
                 }
@@ -165,7 +165,7 @@ impl Publish<'_> {
                 Err(refusal) => return Poll::Ready(Err(PublishError::NotTaken(refusal))),
             }
         }
-        self.place = Some(core.messages_line.wait(self.place, cx.waker()));
+        self.place = Some(core.messages_line.wait(self.place, cx.waker(), &mut core.wakers));
         Poll::Pending
     }
 }
@@ -200,10 +200,10 @@ impl Drop for Publish<'_> {
         if place.is_some() || tag.is_some() {
             self.client.with(|core, _| {
                 if let Some(place) = place {
-                    core.messages_line.leave(place, &mut core.woken);
+                    core.messages_line.leave(place, &mut core.wakers);
                 }
                 if let Some(tag) = tag {
-                    core.ops.forget(tag);
+                    core.ops.forget(tag, &mut core.wakers);
                 }
             });
         }
@@ -234,7 +234,7 @@ impl Future for Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         if let Some(tag) = self.tag {
-            self.client.with(|core, _| core.ops.forget(tag));
+            self.client.with(|core, _| core.ops.forget(tag, &mut core.wakers));
         }
     }
 }

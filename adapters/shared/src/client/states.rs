@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_core::Stream;
 
 use super::Client;
+use super::wakers::Wakers;
 use crate::Failure;
 
 /// How many states wait for one who does not look.
@@ -53,13 +54,13 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn push(&mut self, state: ConnectionState, woken: &mut Vec<Waker>) {
+    pub(super) fn push(&mut self, state: ConnectionState, wakers: &mut Wakers) {
         if self.kept.len() == KEPT {
             self.kept.pop_front();
             self.first += 1;
         }
         self.kept.push_back(state);
-        woken.extend(std::mem::take(&mut self.listeners).into_values());
+        wakers.wake(std::mem::take(&mut self.listeners).into_values());
     }
 
     pub(super) fn latest(&self) -> Option<&ConnectionState> {
@@ -80,7 +81,7 @@ impl Log {
         }
     }
 
-    fn poll(&mut self, listener: &mut Listener, waker: &Waker) -> Poll<Option<ConnectionState>> {
+    fn poll(&mut self, listener: &mut Listener, waker: &Waker, wakers: &mut Wakers) -> Poll<Option<ConnectionState>> {
         listener.next = listener.next.max(self.first);
         let index = usize::try_from(listener.next - self.first).unwrap_or(usize::MAX);
         if let Some(state) = self.kept.get(index) {
@@ -90,7 +91,7 @@ impl Log {
         if matches!(self.latest(), Some(ConnectionState::Ended { .. })) {
             return Poll::Ready(None);
         }
-        self.listeners.insert(listener.id, waker.clone());
+        wakers.discard(self.listeners.insert(listener.id, waker.clone()));
         Poll::Pending
     }
 }
@@ -119,7 +120,8 @@ impl States {
 
     fn poll_state(&mut self, cx: &Context<'_>) -> Poll<Option<ConnectionState>> {
         let listener = &mut self.listener;
-        self.client.with(|core, _| core.states.poll(listener, cx.waker()))
+        self.client
+            .with(|core, _| core.states.poll(listener, cx.waker(), &mut core.wakers))
     }
 }
 
@@ -134,7 +136,7 @@ impl Stream for States {
 impl Drop for States {
     fn drop(&mut self) {
         self.client
-            .with(|core, _| core.states.listeners.remove(&self.listener.id));
+            .with(|core, _| core.wakers.discard(core.states.listeners.remove(&self.listener.id)));
     }
 }
 
@@ -147,15 +149,18 @@ mod tests {
         let mut log = Log::default();
         let mut listener = log.listen(true);
         for _ in 0..KEPT + 3 {
-            log.push(ConnectionState::Connecting, &mut Vec::new());
+            log.push(ConnectionState::Connecting, &mut Wakers::default());
         }
         let mut seen = 0;
-        while log.poll(&mut listener, Waker::noop()).is_ready() {
+        while log
+            .poll(&mut listener, Waker::noop(), &mut Wakers::default())
+            .is_ready()
+        {
             seen += 1;
         }
         assert_eq!(seen, KEPT);
         let mut late = log.listen(false);
-        assert!(log.poll(&mut late, Waker::noop()).is_ready());
-        assert!(log.poll(&mut late, Waker::noop()).is_pending());
+        assert!(log.poll(&mut late, Waker::noop(), &mut Wakers::default()).is_ready());
+        assert!(log.poll(&mut late, Waker::noop(), &mut Wakers::default()).is_pending());
     }
 }

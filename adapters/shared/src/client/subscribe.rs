@@ -205,7 +205,7 @@ impl Asked<'_> {
                 match self.take(core, now, asks) {
                     Ok(true) => {}
                     Ok(false) => {
-                        self.place = Some(core.requests_line.wait(self.place, cx.waker()));
+                        self.place = Some(core.requests_line.wait(self.place, cx.waker(), &mut core.wakers));
                         return Poll::Pending;
                     }
                     Err(refusal) => return Poll::Ready(Err(SubscribeError::NotTaken(refusal))),
@@ -236,7 +236,7 @@ impl Asked<'_> {
                 core.request_taken();
                 self.tag = Some(tag);
                 if let Some(place) = self.place.take() {
-                    core.requests_line.leave(place, &mut core.woken);
+                    core.requests_line.leave(place, &mut core.wakers);
                 }
                 Ok(true)
             }
@@ -256,10 +256,10 @@ impl Drop for Asked<'_> {
         if self.place.is_some() || self.tag.is_some() {
             self.client.with(|core, _| {
                 if let Some(place) = self.place {
-                    core.requests_line.leave(place, &mut core.woken);
+                    core.requests_line.leave(place, &mut core.wakers);
                 }
                 if let Some(tag) = self.tag {
-                    core.ops.forget(tag);
+                    core.ops.forget(tag, &mut core.wakers);
                 }
             });
         }
@@ -323,7 +323,7 @@ impl Subscription {
         if !filters.is_empty() {
             self.client.unsubscribe(filters).await?;
         }
-        self.client.with(|core, _| core.claims.end(id, &mut core.woken));
+        self.client.with(|core, _| core.claims.end(id, &mut core.wakers));
         Ok(())
     }
 
@@ -335,10 +335,7 @@ impl Subscription {
             }
             match core.claims.all.get_mut(&id) {
                 Some(claim) if !claim.is_ended => {
-                    match &mut claim.waker {
-                        Some(waker) => waker.clone_from(cx.waker()),
-                        none => *none = Some(cx.waker().clone()),
-                    }
+                    core.wakers.put(&mut claim.waker, cx.waker());
                     Poll::Pending
                 }
                 _ => Poll::Ready(None),
