@@ -112,18 +112,19 @@ impl<'g> Net<'g> {
             let (first, last) = layout::places(*number);
             records.retain_in::<&Place, _>(&first..=&last, |_, _| false)?;
         }
-        // What comes goes in before what goes comes out: a tree that shrinks and grows again is rebuilt on the way.
         for (place, (number, record)) in &self.records {
-            if let Some(record) = record {
-                layout::begin_record(*number, scratch);
-                // A Vec takes whatever is put into it.
-                let _ = record.encode(scratch);
-                layout::seal_record(scratch);
-                records.insert(place, scratch.as_slice())?;
+            match record {
+                Some(record) => {
+                    layout::begin_record(*number, scratch);
+                    // A Vec takes whatever is put into it.
+                    let _ = record.encode(scratch);
+                    layout::seal_record(scratch);
+                    records.insert(place, scratch.as_slice())?;
+                }
+                None => {
+                    records.remove(place)?;
+                }
             }
-        }
-        for (place, _) in self.records.iter().filter(|(_, (_, record))| record.is_none()) {
-            records.remove(place)?;
         }
         Ok(())
     }
