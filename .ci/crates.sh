@@ -4,20 +4,26 @@
 
 # Crates with an API for others: feature powerset, docs as docs.rs builds them, and a committed
 # public-api.txt.
-LIBRARIES=(mqtt-proto mqtt-session)
+LIBRARIES=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio mqtt-smol mqtt-std mqtt-store)
 
 # Crates with binaries for others.
 PROGRAMS=()
 
 # Crates that only this repository uses.
-REPOSITORY_ONLY=(mqtt-tests)
+REPOSITORY_ONLY=(mqtt-tests mqtt-testbed)
 
-# Crates with the determinism lints of clippy.toml, and without tokio below them.
+# Crates with the determinism lints of clippy.toml.
 DETERMINISTIC=(mqtt-proto mqtt-session)
 
+# Crates that may have tokio below them. All other libraries and programs are checked to have none.
+WITH_TOKIO=(mqtt-tokio)
+
+# Crates that have no async runtime at all below them.
+WITHOUT_RUNTIME=(mqtt-proto mqtt-session mqtt-adapter mqtt-std mqtt-store)
+
 # The minimum version of Rust that is promised to users, by crate.
-MSRV_1_85=(mqtt-proto mqtt-session)
-MSRV_1_90=()
+MSRV_1_85=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio mqtt-smol mqtt-std)
+MSRV_1_90=(mqtt-store)
 
 # Builds without std: package, standard crates that exist for it, features (- for none), targets.
 # thumbv6m has no atomic swap, so bytes needs its portable form there.

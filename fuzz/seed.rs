@@ -15,7 +15,7 @@ use mqtt_tests::hex;
 
 /// How many generated packets there are for each version and end.
 const PACKETS: u64 = 150;
-/// How many strings of random bytes the targets that build packets start from.
+/// How many strings of random bytes the targets start from that build packets, operations or records.
 const RANDOM: usize = 300;
 
 fn main() -> io::Result<()> {
@@ -37,7 +37,11 @@ fn main() -> io::Result<()> {
     write("filters", for_filters())?;
     write("round_trip", for_building(1))?;
     write("patch", for_building(2))?;
-    write("serde", for_building(3).into_iter().chain(as_json()).collect())
+    write("serde", for_building(3).into_iter().chain(as_json()).collect())?;
+    write("client", for_building(4))?;
+    write("server", for_building(5))?;
+    write("pair", for_building(6))?;
+    write("records", for_building(7))
 }
 
 /// Every string in the files of a folder that is nothing but hex, as bytes.

@@ -100,7 +100,7 @@ const fn missing_of_header(bytes: &[u8]) -> usize {
 }
 
 /// How many bytes an acknowledgement without reason and properties has.
-const BARE_ACK_LEN: u8 = 4;
+const BARE_ACK_LEN: u32 = 4;
 
 /// Type and identifier of the PUBACK, PUBREC, PUBREL or PUBCOMP at the start of `bytes`, if it is one of four bytes: with
 /// success and without properties, as nearly all of them are.
@@ -117,7 +117,7 @@ const BARE_ACK_LEN: u8 = 4;
 #[must_use]
 #[inline]
 pub fn decode_bare_ack(bytes: &[u8], rules: &Rules) -> Option<(PacketType, PacketId)> {
-    const REMAINING: u8 = BARE_ACK_LEN - 2;
+    const REMAINING: u8 = 2;
     const PUBACK: u8 = PacketType::PubAck.first_byte();
     const PUBREC: u8 = PacketType::PubRec.first_byte();
     const PUBREL: u8 = PacketType::PubRel.first_byte();
@@ -134,7 +134,7 @@ pub fn decode_bare_ack(bytes: &[u8], rules: &Rules) -> Option<(PacketType, Packe
         _ => return None,
     };
     let id = PacketId::new(u16::from_be_bytes([high, low]))?;
-    (rules.limit_bytes >= u32::from(BARE_ACK_LEN)).then_some((packet_type, id))
+    (rules.limit_bytes >= BARE_ACK_LEN).then_some((packet_type, id))
 }
 
 /// What the bytes at the start of a buffer are, for a PUBLISH whose payload is taken in pieces.

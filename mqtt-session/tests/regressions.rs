@@ -1,5 +1,7 @@
 //! What fuzzing found, each in its shortest form.
 
+use core::time::Duration;
+
 use bytes::{Buf, Bytes};
 use mqtt_session::proto::{
     Disconnect, DisconnectProperties, DisconnectReason, PublishProperties, SubscriptionId, TopicName,
@@ -126,4 +128,29 @@ fn an_auth_that_the_client_cannot_take_is_refused_to_the_host() {
     assert_eq!(sent(&mut connection), "");
     connection.authenticate(NOW, Some(b"a")).unwrap();
     assert_eq!(sent(&mut connection), &b"\xF0\x0A\x18\x08\x15\0\x01m\x16\0\x01a"[..]);
+}
+
+#[test]
+fn a_deadline_that_stands_still_leaves_the_others_their_turn() {
+    let limits = Limits::default()
+        .events(1)
+        .timers_per_call(1)
+        .ping_timeout(Duration::ZERO);
+    let config = ClientConfig::new("c").unwrap().keep_alive_seconds(3).limits(limits);
+    let mut client = Client::new(config, NOW);
+    client.poll_event();
+    client.handle_open(NOW);
+    let mut outbox = Outbox::default();
+    client.poll_transmit(&mut outbox);
+    client.handle_input(NOW, &mut &b"\x20\x03\0\0\0"[..]);
+    let mut now = NOW.saturating_add(Duration::from_secs(3));
+    client.handle_timeout(now);
+    client.poll_transmit(&mut outbox); // PINGREQ, which nobody takes
+    client.handle_input(now, &mut &b"\x32\x06\0\x01t\0\x01\0"[..]);
+    assert_eq!(client.input_room(), 0, "the host has not polled its events");
+    now = now.saturating_add(limits.stall_timeout);
+    for _ in 0..10 {
+        client.handle_timeout(now);
+    }
+    assert!(client.poll_timeout().is_none_or(|timeout| timeout.at > now));
 }

@@ -1,5 +1,7 @@
 //! The end of a connection, and the deadlines that may bring it.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use mqtt_proto::{Disconnect, DisconnectReason};
 
@@ -7,6 +9,9 @@ use super::{Client, Event, Phase, authentication, handshake};
 use crate::Closed;
 use crate::time::Instant;
 use crate::timers::{Timer, Timers, waits_for_peer};
+
+/// The shortest time that moves a deadline.
+const MOMENT: Duration = Duration::from_micros(1);
 
 impl Client {
     /// Time has passed. While the host owes something, deadlines that wait for the server stand still.
@@ -111,6 +116,8 @@ impl Client {
                 Timer::PingResponse => self.config.limits.ping_timeout,
                 _ => self.config.limits.handshake_timeout,
             };
+            // Later than now, whatever the limit says: what stays due keeps the others from their turn.
+            let again = again.max(MOMENT);
             self.wire.timers.set(timer, self.flow.now().saturating_add(again));
             return;
         }

@@ -158,12 +158,15 @@ impl Outgoing {
         let qos = message.qos;
         let keeps_payload = qos != QoS::AtMostOnce && source_bytes.is_none() && journal.is_enabled();
         let payload = keeps_payload.then(|| message.payload.clone());
+        // Nobody overtakes an older one that waits for its identifier.
+        let waits = qos == QoS::AtMostOnce || self.unassigned.is_some();
+        let id = if waits { None } else { self.take_id() };
         let key = self.exchanges.insert(Exchange {
             links: Links::default(),
             serial,
             tag,
             told: false,
-            id: None,
+            id,
             bytes,
             message: Some(message),
             source_bytes,
@@ -181,8 +184,9 @@ impl Outgoing {
             return (key, serial);
         }
         self.publishes.push_back(&mut self.exchanges, key);
-        if self.unassigned.is_none() {
-            self.unassigned = Some(key);
+        match id {
+            Some(id) => self.place(id, key),
+            None => self.unassigned = self.unassigned.or(Some(key)),
         }
         if self.is_connected && self.due_publish.is_none() {
             self.due_publish = Some(key);
@@ -191,11 +195,7 @@ impl Outgoing {
             let of = PayloadOf::Outgoing(serial);
             journal.put(|| Record::Payload { of, bytes });
         }
-        self.assign_one(journal);
-        // The identifier may have gone to an older one; this one is to be stored as it is then.
-        if journal.is_enabled() && self.get(key).is_some_and(|exchange| exchange.id.is_none()) {
-            self.write(key, journal);
-        }
+        self.write(key, journal);
         (key, serial)
     }
 
@@ -228,11 +228,19 @@ impl Outgoing {
         while self.assign_one(journal) {}
     }
 
-    fn assign_one(&mut self, journal: &mut Journal) -> bool {
+    /// An identifier for one message more, if the window has room for it.
+    #[inline]
+    fn take_id(&mut self) -> Option<PacketId> {
         let uncharged = self.identified.saturating_sub(self.charged_publishes);
         if self.charged.saturating_add(uncharged) >= self.window {
-            return false;
+            return None;
         }
+        let id = self.ids.allocate()?;
+        self.identified = self.identified.saturating_add(1);
+        Some(id)
+    }
+
+    fn assign_one(&mut self, journal: &mut Journal) -> bool {
         while let Some(key) = self
             .unassigned
             .filter(|key| self.get(*key).is_some_and(|exchange| exchange.id.is_some()))
@@ -240,24 +248,29 @@ impl Outgoing {
             self.unassigned = self.publishes.next(&self.exchanges, key);
         }
         let Some(key) = self.unassigned else { return false };
-        let Some(id) = self.ids.allocate() else { return false };
+        let Some(id) = self.take_id() else { return false };
         self.unassigned = self.publishes.next(&self.exchanges, key);
-        self.identified = self.identified.saturating_add(1);
         self.bind(key, id);
         self.write(key, journal);
         true
     }
 
     fn bind(&mut self, key: u32, id: PacketId) {
+        self.place(id, key);
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.id = Some(id);
+        }
+    }
+
+    /// Acknowledgements with this identifier are for this exchange.
+    #[inline]
+    fn place(&mut self, id: PacketId, key: u32) {
         let index = usize::from(id.get());
         if self.by_id.len() <= index {
             self.by_id.resize(index.saturating_add(1), NONE);
         }
         if let Some(place) = self.by_id.get_mut(index) {
             *place = key;
-        }
-        if let Some(exchange) = self.exchanges.get_mut(key) {
-            exchange.id = Some(id);
         }
     }
 

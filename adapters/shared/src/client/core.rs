@@ -1,0 +1,379 @@
+//! What a handle and the keeper of the connection share: the machine, and who waits for what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use mqtt_session::proto::{ReasonCode, Version};
+use mqtt_session::{
+    AcknowledgeError, Client as Machine, Closed, Driver, Event, Instant, Outcome, Received, RequestError, Violation,
+};
+
+use super::claims::{Claims, Routed, Token};
+use super::line::Line;
+use super::ops::{Ops, RENEWAL, REQUEST};
+use super::states::{ConnectionState, Log};
+use super::statistics::Statistics;
+use super::wakers::Wakers;
+use crate::options::Unclaimed;
+use crate::{Acknowledge, Cause, ClientOptions, DialError, Endpoint, Failure, Stranger};
+
+/// What a handle and the keeper share.
+pub(super) struct Core {
+    pub(super) driver: Driver<Machine>,
+    pub(super) endpoint: Endpoint,
+    pub(super) version: Version,
+    pub(super) acknowledge: Acknowledge,
+    pub(super) ops: Ops,
+    pub(super) messages_line: Line,
+    pub(super) requests_line: Line,
+    pub(super) claims: Claims,
+    pub(super) states: Log,
+    pub(super) statistics: Statistics,
+    pub(super) wakers: Wakers,
+    /// How the keeper is told of a command.
+    pub(super) keeper: Option<Waker>,
+    /// The application wants to go: when everything has ended, or at this time.
+    pub(super) leaving: Option<Instant>,
+    /// There is no connection, and there will be none.
+    pub(super) ended: Option<Arc<Failure>>,
+    /// The server has accepted the stream that is open.
+    is_accepted: bool,
+    has_stream: bool,
+    /// Why this end drops the stream.
+    cut: Option<Cause>,
+    unfinished_messages: usize,
+    unfinished_requests: usize,
+    /// The claims that are being asked for, by tag.
+    pub(super) subscribing: BTreeMap<u64, u64>,
+    /// Claims that are to be asked for again, and those that are.
+    to_renew: Vec<u64>,
+    renewing: BTreeSet<u64>,
+}
+
+/// What the stream was like that has ended.
+pub(super) struct Ending {
+    pub(super) greeting: Vec<u8>,
+    pub(super) error: Option<std::io::Error>,
+}
+
+impl Core {
+    pub(super) fn new(options: &ClientOptions, now: Instant) -> Self {
+        let mut config = options.machine_config();
+        // All that one read brings fits, and messages come whole.
+        config.limits.events = config.limits.events.max(4096);
+        config.limits.whole_packet_bytes = u32::MAX;
+        Self {
+            version: config.version,
+            driver: Driver::new(Machine::new(config, now)),
+            endpoint: options.endpoint().clone(),
+            acknowledge: options.acknowledge,
+            ops: Ops::default(),
+            messages_line: Line::default(),
+            requests_line: Line::default(),
+            claims: Claims::new(
+                options.unclaimed_policy() == Unclaimed::Hold,
+                options.stream_messages,
+                options.held_messages,
+                options.held_bytes,
+            ),
+            states: Log::default(),
+            statistics: Statistics::default(),
+            wakers: Wakers::default(),
+            keeper: None,
+            leaving: None,
+            ended: None,
+            is_accepted: false,
+            has_stream: false,
+            cut: None,
+            unfinished_messages: 0,
+            unfinished_requests: 0,
+            subscribing: BTreeMap::new(),
+            to_renew: Vec::new(),
+            renewing: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn statistics(&self) -> Statistics {
+        Statistics {
+            unfinished: self.unfinished(),
+            held_messages: self.claims.held_messages,
+            held_bytes: self.claims.held_bytes,
+            ..self.statistics
+        }
+    }
+
+    pub(super) const fn unfinished(&self) -> usize {
+        self.unfinished_messages + self.unfinished_requests
+    }
+
+    pub(super) const fn has_unfinished_messages(&self) -> bool {
+        self.unfinished_messages > 0
+    }
+
+    pub(super) const fn has_unfinished_requests(&self) -> bool {
+        self.unfinished_requests > 0
+    }
+
+    /// The keeper has something to do.
+    pub(super) fn call_keeper(&mut self) {
+        self.wakers.wake(self.keeper.take());
+    }
+
+    // ---- what handles do
+
+    pub(super) fn message_taken(&mut self) {
+        self.unfinished_messages += 1;
+        self.statistics.published += 1;
+        self.call_keeper();
+    }
+
+    pub(super) fn request_taken(&mut self) {
+        self.unfinished_requests += 1;
+        self.call_keeper();
+    }
+
+    /// The outcome of an operation, or why it will have none.
+    pub(super) fn poll_outcome(&mut self, tag: u64, waker: &Waker) -> Poll<Result<Outcome, Arc<Failure>>> {
+        match (self.ops.poll(tag, waker, &mut self.wakers), &self.ended) {
+            (Poll::Ready(outcome), _) => Poll::Ready(Ok(outcome)),
+            (Poll::Pending, Some(failure)) => Poll::Ready(Err(Arc::clone(failure))),
+            (Poll::Pending, None) => Poll::Pending,
+        }
+    }
+
+    /// The application goes when everything has ended, or at this time: the earliest that was said counts.
+    pub(super) fn leave(&mut self, at: Instant) {
+        self.leaving = Some(self.leaving.map_or(at, |other| other.min(at)));
+        self.call_keeper();
+    }
+
+    pub(super) fn leave_at_once(&mut self, now: Instant) {
+        self.leave(now);
+    }
+
+    /// A message has been dealt with in one stream; when it has in all, it is acknowledged.
+    pub(super) fn dealt_with(&mut self, now: Instant, token: &Token) -> Result<(), AcknowledgeError> {
+        if token.is_last() {
+            self.driver.machine_mut().acknowledge(now, token.delivery)?;
+            self.call_keeper();
+        }
+        Ok(())
+    }
+
+    /// A message is refused.
+    pub(super) fn refuse(&mut self, now: Instant, token: &Token, reason: ReasonCode) -> Result<(), AcknowledgeError> {
+        self.driver.machine_mut().refuse(now, token.delivery, reason)?;
+        self.call_keeper();
+        Ok(())
+    }
+
+    /// A subscription is not wanted any more. What it held and nobody will take counts as taken.
+    pub(super) fn drop_claim(&mut self, now: Instant, id: u64) {
+        let left = self.claims.remove(id, &mut self.wakers);
+        if self.acknowledge == Acknowledge::WhenTaken {
+            for token in left.iter().filter_map(|held| held.token.as_ref()) {
+                // It may belong to a connection that has ended.
+                let _ = self.dealt_with(now, token);
+            }
+        }
+    }
+
+    // ---- what the keeper does
+
+    pub(super) fn dialing(&mut self) {
+        self.states.push(ConnectionState::Connecting, &mut self.wakers);
+    }
+
+    pub(super) fn dialed(&mut self, now: Instant) {
+        self.has_stream = true;
+        self.driver.opened(now);
+    }
+
+    pub(super) fn dial_failed(&mut self, now: Instant, error: DialError) {
+        let may_succeed = error.may_succeed_later();
+        self.cut = Some(Cause::Dial(error));
+        self.driver.open_failed(now, may_succeed);
+    }
+
+    /// Whether the stream is to be dropped.
+    pub(super) const fn wants_cut(&self) -> bool {
+        self.has_stream && matches!(self.cut, Some(Cause::NotTaken))
+    }
+
+    pub(super) fn on_event(&mut self, now: Instant, event: Event, ending: impl FnOnce() -> Ending) {
+        match event {
+            Event::Connected { session_present, .. } => self.on_connected(now, session_present),
+            Event::Message(received) => self.on_message(now, received),
+            Event::Completed { tag, outcome, .. } => self.on_completed(now, tag, outcome),
+            Event::Dropped { messages } => self.statistics.dropped += messages,
+            Event::Closed { reason, retry_at } => self.on_closed(now, reason, retry_at, ending()),
+            // Nobody here can answer, and nothing else would follow.
+            Event::Authenticate { .. } => self.driver.machine_mut().abort(now),
+            _ => {}
+        }
+    }
+
+    fn on_connected(&mut self, now: Instant, session_present: bool) {
+        self.is_accepted = true;
+        self.statistics.connections += 1;
+        self.states
+            .push(ConnectionState::Connected { session_present }, &mut self.wakers);
+        if session_present {
+            self.claims.forget_repeated();
+        } else {
+            // The machine itself asks again for what has not been answered.
+            self.to_renew = self.claims.granted();
+            self.to_renew.retain(|claim| !self.renewing.contains(claim));
+        }
+        self.renew(now);
+    }
+
+    /// Subscribes again, as far as the machine takes requests.
+    fn renew(&mut self, now: Instant) {
+        while let Some(id) = self.to_renew.pop() {
+            let request = self.claims.all.get(&id).and_then(|claim| claim.request.clone());
+            let Some((filters, properties)) = request else { continue };
+            let machine = self.driver.machine_mut();
+            match machine.subscribe(now, filters, properties, REQUEST | RENEWAL | id) {
+                Ok(_) => {
+                    self.renewing.insert(id);
+                    self.unfinished_requests += 1;
+                }
+                Err(RequestError::QueueFull(_)) if self.has_unfinished_requests() => {
+                    // The next answer makes room.
+                    self.to_renew.push(id);
+                    return;
+                }
+                Err(_) => self.claims.end(id, &mut self.wakers),
+            }
+        }
+    }
+
+    fn on_message(&mut self, now: Instant, received: Received) {
+        self.statistics.received += 1;
+        match self.claims.route(received, &mut self.wakers) {
+            Routed::Held => {}
+            Routed::Dropped => self.statistics.dropped += 1,
+            Routed::NoRoom => self.cut = Some(Cause::NotTaken),
+            Routed::Unclaimed(delivery) => {
+                self.statistics.unclaimed += 1;
+                if let Some(delivery) = delivery {
+                    let _ = self.driver.machine_mut().acknowledge(now, delivery);
+                }
+            }
+        }
+    }
+
+    fn on_completed(&mut self, now: Instant, tag: u64, outcome: Outcome) {
+        if tag & REQUEST == 0 {
+            self.count_message(&outcome);
+        } else {
+            self.unfinished_requests = self.unfinished_requests.saturating_sub(1);
+        }
+        if tag & (REQUEST | RENEWAL) == REQUEST | RENEWAL {
+            let claim = tag & !(REQUEST | RENEWAL);
+            self.renewing.remove(&claim);
+            if !is_granted(&outcome) {
+                self.claims.end(claim, &mut self.wakers);
+            }
+        } else {
+            let claim = self.subscribing.remove(&tag);
+            if let Some(claim) = claim.and_then(|id| self.claims.all.get_mut(&id)) {
+                // From here on it is asked for again when the server has lost it.
+                claim.is_granted = is_granted(&outcome);
+            }
+            let waker = self.ops.complete(tag & !REQUEST, outcome);
+            self.wakers.wake(waker);
+        }
+        self.messages_line.call_next(&mut self.wakers);
+        self.requests_line.call_next(&mut self.wakers);
+        self.renew(now);
+    }
+
+    fn count_message(&mut self, outcome: &Outcome) {
+        self.unfinished_messages = self.unfinished_messages.saturating_sub(1);
+        match outcome {
+            Outcome::Sent | Outcome::Acknowledged(_) => self.statistics.delivered += 1,
+            _ => self.statistics.undelivered += 1,
+        }
+    }
+
+    fn on_closed(&mut self, now: Instant, reason: Closed, retry_at: Option<Instant>, ending: Ending) {
+        let was_accepted = std::mem::take(&mut self.is_accepted);
+        self.has_stream = false;
+        self.statistics.disconnections += 1;
+        let is_stranger = !was_accepted
+            && matches!(
+                reason,
+                Closed::Malformed(_) | Closed::Violation(Violation::PacketBeforeConnAck)
+            );
+        let cause = match (self.cut.take(), reason) {
+            (Some(cause), _) => cause,
+            (None, _) if is_stranger => Cause::NotMqtt(Stranger::from_greeting(&ending.greeting)),
+            (None, Closed::ByHost(_)) => Cause::Disconnected,
+            (None, Closed::StreamEnded) => match ending.error {
+                Some(error) => Cause::Broken(Arc::new(error)),
+                None => Cause::Closed(Closed::StreamEnded),
+            },
+            (None, reason) => Cause::Closed(reason),
+        };
+        let failure = Failure {
+            endpoint: self.endpoint.clone(),
+            cause,
+        };
+        match retry_at {
+            Some(at) if !is_stranger => {
+                let (failure, retry_in) = (Arc::new(failure), at.saturating_since(now));
+                let state = ConnectionState::Disconnected { failure, retry_in };
+                self.states.push(state, &mut self.wakers);
+            }
+            _ => {
+                self.driver.machine_mut().abort(now);
+                self.end(failure);
+            }
+        }
+    }
+
+    /// Ends the connection if the application wants to go and everything has ended, or its time has come.
+    pub(super) fn go_if_done(&mut self, now: Instant) {
+        let Some(until) = self.leaving else { return };
+        if self.ended.is_some() || (self.unfinished() > 0 && now < until) {
+            return;
+        }
+        let machine = self.driver.machine_mut();
+        if now < until {
+            machine.disconnect(now);
+        } else {
+            machine.abort(now);
+        }
+        if !self.has_stream {
+            // The machine tells the end of a connection, and there is none.
+            let endpoint = self.endpoint.clone();
+            let cause = Cause::Disconnected;
+            self.end(Failure { endpoint, cause });
+        }
+    }
+
+    /// There will be no connection any more.
+    pub(super) fn end(&mut self, failure: Failure) {
+        if self.ended.is_some() {
+            return;
+        }
+        let failure = Arc::new(failure);
+        self.ended = Some(Arc::clone(&failure));
+        self.states.push(ConnectionState::Ended { failure }, &mut self.wakers);
+        self.claims.end_all(&mut self.wakers);
+        self.ops.wake_all(&mut self.wakers);
+        self.messages_line.call_all(&mut self.wakers);
+        self.requests_line.call_all(&mut self.wakers);
+    }
+}
+
+/// Whether the server has granted at least one filter.
+pub(super) fn is_granted(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Subscribed(answer) => answer.codes.iter().any(|code| code.granted_qos().is_some()),
+        _ => false,
+    }
+}

@@ -1,0 +1,64 @@
+//! A message that has been taken from its stream.
+
+use std::fmt;
+use std::sync::Arc;
+
+use mqtt_session::proto::ReasonCode;
+use mqtt_session::{AcknowledgeError, Message};
+
+use super::Shared;
+use super::claims::Token;
+
+/// A message that has been taken from its stream.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Incoming {
+    /// The message.
+    pub message: Message,
+    /// The same hand-over was told before, in an earlier life of this client.
+    pub redelivered: bool,
+    /// With [`Acknowledge::ByApplication`](crate::Acknowledge::ByApplication): what a message of QoS 1 or 2 is acknowledged
+    /// by. The server is told nothing until then, and sends no more than `receive_maximum` such messages.
+    pub acknowledgement: Option<Acknowledgement>,
+}
+
+/// The right to acknowledge one message, once. One that is dropped has acknowledged nothing: the server sends the message
+/// again on another connection (QoS 1), or waits for as long as the session lasts (QoS 2).
+///
+/// If a message belongs to several subscriptions of this client, each gets one, and the server is told when all have been
+/// used.
+#[must_use = "a message that is never acknowledged comes again"]
+pub struct Acknowledgement {
+    pub(super) shared: Arc<Shared>,
+    pub(super) token: Token,
+}
+
+impl Acknowledgement {
+    /// The message has been dealt with.
+    ///
+    /// # Errors
+    /// If the message is of QoS 1 and its connection has ended: the server sends it again.
+    pub fn acknowledge(self) -> Result<(), AcknowledgeError> {
+        self.shared.with(|core, now| core.dealt_with(now, &self.token))
+    }
+
+    /// The message is refused with this reason. MQTT 3 cannot say so: there it is acknowledged.
+    ///
+    /// # Errors
+    /// If no acknowledgement can carry the reason, or the message is of QoS 1 and its connection has ended.
+    pub fn refuse(self, reason: ReasonCode) -> Result<(), AcknowledgeError> {
+        self.shared.with(|core, now| core.refuse(now, &self.token, reason))
+    }
+
+    /// The number of this hand-over.
+    #[must_use]
+    pub const fn delivery(&self) -> mqtt_session::DeliveryId {
+        self.token.delivery
+    }
+}
+
+impl fmt::Debug for Acknowledgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Acknowledgement").field(&self.token.delivery).finish()
+    }
+}

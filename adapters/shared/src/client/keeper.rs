@@ -1,0 +1,209 @@
+//! The task that keeps the connection of a client.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mqtt_session::{Event, Instant};
+
+use super::core::{Core, Ending};
+use super::{Client, Shared};
+use crate::{Channel, ClientOptions, DialError, Endpoint, Failure, Step, Transport};
+
+/// How many steps are made before those are woken who wait for them.
+const STEPS: usize = 256;
+/// How often that happens in one poll, before other tasks get their turn.
+const ROUNDS: usize = 16;
+
+/// A stream of any kind.
+pub type AnyStream = Box<dyn Transport + Send>;
+/// A stream that is being opened.
+pub type Dialing = Pin<Box<dyn Future<Output = Result<AnyStream, DialError>> + Send>>;
+
+/// Opens streams to a server.
+pub trait Dial: Send {
+    /// Begins to open one. The future is dropped if it takes too long.
+    fn dial(&mut self, endpoint: &Endpoint) -> Dialing;
+}
+
+impl<F: FnMut(&Endpoint) -> Dialing + Send> Dial for F {
+    fn dial(&mut self, endpoint: &Endpoint) -> Dialing {
+        self(endpoint)
+    }
+}
+
+/// Keeps the connection of a client: opens streams, moves bytes, keeps the time. It is polled by a task or thread of an
+/// adapter until it is ready; then nothing is left to do.
+///
+/// It is to be polled when its waker is woken, and at its [`deadline`](Self::deadline).
+pub struct Keeper<D> {
+    shared: Arc<Shared>,
+    dialer: D,
+    dialing: Option<(Dialing, Instant)>,
+    channel: Channel<AnyStream>,
+    deadline: Option<Instant>,
+    endpoint: Endpoint,
+    connect_timeout: Duration,
+}
+
+impl Client {
+    /// A client, and what keeps its connection.
+    #[must_use]
+    pub fn with_dialer<D: Dial>(options: ClientOptions, dialer: D) -> (Self, Keeper<D>) {
+        let client = Self::new(&options);
+        let keeper = Keeper {
+            shared: Arc::clone(&client.shared),
+            dialer,
+            dialing: None,
+            channel: Channel::new().feeding_all(),
+            deadline: None,
+            connect_timeout: options.connect_timeout,
+            endpoint: options.into_endpoint(),
+        };
+        (client, keeper)
+    }
+}
+
+/// What a turn with the machine came to.
+enum Turn {
+    /// There is more to do.
+    Goes,
+    /// A stream is to be opened.
+    Dials,
+    /// Everything waits.
+    Waits,
+    /// Nothing is left to do.
+    Ends(Arc<Failure>),
+}
+
+impl<D: Dial> Keeper<D> {
+    /// When to poll again at the latest, as of the last poll.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The time that the deadlines of this keeper mean.
+    #[must_use]
+    pub fn clock(&self) -> &crate::Clock {
+        &self.shared.clock
+    }
+
+    /// Does what there is to do. Ready when the client has ended and its stream is closed, with the reason.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Arc<Failure>> {
+        let shared = Arc::clone(&self.shared);
+        self.deadline = None;
+        for _ in 0..ROUNDS {
+            // Opening a stream may take long, and is the adapter's own code: handles are not kept waiting for it.
+            let opened = self.poll_dialing(cx);
+            match shared.with(|core, now| self.turn(cx, core, now, opened)) {
+                Turn::Goes => {}
+                Turn::Dials => {
+                    let until = shared.clock.now().saturating_add(self.connect_timeout);
+                    self.dialing = Some((self.dialer.dial(&self.endpoint), until));
+                }
+                Turn::Waits => return Poll::Pending,
+                Turn::Ends(failure) => {
+                    self.dialing = None;
+                    return Poll::Ready(failure);
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The stream that was being opened, or why it is none.
+    fn poll_dialing(&mut self, cx: &mut Context<'_>) -> Option<Result<AnyStream, DialError>> {
+        let (dialing, until) = self.dialing.as_mut()?;
+        let opened = match dialing.as_mut().poll(cx) {
+            Poll::Ready(opened) => opened,
+            Poll::Pending if self.shared.clock.now() >= *until => Err(DialError::TimedOut),
+            Poll::Pending => return None,
+        };
+        self.dialing = None;
+        Some(opened)
+    }
+
+    fn turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        core: &mut Core,
+        now: Instant,
+        opened: Option<Result<AnyStream, DialError>>,
+    ) -> Turn {
+        core.wakers.discard(core.keeper.take());
+        match opened {
+            Some(Ok(stream)) if core.ended.is_none() => {
+                self.channel.open(stream);
+                core.dialed(now);
+            }
+            Some(Err(error)) => core.dial_failed(now, error),
+            _ => {}
+        }
+        for _ in 0..STEPS {
+            let now = self.shared.clock.now();
+            core.go_if_done(now);
+            if core.wants_cut() {
+                self.channel.cut();
+                core.driver.closed(now);
+            }
+            match self.channel.poll_step(cx, &mut core.driver, &self.shared.clock) {
+                Poll::Ready(Step::Event(Event::Open)) => {
+                    core.dialing();
+                    return Turn::Dials;
+                }
+                Poll::Ready(Step::Event(event)) => self.tell(core, now, event),
+                // Only a client with a store has batches, and this one is configured without.
+                Poll::Ready(Step::Store(_)) => core.driver.machine_mut().handle_store_failed(now),
+                Poll::Pending => return self.wait(cx, core),
+            }
+        }
+        Turn::Goes
+    }
+
+    fn tell(&mut self, core: &mut Core, now: Instant, event: Event) {
+        let channel = &mut self.channel;
+        core.on_event(now, event, || Ending {
+            greeting: channel.greeting().to_vec(),
+            error: channel.take_error(),
+        });
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>, core: &mut Core) -> Turn {
+        core.statistics.read_bytes = self.channel.read_bytes();
+        core.statistics.written_bytes = self.channel.written_bytes();
+        if let Some(failure) = core.ended.as_ref().filter(|_| !self.channel.has_stream()) {
+            return Turn::Ends(Arc::clone(failure));
+        }
+        core.keeper = Some(cx.waker().clone());
+        let dialing = self.dialing.as_ref().map(|(_, until)| *until);
+        let leaving = core.leaving.filter(|_| core.ended.is_none());
+        let deadlines = [self.channel.deadline(), dialing, leaving];
+        self.deadline = deadlines.into_iter().flatten().min();
+        Turn::Waits
+    }
+}
+
+/// A keeper that is dropped takes the connection with it: the client has ended.
+impl<D> Drop for Keeper<D> {
+    fn drop(&mut self) {
+        self.shared.with(|core, _| {
+            let endpoint = core.endpoint.clone();
+            let cause = crate::Cause::Disconnected;
+            core.end(Failure { endpoint, cause });
+        });
+    }
+}
+
+impl<D> fmt::Debug for Keeper<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper")
+            .field("is_dialing", &self.dialing.is_some())
+            .field("channel", &self.channel)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,388 @@
+//! What a client is to be, with defaults for everything.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use bytes::Bytes;
+use mqtt_session::proto::{Binary, BinaryTooLong, Text, TextError, Version, Will};
+use mqtt_session::{CleanStart, ClientConfig, HandOver, Limits, Loss, Reconnect, WhenFull};
+
+use crate::url::Parsed;
+use crate::{Endpoint, UrlError};
+
+/// Who says that a received message has been dealt with, so that it is acknowledged to the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Acknowledge {
+    /// It is acknowledged when the application takes it from its stream.
+    #[default]
+    WhenTaken,
+    /// The application says so, with the [`Acknowledgement`](crate::Acknowledgement) that each message has.
+    ByApplication,
+}
+
+/// What becomes of a message that belongs to no [`Subscription`](crate::Subscription) of this client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unclaimed {
+    /// It is acknowledged, dropped and counted.
+    Drop,
+    /// It waits for a subscription that it belongs to. A message of QoS 1 or 2 is not acknowledged meanwhile.
+    Hold,
+}
+
+/// What a client is to be, and where its server is. It is read by `connect` of an adapter.
+///
+/// ```
+/// use std::time::Duration;
+/// use mqtt_adapter::ClientOptions;
+/// use mqtt_adapter::session::proto::Version;
+///
+/// let options = ClientOptions::from_url("mqtt://sensor:secret@broker.example")?
+///     .client_id("sensor-7")?
+///     .version(Version::V3_1_1)
+///     .keep_alive(Duration::from_secs(30));
+/// assert_eq!(options.endpoint().to_string(), "mqtt://broker.example:1883");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct ClientOptions {
+    endpoint: Endpoint,
+    config: ClientConfig,
+    has_client_id: bool,
+    unclaimed: Option<Unclaimed>,
+    pub(crate) acknowledge: Acknowledge,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) stream_messages: usize,
+    pub(crate) held_messages: usize,
+    pub(crate) held_bytes: usize,
+}
+
+/// Why options cannot be made from this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// The URL is wrong.
+    Url(UrlError),
+    /// The client identifier or user name is not valid text.
+    Text(TextError),
+    /// The password is longer than 65,535 bytes.
+    Password(BinaryTooLong),
+}
+
+impl ClientOptions {
+    /// A client of the server there.
+    #[must_use]
+    pub fn new(endpoint: Endpoint) -> Self {
+        let mut config = ClientConfig::new(Bytes::new()).unwrap_or_else(|_| unreachable!("empty text is text"));
+        config.seed = random();
+        Self {
+            endpoint,
+            config,
+            has_client_id: false,
+            unclaimed: None,
+            acknowledge: Acknowledge::default(),
+            connect_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(5),
+            stream_messages: 1024,
+            held_messages: 4096,
+            held_bytes: 64 << 20,
+        }
+    }
+
+    /// A client of the server on a port of a host, over TCP without TLS.
+    #[must_use]
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Self::new(Endpoint::tcp(host, port))
+    }
+
+    /// A client of the server that the URL names: `mqtt://`, `mqtts://`, `ws://`, `wss://` or `unix:`, with a user name and a
+    /// password perhaps.
+    ///
+    /// # Errors
+    /// If the URL is wrong, or its user name or password cannot be sent.
+    pub fn from_url(url: &str) -> Result<Self, OptionsError> {
+        let parsed = Parsed::new(url).map_err(OptionsError::Url)?;
+        let mut options = Self::new(parsed.endpoint);
+        if let Some(name) = parsed.username.filter(|name| !name.is_empty()) {
+            options = options.username(name)?;
+        }
+        if let Some(password) = parsed.password {
+            options = options.password(password)?;
+        }
+        Ok(options)
+    }
+
+    /// Where the server is.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// How long opening a stream may take: for adapters that wait for it.
+    #[must_use]
+    pub const fn dial_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    pub(crate) fn into_endpoint(self) -> Endpoint {
+        self.endpoint
+    }
+
+    /// The version to speak. Default 5.0.
+    #[must_use]
+    pub fn version(mut self, version: Version) -> Self {
+        self.config.version = version;
+        self
+    }
+
+    /// The name of the client. By default the server chooses one in MQTT 5.0, and a random one is used in MQTT 3.
+    ///
+    /// # Errors
+    /// If it is not valid text.
+    pub fn client_id(mut self, id: impl Into<Bytes>) -> Result<Self, OptionsError> {
+        self.config.client_id = Text::from_bytes(id.into()).map_err(OptionsError::Text)?;
+        self.has_client_id = true;
+        Ok(self)
+    }
+
+    /// The user name.
+    ///
+    /// # Errors
+    /// If it is not valid text.
+    pub fn username(mut self, name: impl Into<Bytes>) -> Result<Self, OptionsError> {
+        self.config.username = Some(Text::from_bytes(name.into()).map_err(OptionsError::Text)?);
+        Ok(self)
+    }
+
+    /// The password.
+    ///
+    /// # Errors
+    /// If it is longer than 65,535 bytes.
+    pub fn password(mut self, password: impl Into<Bytes>) -> Result<Self, OptionsError> {
+        self.config.password = Some(Binary::new(password.into()).map_err(OptionsError::Password)?);
+        Ok(self)
+    }
+
+    /// What the server publishes if the client vanishes.
+    #[must_use]
+    pub fn will(mut self, will: Will<Bytes>) -> Self {
+        self.config.will = Some(will);
+        self
+    }
+
+    /// After how long without a packet PINGREQ is sent, in whole seconds. Default 60 s. Zero turns it off.
+    #[must_use]
+    pub fn keep_alive(mut self, time: Duration) -> Self {
+        self.config.keep_alive_seconds = u16::try_from(time.as_secs()).unwrap_or(u16::MAX);
+        self
+    }
+
+    /// How long the server keeps the session without a connection, in whole seconds. Default one hour. MQTT 3 knows only
+    /// zero and for ever.
+    #[must_use]
+    pub fn session_expiry(mut self, time: Duration) -> Self {
+        self.config.session_expiry_seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// How the session begins. By default the first connection begins it anew, since nothing is known of an earlier life,
+    /// and all further ones go on with it.
+    #[must_use]
+    pub fn clean_start(mut self, clean_start: CleanStart) -> Self {
+        self.config.clean_start = clean_start;
+        self
+    }
+
+    /// When a connection is opened again. By default after half a second, and then after longer and longer, up to a minute,
+    /// without end. What cannot succeed is not tried again: see [`Failure`](crate::Failure).
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.config.reconnect = reconnect;
+        self
+    }
+
+    /// What becomes of messages in flight when the server has lost the session.
+    #[must_use]
+    pub fn loss(mut self, loss: Loss) -> Self {
+        self.config.loss = loss;
+        self
+    }
+
+    /// What `try_publish` does when the queue is full; `publish` waits until it is not, if messages are refused.
+    #[must_use]
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.config.when_full = when_full;
+        self
+    }
+
+    /// The bounds of the machine: sizes of packets and queues, windows, timeouts.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Everything else that the machine can be told. The options above are fields of it.
+    #[must_use]
+    pub fn configure(mut self, change: impl FnOnce(ClientConfig) -> ClientConfig) -> Self {
+        self.config = change(self.config);
+        self
+    }
+
+    /// Who acknowledges received messages. Default: it is done when they are taken.
+    #[must_use]
+    pub fn acknowledge(mut self, acknowledge: Acknowledge) -> Self {
+        self.acknowledge = acknowledge;
+        self
+    }
+
+    /// What becomes of messages that belong to no subscription. By default they are dropped, unless the first connection goes
+    /// on with a session of an earlier life: then they wait for the subscription to be made again.
+    #[must_use]
+    pub fn unclaimed(mut self, unclaimed: Unclaimed) -> Self {
+        self.unclaimed = Some(unclaimed);
+        self
+    }
+
+    /// How long opening a stream may take. Default 10 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, time: Duration) -> Self {
+        self.connect_timeout = time;
+        self
+    }
+
+    /// How long the client goes on with what was published, once the last handle has been dropped. Default 5 s.
+    #[must_use]
+    pub fn drain_timeout(mut self, time: Duration) -> Self {
+        self.drain_timeout = time;
+        self
+    }
+
+    /// How many messages of QoS 0 wait in the stream of one subscription. Default 1024. Further ones are dropped and counted.
+    #[must_use]
+    pub fn stream_messages(mut self, messages: usize) -> Self {
+        self.stream_messages = messages;
+        self
+    }
+
+    /// How many messages the application may leave in its streams altogether. Default 4096. At the bound messages of QoS 0
+    /// are dropped and counted; at one of QoS 1 or 2 the connection is closed, and the server sends it again on the next one.
+    /// MQTT 5.0 comes nowhere near: there the server keeps to `receive_maximum` of [`Limits`].
+    #[must_use]
+    pub fn held_messages(mut self, messages: usize) -> Self {
+        self.held_messages = messages;
+        self
+    }
+
+    /// The same in bytes of topics and payloads. Default 64 MiB.
+    #[must_use]
+    pub fn held_bytes(mut self, bytes: usize) -> Self {
+        self.held_bytes = bytes;
+        self
+    }
+
+    pub(crate) fn unclaimed_policy(&self) -> Unclaimed {
+        self.unclaimed.unwrap_or(match self.config.clean_start {
+            CleanStart::Never => Unclaimed::Hold,
+            _ => Unclaimed::Drop,
+        })
+    }
+
+    /// What the machine is told.
+    pub(crate) fn machine_config(&self) -> ClientConfig {
+        let mut config = self.config.clone();
+        // The streams acknowledge what is taken from them.
+        config.hand_over = HandOver::Manual;
+        config.is_stored = false;
+        if config.version.has_properties() {
+            return config;
+        }
+        // A server of MQTT 3 cannot be told a window. A machine that stops reading at one would not see the answers to
+        // what the application publishes before it takes the next message; `held_messages` is the bound instead.
+        config.limits.receive_maximum = u16::MAX;
+        if !self.has_client_id && config.client_id.is_empty() {
+            // Without a name there is no session to go on with.
+            let name = format!("mqtt{:016x}", random());
+            config.client_id = Text::from_bytes(Bytes::from(name)).unwrap_or(config.client_id);
+        }
+        config
+    }
+}
+
+/// Passwords are not shown: the configuration hides them.
+impl fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientOptions")
+            .field("endpoint", &self.endpoint)
+            .field("client_id", &self.config.client_id)
+            .field("version", &self.config.version)
+            .field("acknowledge", &self.acknowledge)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(error) => error.fmt(f),
+            Self::Text(error) => write!(f, "the client identifier or user name {error}"),
+            Self::Password(_) => f.write_str("the password is longer than 65535 bytes"),
+        }
+    }
+}
+
+impl std::error::Error for OptionsError {}
+
+/// A number that is another one at each call: the standard library seeds its hash maps from the operating system.
+pub(crate) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_of_mqtt_3_has_a_name_of_its_own() {
+        let options = ClientOptions::tcp("localhost", 1883).version(Version::V3_1_1);
+        let (one, other) = (options.machine_config().client_id, options.machine_config().client_id);
+        assert_eq!((one.len(), other.len()), (20, 20));
+        assert_ne!(one, other);
+        let named = options.client_id("a").map(|options| options.machine_config().client_id);
+        assert!(named.is_ok_and(|id| id == "a"));
+        assert!(
+            ClientOptions::tcp("localhost", 1883)
+                .machine_config()
+                .client_id
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn the_url_gives_name_and_password() {
+        let config = ClientOptions::from_url("mqtt://a:b@host").map(|options| options.machine_config());
+        let config = config.unwrap_or_else(|error| panic!("{error}"));
+        assert!(config.username.is_some_and(|name| name == "a"));
+        assert!(config.password.is_some_and(|password| password.as_bytes() == b"b"));
+        let config = ClientOptions::from_url("mqtt://host").map(|options| options.machine_config());
+        assert!(config.is_ok_and(|config| config.username.is_none() && config.password.is_none()));
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let options = ClientOptions::from_url("mqtt://a:secret@host");
+        assert!(!format!("{options:?}").contains("secret"));
+    }
+
+    #[test]
+    fn messages_of_an_earlier_life_wait_for_their_subscription() {
+        let options = ClientOptions::tcp("localhost", 1883);
+        assert_eq!(options.unclaimed_policy(), Unclaimed::Drop);
+        let options = options.clean_start(CleanStart::Never);
+        assert_eq!(options.unclaimed_policy(), Unclaimed::Hold);
+        assert_eq!(options.unclaimed(Unclaimed::Drop).unclaimed_policy(), Unclaimed::Drop);
+    }
+}

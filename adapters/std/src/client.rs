@@ -1,0 +1,286 @@
+//! The client of the adapters, with calls that wait.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mqtt_adapter::{
+    Client as Handle, ClientOptions, Completion, ConnectionState, DialError, Endpoint, Failure, Incoming, Keeper,
+    PublishError, Published, RequestError, Requester as Asks, States as Listens, Statistics, SubscribeError,
+    Subscribing, Subscription as Stream, TryPublishError, Unfinished,
+};
+use mqtt_session::proto::SubAckReason;
+use mqtt_session::{Capabilities, Message, QoS};
+
+use crate::blocking::{block_on, block_on_within};
+use crate::dial::Dialer;
+use crate::reactor::Reactor;
+
+/// A client of one server. It is cheap to clone, and all clones are the same client.
+///
+/// Its connection is kept by one thread of its own: it is opened again when it ends, subscriptions are made again when the
+/// server has lost them, and keep-alive does not depend on the application. Messages may be published at any time, connected
+/// or not; they wait in a bounded queue.
+///
+/// Each call waits for as long as it takes. To wait less long, give a future of the [`handle`](Self::handle) to
+/// [`block_on_within`].
+///
+/// When the last handle is dropped (subscriptions and requesters are handles too), the client goes on with what has been
+/// published for [`ClientOptions::drain_timeout`] at most, and says farewell.
+#[derive(Clone, Debug)]
+pub struct Client {
+    handle: Handle,
+}
+
+/// Starts a client, and waits until the server has accepted the first connection.
+///
+/// # Errors
+/// If the first connection fails; the client has ended then.
+pub fn connect(options: ClientOptions) -> Result<Client, Arc<Failure>> {
+    let endpoint = options.endpoint().clone();
+    let client = start(options).map_err(|error| cannot_start(endpoint, error))?;
+    match block_on(client.handle.established()) {
+        Ok(()) => Ok(client),
+        Err(failure) => {
+            client.handle.abort();
+            Err(failure)
+        }
+    }
+}
+
+fn cannot_start(endpoint: Endpoint, error: io::Error) -> Arc<Failure> {
+    Arc::new(Failure::new(endpoint, DialError::connect(error)))
+}
+
+/// Starts a client, which connects as soon as it can. Messages may be published at once.
+///
+/// # Errors
+/// If the system has no thread left, or no means to wait for sockets.
+pub fn start(options: ClientOptions) -> io::Result<Client> {
+    let reactor = Reactor::new()?;
+    let dialer = Dialer {
+        reactor: Arc::clone(&reactor),
+        timeout: options.dial_timeout(),
+    };
+    let (handle, keeper) = Handle::with_dialer(options, dialer);
+    let thread = thread::Builder::new().name("mqtt".to_owned());
+    thread.spawn(move || keep(keeper, &reactor))?;
+    Ok(Client { handle })
+}
+
+/// Until the client has ended.
+fn keep(mut keeper: Keeper<Dialer>, reactor: &Arc<Reactor>) {
+    let keeping = std::future::poll_fn(|cx| {
+        loop {
+            if keeper.poll(cx).is_ready() {
+                return std::task::Poll::Ready(());
+            }
+            if reactor.poll_deadline(keeper.deadline(), keeper.clock()).is_pending() {
+                return std::task::Poll::Pending;
+            }
+        }
+    });
+    reactor.block_on(keeping, None);
+}
+
+impl Client {
+    /// The same client, with futures in the place of calls that wait.
+    #[must_use]
+    pub const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Publishes a message: waits for room in the queue, if it is full, and then until the message has been sent (QoS 0) or
+    /// acknowledged.
+    ///
+    /// # Errors
+    /// If the message can never be sent, did not arrive, or the client has ended.
+    pub fn publish(&self, message: Message) -> Result<Published, PublishError> {
+        block_on(self.handle.publish(message))
+    }
+
+    /// Publishes a message, and waits only until the client has taken it.
+    ///
+    /// # Errors
+    /// If the message can never be sent, or the client has ended.
+    pub fn publish_accepted(&self, message: Message) -> Result<(), PublishError> {
+        block_on(self.handle.publish(message).accepted()).map(|_| ())
+    }
+
+    /// Publishes a message at once, if there is room for it. What is returned is a future of its end: see [`block_on`].
+    ///
+    /// # Errors
+    /// If the queue is full, the message can never be sent, or the client has ended.
+    pub fn try_publish(&self, message: Message) -> Result<Completion, TryPublishError> {
+        self.handle.try_publish(message)
+    }
+
+    /// Subscribes to one filter, at most with this QoS, and waits for the answer.
+    ///
+    /// # Errors
+    /// If the filter is not valid, the server refuses it, or the client ends.
+    pub fn subscribe(&self, filter: impl Into<Bytes>, qos: QoS) -> Result<Subscription, SubscribeError> {
+        self.subscribe_to(Subscribing::new(filter, qos))
+    }
+
+    /// Subscribes to filters, and waits for the answer.
+    ///
+    /// # Errors
+    /// If the filters are not valid, the server refuses all of them, or the client ends.
+    pub fn subscribe_to(&self, request: Subscribing) -> Result<Subscription, SubscribeError> {
+        let stream = block_on(self.handle.subscribe_to(request))?;
+        Ok(Subscription { stream })
+    }
+
+    /// Unsubscribes from filters of which this client has no [`Subscription`]: those of an earlier life.
+    ///
+    /// # Errors
+    /// If the filters are not valid, the server refuses, or the client ends.
+    pub fn unsubscribe<F: AsRef<[u8]>>(&self, filters: impl IntoIterator<Item = F>) -> Result<(), SubscribeError> {
+        block_on(self.handle.unsubscribe(filters))
+    }
+
+    /// What belongs to no subscription, with [`Unclaimed::Hold`](crate::Unclaimed::Hold).
+    #[must_use]
+    pub fn unclaimed(&self) -> Subscription {
+        let stream = self.handle.unclaimed();
+        Subscription { stream }
+    }
+
+    /// Subscribes to a topic for answers, which should be this client's own.
+    ///
+    /// # Errors
+    /// If there is no subscription.
+    pub fn requester(&self, response_topic: impl Into<Bytes>) -> Result<Requester, SubscribeError> {
+        let asks = block_on(self.handle.requester(response_topic))?;
+        Ok(Requester { asks })
+    }
+
+    /// What becomes of the connection from here on, beginning with its present state.
+    #[must_use]
+    pub fn states(&self) -> States {
+        let listens = self.handle.states();
+        States { listens }
+    }
+
+    /// Whether the server has accepted the present connection.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.handle.is_connected()
+    }
+
+    /// What the server supports, as it said when it accepted the connection.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.handle.capabilities()
+    }
+
+    /// What the client has done so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.handle.statistics()
+    }
+
+    /// Ends the client: it takes no further messages, goes on until all that it has taken has ended, for `within` at most,
+    /// over new connections too, and says farewell.
+    ///
+    /// # Errors
+    /// If something had not ended by then.
+    pub fn disconnect(&self, within: Duration) -> Result<(), Unfinished> {
+        block_on(self.handle.disconnect(within))
+    }
+
+    /// Ends the client at once. What has not ended will not.
+    pub fn abort(&self) {
+        self.handle.abort();
+    }
+}
+
+/// A subscription: what the server has granted, and its messages. As an iterator it waits for each message, and ends with the
+/// client.
+///
+/// Messages are acknowledged and dropped as the stream of the same name in `mqtt-adapter` says.
+#[derive(Debug)]
+pub struct Subscription {
+    stream: Stream,
+}
+
+impl Subscription {
+    /// What the server said to each filter, in their order: the granted QoS, or why there is none.
+    pub fn granted(&self) -> impl Iterator<Item = Result<QoS, SubAckReason>> {
+        self.stream.granted()
+    }
+
+    /// Waits for the next message for so long at most. `None`: the time is over, or there will be no more.
+    pub fn next_within(&mut self, time: Duration) -> Option<Incoming> {
+        block_on_within(time, self.stream.next()).flatten()
+    }
+
+    /// The next message, if there is one.
+    pub fn try_next(&mut self) -> Option<Incoming> {
+        self.stream.try_next()
+    }
+
+    /// How many messages of QoS 0 were dropped, since nobody took them in time.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.stream.dropped()
+    }
+
+    /// Unsubscribes from the filters that no other subscription of this client has. Messages that have come can still be
+    /// taken; then the stream ends.
+    ///
+    /// # Errors
+    /// If the server refuses, or the client ends.
+    pub fn unsubscribe(&mut self) -> Result<(), SubscribeError> {
+        block_on(self.stream.unsubscribe())
+    }
+}
+
+impl Iterator for Subscription {
+    type Item = Incoming;
+
+    fn next(&mut self) -> Option<Incoming> {
+        block_on(self.stream.next())
+    }
+}
+
+/// The states of a connection, one after the other. As an iterator it waits for each, and ends after
+/// [`ConnectionState::Ended`].
+#[derive(Debug)]
+pub struct States {
+    listens: Listens,
+}
+
+impl States {
+    /// Waits for the next state for so long at most. `None`: the time is over, or there will be no more.
+    pub fn next_within(&mut self, time: Duration) -> Option<ConnectionState> {
+        block_on_within(time, self.listens.next()).flatten()
+    }
+}
+
+impl Iterator for States {
+    type Item = ConnectionState;
+
+    fn next(&mut self) -> Option<ConnectionState> {
+        block_on(self.listens.next())
+    }
+}
+
+/// Asks, and waits for answers. Threads may ask at the same time.
+#[derive(Debug)]
+pub struct Requester {
+    asks: Asks,
+}
+
+impl Requester {
+    /// Publishes a message, and waits for the answer for so long at most. `None`: the time is over.
+    ///
+    /// # Errors
+    /// If the message cannot be published, or no answer will come.
+    pub fn request(&self, message: Message, within: Duration) -> Result<Option<Message>, RequestError> {
+        block_on_within(within, self.asks.request(message)).transpose()
+    }
+}

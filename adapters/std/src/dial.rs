@@ -1,0 +1,60 @@
+//! Sockets to a server: TCP, and sockets of this machine.
+
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mqtt_adapter::{AnyStream, Dial, DialError, Dialing, Endpoint, Scheme};
+
+use crate::reactor::Reactor;
+use crate::stream::Io;
+
+/// Opens what a URL names: `mqtt:` and, on Unix, `unix:`. It does so in the thread of the connection, which has nothing else to
+/// do meanwhile.
+pub(crate) struct Dialer {
+    pub(crate) reactor: Arc<Reactor>,
+    pub(crate) timeout: Duration,
+}
+
+impl Dial for Dialer {
+    fn dial(&mut self, endpoint: &Endpoint) -> Dialing {
+        let (endpoint, reactor, timeout) = (endpoint.clone(), Arc::clone(&self.reactor), self.timeout);
+        Box::pin(async move {
+            match endpoint.scheme() {
+                Scheme::Mqtt => tcp(&endpoint, &reactor, timeout),
+                #[cfg(unix)]
+                Scheme::Unix => unix(&endpoint, &reactor),
+                _ => Err(DialError::NotSupported("this adapter opens mqtt: and unix: alone")),
+            }
+        })
+    }
+}
+
+/// All addresses of the host, one after the other.
+fn tcp(endpoint: &Endpoint, reactor: &Arc<Reactor>, timeout: Duration) -> Result<AnyStream, DialError> {
+    let addresses = (endpoint.host(), endpoint.port()).to_socket_addrs();
+    let mut last = None;
+    for address in addresses.map_err(DialError::resolve)? {
+        let opened = TcpStream::connect_timeout(&address, timeout).and_then(|socket| {
+            // Packets are gathered before they are written; small ones should not wait for acknowledgements of TCP.
+            socket.set_nodelay(true)?;
+            Io::new(socket, reactor)
+        });
+        match opened {
+            Ok(stream) => return Ok(Box::new(stream)),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(match last {
+        Some(error) if error.kind() == io::ErrorKind::TimedOut => DialError::TimedOut,
+        Some(error) => DialError::connect(error),
+        None => DialError::resolve(io::ErrorKind::NotFound.into()),
+    })
+}
+
+#[cfg(unix)]
+fn unix(endpoint: &Endpoint, reactor: &Arc<Reactor>) -> Result<AnyStream, DialError> {
+    let opened = std::os::unix::net::UnixStream::connect(endpoint.path()).and_then(|socket| Io::new(socket, reactor));
+    Ok(Box::new(opened.map_err(DialError::connect)?))
+}

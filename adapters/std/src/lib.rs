@@ -1,0 +1,48 @@
+//! MQTT on blocking sockets: a client for applications, and connections of both roles, without an async runtime.
+//!
+//! ```no_run
+//! use mqtt_std::{ClientOptions, Message, QoS};
+//!
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = mqtt_std::connect(ClientOptions::from_url("mqtt://localhost")?)?;
+//! let lamps = client.subscribe("lamp/+/state", QoS::AtLeastOnce)?;
+//! client.publish(Message::new("lamp/1/switch", "on")?.qos(QoS::ExactlyOnce))?;
+//! for incoming in lamps {
+//!     println!("{}: {:?}", incoming.message.topic, incoming.message.payload);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`connect`] waits for the first connection, [`start`] does not. Both keep the connection in one thread: see [`Client`].
+//! [`Connection`] serves a machine of `mqtt-session` over a socket of your own, and [`Listener`] accepts connections for a
+//! server. Both wait by what the system has for it (`epoll`, `kqueue` and so on, by way of `polling`), so a command of another
+//! thread is not kept waiting.
+#![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod blocking;
+mod client;
+mod connection;
+mod dial;
+mod listener;
+mod reactor;
+mod stream;
+
+pub use blocking::{block_on, block_on_within};
+pub use client::{Client, Requester, States, Subscription, connect, start};
+pub use connection::{Connection, Waited};
+pub use listener::{Accepted, Listener};
+pub use mqtt_adapter as adapter;
+pub use mqtt_adapter::{
+    Acknowledge, Acknowledgement, Cause, ClientOptions, Clock, Completion, ConnectionState, DialError, Endpoint,
+    Failure, Incoming, OptionsError, Place, PublishError, Published, RequestError, Scheme, Statistics, Step, Stranger,
+    SubscribeError, Subscribing, TryPublishError, Unclaimed, Unfinished, UrlError, UrlFault,
+};
+pub use mqtt_session as session;
+pub use mqtt_session::{Message, QoS};
+pub use stream::Socket;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

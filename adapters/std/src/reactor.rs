@@ -1,0 +1,229 @@
+//! One thread waits: for its sockets, for a deadline, and for other threads.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant as Clocked};
+
+use mqtt_adapter::Clock;
+use mqtt_session::Instant;
+use polling::{Event, Events, Poller};
+
+/// Waits for the sockets that are registered with it, for one deadline, and for the wakers that it gives.
+pub(crate) struct Reactor {
+    poller: Poller,
+    /// How often sockets have been ready: what they wait for is forgotten then.
+    rounds: AtomicU64,
+    last_key: AtomicUsize,
+    deadline: Mutex<Option<Clocked>>,
+}
+
+/// Any thread may wake the one that waits.
+impl Wake for Reactor {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // It fails only if the system has no memory for a number; then the next event or deadline wakes.
+        let _ = self.poller.notify();
+    }
+}
+
+impl Reactor {
+    pub(crate) fn new() -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            poller: Poller::new()?,
+            rounds: AtomicU64::new(0),
+            last_key: AtomicUsize::new(0),
+            deadline: Mutex::new(None),
+        }))
+    }
+
+    /// Polls a future until it is ready, and waits in between. `None`: it was not ready by then.
+    pub(crate) fn block_on<T>(self: &Arc<Self>, future: impl Future<Output = T>, until: Option<Clocked>) -> Option<T> {
+        let waker = Waker::from(Arc::clone(self));
+        let mut context = Context::from_waker(&waker);
+        let mut future = pin!(future);
+        let mut events = Events::new();
+        loop {
+            self.set_deadline(None);
+            if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                return Some(value);
+            }
+            let now = Clocked::now();
+            if until.is_some_and(|until| until <= now) {
+                return None;
+            }
+            let wakes = [until, self.deadline()].into_iter().flatten().min();
+            events.clear();
+            // An interruption by a signal counts as a look around.
+            let _ = self
+                .poller
+                .wait(&mut events, wakes.map(|at| at.saturating_duration_since(now)));
+            if !events.is_empty() {
+                self.rounds.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Clocked> {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_deadline(&self, at: Option<Clocked>) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// Ready when the deadline has passed; it wakes then. One future at a time has a deadline.
+    pub(crate) fn poll_deadline(&self, deadline: Option<Instant>, clock: &Clock) -> Poll<()> {
+        match deadline {
+            Some(at) if clock.now() >= at => Poll::Ready(()),
+            Some(at) => {
+                self.set_deadline(Some(clock.system(at)));
+                Poll::Pending
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    /// Waits in the same way, but for a time alone.
+    pub(crate) async fn sleep(&self, time: Duration) {
+        let until = Clocked::now() + time;
+        std::future::poll_fn(|_| {
+            if Clocked::now() >= until {
+                return Poll::Ready(());
+            }
+            self.set_deadline(Some(until));
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").finish_non_exhaustive()
+    }
+}
+
+/// What can be registered: owned by [`Registered`] from then on, so that it is not closed before it is taken out again.
+pub(crate) trait Source: polling::AsSource {
+    /// Calls return at once from here on.
+    fn set_nonblocking(&self) -> io::Result<()>;
+    /// Makes the socket known to a poller.
+    fn add_to(&self, poller: &Poller, interest: Event) -> io::Result<()>;
+}
+
+macro_rules! sources {
+    ($($(#[$attribute:meta])* $type:ty),*) => {
+        $(
+            $(#[$attribute])*
+            impl Source for $type {
+                fn set_nonblocking(&self) -> io::Result<()> {
+                    Self::set_nonblocking(self, true)
+                }
+
+                #[allow(unsafe_code, reason = "the only way to register a socket")]
+                fn add_to(&self, poller: &Poller, interest: Event) -> io::Result<()> {
+                    // SAFETY: the poller has to forget a socket before it is closed. This is called by `Registered` alone,
+                    // which owns the socket and never gives it away: its `drop` takes the socket out of the poller before
+                    // it is closed, and without `drop` it stays open.
+                    unsafe { poller.add(self, interest) }
+                }
+            }
+        )*
+    };
+}
+
+sources!(
+    TcpStream,
+    TcpListener,
+    #[cfg(unix)]
+    std::os::unix::net::UnixStream
+);
+
+/// A socket that a reactor waits for.
+pub(crate) struct Registered<S: Source> {
+    socket: S,
+    reactor: Arc<Reactor>,
+    key: usize,
+    /// What is waited for, since this round.
+    waits: Waits,
+    since: u64,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Waits {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
+impl<S: Source> Registered<S> {
+    pub(crate) fn new(socket: S, reactor: &Arc<Reactor>) -> io::Result<Self> {
+        socket.set_nonblocking()?;
+        let key = reactor.last_key.fetch_add(1, Ordering::Relaxed);
+        socket.add_to(&reactor.poller, Event::none(key))?;
+        Ok(Self {
+            socket,
+            reactor: Arc::clone(reactor),
+            key,
+            waits: Waits::default(),
+            since: 0,
+        })
+    }
+
+    pub(crate) const fn socket(&self) -> &S {
+        &self.socket
+    }
+
+    /// What a call gave, or that it is worth another try when the socket is ready.
+    pub(crate) fn poll<T>(&mut self, given: io::Result<T>, waits: Waits) -> Poll<io::Result<T>> {
+        match given {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self.wait(waits) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            },
+            given => Poll::Ready(given),
+        }
+    }
+
+    fn wait(&mut self, more: Waits) -> io::Result<()> {
+        let round = self.reactor.rounds.load(Ordering::Relaxed);
+        let known = if round == self.since {
+            self.waits
+        } else {
+            Waits::default()
+        };
+        let waits = Waits {
+            readable: known.readable || more.readable,
+            writable: known.writable || more.writable,
+        };
+        if waits != known {
+            let event = Event::new(self.key, waits.readable, waits.writable);
+            self.reactor.poller.modify(&self.socket, event)?;
+            self.waits = waits;
+            self.since = round;
+        }
+        Ok(())
+    }
+}
+
+impl<S: Source> Drop for Registered<S> {
+    fn drop(&mut self) {
+        let _ = self.reactor.poller.delete(&self.socket);
+    }
+}
+
+impl<S: Source> fmt::Debug for Registered<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registered")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+//! Sockets, as the adapters see them.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use mqtt_adapter::Transport;
+
+use crate::reactor::{Reactor, Registered, Source, Waits};
+
+const READABLE: Waits = Waits {
+    readable: true,
+    writable: false,
+};
+const WRITABLE: Waits = Waits {
+    readable: false,
+    writable: true,
+};
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for std::net::TcpStream {}
+    #[cfg(unix)]
+    impl Sealed for std::os::unix::net::UnixStream {}
+}
+
+/// A socket that is a stream: `TcpStream` and, on Unix, `UnixStream`.
+#[allow(private_bounds, reason = "how sockets are waited for is no affair of users")]
+pub trait Socket: sealed::Sealed + Source + Send {
+    #[doc(hidden)]
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    #[doc(hidden)]
+    fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+    #[doc(hidden)]
+    fn close_writing(&self) -> io::Result<()>;
+}
+
+macro_rules! sockets {
+    ($($(#[$attribute:meta])* $type:ty),*) => {
+        $(
+            $(#[$attribute])*
+            impl Socket for $type {
+                fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                    let mut socket = self;
+                    socket.read(buffer)
+                }
+
+                fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+                    let mut socket = self;
+                    socket.write_vectored(slices)
+                }
+
+                fn close_writing(&self) -> io::Result<()> {
+                    self.shutdown(Shutdown::Write)
+                }
+            }
+        )*
+    };
+}
+
+sockets!(
+    TcpStream,
+    #[cfg(unix)]
+    std::os::unix::net::UnixStream
+);
+
+/// A socket that a reactor waits for.
+#[derive(Debug)]
+pub(crate) struct Io<S: Socket>(Registered<S>);
+
+impl<S: Socket> Io<S> {
+    pub(crate) fn new(socket: S, reactor: &Arc<Reactor>) -> io::Result<Self> {
+        Registered::new(socket, reactor).map(Self)
+    }
+}
+
+impl<S: Socket> Transport for Io<S> {
+    fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let given = uninterrupted(|| self.0.socket().read_now(buffer));
+        self.0.poll(given, READABLE)
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let given = uninterrupted(|| self.0.socket().write_now(slices));
+        self.0.poll(given, WRITABLE)
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.socket().close_writing())
+    }
+}
+
+/// Tries again what a signal has interrupted.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            given => return given,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a file store lies on.
+
+use std::fmt::Debug;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+
+use crate::{StoreError, StoreErrorKind};
+
+/// What a [`FileStore`](crate::FileStore) lies on: bytes by offset, and a flush.
+///
+/// A file is one. An implementation of one's own is for other media, and for tests that lose power: it sees every write and
+/// every flush.
+pub trait Medium: Debug + Send + Sync + 'static {
+    /// How many bytes there are.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether there are none.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Fills the buffer with the bytes from this offset on.
+    ///
+    /// # Errors
+    /// If the medium fails, or has not so many.
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// Cuts it, or lengthens it with zeros.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Writes these bytes from this offset on.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes everything before durable.
+    ///
+    /// # Errors
+    /// If that cannot be said.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// A file that nobody else may open as long as this value lives.
+#[derive(Debug)]
+pub(super) struct LockedFile {
+    file: File,
+}
+
+impl LockedFile {
+    /// Opens or makes the file of a store.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path);
+        let file = file.map_err(|error| StoreError::new(StoreErrorKind::NotOpened).because(error))?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::new(StoreErrorKind::Locked),
+            TryLockError::Error(error) => StoreError::new(StoreErrorKind::NotOpened).because(error),
+        })?;
+        if !is_the_file_at(&file, path) {
+            // It was replaced between the two calls, by somebody who had it open.
+            return Err(StoreError::new(StoreErrorKind::Locked));
+        }
+        // Each time: the process that made the file may have ended before it came to this.
+        sync_folder_of(path).map_err(|error| StoreError::new(StoreErrorKind::NotFlushed).because(error))?;
+        Ok(Self { file })
+    }
+}
+
+/// A process that is being started holds a copy of every open file for a moment, and closing this one would leave the lock to it.
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // If it fails, the lock ends with the last copy.
+        let _ = self.file.unlock();
+    }
+}
+
+/// Makes the name of a new file durable: a file whose bytes are durable may still have no name after a loss of power.
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+#[cfg(unix)]
+fn is_the_file_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), path.metadata()) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_the_file_at(_: &File, _: &Path) -> bool {
+    true
+}
+
+#[cfg(unix)]
+impl Medium for LockedFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, buffer, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+#[cfg(not(unix))]
+impl Medium for LockedFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        use std::io::{Read, Seek, SeekFrom};
+        // One thread uses a store, so nobody moves the place in between.
+        (&self.file).seek(SeekFrom::Start(offset))?;
+        (&self.file).read_exact(buffer)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        use std::io::{Seek, SeekFrom, Write};
+        (&self.file).seek(SeekFrom::Start(offset))?;
+        (&self.file).write_all(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}

@@ -1,0 +1,352 @@
+//! What can be told for certain from a damaged file.
+//!
+//! A record counts if its page is as it was written, or if the page is not, its own checksum is right, and another record of the
+//! page shows where the damage is. A page whose records are all right though the page is not may be of another time: then
+//! nothing of it counts. What is lost is told by key where the key is certain; otherwise the sessions that it may have been of
+//! are ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mqtt_session::Key;
+
+use super::layout::{self, DAMAGED, NUMBER_BYTES, Number, PLACE_BYTES, Place, RECORDS, SESSIONS};
+use super::medium::{LockedFile, sync_folder_of};
+use super::page::{Entry, Header, KeyRange, Piece, Root, Slot, Widths};
+use super::{FileOptions, FileStore, Medium};
+use crate::{Durability, SessionName, Store, StoreError, StoreErrorKind};
+
+/// What opening a damaged file has saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Salvaged {
+    /// Where the damaged file lies.
+    pub moved_to: PathBuf,
+    /// How many records are as they were.
+    pub records: usize,
+    /// The records that are lost.
+    pub damaged: Vec<(SessionName, Key)>,
+    /// The sessions that have lost records without it being known which: their machines end them.
+    pub ended: Vec<SessionName>,
+    /// Names of sessions were lost, and their records with them. Each session that is not known is loaded as damaged from
+    /// here on, since it may be one of them.
+    pub names_lost: bool,
+}
+
+/// What a damaged file has.
+#[derive(Default)]
+pub(super) struct Found {
+    names: BTreeMap<Number, SessionName>,
+    /// None for what is damaged.
+    records: BTreeMap<Place, Option<Vec<u8>>>,
+    ended: BTreeSet<Number>,
+    names_lost: bool,
+    /// How many pieces of the file were not as they were written.
+    failures: usize,
+}
+
+/// Reads the newest commit that has the least damage. None if not even its tables can be told.
+pub(super) fn read(medium: &dyn Medium) -> Option<Found> {
+    let header = Header::read(medium)?;
+    let mut best: Option<Found> = None;
+    for slot in &header.slots {
+        if let Some(found) = read_commit(&header, medium, slot)
+            && best.as_ref().is_none_or(|best| found.failures < best.failures)
+        {
+            best = Some(found);
+        }
+    }
+    best
+}
+
+fn read_commit(header: &Header, medium: &dyn Medium, slot: &Slot) -> Option<Found> {
+    let tables = header.walk(medium, slot.root?, Widths::default());
+    let table = |name, widths| {
+        let root = root_of(&tables, name)?;
+        Some(root.map_or_else(Vec::new, |root| header.walk(medium, root, widths)))
+    };
+    let sessions = Widths {
+        key: None,
+        value: Some(layout::SEALED_NUMBER_BYTES),
+    };
+    let records = Widths {
+        key: Some(PLACE_BYTES),
+        value: None,
+    };
+    let mut found = Found::default();
+    found.take_names(table(layout::SESSIONS_NAME, sessions)?);
+    found.take_records(table(layout::RECORDS_NAME, records)?);
+    found.drop_nameless();
+    Some(found)
+}
+
+/// Where a table begins; `None` within for an empty one. A table that stands in a damaged page counts if it is not empty: the
+/// checksum of its first page stands beside it.
+fn root_of(tables: &[Piece], name: &str) -> Option<Option<Root>> {
+    for piece in tables {
+        let (entries, is_damaged) = match piece {
+            Piece::Entry(entry) => (std::slice::from_ref(entry), false),
+            Piece::DamagedLeaf(entries, _) => (entries.as_slice(), true),
+            Piece::Lost(_) => continue,
+        };
+        for (key, definition) in entries {
+            if key == name.as_bytes() {
+                // Kind 1, length 8, whether there is a root 1, root.
+                return match definition.get(9)? {
+                    0 if is_damaged => None,
+                    0 => Some(None),
+                    _ => Root::read(definition.get(10..)?).map(Some),
+                };
+            }
+        }
+    }
+    None
+}
+
+impl Found {
+    fn take_names(&mut self, pieces: Vec<Piece>) {
+        for piece in pieces {
+            match piece {
+                Piece::Entry((name, value)) => match layout::open_number(&name, &value) {
+                    Some(number) => self.take_name(number, &name),
+                    None => self.names_lost = true,
+                },
+                Piece::DamagedLeaf(entries, _) => {
+                    self.failures += 1;
+                    self.names_lost = true;
+                    let numbers = entries.iter().map(|(name, value)| layout::open_number(name, value));
+                    let is_of_another_time = numbers.clone().all(|number| number.is_some());
+                    for ((name, _), number) in entries.iter().zip(numbers) {
+                        if let Some(number) = number {
+                            self.take_name(number, name);
+                            if is_of_another_time {
+                                self.ended.insert(number);
+                            }
+                        }
+                    }
+                }
+                Piece::Lost(_) => {
+                    self.failures += 1;
+                    self.names_lost = true;
+                }
+            }
+        }
+    }
+
+    fn take_name(&mut self, number: Number, name: &[u8]) {
+        if let Ok(name) = SessionName::new(name) {
+            self.names.insert(number, name);
+        }
+    }
+
+    fn take_records(&mut self, pieces: Vec<Piece>) {
+        for piece in pieces {
+            match piece {
+                Piece::Entry((place, value)) => self.take_record(&place, value),
+                Piece::DamagedLeaf(entries, range) => self.take_damaged(&entries, &range),
+                Piece::Lost(range) => {
+                    self.failures += 1;
+                    self.end(&range);
+                }
+            }
+        }
+    }
+
+    /// A record of a page that is as it was written.
+    fn take_record(&mut self, bytes: &[u8], value: Vec<u8>) {
+        let Ok(place) = Place::try_from(bytes) else {
+            self.failures += 1;
+            return;
+        };
+        let is_whole = matches!(Judged::of(bytes, &value), Judged::Whole(_));
+        self.records.insert(place, is_whole.then_some(value));
+    }
+
+    /// The records of a page that is not.
+    fn take_damaged(&mut self, entries: &[Entry], range: &KeyRange) {
+        self.failures += 1;
+        let judged: Vec<Judged> = entries.iter().map(|(place, value)| Judged::of(place, value)).collect();
+        if judged.iter().all(|judged| matches!(judged, Judged::Whole(_))) {
+            return self.end(range);
+        }
+        for (at, ((_, value), judgement)) in entries.iter().zip(&judged).enumerate() {
+            match judgement {
+                Judged::Whole(place) | Judged::Moved(place) => {
+                    self.records.insert(*place, Some(value.clone()));
+                }
+                Judged::Known(place) => {
+                    self.records.insert(*place, None);
+                }
+                Judged::Unknown => {
+                    let (before, after) = judged.split_at(at);
+                    // Those beside each other lie between the same bounds.
+                    if !matches!(before.last(), Some(Judged::Unknown)) {
+                        let above = before.iter().rev().find_map(Judged::whole);
+                        let upto = after.iter().find_map(Judged::whole);
+                        self.end(&KeyRange {
+                            above: above.or_else(|| range.above.clone()),
+                            upto: upto.or_else(|| range.upto.clone()),
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    fn sessions_in(&self, range: &KeyRange) -> (Number, Number) {
+        let first = self.names.keys().next().copied().unwrap_or(Number::FIRST);
+        let last = self.names.keys().next_back().copied().unwrap_or(Number::FIRST);
+        (
+            session_of(range.above.as_deref()).unwrap_or(first),
+            session_of(range.upto.as_deref()).unwrap_or(last),
+        )
+    }
+
+    /// Ends every session that may have had a record in this range.
+    fn end(&mut self, range: &KeyRange) {
+        let (from, upto) = self.sessions_in(range);
+        // What says that names are lost stands before everything else.
+        self.names_lost |= range.above.is_none();
+        self.ended
+            .extend(self.names.keys().filter(|number| (from..=upto).contains(*number)));
+    }
+
+    /// What has no name cannot be asked for. And what says that names were lost says so on.
+    fn drop_nameless(&mut self) {
+        let Self { names, records, .. } = self;
+        let mut names_lost = self.names_lost;
+        records.retain(|place, _| {
+            let number = layout::split_place(place).map(|(number, _)| number);
+            names_lost |= number == Some(Number::NAMELESS);
+            number.is_some_and(|number| names.contains_key(&number))
+        });
+        self.names_lost = names_lost;
+        for number in &self.ended {
+            self.records.insert(layout::place(*number, Key::Session), None);
+        }
+    }
+
+    fn report(&self, moved_to: PathBuf) -> Salvaged {
+        let name = |number: &Number| self.names.get(number).cloned();
+        let damaged = self
+            .records
+            .iter()
+            .filter(|(_, value)| value.is_none())
+            .filter_map(|(place, _)| {
+                let (number, key) = layout::split_place(place)?;
+                Some((name(&number)?, key?))
+            });
+        Salvaged {
+            moved_to,
+            records: self.records.values().flatten().count(),
+            damaged: damaged.collect(),
+            ended: self.ended.iter().filter_map(name).collect(),
+            names_lost: self.names_lost,
+        }
+    }
+
+    /// Writes everything into a store that has nothing yet.
+    fn write(&self, store: &mut FileStore) -> Result<(), StoreError> {
+        store.transaction(|writing| {
+            let mut sessions = writing.open_table(SESSIONS)?;
+            for (number, name) in &self.names {
+                sessions.insert(name.as_bytes(), &layout::seal_number(*number, name))?;
+            }
+            let mut records = writing.open_table(RECORDS)?;
+            for (place, value) in &self.records {
+                records.insert(place, value.as_deref().unwrap_or(DAMAGED))?;
+            }
+            if self.names_lost {
+                records.insert(&layout::place(Number::NAMELESS, Key::Session), DAMAGED)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What is to be thought of an entry, its page aside.
+enum Judged {
+    /// A record with a right checksum.
+    Whole(Place),
+    /// A record with a right checksum, that belongs elsewhere: its key in the page is damaged.
+    Moved(Place),
+    /// A record that is damaged. Where it belongs is said twice, so it is certain.
+    Known(Place),
+    /// It may have been any.
+    Unknown,
+}
+
+impl Judged {
+    fn of(place: &[u8], value: &[u8]) -> Self {
+        let has_key = |place: &Place| layout::split_place(place).is_some_and(|(_, key)| key.is_some());
+        match layout::open_record(value) {
+            Some((within, _)) if !has_key(&within) => Self::Unknown,
+            Some((within, _)) if within == place => Self::Whole(within),
+            Some((within, _)) => Self::Moved(within),
+            None => match layout::place_within(value) {
+                Some(within) if within == place && has_key(&within) => Self::Known(within),
+                _ => Self::Unknown,
+            },
+        }
+    }
+
+    fn whole(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Whole(place) => Some(place.to_vec()),
+            _ => None,
+        }
+    }
+}
+
+/// The session of a bound.
+fn session_of(bound: Option<&[u8]>) -> Option<Number> {
+    let (number, _) = bound?.split_first_chunk::<NUMBER_BYTES>()?;
+    Some(Number(u64::from_be_bytes(*number)))
+}
+
+/// Puts a file with what was found in the place of the damaged one, which keeps existing under another name. At every moment
+/// one of the two has the name of the store.
+pub(super) fn replace(
+    path: &Path,
+    damaged: Arc<LockedFile>,
+    found: &Found,
+    options: FileOptions,
+) -> Result<(Arc<LockedFile>, Salvaged), StoreError> {
+    let failed = |error| StoreError::new(StoreErrorKind::Failed).because(error);
+    let fresh = with_suffix(path, ".new");
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let file = Arc::new(LockedFile::open(&fresh)?);
+    let mut store = FileStore::open_medium(file.clone(), options.durability(Durability::Sync), Some(&fresh))?;
+    found.write(&mut store)?;
+    Box::new(store).close()?;
+    let moved_to = keep(path).map_err(failed)?;
+    std::fs::rename(&fresh, path).map_err(failed)?;
+    sync_folder_of(path).map_err(failed)?;
+    drop(damaged);
+    Ok((file, found.report(moved_to)))
+}
+
+/// Gives the damaged file a second name.
+fn keep(path: &Path) -> std::io::Result<PathBuf> {
+    let mut count = 1_u32;
+    loop {
+        let name = with_suffix(path, &format!(".damaged-{count}"));
+        match std::fs::hard_link(path, &name) {
+            Ok(()) => return Ok(name),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => count = count.saturating_add(1),
+            // Not every file system has second names.
+            Err(_) if !name.exists() => return std::fs::copy(path, &name).map(|_| name),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

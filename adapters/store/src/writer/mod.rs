@@ -1,0 +1,153 @@
+//! The thread that a store lives on.
+
+mod progress;
+mod session;
+mod thread;
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{Builder, JoinHandle};
+
+use self::progress::Progress;
+pub use self::session::SessionWriter;
+use self::thread::{Inbox, Request};
+use crate::{Loaded, SessionName, Store, StoreError, StoreErrorKind};
+
+/// Writes to a store on a thread of its own, for any number of sessions, so that nobody else waits for a flush.
+///
+/// Batches are taken through a queue. While one group is being flushed, everything that arrives waits, and is the next group:
+/// one flush covers all that waits, and nobody waits for company. Each session hears of its own batches, by a waker or by
+/// waiting: see [`SessionWriter`].
+///
+/// The queue needs no bound of its own: a machine has at most [`Limits::batches`](mqtt_session::Limits) batches with its store,
+/// and reads nothing more until one of them is durable.
+///
+/// Clones are handles of the same thread. It ends when [`close`](Self::close) is called, or with the last handle, its session
+/// writers among them; either writes what waits first. After an error it writes nothing more, and every session hears of it.
+///
+/// ```
+/// use std::time::Duration;
+/// use mqtt_session::{Batch, Client, ClientConfig, Instant, Message, QoS};
+/// use mqtt_store::{MemoryStore, SessionName, Writer};
+///
+/// let writer = Writer::start(MemoryStore::new())?;
+/// let mut session = writer.session(SessionName::new("sensor-7")?);
+///
+/// let now = Instant::from_secs(1);
+/// let mut client = Client::new(ClientConfig::new("sensor-7")?.is_stored(true), now);
+/// client.publish(now, Message::new("t", "21.5")?.qos(QoS::AtLeastOnce), 1)?;
+/// let mut batch = Batch::new();
+/// while client.poll_store(&mut batch) {
+///     session.write(&batch);
+/// }
+/// // A thread waits like this; a task polls. Both can do something else meanwhile.
+/// if let Some(number) = session.wait_stored(Duration::from_secs(10))? {
+///     client.handle_stored(now, number);
+/// }
+/// assert_eq!(writer.load(session.name())?.records.len(), 2, "the message and its payload");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Writer {
+    shared: Arc<Shared>,
+}
+
+/// What all handles share. The thread has the inbox alone, so that it ends when the handles are gone.
+struct Shared {
+    inbox: Arc<Inbox>,
+    thread: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// If the system has no thread to give.
+    pub fn start(store: impl Store + 'static) -> io::Result<Self> {
+        let inbox = Arc::new(Inbox::default());
+        let thread = Builder::new().name("mqtt-store".to_owned()).spawn({
+            let inbox = inbox.clone();
+            move || thread::run(&inbox, Box::new(store))
+        })?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                inbox,
+                thread: Mutex::new(Some(thread)),
+            }),
+        })
+    }
+
+    /// Writes for one session. Its batch numbers begin with any number, and grow: each is one machine's, from its start or its
+    /// restore on.
+    #[must_use]
+    pub fn session(&self, name: SessionName) -> SessionWriter {
+        let progress = Arc::new(Progress::default());
+        self.shared.inbox.register(&progress);
+        SessionWriter::new(name, self.clone(), progress)
+    }
+
+    /// Everything that the store has of a session, with all that was given to be written before. Waits for it.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or has failed.
+    pub fn load(&self, name: &SessionName) -> Result<Loaded, StoreError> {
+        self.ask(|answer| Request::Load(name.clone(), answer))
+    }
+
+    /// The names of all sessions, with all that was given to be written before. Waits for them.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or has failed.
+    pub fn sessions(&self) -> Result<Vec<SessionName>, StoreError> {
+        self.ask(Request::Sessions)
+    }
+
+    /// Writes everything that waits, closes the store and ends the thread. Handles that are left find it stopped.
+    ///
+    /// # Errors
+    /// If the store has failed, or fails to be closed. What was confirmed is durable all the same.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.shared.end()
+    }
+
+    fn ask<T>(
+        &self,
+        request: impl FnOnce(mpsc::SyncSender<Result<T, StoreError>>) -> Request,
+    ) -> Result<T, StoreError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.shared.inbox.push(request(sender))?;
+        receiver
+            .recv()
+            .unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Stopped)))
+    }
+
+    fn push(&self, request: Request) -> Result<(), StoreError> {
+        self.shared.inbox.push(request)
+    }
+}
+
+impl Shared {
+    fn end(&self) -> Result<(), StoreError> {
+        self.inbox.end();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match thread.map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(StoreError::new(StoreErrorKind::Stopped)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Shared {
+    /// Who wants to know whether it went well calls `close`.
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,301 @@
+//! Bytes of a file are damaged. What comes back is what was there, or is said to be damaged.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use mqtt_session::Key;
+use mqtt_store::{FileStore, SessionName, Store, StoreErrorKind, Stored, Write};
+
+use crate::exchange::{client_name, groups, server_name};
+use crate::model::{Model, Random};
+
+/// What became of the damaged files.
+#[derive(Debug, Default)]
+struct Seen {
+    untouched: u32,
+    salvaged: u32,
+    /// A record was lost alone.
+    alone: u32,
+    ended: u32,
+    names_lost: u32,
+    older: u32,
+    refused: u32,
+}
+
+struct Sample {
+    image: Vec<u8>,
+    /// Where there is something but zeros, behind the header.
+    used: Vec<usize>,
+    truth: Model,
+    /// The state before the last commit.
+    older: Model,
+}
+
+/// Many sessions, so that there are several levels of pages.
+fn sample(is_closed: bool, sessions: u32) -> Sample {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.redb");
+    let load = groups(90, 11);
+    let mut copies = Vec::new();
+    for group in &load {
+        for copy in 0..sessions {
+            copies.extend(group.iter().map(|write| Write {
+                session: SessionName::new(format!("{copy:05}-{}", write.session)).unwrap(),
+                action: write.action.clone(),
+            }));
+        }
+    }
+    let states = Model::states(&[copies.clone(), load[0].clone(), load[1].clone()]);
+    let mut store = FileStore::open(&path).unwrap();
+    for group in [&copies, &load[0], &load[1]] {
+        store.commit(group).unwrap();
+    }
+    let unclosed = std::fs::read(&path).unwrap();
+    Box::new(store).close().unwrap();
+    let image = if is_closed {
+        std::fs::read(&path).unwrap()
+    } else {
+        unclosed
+    };
+    let used = (4096..image.len()).filter(|at| image[*at] != 0);
+    Sample {
+        used: used.collect(),
+        image,
+        truth: states[3].clone(),
+        older: states[2].clone(),
+    }
+}
+
+impl Seen {
+    /// Opens a damaged file: everything it gives back has to be true.
+    fn open(&mut self, image: &[u8], sample: &Sample, may_be_older: bool, what: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.redb");
+        std::fs::write(&path, image).unwrap();
+        match FileStore::open(&path) {
+            Ok(mut store) => self.check(&mut store, image, sample, may_be_older, what),
+            Err(error) => {
+                let kinds = [
+                    StoreErrorKind::Damaged,
+                    StoreErrorKind::NotAStore,
+                    StoreErrorKind::Version(1),
+                    StoreErrorKind::Version(2),
+                ];
+                assert!(kinds.contains(&error.kind()), "{what}: {error}");
+                assert_eq!(
+                    std::fs::read(&path).unwrap(),
+                    image,
+                    "{what}: a refused file is as it was"
+                );
+                self.refused += 1;
+            }
+        }
+    }
+
+    fn check(&mut self, store: &mut FileStore, image: &[u8], sample: &Sample, may_be_older: bool, what: &str) {
+        let salvaged = store.salvaged().cloned();
+        let Some(salvaged) = salvaged else {
+            let state = Model::of(store);
+            if state == sample.truth {
+                self.untouched += 1;
+            } else {
+                assert!(
+                    may_be_older && state == sample.older,
+                    "{what}: a state that never was, unreported"
+                );
+                self.older += 1;
+            }
+            return;
+        };
+        self.salvaged += 1;
+        assert_eq!(std::fs::read(&salvaged.moved_to).unwrap(), image, "{what}");
+        self.ended += u32::from(!salvaged.ended.is_empty());
+        self.names_lost += u32::from(salvaged.names_lost);
+        self.alone += u32::from(salvaged.ended.is_empty() && !salvaged.damaged.is_empty());
+        let truths = if may_be_older {
+            vec![&sample.truth, &sample.older]
+        } else {
+            vec![&sample.truth]
+        };
+        let faults = truths.iter().map(|truth| fault(store, truth, salvaged.names_lost));
+        let faults: Vec<_> = faults.collect();
+        assert!(faults.iter().any(Option::is_none), "{what}: {faults:?}, {salvaged:?}");
+        // What is known to be lost is known after the next restart too.
+        let names: Vec<_> = sample.truth.sessions.keys().cloned().collect();
+        let before: Vec<_> = names.iter().map(|name| store.load(name).unwrap()).collect();
+        let path = salvaged.moved_to.with_file_name("s.redb");
+        let image = std::fs::read(&path).unwrap();
+        let again = path.with_file_name("again.redb");
+        std::fs::write(&again, image).unwrap();
+        let mut store = FileStore::open(&again).unwrap();
+        assert_eq!(store.salvaged(), None, "{what}");
+        let after: Vec<_> = names.iter().map(|name| store.load(name).unwrap()).collect();
+        assert_eq!(before, after, "{what}");
+    }
+}
+
+/// What is wrong with what a store gives back, if anything.
+fn fault(store: &mut FileStore, truth: &Model, names_lost: bool) -> Option<String> {
+    for name in store.sessions().unwrap() {
+        if !truth.sessions.contains_key(&name) {
+            return Some(format!("{name} never was"));
+        }
+    }
+    for (name, records) in &truth.sessions {
+        let loaded = store.load(name).unwrap().records;
+        let loaded: BTreeMap<Key, Stored> = loaded.into_iter().map(|stored| (stored.key(), stored)).collect();
+        let has_ended = loaded.get(&Key::Session) == Some(&Stored::Damaged(Key::Session));
+        for (key, stored) in &loaded {
+            match stored {
+                Stored::Record(_, bytes) if records.get(key).is_none_or(|record| record != bytes) => {
+                    return Some(format!("{name}: {key:?} is wrong"));
+                }
+                _ => {}
+            }
+        }
+        if !has_ended && let Some(missing) = records.keys().find(|key| !loaded.contains_key(key)) {
+            return Some(format!(
+                "{name}: {missing:?} is missing in silence, names lost: {names_lost}"
+            ));
+        }
+    }
+    None
+}
+
+fn scale() -> u64 {
+    std::env::var("MQTT_STORE_SCALE").map_or(1, |scale| scale.parse().unwrap())
+}
+
+/// A place that has something; one in five in the header, since it matters most.
+fn used_place(sample: &Sample, random: &mut Random) -> usize {
+    match random.below(5) {
+        0 => random.below(320) as usize,
+        _ => sample.used[random.below(sample.used.len() as u64) as usize],
+    }
+}
+
+#[test]
+fn flipped_bytes_are_never_taken_for_what_was_written() {
+    let (mut salvaged, mut alone, mut ended) = (0, 0, 0);
+    for (is_closed, sessions) in [(true, 40), (false, 40), (true, 0), (false, 0)] {
+        let sample = sample(is_closed, sessions);
+        let mut random = Random::new(3);
+        let mut seen = Seen::default();
+        for round in 0..40 * scale() {
+            let mut image = sample.image.clone();
+            let at = used_place(&sample, &mut random);
+            let mask = 1 << random.below(8);
+            image[at] ^= mask;
+            seen.open(
+                &image,
+                &sample,
+                !is_closed,
+                &format!("round {round}: byte {at} by {mask:#x}"),
+            );
+        }
+        println!("closed {is_closed}, {sessions} copies: {seen:?}");
+        salvaged += seen.salvaged;
+        alone += seen.alone;
+        ended += seen.ended;
+    }
+    assert!(
+        salvaged > 10 && alone > 0 && ended > 0,
+        "{salvaged} files, {alone} with records alone, {ended} with sessions"
+    );
+}
+
+#[test]
+fn zeroed_sectors_are_never_taken_for_what_was_written() {
+    let sample = sample(true, 40);
+    let mut random = Random::new(5);
+    let mut seen = Seen::default();
+    for round in 0..40 * scale() {
+        let mut image = sample.image.clone();
+        let mut zeroed = Vec::new();
+        for _ in 0..=random.below(3) {
+            let at = used_place(&sample, &mut random) / 512 * 512;
+            image[at..at + 512].fill(0);
+            zeroed.push(at);
+        }
+        seen.open(&image, &sample, false, &format!("round {round}: sectors {zeroed:?}"));
+    }
+    println!("{seen:?}");
+    assert!(seen.ended > 0, "{seen:?}");
+}
+
+#[test]
+fn cut_files_are_never_taken_for_whole_ones() {
+    let sample = sample(true, 40);
+    let mut random = Random::new(9);
+    let mut seen = Seen::default();
+    for round in 0..40 * scale() {
+        let len = random.below(sample.image.len() as u64) as usize;
+        seen.open(
+            &sample.image[..len.max(1)],
+            &sample,
+            false,
+            &format!("round {round}: cut at {len}"),
+        );
+    }
+    println!("{seen:?}");
+    assert!(seen.refused + seen.salvaged > 0, "{seen:?}");
+}
+
+/// Damages what is found in the file.
+fn damaged(path: &Path, what: &[u8]) {
+    let mut image = std::fs::read(path).unwrap();
+    let at: Vec<_> = (0..image.len() - what.len())
+        .filter(|at| image[*at..].starts_with(what))
+        .collect();
+    assert!(!at.is_empty());
+    for at in at {
+        image[at + what.len() / 2] ^= 1;
+    }
+    std::fs::write(path, image).unwrap();
+}
+
+#[test]
+fn a_damaged_record_is_lost_alone_and_the_rest_comes_back() {
+    use bytes::Bytes;
+    use mqtt_session::{Change, PayloadOf, Record};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.redb");
+    let payload = |number: u64| {
+        let bytes = Bytes::from(format!("this is the payload with the number {number}"));
+        Change::Put(Record::Payload {
+            of: PayloadOf::Inbox(number),
+            bytes,
+        })
+    };
+    let mut store = FileStore::open(&path).unwrap();
+    for name in [client_name(), server_name()] {
+        store
+            .commit(&[Write::apply(name, (0..10).map(payload).collect())])
+            .unwrap();
+    }
+    Box::new(store).close().unwrap();
+    damaged(&path, b"this is the payload with the number 4");
+    let mut store = FileStore::open(&path).unwrap();
+    let lost = Key::Payload(PayloadOf::Inbox(4));
+    let salvaged = store.salvaged().unwrap();
+    assert_eq!(salvaged.damaged, [(client_name(), lost), (server_name(), lost)]);
+    assert_eq!(
+        (salvaged.records, salvaged.ended.len(), salvaged.names_lost),
+        (18, 0, false)
+    );
+    for name in [client_name(), server_name()] {
+        let loaded = store.load(&name).unwrap();
+        let damaged: Vec<_> = loaded
+            .records
+            .iter()
+            .filter(|stored| matches!(stored, Stored::Damaged(_)))
+            .collect();
+        assert_eq!(damaged, [&Stored::Damaged(lost)]);
+        assert_eq!(loaded.records.len(), 10);
+        // The machine deletes what it has dealt with, and then it is gone.
+        store
+            .commit(&[Write::apply(name.clone(), vec![Change::Delete(lost)])])
+            .unwrap();
+        assert_eq!(store.load(&name).unwrap().records.len(), 9);
+    }
+}

@@ -1,0 +1,321 @@
+//! A server for tests: it routes messages, keeps sessions and retained messages, and does what a test asks it to.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use mqtt_session::proto::{
+    AckProperties, ConnAckProperties, ConnAckReason, Connect, QoS, SubAckReason, SubscriptionOptions, Text,
+    TopicFilter, UnsubAckReason,
+};
+use mqtt_session::{
+    Accept, Instant, Limits, Message, ServerConfig, ServerConnection, ServerEvent, Session, SessionConfig,
+};
+
+type Filters = Vec<(TopicFilter<Bytes>, SubscriptionOptions)>;
+
+/// A server for tests.
+#[derive(Default)]
+pub struct Hub {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    last_id: u64,
+    peers: BTreeMap<u64, Peer>,
+    parked: BTreeMap<Bytes, Parked>,
+    retained: BTreeMap<Bytes, Message>,
+    refusal: Option<ConnAckReason>,
+    refused_filter: Option<Bytes>,
+    allowed: Option<Bytes>,
+    connects: u64,
+    farewells: u64,
+    wills: u64,
+}
+
+#[derive(Default)]
+struct Peer {
+    client_id: Bytes,
+    is_connected: bool,
+    filters: Filters,
+    /// `None`: drop the connection.
+    mail: VecDeque<Option<Message>>,
+    waker: Option<Waker>,
+}
+
+struct Parked {
+    session: Session,
+    filters: Filters,
+}
+
+impl Hub {
+    /// What its connections are to be.
+    #[must_use]
+    pub fn config() -> ServerConfig {
+        let limits = Limits::default()
+            .queued_messages(100_000)
+            .packet_bytes(4 << 20)
+            .queued_bytes(1 << 30);
+        ServerConfig::default().session(SessionConfig::default().limits(limits))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- what tests ask for
+
+    /// From here on every client is refused with this reason, or none is.
+    pub fn refuse(&self, reason: Option<ConnAckReason>) {
+        self.lock().refusal = reason;
+    }
+
+    /// This client is not refused.
+    pub fn allow(&self, client_id: &'static str) {
+        self.lock().allowed = Some(client_id.into());
+    }
+
+    /// This filter is refused.
+    pub fn refuse_filter(&self, filter: &'static str) {
+        self.lock().refused_filter = Some(filter.into());
+    }
+
+    /// Drops all connections without a word.
+    pub fn cut(&self) {
+        let mut woken = Vec::new();
+        for peer in self.lock().peers.values_mut() {
+            peer.mail.push_front(None);
+            woken.extend(peer.waker.take());
+        }
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Forgets the sessions of clients that are not connected.
+    pub fn forget_sessions(&self) {
+        self.lock().parked.clear();
+    }
+
+    /// Publishes a message to all who want it.
+    pub fn publish(&self, message: &Message) {
+        let woken = self.lock().route(message);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// How many clients have said CONNECT.
+    #[must_use]
+    pub fn connects(&self) -> u64 {
+        self.lock().connects
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.lock().peers.len()
+    }
+
+    /// How many clients have said DISCONNECT.
+    #[must_use]
+    pub fn farewells(&self) -> u64 {
+        self.lock().farewells
+    }
+
+    /// How many wills were published.
+    #[must_use]
+    pub fn wills(&self) -> u64 {
+        self.lock().wills
+    }
+
+    // ---- what connections do
+
+    pub(crate) fn attach(&self) -> u64 {
+        let mut state = self.lock();
+        state.last_id += 1;
+        let id = state.last_id;
+        state.peers.insert(id, Peer::default());
+        id
+    }
+
+    pub(crate) fn detach(&self, id: u64) {
+        self.lock().peers.remove(&id);
+    }
+
+    pub(crate) fn poll_mail(&self, id: u64, cx: &Context<'_>) -> Poll<Option<Message>> {
+        let mut state = self.lock();
+        let Some(peer) = state.peers.get_mut(&id) else {
+            return Poll::Pending;
+        };
+        match peer.mail.pop_front() {
+            Some(mail) => Poll::Ready(mail),
+            None => {
+                peer.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Sends a message to the client of a connection.
+    pub(crate) fn send(machine: &mut ServerConnection, now: Instant, message: Message) {
+        machine.publish(now, message, 0).expect("the queue is large enough");
+    }
+
+    pub(crate) fn on_event(&self, id: u64, machine: &mut ServerConnection, now: Instant, event: ServerEvent) {
+        match event {
+            ServerEvent::Connect(connect) => self.on_connect(id, machine, now, &connect),
+            ServerEvent::Message(received) => self.publish(&received.message),
+            ServerEvent::Subscribe { request, filters, .. } => {
+                let filters: Filters = filters.iter().map(|one| (one.filter.to_owned(), one.options)).collect();
+                let (codes, retained) = self.lock().subscribe(id, filters);
+                let properties = AckProperties::empty();
+                machine
+                    .subscribed(now, request, codes, properties)
+                    .expect("it was asked for");
+                for message in retained {
+                    Self::send(machine, now, message);
+                }
+            }
+            ServerEvent::Unsubscribe { request, filters, .. } => {
+                let mut state = self.lock();
+                let peer = state.peers.entry(id).or_default();
+                let codes: Vec<UnsubAckReason> = filters.iter().map(|filter| peer.unsubscribe(&filter)).collect();
+                let properties = AckProperties::empty();
+                machine
+                    .unsubscribed(now, request, codes, properties)
+                    .expect("it was asked for");
+            }
+            ServerEvent::Closed {
+                reason,
+                will,
+                session_expiry_seconds,
+            } => {
+                let mut state = self.lock();
+                state.farewells += u64::from(matches!(reason, mqtt_session::Closed::Disconnected { .. }));
+                let peer = state.peers.get_mut(&id).map(std::mem::take).unwrap_or_default();
+                if let Some(session) = machine.take_session().filter(|_| session_expiry_seconds > 0) {
+                    let filters = peer.filters;
+                    let mut session = session;
+                    for message in peer.mail.into_iter().flatten() {
+                        session.publish(now, message, 0).expect("the queue is large enough");
+                    }
+                    state.parked.insert(peer.client_id, Parked { session, filters });
+                }
+                drop(state);
+                if let Some(will) = will {
+                    self.lock().wills += 1;
+                    let message = Message::new(will.topic.into_inner(), will.payload.into_inner());
+                    let message = message.expect("it was checked").qos(will.qos).retain(will.retain);
+                    self.publish(&message);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connect(&self, id: u64, machine: &mut ServerConnection, now: Instant, connect: &Connect<Bytes>) {
+        let mut state = self.lock();
+        state.connects += 1;
+        let client_id = match connect.client_id.is_empty() {
+            true => Bytes::from(format!("assigned-{id}")),
+            false => connect.client_id.clone().into_inner(),
+        };
+        let is_taken = state
+            .peers
+            .values()
+            .any(|peer| peer.is_connected && peer.client_id == client_id);
+        let is_allowed = state.allowed.as_ref() == Some(&client_id);
+        let refusal = state
+            .refusal
+            .filter(|_| !is_allowed)
+            .or(is_taken.then_some(ConnAckReason::ServerUnavailable));
+        if let Some(reason) = refusal {
+            machine
+                .refuse_client(now, reason, ConnAckProperties::empty())
+                .expect("it was asked for");
+            return;
+        }
+        let parked = state.parked.remove(&client_id).filter(|_| !connect.clean_start);
+        let peer = state.peers.entry(id).or_default();
+        peer.client_id = client_id.clone();
+        peer.is_connected = true;
+        let mut accept = Accept::new();
+        if let Some(parked) = parked {
+            peer.filters = parked.filters;
+            accept = accept.session(parked.session);
+        }
+        if connect.client_id.is_empty() && connect.version.has_properties() {
+            accept = accept.assigned_client_id(Text::from_bytes(client_id).expect("it is text"));
+        }
+        machine.accept(now, accept).expect("it was asked for");
+    }
+}
+
+impl State {
+    /// Gives a message to all who want it, and keeps it if it is to be retained.
+    fn route(&mut self, message: &Message) -> Vec<Waker> {
+        if message.retain {
+            let topic = Bytes::copy_from_slice(message.topic.as_bytes());
+            match message.payload.is_empty() {
+                true => self.retained.remove(&topic),
+                false => self.retained.insert(topic, message.clone()),
+            };
+        }
+        let mut woken = Vec::new();
+        for peer in self.peers.values_mut() {
+            if let Some(copy) = copy_for(&peer.filters, message) {
+                peer.mail.push_back(Some(copy));
+                woken.extend(peer.waker.take());
+            }
+        }
+        for parked in self.parked.values_mut() {
+            if let Some(copy) = copy_for(&parked.filters, message) {
+                let _ = parked.session.publish(Instant::ZERO, copy, 0);
+            }
+        }
+        woken
+    }
+
+    fn subscribe(&mut self, id: u64, filters: Filters) -> (Vec<SubAckReason>, Vec<Message>) {
+        let (mut codes, mut retained) = (Vec::new(), Vec::new());
+        let peer = self.peers.entry(id).or_default();
+        for (filter, options) in filters {
+            if self.refused_filter.as_deref() == Some(filter.as_bytes()) {
+                codes.push(SubAckReason::NotAuthorized);
+                continue;
+            }
+            codes.push(SubAckReason::granted(options.qos));
+            let matching = self.retained.values().filter(|message| filter.matches(&message.topic));
+            retained.extend(matching.map(|message| message.clone().qos(message.qos.min(options.qos))));
+            peer.filters.retain(|(other, _)| *other != filter);
+            peer.filters.push((filter, options));
+        }
+        (codes, retained)
+    }
+}
+
+impl Peer {
+    fn unsubscribe(&mut self, filter: &TopicFilter<&[u8]>) -> UnsubAckReason {
+        let before = self.filters.len();
+        self.filters.retain(|(other, _)| other != filter);
+        match before == self.filters.len() {
+            true => UnsubAckReason::NoSubscriptionExisted,
+            false => UnsubAckReason::Success,
+        }
+    }
+}
+
+/// One copy, with the highest QoS of the filters that the message belongs to.
+fn copy_for(filters: &Filters, message: &Message) -> Option<Message> {
+    let matching = filters.iter().filter(|(filter, _)| filter.matches(&message.topic));
+    let qos: QoS = matching.map(|(_, options)| options.qos).max()?;
+    Some(message.clone().qos(message.qos.min(qos)).retain(false))
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("connects", &self.connects())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,145 @@
+//! Servers that refuse, are not there, or are something else.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use mqtt_adapter::{Cause, ClientOptions, ConnectionState, DialError, Endpoint, PublishError, Stranger};
+use mqtt_session::Closed;
+use mqtt_session::proto::{ConnAckReason, QoS, Version};
+
+use super::{VERSIONS, message, options, server};
+use crate::{Adapter, Hub, soon};
+
+/// A client that the server does not want is told why, and does not ask again.
+pub async fn a_refused_client_does_not_try_again<A: Adapter>() {
+    for version in VERSIONS {
+        let (hub, address) = server::<A>().await;
+        hub.refuse(Some(ConnAckReason::BadUserNameOrPassword));
+        let client = A::start(options(address, version, "refused"));
+        let waiting = client.publish(message("t", 0, QoS::AtLeastOnce));
+        let failure = soon::<A, _>("the refusal", client.established()).await.unwrap_err();
+        assert!(matches!(
+            &failure.cause,
+            Cause::Closed(Closed::Refused {
+                reason: ConnAckReason::BadUserNameOrPassword,
+                ..
+            })
+        ));
+        assert!(
+            failure.to_string().ends_with("check user name and password"),
+            "{failure}"
+        );
+        assert!(matches!(
+            soon::<A, _>("publishing", waiting).await,
+            Err(PublishError::Ended(_))
+        ));
+        A::sleep(Duration::from_millis(200)).await;
+        assert_eq!(hub.connects(), 1);
+    }
+}
+
+/// A server that is busy is asked again.
+pub async fn a_busy_server_is_asked_again<A: Adapter>() {
+    let (hub, address) = server::<A>().await;
+    hub.refuse(Some(ConnAckReason::ServerUnavailable));
+    let client = A::start(options(address, Version::V5, "patient"));
+    let publishing = client.publish(message("t", 0, QoS::AtLeastOnce));
+    assert!(soon::<A, _>("the refusal", client.established()).await.is_err());
+    hub.refuse(None);
+    soon::<A, _>("publishing", publishing).await.unwrap();
+}
+
+/// A thread that answers each connection with the same bytes; how often it did.
+fn stranger(answer: &'static [u8]) -> (SocketAddr, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let address = listener.local_addr().expect("it has an address");
+    let count = Arc::new(AtomicU64::new(0));
+    let counts = Arc::clone(&count);
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            counts.fetch_add(1, Ordering::Relaxed);
+            let mut buffer = [0; 512];
+            let _ = stream.read(&mut buffer);
+            let _ = stream.write_all(answer);
+        }
+    });
+    (address, count)
+}
+
+/// What is no MQTT server is told as that, and not asked again.
+pub async fn a_stranger_is_not_asked_again<A: Adapter>() {
+    let answers: [(&[u8], Stranger); 3] = [
+        (b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", Stranger::Http),
+        (&[0x15, 3, 1, 0, 2, 2, 70], Stranger::Tls),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", Stranger::Ssh),
+    ];
+    for (answer, expected) in answers {
+        let (address, count) = stranger(answer);
+        let client = A::start(options(address, Version::V5, "astray"));
+        let failure = soon::<A, _>("the answer", client.established()).await.unwrap_err();
+        assert!(
+            matches!(failure.cause, Cause::NotMqtt(found) if found == expected),
+            "{failure}"
+        );
+        let mut states = client.states();
+        while let Some(state) = soon::<A, _>("the end", states.next()).await {
+            assert!(matches!(state, ConnectionState::Ended { .. }), "{state:?}");
+        }
+        A::sleep(Duration::from_millis(100)).await;
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+    }
+}
+
+/// A server that is not there yet is waited for, and what was published meanwhile arrives.
+pub async fn a_server_may_come_later<A: Adapter>() {
+    let address = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap();
+    let client = A::start(options(address, Version::V5, "early"));
+    let failure = soon::<A, _>("the failure", client.established()).await.unwrap_err();
+    assert!(
+        matches!(&failure.cause, Cause::Dial(DialError::Connect(_))),
+        "{failure}"
+    );
+    assert!(failure.to_string().contains("nothing listens there"), "{failure}");
+    let publishing = client.publish(message("t", 0, QoS::ExactlyOnce));
+    let hub = Arc::new(Hub::default());
+    A::serve(Arc::clone(&hub), address.port()).await;
+    soon::<A, _>("publishing", publishing).await.unwrap();
+    assert_eq!(client.statistics().connections, 1);
+}
+
+/// What this machine cannot do is said once.
+pub async fn what_cannot_be_dialed_is_said_once<A: Adapter>() {
+    let url = "wss://127.0.0.1:9/mqtt".parse::<Endpoint>().unwrap();
+    let client = A::start(ClientOptions::new(url));
+    let failure = soon::<A, _>("the failure", client.established()).await.unwrap_err();
+    assert!(
+        matches!(&failure.cause, Cause::Dial(DialError::NotSupported(_))),
+        "{failure}"
+    );
+    let mut states = client.states();
+    let mut last = None;
+    while let Some(state) = soon::<A, _>("the end", states.next()).await {
+        last = Some(state);
+    }
+    assert!(matches!(last, Some(ConnectionState::Ended { .. })));
+}
+
+/// A name without an address is told as that.
+pub async fn an_unknown_host_is_told<A: Adapter>() {
+    let client = A::start(ClientOptions::tcp("no-such-host.invalid", 1883));
+    let failure = soon::<A, _>("the failure", client.established()).await.unwrap_err();
+    assert!(
+        matches!(&failure.cause, Cause::Dial(DialError::Resolve(_))),
+        "{failure}"
+    );
+    assert!(
+        failure
+            .to_string()
+            .starts_with("mqtt://no-such-host.invalid:1883: the name could not be resolved")
+    );
+}

@@ -1,0 +1,60 @@
+//! Streams to a server: TCP, and sockets of this machine.
+
+use std::io;
+use std::net::SocketAddr;
+
+use mqtt_adapter::{AnyStream, Dial, DialError, Dialing, Endpoint, Scheme};
+use tokio::net::TcpStream;
+
+use crate::stream::Io;
+
+/// Opens what a URL names, as far as this crate can: `mqtt:` and, on Unix, `unix:`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dialer;
+
+impl Dial for Dialer {
+    fn dial(&mut self, endpoint: &Endpoint) -> Dialing {
+        let endpoint = endpoint.clone();
+        Box::pin(async move {
+            match endpoint.scheme() {
+                Scheme::Mqtt => tcp(endpoint.host(), endpoint.port()).await,
+                #[cfg(unix)]
+                Scheme::Unix => unix(&endpoint).await,
+                _ => Err(DialError::NotSupported(
+                    "open the stream yourself, and give it to `start_with` or `Connection`",
+                )),
+            }
+        })
+    }
+}
+
+/// All addresses of the host, one after the other.
+async fn tcp(host: &str, port: u16) -> Result<AnyStream, DialError> {
+    let addresses = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(DialError::resolve)?;
+    let mut last = None;
+    for address in addresses {
+        match tcp_to(address).await {
+            Ok(stream) => return Ok(Box::new(Io(stream))),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(match last {
+        Some(error) => DialError::connect(error),
+        None => DialError::resolve(io::ErrorKind::NotFound.into()),
+    })
+}
+
+async fn tcp_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // Packets are gathered before they are written; small ones should not wait for acknowledgements of TCP.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+#[cfg(unix)]
+async fn unix(endpoint: &Endpoint) -> Result<AnyStream, DialError> {
+    let stream = tokio::net::UnixStream::connect(endpoint.path()).await;
+    Ok(Box::new(Io(stream.map_err(DialError::connect)?)))
+}

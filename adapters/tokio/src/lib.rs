@@ -1,0 +1,46 @@
+//! MQTT on tokio: a client for applications, and connections of both roles over any byte stream.
+//!
+//! ```no_run
+//! use mqtt_tokio::{ClientOptions, Message, QoS};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = mqtt_tokio::connect(ClientOptions::from_url("mqtt://localhost")?).await?;
+//! let mut lamps = client.subscribe("lamp/+/state", QoS::AtLeastOnce).await?;
+//! client.publish(Message::new("lamp/1/switch", "on")?.qos(QoS::ExactlyOnce)).await?;
+//! while let Some(incoming) = lamps.next().await {
+//!     println!("{}: {:?}", incoming.message.topic, incoming.message.payload);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`connect`] waits for the first connection, [`start`] does not. Both keep the connection in a task of the runtime they are
+//! called in; [`prepare`] leaves spawning it to the caller. See [`Client`]. [`Connection`] serves a machine of `mqtt-session` over a stream of your own, and [`Listener`]
+//! accepts connections for a server.
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod connection;
+mod dial;
+mod listener;
+mod stream;
+mod task;
+
+pub use connection::Connection;
+pub use dial::Dialer;
+pub use listener::{Accepted, Listener};
+pub use mqtt_adapter as adapter;
+pub use mqtt_adapter::{
+    Acknowledge, Acknowledgement, Cause, Client, ClientOptions, Clock, Completion, ConnectionState, DialError,
+    Endpoint, Failure, Incoming, OptionsError, Place, Publish, PublishError, Published, RequestError, Requester,
+    Scheme, States, Statistics, Step, Stranger, SubscribeError, Subscribing, Subscription, TryPublishError, Unclaimed,
+    Unfinished, UrlError, UrlFault,
+};
+pub use mqtt_session as session;
+pub use mqtt_session::{Message, QoS};
+pub use stream::Io;
+pub use task::{connect, connect_with, prepare, start, start_with};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

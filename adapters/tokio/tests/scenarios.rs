@@ -1,0 +1,101 @@
+//! A client on tokio goes through the scenarios of all adapters, against a server on tokio.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mqtt_testbed::{Adapter, Boxed, Hub, Served, scenarios};
+use mqtt_tokio::session::{Instant, ServerConnection, ServerEvent};
+use mqtt_tokio::{Client, ClientOptions, Connection, Listener, Step};
+use tokio::net::TcpStream;
+
+struct Tokio;
+
+impl Adapter for Tokio {
+    fn start(options: ClientOptions) -> Client {
+        mqtt_tokio::start(options)
+    }
+
+    fn sleep(time: Duration) -> Boxed<()> {
+        Box::pin(tokio::time::sleep(time))
+    }
+
+    fn serve(hub: Arc<Hub>, port: u16) -> Boxed<SocketAddr> {
+        Box::pin(async move {
+            let listener = Listener::bind(("127.0.0.1", port), Hub::config()).await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(async move {
+                loop {
+                    let accepted = listener.accept().await.unwrap();
+                    let hub = Arc::clone(&hub);
+                    tokio::spawn(async move {
+                        mqtt_testbed::serve(hub, Server(accepted.connection)).await;
+                        drop(accepted.place);
+                    });
+                }
+            });
+            address
+        })
+    }
+}
+
+struct Server(Connection<ServerConnection, TcpStream>);
+
+impl Served for Server {
+    async fn next(&mut self) -> Option<Step<ServerEvent>> {
+        self.0.next().await
+    }
+
+    fn machine_mut(&mut self) -> &mut ServerConnection {
+        self.0.machine_mut()
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+}
+
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                scenarios::$name::<Tokio>().await;
+            }
+        )*
+    };
+}
+
+scenarios! {
+    every_qos_is_delivered
+    large_payloads_are_delivered
+    filters_are_granted_one_by_one
+    each_subscription_has_its_own_messages
+    retained_messages_come_with_the_subscription
+    requests_get_their_own_answers
+    unacknowledged_messages_come_again
+    keep_alive_does_not_need_the_application
+    handles_are_one_client
+    a_refused_client_does_not_try_again
+    a_busy_server_is_asked_again
+    a_stranger_is_not_asked_again
+    a_server_may_come_later
+    what_cannot_be_dialed_is_said_once
+    an_unknown_host_is_told
+    publishing_in_the_receive_loop_cannot_deadlock
+    a_full_queue_makes_publish_wait
+    dropped_futures_lose_nothing
+    a_stream_that_nobody_reads_keeps_nobody_waiting
+    disconnecting_drains
+    disconnecting_has_a_deadline
+    dropping_the_last_handle_drains
+    a_cut_connection_leaves_a_will
+    cuts_lose_nothing_and_double_nothing
+    a_lost_session_is_subscribed_again
+    a_subscription_that_is_refused_later_ends
+    mosquitto_delivers_every_qos
+    mosquitto_keeps_retained_messages
+    mosquitto_publishes_wills
+    mosquitto_resumes_sessions
+    mosquitto_passes_large_payloads_on
+}
