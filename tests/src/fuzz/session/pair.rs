@@ -86,6 +86,8 @@ impl World {
             .keep_alive_seconds(u.int_in_range(0..=20)?)
             .session_expiry_seconds(u32::MAX)
             .is_stored(true)
+            // The host knows its store, and never asks the server to forget.
+            .clean_start(CleanStart::Never)
             .hand_over(HandOver::Inbox)
             .limits(limits);
         let session = SessionConfig::default()
