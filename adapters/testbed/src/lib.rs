@@ -4,6 +4,7 @@
 //! An adapter's tests implement [`Adapter`], and call the scenarios one by one.
 
 mod hub;
+mod mosquitto;
 pub mod scenarios;
 
 use std::future::Future;
@@ -17,6 +18,7 @@ use mqtt_adapter::{Client, ClientOptions, Step};
 use mqtt_session::{Instant, ServerConnection, ServerEvent};
 
 pub use hub::Hub;
+pub use mosquitto::{Mosquitto, Proxy};
 
 /// A future of any kind.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -93,4 +93,9 @@ scenarios! {
     cuts_lose_nothing_and_double_nothing
     a_lost_session_is_subscribed_again
     a_subscription_that_is_refused_later_ends
+    mosquitto_delivers_every_qos
+    mosquitto_keeps_retained_messages
+    mosquitto_publishes_wills
+    mosquitto_resumes_sessions
+    mosquitto_passes_large_payloads_on
 }

@@ -1,11 +1,13 @@
 //! What a client of any adapter has to go through. Each panics if something is not as it should be.
 
+mod brokers;
 mod exchange;
 mod failing;
 mod flow;
 mod leaving;
 mod resuming;
 
+pub use brokers::*;
 pub use exchange::*;
 pub use failing::*;
 pub use flow::*;
