@@ -57,9 +57,10 @@ async fn a_client_that_says_nothing_is_closed_at_its_deadline() {
     assert_eq!(reasons, [Closed::TimedOut(Timer::Handshake)]);
 }
 
-/// A server that closes at once must not make the client lose its reason: the client has sent more than was read.
+/// A socket that is dropped with unread input resets the connection, and some systems then drop what the client has not read
+/// yet: the reason of its refusal.
 #[tokio::test]
-async fn a_refusal_arrives_though_the_client_goes_on_talking() {
+async fn a_refused_client_that_goes_on_talking_sees_no_reset() {
     let listener = Listener::bind("127.0.0.1:0", ServerConfig::default()).await.unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let connect = [0x10, 0x0E, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 1, b'c'];
@@ -83,6 +84,7 @@ async fn a_refusal_arrives_though_the_client_goes_on_talking() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let mut answer = [0; 5];
         client.read_exact(&mut answer).await.unwrap();
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
         drop(client);
         answer
     };
