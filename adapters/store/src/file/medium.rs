@@ -60,7 +60,6 @@ pub(super) struct LockedFile {
 impl LockedFile {
     /// Opens or makes the file of a store.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let is_new = !path.exists();
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -76,10 +75,17 @@ impl LockedFile {
             // It was replaced between the two calls, by somebody who had it open.
             return Err(StoreError::new(StoreErrorKind::Locked));
         }
-        if is_new {
-            sync_folder_of(path).map_err(|error| StoreError::new(StoreErrorKind::NotFlushed).because(error))?;
-        }
+        // Each time: the process that made the file may have ended before it came to this.
+        sync_folder_of(path).map_err(|error| StoreError::new(StoreErrorKind::NotFlushed).because(error))?;
         Ok(Self { file })
+    }
+}
+
+/// A process that is being started holds a copy of every open file for a moment, and closing this one would leave the lock to it.
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // If it fails, the lock ends with the last copy.
+        let _ = self.file.unlock();
     }
 }
 

@@ -172,7 +172,10 @@ impl Walk<'_> {
             return self.pieces.push(Piece::Lost(range));
         };
         match page.first() {
-            Some(1) => self.leaf(&Leaf::new(&page, self.widths), root.checksum, range),
+            Some(1) => match Leaf::new(&page, self.widths) {
+                Some(leaf) => self.leaf(&leaf, root.checksum, range),
+                None => self.pieces.push(Piece::Lost(range)),
+            },
             Some(2) => self.branch(&page, root.checksum, &range, depth),
             _ => self.pieces.push(Piece::Lost(range)),
         }
@@ -216,9 +219,10 @@ struct Leaf<'p> {
 }
 
 impl<'p> Leaf<'p> {
-    fn new(page: &'p [u8], widths: Widths) -> Self {
-        let count = u16_at(page, 2).map_or(0, usize::from);
-        Self { page, widths, count }
+    /// None if it says that it has more entries than it has room for.
+    fn new(page: &'p [u8], widths: Widths) -> Option<Self> {
+        let count = usize::from(u16_at(page, 2)?);
+        (count <= page.len() / 4).then_some(Self { page, widths, count })
     }
 
     fn keys_start(&self) -> Option<usize> {

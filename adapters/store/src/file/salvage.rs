@@ -180,14 +180,15 @@ impl Found {
                 }
                 Judged::Unknown => {
                     let (before, after) = judged.split_at(at);
-                    self.end(&KeyRange {
-                        above: before
-                            .iter()
-                            .rev()
-                            .find_map(Judged::whole)
-                            .or_else(|| range.above.clone()),
-                        upto: after.iter().find_map(Judged::whole).or_else(|| range.upto.clone()),
-                    });
+                    // Those beside each other lie between the same bounds.
+                    if !matches!(before.last(), Some(Judged::Unknown)) {
+                        let above = before.iter().rev().find_map(Judged::whole);
+                        let upto = after.iter().find_map(Judged::whole);
+                        self.end(&KeyRange {
+                            above: above.or_else(|| range.above.clone()),
+                            upto: upto.or_else(|| range.upto.clone()),
+                        });
+                    }
                 }
             }
         }
