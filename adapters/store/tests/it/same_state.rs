@@ -49,6 +49,7 @@ fn changes() -> impl Strategy<Value = Change> {
             generation: number as u32,
             delivery_floor: len as u64,
             saved_at: Instant::from_micros(number),
+            is_kept: len % 2 == 0,
         })),
         5 => Change::Put(Record::Incoming(IncomingRecord { id: id(number) })),
         6 => Change::Put(Record::Inbox(InboxRecord {
@@ -59,7 +60,10 @@ fn changes() -> impl Strategy<Value = Change> {
         7 => Change::Put(Record::Outgoing(OutgoingRecord {
             serial: number,
             tag: len as u64,
-            state: OutgoingState::Release { id: id(number) },
+            state: OutgoingState::Release {
+                id: id(number),
+                is_given_up: len % 2 == 0,
+            },
         })),
         8 => Change::Put(Record::Outgoing(OutgoingRecord {
             serial: number,

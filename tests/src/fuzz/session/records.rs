@@ -97,12 +97,14 @@ fn record(u: &mut Unstructured<'_>) -> Result<Record> {
             generation: u.arbitrary()?,
             delivery_floor: number,
             saved_at: Instant::from_micros(u.int_in_range(0..=1 << 40)?),
+            is_kept: u.arbitrary()?,
         }),
         1..=3 => Record::Outgoing(OutgoingRecord {
             serial: number,
             tag: !number,
             state: if u.ratio(1, 4)? {
-                OutgoingState::Release { id }
+                let is_given_up = u.arbitrary()?;
+                OutgoingState::Release { id, is_given_up }
             } else {
                 let message = message(u, true)?;
                 let id = Some(id).filter(|_| message.qos != QoS::AtMostOnce);
