@@ -68,6 +68,7 @@ macro_rules! violations {
                     (Self::ReceiveMaximumExceeded, true, Role::Server) => "MQTT-3.3.4-9",
                     (Self::UnexpectedAuth, true, Role::Client) => "MQTT-4.12.0-7",
                     (Self::TopicAliasAboveMaximum, true, Role::Client) => "MQTT-3.2.2-17",
+                    (Self::QoSNotSupported, true, Role::Server) => "U5-3.3.4-c",
                     $((Self::$name, true, _) => $v5, (Self::$name, false, _) => $v3,)*
                 }
             }
@@ -110,8 +111,8 @@ violations! {
     ClientIdMissing: "MQTT-3.1.3-6", "MQTT-3.1.3-8", ProtocolError, "a client without a name asked for a session that is kept";
     /// A packet other than AUTH or DISCONNECT while the client is being authenticated.
     PacketWhileAuthenticating: "MQTT-3.1.2-30", "MQTT-4.8.0-1", ProtocolError, "the client sent another packet before it was authenticated";
-    /// A QoS above the announced maximum.
-    QoSNotSupported: "MQTT-3.2.2-11", "MQTT-4.8.0-1", QoSNotSupported, "the QoS is above the announced maximum";
+    /// A QoS above the maximum that the server has announced, or that the client has never asked for.
+    QoSNotSupported: "MQTT-3.2.2-11", "MQTT-4.8.0-1", QoSNotSupported, "the QoS is above the maximum";
     /// RETAIN, although retained messages were announced as not available.
     RetainNotSupported: "MQTT-3.2.2-14", "MQTT-4.8.0-1", RetainNotSupported, "retained messages were announced as not available";
     /// A wildcard, although they were announced as not available.

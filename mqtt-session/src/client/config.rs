@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use mqtt_proto::{Binary, Policy, Text, TextError, Version, Will};
+use mqtt_proto::{Binary, Policy, QoS, Text, TextError, Version, Will};
 
 use crate::{HandOver, Limits, Loss, Reconnect, WhenFull};
 
@@ -20,13 +20,16 @@ pub struct Authentication {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CleanStart {
-    /// A client without a store begins anew, since it knows nothing of an earlier life, and resumes from then on. A client
-    /// with a store always resumes.
+    /// A client that knows nothing of an earlier life begins anew, and resumes from then on: one without a store, or whose
+    /// store has no record of a session. One that was restored with such a record resumes.
+    ///
+    /// Before MQTT 5.0 a session that begins anew ends with its connection, so the session that is kept begins with the second
+    /// connection. A client that is sure that the server has nothing of it says [`Never`](Self::Never).
     #[default]
     ByStore,
     /// Each connection begins anew. What was in flight when a connection ended is treated as lost.
     Always,
-    /// The first connection resumes too, even without a store. A message of QoS 2 that an earlier life had received and
+    /// The first connection resumes too, even without a record of a session. A message of QoS 2 that an earlier life had received and
     /// not completed can make the server's next one with the same identifier disappear.
     Never,
 }
@@ -58,6 +61,9 @@ pub struct ClientConfig {
     pub request_problem_information: bool,
     /// How the session begins.
     pub clean_start: CleanStart,
+    /// The highest QoS of a message that this client takes. It asks for no higher one, and a server that sends one all the
+    /// same is disconnected. [U5-3.3.4-c] Default: 2.
+    pub maximum_qos: QoS,
     /// Who says that a received message was handed over.
     pub hand_over: HandOver,
     /// Whether the session is kept in a store: `poll_store` then has batches, and promises wait for them. Default no.
@@ -94,6 +100,7 @@ impl ClientConfig {
             request_response_information: false,
             request_problem_information: true,
             clean_start: CleanStart::default(),
+            maximum_qos: QoS::ExactlyOnce,
             hand_over: HandOver::default(),
             is_stored: false,
             when_full: WhenFull::default(),
@@ -136,6 +143,7 @@ setters! {
     request_response_information: bool,
     request_problem_information: bool,
     clean_start: CleanStart,
+    maximum_qos: QoS,
     hand_over: HandOver,
     is_stored: bool,
     when_full: WhenFull,

@@ -141,6 +141,8 @@ impl Client {
         if !present {
             self.flow.lose_session();
         }
+        // A restart has to know whether the server has the session.
+        self.flow.session.write_down(!self.is_passing);
         if !self.is_passing {
             self.flow.session.forget_damage();
         }

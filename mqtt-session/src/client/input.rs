@@ -1,7 +1,7 @@
 //! Bytes from the server.
 
 use bytes::{Bytes, BytesMut};
-use mqtt_proto::{Disconnect, Packet, PacketType, PropertyId, Rules};
+use mqtt_proto::{Disconnect, Packet, PacketType, PropertyId, Publish, Rules};
 
 use super::{Client, Event, Phase};
 use crate::flow::Flow;
@@ -51,7 +51,9 @@ impl Client {
             return Err(Closed::Violation(Violation::ProblemInformationNotAsked));
         }
         let result = match packet {
-            Packet::Publish(publish) => self.flow.on_publish(publish, frame),
+            Packet::Publish(publish) => self
+                .allow_publish(publish)
+                .and_then(|()| self.flow.on_publish(publish, frame)),
             Packet::PubAck(ack) => self.flow.on_puback(ack.id, ack.reason.into()),
             Packet::PubRec(ack) => self.flow.on_pubrec(ack.id, ack.reason.into()),
             Packet::PubRel(ack) => self.flow.on_pubrel(ack.id),
@@ -69,6 +71,15 @@ impl Client {
             _ => Err(Violation::PacketBeforeConnAck),
         };
         result.map_err(Closed::Violation)
+    }
+
+    /// [U5-3.3.4-c]
+    #[inline]
+    fn allow_publish(&self, publish: &Publish<&[u8]>) -> Result<(), Violation> {
+        if publish.delivery.qos() > self.config.maximum_qos {
+            return Err(Violation::QoSNotSupported);
+        }
+        Ok(())
     }
 
     fn farewell(&self, farewell: &Disconnect<&[u8]>) -> Closed {
@@ -125,6 +136,10 @@ impl Reads for Client {
             Phase::Connecting => self.on_first(packet),
             _ => self.on_next(packet, frame),
         }
+    }
+
+    fn on_head(&mut self, publish: &Publish<&[u8]>) -> Result<(), Closed> {
+        self.allow_publish(publish).map_err(Closed::Violation)
     }
 
     fn on_progress(&mut self) {}

@@ -115,7 +115,7 @@ impl Client {
             flow: Flow::new(manner, config.is_stored, now),
             phase: Phase::Idle,
             assigned_id: None,
-            may_resume: config.is_stored,
+            may_resume: false,
             is_passing: false,
             rules: Rules::new(config.version),
             requests: Requests::new(config.limits.requests),

@@ -25,6 +25,8 @@ pub enum RequestError {
     QueueFull(Limit),
     /// The connected server does not support it.
     NotSupported(Capability),
+    /// A filter asks for a QoS above [`ClientConfig::maximum_qos`](crate::ClientConfig::maximum_qos).
+    AboveMaximumQoS,
     /// It cannot be encoded in the version of this client.
     NotEncodable(EncodeError),
     /// The machine is shutting down.
@@ -36,6 +38,7 @@ impl core::fmt::Display for RequestError {
         match self {
             Self::QueueFull(limit) => write!(f, "too many requests are unanswered ({limit:?})"),
             Self::NotSupported(capability) => write!(f, "the server does not support this: {capability:?}"),
+            Self::AboveMaximumQoS => f.write_str("a filter asks for a QoS that this client does not take"),
             Self::NotEncodable(error) => write!(f, "the packet cannot be sent: {error}"),
             Self::Closed => f.write_str("the machine is shutting down"),
         }
@@ -132,6 +135,10 @@ impl Client {
         properties: SubscribeProperties<Bytes>,
         tag: u64,
     ) -> Result<Op, RequestError> {
+        let maximum = self.config.maximum_qos;
+        if filters.iter().any(|subscription| subscription.options.qos > maximum) {
+            return Err(RequestError::AboveMaximumQoS);
+        }
         if self.phase == Phase::Connected {
             self.capabilities
                 .allow_subscribe(&filters, &properties)

@@ -39,12 +39,14 @@ impl ClientRestore {
         self.records.damaged(key);
     }
 
-    /// Ends restoring.
+    /// Ends restoring. Without a record of the session itself the client begins anew, if it is not configured to do otherwise:
+    /// what the server may have of an earlier life, this one knows nothing of.
     #[must_use]
     pub fn finish(self) -> (Client, RestoreReport) {
         let mut client = Client::new(self.config, self.now);
+        let is_known = self.records.has_session();
         let report = client.flow.restore(self.records);
-        client.may_resume = !report.session_ended;
+        client.may_resume = is_known && !report.session_ended;
         (client, report)
     }
 }

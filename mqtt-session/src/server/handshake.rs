@@ -129,11 +129,12 @@ impl ServerConnection {
         // Steps of an authentication that nobody has taken yet go first.
         let mut first = core::mem::take(&mut self.wire.urgent);
         first.extend(packet);
-        // A client that is told of a session may rely on it.
-        self.connack = Some((first, self.flow.session.keep()));
-        self.phase = Phase::Connected;
         self.keep_alive_seconds = self.granted_keep_alive().unwrap_or(self.keep_alive_seconds);
         self.session_expiry_seconds = self.granted_expiry().unwrap_or(self.session_expiry_seconds);
+        // A client that is told of a session may rely on it.
+        let written = self.flow.session.write_down(self.session_expiry_seconds > 0);
+        self.connack = Some((first, written));
+        self.phase = Phase::Connected;
         if let Some(connect) = self.connect.take() {
             self.flow.open(peer(&connect));
             self.says_problems = connect.properties.request_problem_information() != Some(false);

@@ -189,7 +189,7 @@ impl Session {
             return Err(PublishError::Closed);
         }
         // A restart that finds messages has to find their session.
-        self.state.keep();
+        self.state.write_down(true);
         Ok(())
     }
 

@@ -90,9 +90,9 @@ impl Records {
         self.report.quarantined.push(Quarantined { key });
     }
 
-    /// Whether there is a record of the session itself, which each session has before its peer can know of it.
-    pub(crate) const fn has_session(&self) -> bool {
-        self.session.is_some()
+    /// Whether there is a record of the session itself, which each session that is kept has before its peer can know of it.
+    pub(crate) fn has_session(&self) -> bool {
+        self.session.is_some_and(|record| record.is_kept)
     }
 
     /// Puts everything into a session that has nothing yet.
@@ -143,9 +143,9 @@ impl Records {
         record: OutgoingRecord,
         session_ended: bool,
     ) {
-        let is_publish = matches!(record.state, OutgoingState::Publish { .. });
+        let is_release = matches!(record.state, OutgoingState::Release { is_given_up: false, .. });
         let (id, message) = match record.state {
-            OutgoingState::Release { id } if !session_ended => (Some(id), None),
+            OutgoingState::Release { id, .. } if !session_ended => (Some(id), None),
             OutgoingState::Release { .. } => return self.quarantine(Key::Outgoing(serial)),
             OutgoingState::Publish { ref message, .. } if !may_stand_in_store(message, session) => {
                 return self.quarantine(Key::Outgoing(serial));
@@ -167,9 +167,10 @@ impl Records {
                 None => return self.quarantine(Key::Outgoing(serial)),
             },
         };
-        let is_damaged = id.is_some() && message.is_none() && is_publish;
+        // Without its message, and not since the peer has that: its outcome is not awaited any more.
+        let is_settled = message.is_none() && !is_release;
         match session.outgoing.restore(serial, record.tag, id, message) {
-            Some(key) if is_damaged => session.outgoing.settle(key),
+            Some(key) if is_settled => session.outgoing.settle(key),
             Some(key) => self.report.live.push(LiveOp {
                 op: session.op(key, serial),
                 tag: record.tag,

@@ -47,6 +47,8 @@ pub(crate) struct SessionState {
     floor_ticket: Ticket,
     /// Whether there is a record of the session, or one on its way.
     is_written: bool,
+    /// Whether the session outlives its connection, as the record says.
+    is_kept: bool,
     /// Messages that are told when the store has them.
     inbox: VecDeque<(Ticket, Received)>,
     /// Damaged records that ended the session. They stay until the peer has been told: a restart before that has to find
@@ -68,6 +70,7 @@ impl SessionState {
             delivery_floor: 1,
             floor_ticket: Ticket::NONE,
             is_written: false,
+            is_kept: false,
             inbox: VecDeque::new(),
             damaged: Vec::new(),
             may_refuse: true,
@@ -304,27 +307,29 @@ impl SessionState {
 
     /// Numbers of deliveries are set aside in blocks, so that none is used again after a restart.
     pub(crate) fn reserve_deliveries(&mut self) {
-        if self.incoming.next_delivery() < self.delivery_floor {
-            return;
+        if self.incoming.next_delivery() >= self.delivery_floor {
+            self.write_session();
         }
-        self.delivery_floor = self.incoming.next_delivery().saturating_add(DELIVERY_BLOCK);
-        self.write_session();
     }
 
     /// Writes down that there is a session, and what its next life has to know.
     fn write_session(&mut self) {
+        self.delivery_floor = self.incoming.next_delivery().saturating_add(DELIVERY_BLOCK);
         let record = SessionRecord {
             generation: self.generation,
             delivery_floor: self.delivery_floor,
             saved_at: self.now,
+            is_kept: self.is_kept,
         };
         self.floor_ticket = self.journal.put(|| Record::Session(record));
         self.is_written = true;
     }
 
-    /// Sees to it that the store knows of the session. What waits for that has this ticket.
-    pub(crate) fn keep(&mut self) -> Ticket {
-        if !self.is_written {
+    /// Sees to it that the store knows of the session, and whether it outlives its connection. What waits for that has this
+    /// ticket.
+    pub(crate) fn write_down(&mut self, is_kept: bool) -> Ticket {
+        if !self.is_written || self.is_kept != is_kept {
+            self.is_kept = is_kept;
             self.write_session();
         }
         self.floor_ticket
@@ -372,6 +377,7 @@ impl SessionState {
     pub(crate) fn restore(&mut self, record: &SessionRecord) {
         self.generation = record.generation;
         self.is_written = true;
+        self.is_kept = record.is_kept;
         self.delivery_floor = record.delivery_floor;
         self.incoming.skip_deliveries(record.delivery_floor);
         self.advance(record.saved_at);
@@ -387,10 +393,13 @@ impl SessionState {
         self.damaged = damaged;
     }
 
-    /// Another session has begun for good, and what was damaged is not needed any more.
+    /// Another session has begun for good, and what was damaged is not needed any more. That session has a record of its own
+    /// in the place of a damaged one: delivery numbers that may have been told are not used again.
     pub(crate) fn forget_damage(&mut self) {
         for key in core::mem::take(&mut self.damaged) {
-            self.journal.delete(|| key);
+            if key != Key::Session {
+                self.journal.delete(|| key);
+            }
         }
     }
 
@@ -400,7 +409,9 @@ impl SessionState {
             self.tell_end(key, &ended, Outcome::SessionLost, told);
         }
         self.incoming.lose(&mut self.journal);
-        self.forget_damage();
+        for key in core::mem::take(&mut self.damaged) {
+            self.journal.delete(|| key);
+        }
         self.journal.delete(|| Key::Session);
         self.is_written = false;
     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | version | 1 |
 //! | key | 9, as [`Key::encode`] gives them |
-//! | session | generation 4, delivery floor 8, saved at 8 |
+//! | session | generation 4, delivery floor 8, saved at 8, is kept 1 |
 //! | outgoing message | tag 8, state 1; then the id of the release 2, or a message |
 //! | incoming exchange | nothing more |
 //! | inbox message | a message |
@@ -29,7 +29,7 @@ use crate::time::Instant;
 mod tests;
 
 /// The version of the layout. It also says where the checksum is, so it is looked at first.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const PREFIX_BYTES: usize = 1 + Key::ENCODED_BYTES;
 const CHECKSUM_BYTES: usize = 4;
@@ -39,6 +39,7 @@ const HEAD_BYTES: usize = PREFIX_BYTES + 8 + 1 + (1 + 2 + 8 + 4 + 2);
 
 const STATE_PUBLISH: u8 = 0;
 const STATE_RELEASE: u8 = 1;
+const STATE_GIVEN_UP: u8 = 2;
 
 const FLAGS_QOS: u8 = 0b0000_0011;
 const FLAG_RETAIN: u8 = 0b0000_0100;
@@ -148,6 +149,7 @@ impl Record {
                 head.put(session.generation.to_be_bytes());
                 head.put(session.delivery_floor.to_be_bytes());
                 head.put(session.saved_at.as_micros().to_be_bytes());
+                head.put([u8::from(session.is_kept)]);
                 Layout::short(head)
             }
             Self::Outgoing(outgoing) => {
@@ -157,8 +159,8 @@ impl Record {
                         head.put([STATE_PUBLISH]);
                         message.layout(head, *id)
                     }
-                    OutgoingState::Release { id } => {
-                        head.put([STATE_RELEASE]);
+                    OutgoingState::Release { id, is_given_up } => {
+                        head.put([if *is_given_up { STATE_GIVEN_UP } else { STATE_RELEASE }]);
                         head.put(id.get().to_be_bytes());
                         Layout::short(head)
                     }
@@ -294,6 +296,11 @@ impl Fields {
                 generation: u32::from_be_bytes(self.array("generation")?),
                 delivery_floor: self.u64("delivery floor")?,
                 saved_at: Instant::from_micros(self.u64("saved at")?),
+                is_kept: match self.array("is kept")? {
+                    [0] => false,
+                    [1] => true,
+                    _ => return Err(RecordError::Field("is kept")),
+                },
             }),
             Key::Outgoing(serial) => Record::Outgoing(OutgoingRecord {
                 serial,
@@ -329,7 +336,10 @@ impl Fields {
                 }
                 Ok(OutgoingState::Publish { id, message })
             }
-            [STATE_RELEASE] => Ok(OutgoingState::Release { id: self.id()? }),
+            [state @ (STATE_RELEASE | STATE_GIVEN_UP)] => Ok(OutgoingState::Release {
+                id: self.id()?,
+                is_given_up: state == STATE_GIVEN_UP,
+            }),
             _ => Err(RecordError::Field("state")),
         }
     }

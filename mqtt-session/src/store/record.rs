@@ -40,6 +40,8 @@ pub struct SessionRecord {
     pub delivery_floor: u64,
     /// When this was written: the clock of the machine never goes back behind it.
     pub saved_at: Instant,
+    /// Whether the session outlives its connection. If not, a restart has nothing to go on with.
+    pub is_kept: bool,
 }
 
 /// A message to the peer.
@@ -67,6 +69,8 @@ pub enum OutgoingState {
     Release {
         /// The identifier of the exchange.
         id: PacketId,
+        /// The message was given up, and its outcome told: the exchange goes on for the sake of the identifier alone.
+        is_given_up: bool,
     },
 }
 

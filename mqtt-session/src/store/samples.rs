@@ -76,16 +76,24 @@ pub(super) fn samples() -> Vec<Record> {
             generation: 5,
             delivery_floor: 1_000,
             saved_at: Instant::from_micros(1_700_000_000_000_000),
+            is_kept: true,
         }),
         publish(Some(id(1)), message(QoS::ExactlyOnce)),
         publish(None, message(QoS::AtLeastOnce)),
         publish(None, plain_message(QoS::AtMostOnce)),
-        outgoing(OutgoingState::Release { id: id(65_535) }),
+        outgoing(OutgoingState::Release {
+            id: id(65_535),
+            is_given_up: false,
+        }),
         Record::Incoming(IncomingRecord { id: id(300) }),
         inbox(Some(id(2)), message(QoS::ExactlyOnce)),
         inbox(None, plain_message(QoS::AtLeastOnce)),
         payload(PayloadOf::Outgoing(7), b"21.5"),
         payload(PayloadOf::Inbox(3), b""),
+        outgoing(OutgoingState::Release {
+            id: id(1),
+            is_given_up: true,
+        }),
     ]
 }
 
@@ -138,12 +146,16 @@ pub(super) fn random_record(random: &mut Random) -> Record {
             generation: random.next_u64() as u32,
             delivery_floor: number,
             saved_at: Instant::from_micros(random_number(random)),
+            is_kept: with_id,
         }),
         1 | 2 => Record::Outgoing(OutgoingRecord {
             serial: number,
             tag: random_number(random),
             state: if random.below(4) == 0 {
-                OutgoingState::Release { id: random_id(random) }
+                OutgoingState::Release {
+                    id: random_id(random),
+                    is_given_up: with_id,
+                }
             } else {
                 OutgoingState::Publish {
                     id: (with_id && qos != QoS::AtMostOnce).then(|| random_id(random)),

@@ -3,6 +3,7 @@
 use mqtt_session::proto::{ConnAckReason, Version};
 use mqtt_session::{CleanStart, Closed, Event, Timer, Violation};
 
+use crate::restoring::restart;
 use crate::rig::{Rig, VERSIONS, config, stored};
 
 fn connect_bytes(version: Version) -> Vec<u8> {
@@ -38,8 +39,34 @@ fn a_session_in_memory_begins_clean_and_resumes_from_then_on() {
 }
 
 #[test]
-fn a_session_in_a_store_resumes_at_once() {
-    assert_eq!(Rig::new(stored()).open(), "CONNECT");
+fn a_store_without_a_session_begins_anew_and_one_with_a_session_resumes() {
+    for (version, choice) in VERSIONS
+        .map(|version| (version, CleanStart::ByStore))
+        .into_iter()
+        .chain([(Version::V5, CleanStart::Never), (Version::V3_1_1, CleanStart::Never)])
+    {
+        let config = || stored().version(version).clean_start(choice);
+        let anew = if choice == CleanStart::Never {
+            "CONNECT"
+        } else {
+            "CONNECT clean"
+        };
+        let mut rig = Rig::new(config());
+        // Written before the session: it says nothing about one.
+        rig.publish(1, 7);
+        rig.commit();
+        let (mut rig, _) = restart(&rig, config(), &[]);
+        assert_eq!(rig.open(), anew, "{version}");
+        rig.accept(false);
+        let (mut rig, _) = restart(&rig, config(), &[]);
+        assert_eq!(rig.open(), anew, "the store has not heard of the session");
+        rig.accept(false);
+        rig.commit();
+        let (mut rig, _) = restart(&rig, config(), &[]);
+        // Before MQTT 5.0 a session that began anew has ended with its connection.
+        let is_kept = version.has_properties() || choice == CleanStart::Never;
+        assert_eq!(rig.open(), if is_kept { "CONNECT" } else { anew });
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! What either end allows: quota, sizes, aliases, the age of messages and the length of queues.
 
 use bytes::Bytes;
-use mqtt_session::proto::{Delivery, Packet, Publish, PublishProperties, QoS, TopicName};
-use mqtt_session::{HandOver, Limit, Limits, Message, PublishError, Timer, WhenFull};
+use mqtt_session::proto::{
+    Delivery, Filters, Packet, Publish, PublishProperties, QoS, SubscribeProperties, SubscriptionOptions, TopicName,
+    Version,
+};
+use mqtt_session::{CleanStart, HandOver, Limit, Limits, Message, PublishError, RequestError, Timer, WhenFull};
 
 use crate::rig::{Rig, config, message, said};
 
@@ -98,6 +101,50 @@ fn a_packet_larger_than_announced_is_refused_by_its_header() {
     rig.feed_bytes(&[0x30, 31]);
     assert_eq!(rig.told(), ["closed malformed 0x95"]);
     assert_eq!(rig.sent(), ["DISCONNECT 0x95"]);
+}
+
+#[test]
+fn a_message_above_the_maximum_qos_of_the_client_closes_at_its_head() {
+    let lesser = || config().maximum_qos(QoS::AtLeastOnce);
+    let in_chunks = Limits::default().whole_packet_bytes(30);
+    for config in [
+        lesser(),
+        lesser().limits(in_chunks),
+        lesser().version(Version::V3_1_1).clean_start(CleanStart::Never),
+    ] {
+        let has_words = config.version.has_properties();
+        let mut rig = Rig::connected(config);
+        rig.deliver(1, 1, "fine");
+        rig.told();
+        assert_eq!(rig.sent(), ["PUBACK #1"]);
+        rig.deliver(2, 2, &"x".repeat(50));
+        assert_eq!(
+            rig.told().last().map(String::as_str),
+            Some("closed Violation(QoSNotSupported)")
+        );
+        // MQTT 3 has no words for it.
+        let farewell: &[&str] = if has_words { &["DISCONNECT 0x9b"] } else { &[] };
+        assert_eq!(rig.sent(), farewell);
+    }
+}
+
+#[test]
+fn no_more_than_the_maximum_qos_of_the_client_is_asked_for() {
+    let mut rig = Rig::new(config().maximum_qos(QoS::AtLeastOnce));
+    let filters = |last: QoS| {
+        let options = SubscriptionOptions::new;
+        Filters::builder()
+            .filter("a", options(QoS::AtMostOnce))
+            .filter("b", options(last))
+            .build()
+            .unwrap()
+    };
+    let none = SubscribeProperties::empty;
+    let refused = rig.client.subscribe(rig.now, filters(QoS::ExactlyOnce), none(), 1);
+    assert_eq!(refused, Err(RequestError::AboveMaximumQoS));
+    rig.client
+        .subscribe(rig.now, filters(QoS::AtLeastOnce), none(), 2)
+        .unwrap();
 }
 
 fn about(topic: &str) -> Message {

@@ -12,7 +12,7 @@ fn inbox() -> ClientConfig {
 }
 
 /// A restart: only what is on the disk is left. The encoded form of these records is damaged first.
-fn restart(earlier: &Rig, config: ClientConfig, damaged: &[Key]) -> (Rig, RestoreReport) {
+pub(crate) fn restart(earlier: &Rig, config: ClientConfig, damaged: &[Key]) -> (Rig, RestoreReport) {
     let version = config.version;
     let mut restore = Client::restore(config, earlier.now);
     for (key, record) in earlier.disk.iter().rev() {
@@ -246,4 +246,56 @@ fn time_goes_on_where_the_earlier_life_has_stored_it() {
     let (mut rig, _) = restart(&rig, stored(), &[]);
     rig.advance(0);
     assert_eq!(rig.told(), ["open", "completed 7: Expired"]);
+}
+
+#[test]
+fn a_delivery_number_is_never_used_again_although_the_record_of_the_session_was_damaged() {
+    let mut rig = Rig::connected(inbox());
+    rig.deliver(2, 5, "first");
+    rig.commit();
+    assert_eq!(rig.told(), ["message q2 @1 s: first"]);
+    rig.client.acknowledge(rig.now, DeliveryId::from_number(1)).unwrap();
+    rig.commit();
+    let (mut rig, report) = restart(&rig, inbox(), &[Key::Session]);
+    assert!(report.session_ended);
+    assert_eq!(rig.open(), "CONNECT clean");
+    rig.accept(false);
+    rig.commit();
+    let (mut rig, report) = restart(&rig, inbox(), &[]);
+    assert_eq!(report, RestoreReport::default());
+    assert_eq!(rig.open(), "CONNECT");
+    rig.accept(true);
+    rig.deliver(2, 5, "second");
+    rig.commit();
+    let number = rig.events().into_iter().find_map(|event| match event {
+        Event::Message(received) => received.delivery.map(DeliveryId::number),
+        _ => None,
+    });
+    assert!(number.is_some_and(|number| number > 1), "{number:?}");
+}
+
+#[test]
+fn a_message_that_was_given_up_does_not_end_as_acknowledged_after_a_restart() {
+    let mut rig = Rig::connected(stored());
+    rig.publish(2, 7);
+    rig.commit();
+    assert_eq!(rig.sent(), ["PUBLISH q2 #1 t: m7"]);
+    rig.reconnect_with(true, said(|server| server.maximum_packet_size(8)));
+    assert_eq!(rig.sent(), NOTHING);
+    let told = rig.told();
+    assert!(
+        told.last()
+            .is_some_and(|last| last.starts_with("completed 7: too large")),
+        "{told:?}"
+    );
+    rig.commit();
+    let (mut rig, report) = restart(&rig, stored(), &[]);
+    assert_eq!(report, RestoreReport::default(), "its outcome was told");
+    rig.open();
+    rig.accept(true);
+    assert_eq!(rig.sent(), ["PUBREL #1"]);
+    rig.pubcomp(1);
+    assert_eq!(rig.told(), ["open", "connected, session present"]);
+    rig.commit();
+    assert!(rig.disk_is_idle(), "{:?}", rig.disk);
 }

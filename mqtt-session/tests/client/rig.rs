@@ -212,6 +212,11 @@ impl Rig {
         self.client.handle_stored(self.now, number);
     }
 
+    /// Nothing is stored but that there is a session.
+    pub(crate) fn disk_is_idle(&self) -> bool {
+        self.disk.keys().all(|key| *key == Key::Session)
+    }
+
     // ---- commands
 
     pub(crate) fn publish(&mut self, qos: u8, tag: u64) -> Op {

@@ -145,7 +145,7 @@ impl Ranks {
                 outgoing.tag.hash(hasher);
                 match &outgoing.state {
                     OutgoingState::Publish { id, .. } => (0_u8, id.map(PacketId::get)).hash(hasher),
-                    OutgoingState::Release { id } => (1_u8, id.get()).hash(hasher),
+                    OutgoingState::Release { id, .. } => (1_u8, id.get()).hash(hasher),
                 }
             }
             Record::Payload { bytes, .. } => bytes.hash(hasher),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use mqtt_proto::{Packet, PubCompReason, Role, Rules, Version};
-use mqtt_session::{Change, CleanStart, Client, Key, Message, Record, ServerConnection, Session};
+use mqtt_session::{Change, Client, Key, Message, Record, ServerConnection, Session};
 
 use super::Sabotage;
 use super::world::{Side, World, client_config, index, session_config, tag};
@@ -121,10 +121,7 @@ impl World {
             self.disks[0].durable.clear();
             self.apps[0].excused = self.apps[0].accepted;
         }
-        let mut config = client_config(&self.setup);
-        // The application knows its store, and never asks the server to forget.
-        config = config.clean_start(CleanStart::Never);
-        let mut restore = Client::restore(config, self.now);
+        let mut restore = Client::restore(client_config(&self.setup), self.now);
         for record in self.disks[0].durable.values() {
             restore.record(record.clone());
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mqtt_session::{
-    Client, ClientConfig, DeliveryId, HandOver, Instant, Limits, QoS, Reconnect, ServerConnection, Session,
+    CleanStart, Client, ClientConfig, DeliveryId, HandOver, Instant, Limits, QoS, Reconnect, ServerConnection, Session,
     SessionConfig, Timer,
 };
 
@@ -125,6 +125,9 @@ pub(super) fn client_config(setup: &Setup) -> ClientConfig {
         .version(setup.version)
         .keep_alive_seconds(0)
         .is_stored(true)
+        // The application knows its store, and never asks the server to forget. No session ends by time.
+        .clean_start(CleanStart::Never)
+        .session_expiry_seconds(u32::MAX)
         .hand_over(HandOver::Inbox)
         .limits(limits())
         .reconnect(

@@ -188,7 +188,6 @@ impl Pair {
         let Self { world, ends, .. } = self;
         for end in ends.iter_mut() {
             end.opened();
-            end.loss_is_stored = false;
             end.losses_at_open = world.ledger.losses;
         }
         let now = ends[1].clock(world);

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::BytesMut;
 use mqtt_session::proto::Version;
 use mqtt_session::{
-    CleanStart, Client, ClientConfig, DeliveryId, HandOver, Instant, Key, Op, Outbox, PayloadOf, QoS, Record,
-    RequestId, RestoreReport, ServerConfig, Session,
+    Client, ClientConfig, DeliveryId, HandOver, Instant, Key, Op, Outbox, PayloadOf, QoS, Record, RequestId,
+    RestoreReport, ServerConfig, Session,
 };
 
 use super::counts::Counts;
@@ -112,10 +112,6 @@ pub(super) struct End {
     pub(super) over_at: Option<Instant>,
     pub(super) has_stream: bool,
     pub(super) store_failed: bool,
-    /// The client has lost what it had stored, and the server is to forget too.
-    pub(super) begins_anew: bool,
-    /// The client has written down that the session of this connection began anew.
-    pub(super) loss_is_stored: bool,
     /// How often the server had lost the session when the stream was opened.
     pub(super) losses_at_open: u64,
     /// The client has stopped, and waits to be told to go on.
@@ -183,8 +179,6 @@ impl End {
             over_at: None,
             has_stream: false,
             store_failed: false,
-            begins_anew: false,
-            loss_is_stored: false,
             losses_at_open: 0,
             is_stopped: false,
             is_misconfigured: false,
@@ -304,13 +298,6 @@ impl End {
         self.forget(world, crash);
         let now = self.clock(world);
         self.hand_over = config.hand_over;
-        // Before MQTT 5.0 a session that began anew ends with its connection, and a crash ends both.
-        let is_over = self.loss_is_stored && self.version.has_properties();
-        self.begins_anew = self.store.is_some() && (crash.wipe || self.begins_anew && !is_over);
-        let config = match self.begins_anew {
-            true => config.clean_start(CleanStart::Always),
-            false => config,
-        };
         let Some(store) = self.store.as_ref().filter(|_| !crash.wipe) else {
             self.machine = Machine::Client(Box::new(Client::new(config, now)));
             self.restarted(world, None);
@@ -428,7 +415,7 @@ fn expected(store: &Store, session_ended: bool) -> BTreeMap<u64, bool> {
     store
         .outgoing()
         .filter(|(serial, outgoing)| is_whole(*serial, outgoing.is_release, outgoing.has_source))
-        .filter(|(_, outgoing)| !session_ended || outgoing.id.is_none())
+        .filter(|(_, outgoing)| !outgoing.is_given_up && (!session_ended || outgoing.id.is_none()))
         .map(|(_, outgoing)| (outgoing.tag, outgoing.id.is_some()))
         .collect()
 }

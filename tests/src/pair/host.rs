@@ -246,10 +246,9 @@ impl End {
         }
         // Its records go with it, after the last word of it is durable.
         if let Some(store) = &mut self.store {
-            while let Some(committed) = store.commit(None) {
+            for committed in store.give_up() {
                 world.ledger.settle(&committed.effects, true);
             }
-            store.wipe();
         }
         world.ledger.restarted(self.side, &std::collections::BTreeMap::new());
         self.deliveries.clear();

@@ -52,8 +52,9 @@ pub(super) struct Entry {
     was_told: bool,
     effects: u32,
     pending: u32,
-    /// Its record at the receiver was damaged, or its sender has given it up and told so in an earlier life: the record of
-    /// its release does not say that.
+    /// Its sender had given it up and told so, and a restart found it as it was before.
+    came_back: bool,
+    /// Its record at the receiver was damaged.
     may_be_lost: bool,
 }
 
@@ -126,6 +127,7 @@ impl Ledger {
                 was_told: false,
                 effects: 0,
                 pending: 0,
+                came_back: false,
                 may_be_lost: false,
             },
         );
@@ -160,6 +162,7 @@ impl Ledger {
             }
             return;
         }
+        let excused = self.is_mixed;
         let Some(entry) = self.messages.get_mut(&tag) else {
             return self.fault(|| format!("{tag}, which nobody published, ended: {outcome:?}"));
         };
@@ -168,7 +171,7 @@ impl Ledger {
             _ if before != Life::Live || entry.from != side => Some("a second time"),
             Outcome::Sent if entry.qos != QoS::AtMostOnce => Some("without acknowledgement"),
             Outcome::Acknowledged(_) | Outcome::Refused(_) if entry.qos == QoS::AtMostOnce => Some("with QoS 0"),
-            Outcome::Refused(_) if !entry.was_refused => Some("although nobody refused it"),
+            Outcome::Refused(_) if !entry.was_refused && !excused => Some("although nobody refused it"),
             Outcome::Expired | Outcome::Cancelled | Outcome::Dropped(_) if entry.was_sent => Some("after it was sent"),
             Outcome::Expired if entry.expires_at.is_none_or(|at| at > now) => Some("too early"),
             _ => None,
@@ -184,7 +187,8 @@ impl Ledger {
         let Some(entry) = self.messages.get_mut(&tag) else {
             return self.fault(|| format!("{tag} was told, and nobody published it"));
         };
-        if core::mem::replace(&mut entry.was_told, true) {
+        // What came back after its end has lost its place.
+        if core::mem::replace(&mut entry.was_told, true) || entry.came_back {
             return;
         }
         let order = entry.order;
@@ -281,7 +285,7 @@ impl Ledger {
         for (tag, entry) in self.messages.iter_mut().filter(|(_, entry)| entry.from == from) {
             match live.get(tag) {
                 Some(may_be_sent) => {
-                    entry.may_be_lost |= matches!(
+                    entry.came_back |= matches!(
                         entry.life,
                         Life::Ended(Outcome::TooLarge { .. } | Outcome::NotSupported(_) | Outcome::SourceFailed)
                     );
@@ -304,8 +308,10 @@ impl Ledger {
         if let Some(tag) = unfinished {
             self.fault(|| format!("request {tag} never ended"));
         }
+        // What went again as new may have been handed over in the session before.
+        let repeats_all = self.repeats_all;
         let found = self.messages.iter().find_map(|(tag, entry)| {
-            let why = entry.contradiction(excused)?;
+            let why = entry.contradiction(excused, repeats_all)?;
             Some(format!("{tag} {why}: {entry:?}"))
         });
         if let Some(found) = found {
@@ -315,7 +321,7 @@ impl Ledger {
 }
 
 impl Entry {
-    fn contradiction(&self, excused: bool) -> Option<&'static str> {
+    fn contradiction(&self, excused: bool, repeats_all: bool) -> Option<&'static str> {
         let is_exact = self.qos == QoS::ExactlyOnce;
         match &self.life {
             Life::Live => Some("never ended"),
@@ -324,7 +330,7 @@ impl Entry {
             {
                 Some("was acknowledged and is lost")
             }
-            Life::Ended(Outcome::Refused(_)) if is_exact && self.effects > 0 && !excused => {
+            Life::Ended(Outcome::Refused(_)) if is_exact && self.effects > 0 && !excused && !repeats_all => {
                 Some("was refused and handed over")
             }
             Life::Ended(Outcome::Expired | Outcome::Cancelled | Outcome::Dropped(_))

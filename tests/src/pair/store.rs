@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use mqtt_session::{Batch, Change, Key, OutgoingState, PayloadOf, Record};
+use mqtt_session::{Batch, Change, Key, OutgoingRecord, OutgoingState, PayloadOf, Record};
 
 use super::Wrong;
 use super::ledger::Effect;
@@ -32,8 +32,26 @@ pub(super) struct Outgoing {
     pub(super) tag: u64,
     pub(super) id: Option<u16>,
     pub(super) is_release: bool,
+    /// Its outcome was told before its end.
+    pub(super) is_given_up: bool,
     /// The host has the payload.
     pub(super) has_source: bool,
+}
+
+impl Outgoing {
+    fn of(record: &OutgoingRecord) -> Self {
+        let (id, has_source) = match &record.state {
+            OutgoingState::Publish { id, message } => (*id, message.source_bytes.is_some()),
+            OutgoingState::Release { id, .. } => (Some(*id), false),
+        };
+        Self {
+            tag: record.tag,
+            id: id.map(mqtt_proto::PacketId::get),
+            is_release: matches!(record.state, OutgoingState::Release { .. }),
+            is_given_up: matches!(record.state, OutgoingState::Release { is_given_up: true, .. }),
+            has_source,
+        }
+    }
 }
 
 /// The durable records of one session, and the batches on their way there.
@@ -42,6 +60,8 @@ pub(super) struct Store {
     /// Which session the durable records belong to.
     session: u64,
     durable: BTreeMap<Key, Bytes>,
+    /// The last session whose record became durable in this life of the process. Its host may have given it up since.
+    kept: Option<u64>,
     outgoing: BTreeMap<u64, Outgoing>,
     waiting: VecDeque<Waiting>,
     /// Records that were damaged, and not written since.
@@ -71,6 +91,9 @@ impl Store {
         for change in &batch.changes {
             self.apply(change, wrong);
         }
+        if self.has(Key::Session) {
+            self.kept = Some(batch.session);
+        }
         Some(Committed {
             session: batch.session,
             number: batch.number,
@@ -92,25 +115,11 @@ impl Store {
         let drops_release = wrong == Some(Wrong::ReleaseDropped);
         match change {
             Change::Put(Record::Outgoing(record)) => {
-                let (id, is_release, has_source) = match &record.state {
-                    OutgoingState::Publish { id, message } => {
-                        (id.map(mqtt_proto::PacketId::get), false, message.source_bytes.is_some())
-                    }
-                    OutgoingState::Release { id } => (Some(id.get()), true, false),
-                };
-                if is_release && drops_release {
+                let outgoing = Outgoing::of(record);
+                if outgoing.is_release && drops_release {
                     return;
                 }
-                let tag = record.tag;
-                self.outgoing.insert(
-                    record.serial,
-                    Outgoing {
-                        tag,
-                        id,
-                        is_release,
-                        has_source,
-                    },
-                );
+                self.outgoing.insert(record.serial, outgoing);
             }
             Change::Delete(Key::Outgoing(serial)) => {
                 self.outgoing.remove(serial);
@@ -141,6 +150,7 @@ impl Store {
             }
         }
         self.waiting.clear();
+        self.kept = self.has(Key::Session).then_some(self.session);
     }
 
     /// Damages the durable record at this place, counted round, and returns its key.
@@ -166,6 +176,20 @@ impl Store {
     /// Everything is gone, as if the medium had been replaced.
     pub(super) fn wipe(&mut self) {
         *self = Self::default();
+    }
+
+    /// Everything goes after the last batch, since the host has given the session up. That batch is no news to a machine.
+    pub(super) fn give_up(&mut self) -> Vec<Committed> {
+        let kept = self.kept;
+        let last = core::iter::from_fn(|| self.commit(None)).collect();
+        self.wipe();
+        self.kept = kept;
+        last
+    }
+
+    /// Whether a client may be told that there is this session.
+    pub(super) fn keeps(&self, session: u64) -> bool {
+        self.kept == Some(session)
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = (Key, &Bytes)> {

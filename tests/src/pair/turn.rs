@@ -7,7 +7,6 @@ use mqtt_session::proto::{Decoded, Packet, PubCompReason, Role, Rules, decode};
 use mqtt_session::{Batch, Instant};
 
 use super::end::{End, World};
-use super::ledger::Effect;
 use super::link::Link;
 use super::{Side, Wrong};
 
@@ -75,10 +74,6 @@ impl End {
             return false;
         };
         world.ledger.settle(&committed.effects, true);
-        self.loss_is_stored |= committed
-            .effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::LossStored(_)));
         if committed.session == self.machine.session() {
             self.latest = self.latest.max(now);
             self.machine.handle_stored(now, committed.number);

@@ -425,11 +425,10 @@ impl Watch {
     }
 }
 
-/// I-9: the client learns of a session that the store has.
+/// I-9: the client learns of a session that the store has. What was earned may leave after the connection has ended, and its
+/// session with it.
 fn sends_connack(connack: &ConnAck<&[u8]>, view: &View<'_>) -> Option<&'static str> {
-    let is_stored = view
-        .store
-        .is_none_or(|store| store.session() == view.session && store.has(Key::Session));
+    let is_stored = view.store.is_none_or(|store| store.keeps(view.session));
     (!connack.reason.is_error() && !is_stored).then_some("the store does not have the session")
 }
 

@@ -41,7 +41,7 @@ impl Plan {
         config.traces = traces;
         Self {
             config,
-            steps: random.within(300..500),
+            steps: random.within(420..640),
             messages: random.within(5..50),
             has_to_rest: random.percent(80),
             faults: random.one_of(&[5, 15, 30]),

@@ -28,6 +28,8 @@ struct Refusal {
 
 const CONNACK: &str = "20 03 00 00 00";
 const CONNACK_3: &str = "20 02 00 00";
+/// The same as [`CONNACK`], for a client that takes messages of QoS 1 at most.
+const LESSER: &str = "lesser 20 03 00 00 00";
 
 macro_rules! refusals {
     ($($version:ident $row:literal $code:expr, $what:literal before $before:expr, bad $bad:literal good $good:literal;)*) => {
@@ -72,6 +74,8 @@ const BY_CLIENT: &[Refusal] = refusals! {
         bad "30 06 0000 03 23 0002" good "30 06 0000 03 23 0001";
     V5 "v5:MQTT-3.1.2-26" Some(0x94), "an alias above the announced maximum" before CONNACK,
         bad "30 07 0001 74 03 23 0011" good "30 07 0001 74 03 23 0010";
+    V5 "u5:U5-3.3.4-c" Some(0x9B), "a QoS above that of the client" before LESSER,
+        bad "34 06 0001 74 0001 00" good "32 06 0001 74 0001 00";
     V5 "v5:MQTT-4.12.0-6" Some(0x82), "AUTH without a method in CONNECT" before CONNACK,
         bad "F0 06 18 04 15 0001 78" good "D0 00";
     V5 "v5:MQTT-4.12.0-6" None, "a method in CONNACK without one in CONNECT" before "",
@@ -119,7 +123,13 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// A client in the state that the cases begin with.
 fn client(version: Version, before: &str) -> Rig {
     let limits = mqtt_session::Limits::default().packet_bytes(PACKET_BYTES);
-    let mut rig = Rig::new(config().version(version).limits(limits));
+    let mut config = config().version(version).limits(limits);
+    let lesser = before.strip_prefix("lesser");
+    if lesser.is_some() {
+        config = config.maximum_qos(QoS::AtLeastOnce);
+    }
+    let before = lesser.unwrap_or(before);
+    let mut rig = Rig::new(config);
     rig.open();
     rig.subscribe("s", 1);
     rig.unsubscribe("u", 2);

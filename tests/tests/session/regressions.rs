@@ -486,7 +486,7 @@ fn damaged_record_is_lost_alone() {
             assert!(!report.quarantined.is_empty(), "{damaged:?}");
             let mut restored = Rig::with(client, Version::V5, rig.now);
             restored.open();
-            restored.accept(!report.session_ended, "");
+            restored.accept(false, "");
             // Identifiers are given, stored, and then used.
             let mut sent = restored.sent();
             restored.commit();

@@ -113,7 +113,10 @@ impl Exchange {
                 id: self.id,
                 message: message_record(message, self.expires_at, self.source_bytes),
             },
-            None => OutgoingState::Release { id: self.id? },
+            None => OutgoingState::Release {
+                id: self.id?,
+                is_given_up: self.told,
+            },
         };
         Some(Record::Outgoing(OutgoingRecord {
             serial: self.serial,

@@ -48,23 +48,24 @@ fn every_record_comes_back_as_it_was() {
 
 #[test]
 fn the_layout_is_that_of_stores_written_before() {
-    let cases: [(Record, &[u8]); 5] = [
-        (samples().remove(0), b"\x01\x01\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\x03\xE8\0\x06\x0A\x24\x18\x1E\x40\0"),
+    let cases: [(Record, &[u8]); 6] = [
+        (samples().remove(0), b"\x02\x01\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\x03\xE8\0\x06\x0A\x24\x18\x1E\x40\0\x01"),
         (
             samples().remove(1),
-            b"\x01\x02\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x63\0\x1E\0\x01\0\x06\x0A\x24\x18\x1E\x40\0\0\x18home/kitchen/temperature\
+            b"\x02\x02\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x63\0\x1E\0\x01\0\x06\x0A\x24\x18\x1E\x40\0\0\x18home/kitchen/temperature\
               \x01\x01\x03\0\x0Atext/plain\x26\0\x04unit\0\x07celsius",
         ),
-        (samples().remove(4), b"\x01\x02\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x63\x01\xFF\xFF"),
-        (samples().remove(5), b"\x01\x03\0\0\0\0\0\0\x01\x2C"),
-        (samples().remove(8), b"\x01\x05\0\0\0\0\0\0\0\x0721.5"),
+        (samples().remove(4), b"\x02\x02\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x63\x01\xFF\xFF"),
+        (samples().remove(5), b"\x02\x03\0\0\0\0\0\0\x01\x2C"),
+        (samples().remove(8), b"\x02\x05\0\0\0\0\0\0\0\x0721.5"),
+        (samples().remove(10), b"\x02\x02\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x63\x02\0\x01"),
     ];
     for (record, bytes) in cases {
         assert_eq!(encoded(&record), sealed(bytes.to_vec()), "{record:?}");
     }
     assert_eq!(
         encoded(&samples()[5])[10..],
-        Crc32c::EMPTY.and(b"\x01\x03\0\0\0\0\0\0\x01\x2C").value().to_be_bytes()
+        Crc32c::EMPTY.and(b"\x02\x03\0\0\0\0\0\0\x01\x2C").value().to_be_bytes()
     );
 }
 
@@ -168,7 +169,7 @@ fn bytes_of_any_kind_are_no_panic_and_no_record_without_a_checksum() {
         assert!(Record::decode(&bytes).is_err(), "{bytes:?}");
         let mut bytes = bytes.to_vec();
         if let [version, kind, ..] = &mut bytes[..] {
-            *version = 1;
+            *version = super::VERSION;
             *kind = 1 + *kind % 7;
         }
         let bytes = sealed(bytes);
@@ -191,7 +192,7 @@ fn fields_out_of_range_are_named() {
     assert_eq!(with_byte(0, 1, 7), Err(RecordError::Kind(7)));
     assert_eq!(with_byte(0, 9, 1), Err(RecordError::Field("number")));
     assert_eq!(with_byte(5, 7, 1), Err(RecordError::Field("number")));
-    assert_eq!(with_byte(1, 18, 2), Err(RecordError::Field("state")));
+    assert_eq!(with_byte(1, 18, 3), Err(RecordError::Field("state")));
     assert_eq!(with_byte(1, 19, 0b0001_1011), Err(RecordError::Field("flags")));
     assert_eq!(with_byte(1, 19, 0b0111_1010), Err(RecordError::Field("flags")));
     assert_eq!(with_byte(1, 21, 0), Err(RecordError::Field("id")));
