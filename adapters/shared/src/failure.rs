@@ -137,7 +137,7 @@ pub enum Cause {
     /// The stream broke.
     Broken(Arc<io::Error>),
     /// The application does not take its messages, and [`ClientOptions::held_messages`](crate::ClientOptions) or
-    /// [`ClientOptions::held_bytes`](crate::ClientOptions) is reached. They come again on the next connection.
+    /// [`ClientOptions::held_bytes`](crate::ClientOptions) is reached.
     NotTaken,
     /// The application has ended it.
     Disconnected,

@@ -93,6 +93,7 @@ scenarios! {
     cuts_lose_nothing_and_double_nothing
     a_lost_session_is_subscribed_again
     a_subscription_that_is_refused_later_ends
+    messages_beyond_the_bound_close_the_connection_and_are_kept
     mosquitto_delivers_every_qos
     mosquitto_keeps_retained_messages
     mosquitto_publishes_wills

@@ -108,8 +108,8 @@ pub(super) enum Routed {
     Unclaimed(Option<DeliveryId>),
     /// It was dropped.
     Dropped,
-    /// There is no room for it, and it may not be dropped.
-    NoRoom,
+    /// It waits to be taken, beyond the bound: the machine tells a message of QoS 2 once, so it must not be dropped.
+    TooMuch,
 }
 
 /// All subscriptions of a client.
@@ -191,9 +191,6 @@ impl Claims {
         let copies = others.len() + 1;
         let is_full = self.held_messages + copies > self.most_messages
             || self.held_bytes + copies * held.bytes() > self.most_bytes.max(held.bytes());
-        if is_full && !may_drop {
-            return Routed::NoRoom;
-        }
         if let Some(token) = held.token.as_mut().filter(|_| copies > 1) {
             token.parts = Some(Arc::new(AtomicUsize::new(copies)));
         }
@@ -202,10 +199,10 @@ impl Claims {
             dropped += usize::from(!self.put(id, held.share(), is_full, wakers));
         }
         dropped += usize::from(!self.put(first, held, is_full, wakers));
-        if dropped == copies {
-            Routed::Dropped
-        } else {
-            Routed::Held
+        match is_full && !may_drop {
+            true => Routed::TooMuch,
+            false if dropped == copies => Routed::Dropped,
+            false => Routed::Held,
         }
     }
 

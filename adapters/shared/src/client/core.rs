@@ -255,7 +255,7 @@ impl Core {
         match self.claims.route(received, &mut self.wakers) {
             Routed::Held => {}
             Routed::Dropped => self.statistics.dropped += 1,
-            Routed::NoRoom => self.cut = Some(Cause::NotTaken),
+            Routed::TooMuch => self.cut = Some(Cause::NotTaken),
             Routed::Unclaimed(delivery) => {
                 self.statistics.unclaimed += 1;
                 if let Some(delivery) = delivery {

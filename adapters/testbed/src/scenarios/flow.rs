@@ -4,11 +4,11 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use mqtt_adapter::{PublishError, Published};
+use mqtt_adapter::{Cause, ConnectionState, PublishError, Published};
 use mqtt_session::proto::{QoS, Version};
 use mqtt_session::{Limits, PublishError as Refusal};
 
-use super::{VERSIONS, connected, message, number, numbers, options, server};
+use super::{VERSIONS, connected, lasting, message, number, numbers, options, server};
 use crate::{Adapter, soon, until};
 
 /// An application that publishes, and waits for the acknowledgement, for each message that it takes.
@@ -140,4 +140,27 @@ pub async fn a_stream_that_nobody_reads_keeps_nobody_waiting<A: Adapter>() {
     client.publish(message("read", 2, QoS::AtMostOnce)).await.unwrap();
     assert_eq!(numbers::<A>(&mut read, 1).await, [2]);
     assert_eq!(client.statistics().unclaimed, 1);
+}
+
+/// An application that is behind by more than the bound is told so; nothing of QoS 2 is lost or doubled by that.
+pub async fn messages_beyond_the_bound_close_the_connection_and_are_kept<A: Adapter>() {
+    const COUNT: u32 = 100;
+    let (hub, address) = server::<A>().await;
+    let client = connected::<A>(lasting(address, Version::V3_1_1, "behind").held_messages(10)).await;
+    let mut states = client.states();
+    let mut stream = client.subscribe("t", QoS::ExactlyOnce).await.unwrap();
+    for number in 0..COUNT {
+        hub.publish(&message("t", number, QoS::ExactlyOnce));
+    }
+    let failure = loop {
+        let state = soon::<A, _>("a state", states.next()).await;
+        if let ConnectionState::Disconnected { failure, .. } = state.expect("the client goes on") {
+            break failure;
+        }
+    };
+    assert!(matches!(failure.cause, Cause::NotTaken), "{failure}");
+    let mut received = numbers::<A>(&mut stream, COUNT as usize).await;
+    received.sort_unstable();
+    assert!(received.into_iter().eq(0..COUNT));
+    assert!(stream.try_next().is_none());
 }

@@ -1,0 +1,153 @@
+//! The calls that wait: each of them, against a server that gives every client back what it publishes.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mqtt_std::session::proto::{AckProperties, SubAckReason};
+use mqtt_std::session::{Accept, ServerConfig, ServerEvent};
+use mqtt_std::{ClientOptions, ConnectionState, Listener, Message, Published, QoS, Step, block_on_within};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Serves one client, and ends with it.
+fn parrot() -> (SocketAddr, thread::JoinHandle<()>) {
+    let mut listener = Listener::bind("127.0.0.1:0", ServerConfig::default()).unwrap();
+    let address = listener.local_addr();
+    let server = thread::spawn(move || {
+        let mut connection = listener
+            .accept_within(SOON)
+            .unwrap()
+            .expect("a client comes")
+            .connection;
+        while let Some(step) = connection.next() {
+            let now = connection.now();
+            let machine = connection.machine_mut();
+            match step {
+                Step::Event(ServerEvent::Connect(_)) => machine.accept(now, Accept::new()).unwrap(),
+                Step::Event(ServerEvent::Subscribe { request, filters, .. }) => {
+                    let codes = filters.iter().map(|one| SubAckReason::granted(one.options.qos));
+                    machine.subscribed(now, request, codes, AckProperties::empty()).unwrap();
+                }
+                Step::Event(ServerEvent::Message(received)) => {
+                    let answer = received.message.reply("answer").unwrap_or(received.message);
+                    machine.publish(now, answer, 0).unwrap();
+                }
+                _ => {}
+            }
+        }
+    });
+    (address, server)
+}
+
+fn options(address: SocketAddr) -> ClientOptions {
+    ClientOptions::tcp("127.0.0.1", address.port())
+        .client_id("blocking")
+        .unwrap()
+}
+
+#[test]
+fn every_call_waits_for_its_end() {
+    let (address, server) = parrot();
+    let client = mqtt_std::connect(options(address)).unwrap();
+    assert!(client.is_connected());
+    let mut stream = client.subscribe("#", QoS::ExactlyOnce).unwrap();
+    assert_eq!(stream.granted().collect::<Vec<_>>(), [Ok(QoS::ExactlyOnce)]);
+    let message = |qos| Message::new("t", "x").unwrap().qos(qos);
+    assert_eq!(client.publish(message(QoS::AtMostOnce)).unwrap(), Published::Sent);
+    assert!(matches!(
+        client.publish(message(QoS::ExactlyOnce)).unwrap(),
+        Published::Acknowledged(_)
+    ));
+    client.publish_accepted(message(QoS::AtLeastOnce)).unwrap();
+    let completion = client.try_publish(message(QoS::AtLeastOnce)).unwrap();
+    assert!(matches!(
+        block_on_within(SOON, completion),
+        Some(Ok(Published::Acknowledged(_)))
+    ));
+    assert_eq!(stream.by_ref().take(4).count(), 4);
+    assert!(stream.try_next().is_none());
+    let before = Instant::now();
+    assert!(stream.next_within(Duration::from_millis(30)).is_none());
+    assert!(before.elapsed() >= Duration::from_millis(30));
+
+    let requester = client.requester("answers").unwrap();
+    let answer = requester
+        .request(message(QoS::AtLeastOnce), SOON)
+        .unwrap()
+        .expect("it comes in time");
+    assert_eq!(answer.payload, "answer");
+
+    let states = client.states();
+    client.disconnect(SOON).unwrap();
+    assert!(matches!(states.last(), Some(ConnectionState::Ended { .. })));
+    assert!(
+        stream.all(|incoming| incoming.message.topic == "answers"),
+        "the stream ends with the client"
+    );
+    server.join().unwrap();
+}
+
+#[test]
+fn threads_share_one_client_and_its_connection() {
+    let (address, server) = parrot();
+    let client = mqtt_std::connect(options(address)).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let message = Message::new("t", "x").unwrap().qos(QoS::AtLeastOnce);
+                    client.publish(message).unwrap();
+                }
+            });
+        }
+    });
+    let statistics = client.statistics();
+    assert_eq!((statistics.delivered, statistics.connections), (200, 1));
+    client.disconnect(SOON).unwrap();
+    server.join().unwrap();
+}
+
+/// The threads of this process with the name of those that keep connections.
+#[cfg(target_os = "linux")]
+fn keepers() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.trim() == "mqtt").count()
+}
+
+/// In a process of its own: other tests have clients of their own.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_thread_and_no_file_is_left_behind() {
+    const CHILD: &str = "MQTT_STD_LEAVES_NOTHING";
+    if std::env::var_os(CHILD).is_none() {
+        let name = "no_thread_and_no_file_is_left_behind";
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        let status = command.args([name, "--exact", "--nocapture"]).env(CHILD, "1").status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let once = || {
+        let (address, server) = parrot();
+        let client = mqtt_std::connect(options(address)).unwrap();
+        assert_eq!(keepers(), 1);
+        client
+            .publish(Message::new("t", "x").unwrap().qos(QoS::AtLeastOnce))
+            .unwrap();
+        drop(client);
+        server.join().unwrap();
+        let until = Instant::now() + SOON;
+        while keepers() > 0 {
+            assert!(Instant::now() < until, "the thread stays");
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
+    once();
+    let before = files();
+    for _ in 0..100 {
+        once();
+    }
+    assert_eq!(files(), before);
+}
