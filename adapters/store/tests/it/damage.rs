@@ -181,7 +181,7 @@ fn flipped_bytes_are_never_taken_for_what_was_written() {
         let sample = sample(is_closed, sessions);
         let mut random = Random::new(3);
         let mut seen = Seen::default();
-        for round in 0..40 * scale() {
+        for round in 0..80 * scale() {
             let mut image = sample.image.clone();
             let at = used_place(&sample, &mut random);
             let mask = 1 << random.below(8);

@@ -42,13 +42,12 @@ impl Exchange {
         let now = Instant::from_secs(1_000);
         let config = ClientConfig::new("sensor-7").unwrap();
         let client = Client::new(config.is_stored(true).hand_over(HandOver::Inbox), now);
-        let session = SessionConfig::default().is_stored(true).hand_over(HandOver::Manual);
         Self {
             now,
             random: Random::new(seed),
             client: Driver::new(client),
-            server: Driver::accepted(ServerConnection::new(ServerConfig::default(), now)),
-            parked: Some(Session::new(&session, now)),
+            server: accepted(now),
+            parked: None,
             tag: 0,
             unread: Vec::new(),
             group: Vec::new(),
@@ -101,8 +100,7 @@ impl Exchange {
         while self.step_client() | self.step_server() {}
         self.now = self.now.saturating_add(core::time::Duration::from_secs(60));
         self.parked = self.server.machine_mut().take_session();
-        let connection = ServerConnection::new(ServerConfig::default(), self.now);
-        self.server = Driver::accepted(connection);
+        self.server = accepted(self.now);
     }
 
     fn step_client(&mut self) -> bool {
@@ -165,6 +163,12 @@ impl Exchange {
             _ => false,
         }
     }
+}
+
+/// A connection whose session has a store.
+fn accepted(now: Instant) -> Driver<ServerConnection> {
+    let session = SessionConfig::default().is_stored(true).hand_over(HandOver::Manual);
+    Driver::accepted(ServerConnection::new(ServerConfig::default().session(session), now))
 }
 
 /// What one end writes, the other one reads.
