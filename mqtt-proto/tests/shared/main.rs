@@ -13,7 +13,7 @@ extern crate self as mqtt_tests;
 
 #[path = "../../../tests/src/frame.rs"]
 pub mod frame;
-#[path = "../../../tests/src/fuzz/mod.rs"]
+#[path = "../../../tests/src/fuzz/codec/mod.rs"]
 pub mod fuzz;
 #[path = "../../../tests/src/generate/mod.rs"]
 pub mod generate;
