@@ -21,7 +21,7 @@ pub use split::split;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// The fuzz targets of the codec.
-pub fn targets() -> impl Iterator<Item = Target> {
+pub(crate) fn targets() -> impl Iterator<Item = Target> {
     let targets: [Target; 8] = [
         ("decode_v3_1", decode_v3_1),
         ("decode_v3_1_1", decode_v3_1_1),
