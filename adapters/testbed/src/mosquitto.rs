@@ -162,8 +162,14 @@ impl Proxy {
         }
     }
 
-    /// Lets connections through again.
+    /// Lets connections through again. Those that were asked for before are turned away first.
     pub fn mend(&self) {
+        if self.shared.is_closed.load(Ordering::Acquire) {
+            // They are accepted in the order in which they came, and this one is the last of them.
+            if let Ok(mut last) = TcpStream::connect(self.address) {
+                let _ = last.read(&mut [0]);
+            }
+        }
         self.shared.is_closed.store(false, Ordering::Release);
     }
 }
