@@ -6,8 +6,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use bytes::Bytes;
 use mqtt_proto::{
     AckProperties, AuthProperties, Binary, ConnAckProperties, ConnectProperties, DecodeErrorKind, DisconnectProperties,
-    EncodeError, Field, PayloadFormat, Properties, Property, PropertyId, PublishProperties, QoS, SubscribeProperties,
-    SubscriptionId, Text, TopicName, UnsubscribeProperties, WillProperties, section,
+    EncodeError, Field, PacketType, PayloadFormat, Properties, Property, PropertyId, PublishProperties, QoS,
+    SubscribeProperties, SubscriptionId, Text, TopicName, UnsubscribeProperties, WillProperties, section,
 };
 use mqtt_tests::hex;
 
@@ -204,6 +204,38 @@ fn what_a_decoder_would_refuse_is_not_built() {
         .property(&Property::<&[u8]>::ServerKeepAlive(1))
         .build();
     assert_eq!(misplaced.map_err(kind), Err((DecodeErrorKind::PropertyNotAllowed, 0)));
+}
+
+#[test]
+fn a_refusal_names_the_packet_whose_properties_they_would_be() {
+    fn named<S: mqtt_proto::Section>(built: Result<Properties<S, Bytes>, EncodeError>) -> Option<PacketType> {
+        match built {
+            Err(EncodeError::Refused(error)) => error.packet_type(),
+            other => panic!("{other:?}"),
+        }
+    }
+    // None of these packets has it.
+    let foreign = Property::<&[u8]>::SubscriptionIdentifier(SubscriptionId::new(1).expect("valid"));
+    let connect = ConnectProperties::<Bytes>::builder().property(&foreign).build();
+    assert_eq!(named(connect), Some(PacketType::Connect));
+    let will = WillProperties::<Bytes>::builder().property(&foreign).build();
+    assert_eq!(named(will), Some(PacketType::Connect));
+    let connack = ConnAckProperties::<Bytes>::builder().property(&foreign).build();
+    assert_eq!(named(connack), Some(PacketType::ConnAck));
+    let unsubscribe = UnsubscribeProperties::<Bytes>::builder().property(&foreign).build();
+    assert_eq!(named(unsubscribe), Some(PacketType::Unsubscribe));
+    let disconnect = DisconnectProperties::<Bytes>::builder().property(&foreign).build();
+    assert_eq!(named(disconnect), Some(PacketType::Disconnect));
+    let auth = AuthProperties::<Bytes>::builder().property(&foreign).build();
+    assert_eq!(named(auth), Some(PacketType::Auth));
+    let foreign = Property::<&[u8]>::ServerKeepAlive(1);
+    let publish = PublishProperties::<Bytes>::builder().property(&foreign).build();
+    assert_eq!(named(publish), Some(PacketType::Publish));
+    let subscribe = SubscribeProperties::<Bytes>::builder().property(&foreign).build();
+    assert_eq!(named(subscribe), Some(PacketType::Subscribe));
+    // Several packets have this section.
+    let ack = AckProperties::<Bytes>::builder().property(&foreign).build();
+    assert_eq!(named(ack), None);
 }
 
 #[test]
