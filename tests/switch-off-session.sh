@@ -34,7 +34,7 @@ cat "$root/tests/switch-off/session.rs" >>"$source/closed.rs"
 off='if crate::closed::is_switched_off(\&closed) { return; }'
 off=${off//\\/}
 replace "$source/client/input.rs" 'pub(super) fn fail_with(&mut self, closed: Closed) {' "pub(super) fn fail_with(&mut self, closed: Closed) { $off"
-replace "$source/server/input.rs" 'fn fail_with(&mut self, closed: Closed) {' "fn fail_with(&mut self, closed: Closed) { $off"
+replace "$source/server/input.rs" 'fn fail_with(&mut self, closed: Closed, input: &[u8]) {' "fn fail_with(&mut self, closed: Closed, input: &[u8]) { $off"
 laws=
 while IFS=$'\t' read -r file from to; do
     laws+=" $(grep --only-matching 'OFF([A-Za-z]*)' <<<"$to" | sed 's/OFF(\(.*\))/\1/' | tr '\n' ' ')"
