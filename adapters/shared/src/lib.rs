@@ -27,13 +27,16 @@ mod url;
 pub use channel::{Channel, Step};
 pub use client::{
     Acknowledgement, AnyStream, Client, Completion, ConnectionState, Dial, Dialing, Incoming, Keeper, Publish,
-    PublishError, Published, RequestError, Requester, States, Statistics, SubscribeError, Subscribing, Subscription,
-    TryPublishError, Unfinished,
+    PublishError, Published, RequestError, Requester, Restored, States, Statistics, SubscribeError, Subscribing,
+    Subscription, TryPublishError, Unfinished,
 };
 pub use clock::Clock;
 pub use failure::{Cause, DialError, Failure, Stranger};
 pub use link::Link;
 pub use mqtt_session as session;
+#[cfg(feature = "store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "store")))]
+pub use mqtt_store as store;
 pub use options::{Acknowledge, ClientOptions, OptionsError, Unclaimed};
 pub use places::{AcceptFault, Place, Places};
 pub use transport::Transport;

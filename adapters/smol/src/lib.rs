@@ -29,11 +29,14 @@ pub use connection::Connection;
 pub use dial::Dialer;
 pub use listener::{Accepted, Listener};
 pub use mqtt_adapter as adapter;
+#[cfg(feature = "store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "store")))]
+pub use mqtt_adapter::store;
 pub use mqtt_adapter::{
     Acknowledge, Acknowledgement, Cause, Client, ClientOptions, Clock, Completion, ConnectionState, DialError,
     Endpoint, Failure, Incoming, OptionsError, Place, Publish, PublishError, Published, RequestError, Requester,
-    Scheme, States, Statistics, Step, Stranger, SubscribeError, Subscribing, Subscription, TryPublishError, Unclaimed,
-    Unfinished, UrlError, UrlFault,
+    Restored, Scheme, States, Statistics, Step, Stranger, SubscribeError, Subscribing, Subscription, TryPublishError,
+    Unclaimed, Unfinished, UrlError, UrlFault,
 };
 pub use mqtt_session as session;
 pub use mqtt_session::{Message, QoS};

@@ -34,10 +34,13 @@ pub use client::{Client, Requester, States, Subscription, connect, start};
 pub use connection::{Connection, Waited};
 pub use listener::{Accepted, Listener};
 pub use mqtt_adapter as adapter;
+#[cfg(feature = "store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "store")))]
+pub use mqtt_adapter::store;
 pub use mqtt_adapter::{
     Acknowledge, Acknowledgement, Cause, ClientOptions, Clock, Completion, ConnectionState, DialError, Endpoint,
-    Failure, Incoming, OptionsError, Place, PublishError, Published, RequestError, Scheme, Statistics, Step, Stranger,
-    SubscribeError, Subscribing, TryPublishError, Unclaimed, Unfinished, UrlError, UrlFault,
+    Failure, Incoming, OptionsError, Place, PublishError, Published, RequestError, Restored, Scheme, Statistics, Step,
+    Stranger, SubscribeError, Subscribing, TryPublishError, Unclaimed, Unfinished, UrlError, UrlFault,
 };
 pub use mqtt_session as session;
 pub use mqtt_session::{Message, QoS};

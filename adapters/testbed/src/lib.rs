@@ -60,7 +60,7 @@ pub async fn serve(hub: Arc<Hub>, mut connection: impl Served) {
         let machine = connection.machine_mut();
         let goes_on = match mail {
             Ok(Some(message)) => {
-                Hub::send(machine, now, message);
+                hub.send(id, machine, now, message);
                 true
             }
             // Cut: the stream is dropped without a word.

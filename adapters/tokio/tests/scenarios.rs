@@ -94,6 +94,14 @@ scenarios! {
     a_lost_session_is_subscribed_again
     a_subscription_that_is_refused_later_ends
     messages_beyond_the_bound_close_the_connection_and_are_kept
+    accepted_messages_survive_a_restart
+    accepted_means_stored
+    a_message_is_told_again_until_it_is_acknowledged
+    what_nobody_took_is_told_in_the_next_life
+    restarts_lose_nothing_and_double_nothing
+    a_store_that_fails_ends_the_client
+    a_store_has_one_client_for_each_session
+    a_durable_client_goes_on_with_its_session
     mosquitto_delivers_every_qos
     mosquitto_keeps_retained_messages
     mosquitto_publishes_wills

@@ -1,6 +1,7 @@
 //! What a client of any adapter has to go through. Each panics if something is not as it should be.
 
 mod brokers;
+mod durable;
 mod exchange;
 mod failing;
 mod flow;
@@ -8,6 +9,7 @@ mod leaving;
 mod resuming;
 
 pub use brokers::*;
+pub use durable::*;
 pub use exchange::*;
 pub use failing::*;
 pub use flow::*;
