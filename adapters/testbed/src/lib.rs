@@ -3,8 +3,11 @@
 //!
 //! An adapter's tests implement [`Adapter`], and call the scenarios one by one.
 
+mod faults;
 mod hub;
+mod killing;
 mod mosquitto;
+mod random;
 pub mod scenarios;
 
 use std::future::Future;
@@ -17,7 +20,9 @@ use std::time::Duration;
 use mqtt_adapter::{Client, ClientOptions, Step};
 use mqtt_session::{Instant, ServerConnection, ServerEvent};
 
+pub use faults::Faults;
 pub use hub::Hub;
+pub use killing::the_process_that_is_killed;
 pub use mosquitto::{Mosquitto, Proxy};
 
 /// A future of any kind.

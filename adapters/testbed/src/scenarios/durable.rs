@@ -8,14 +8,14 @@ use std::time::Duration;
 use mqtt_adapter::{
     Acknowledge, Cause, Client, ClientOptions, ConnectionState, Failure, Incoming, PublishError, Subscription,
 };
-use mqtt_session::DeliveryId;
 use mqtt_session::proto::{ConnAckReason, QoS, Version};
-use mqtt_store::{Loaded, MemoryStore, SessionName, Store, StoreError, StoreErrorKind, Write, Writer};
+use mqtt_session::{DeliveryId, Key};
+use mqtt_store::{Loaded, MemoryStore, SessionName, Store, StoreError, StoreErrorKind, Stored, Write, Writer};
 
 use super::{VERSIONS, connected, lasting, message, number, numbers, options, server};
 use crate::{Adapter, soon, until};
 
-fn writer(store: impl Store + 'static) -> Writer {
+pub(crate) fn writer(store: impl Store + 'static) -> Writer {
     Writer::start(store).expect("there is a thread")
 }
 
@@ -116,8 +116,9 @@ pub async fn accepted_means_stored<A: Adapter>() {
     let gate = Gate::default();
     gate.open(true);
     let _opens = Opens(gate.clone());
-    let options = options(address, Version::V5, "gated").store(&writer(gate.clone()));
-    let client = connected::<A>(options).await;
+    // It is not closed with its client.
+    let writer = writer(gate.clone());
+    let client = connected::<A>(options(address, Version::V5, "gated").store(&writer)).await;
     let mut stream = client.subscribe("t", QoS::ExactlyOnce).await.unwrap();
     gate.open(false);
     let mut accepting = Box::pin(client.publish(message("t", 1, QoS::ExactlyOnce)).accepted());
@@ -137,6 +138,45 @@ pub async fn accepted_means_stored<A: Adapter>() {
     soon::<A, _>("the store", accepting).await.unwrap();
     assert_eq!(numbers::<A>(&mut stream, 1).await, [1]);
     assert_eq!(hub.connects(), 1);
+
+    // Nor is the client at its end.
+    until::<A>("all outcomes", || client.statistics().unfinished == 0).await;
+    gate.open(false);
+    drop(client.try_publish(message("t", 2, QoS::AtLeastOnce)).unwrap());
+    client.abort();
+    A::sleep(Duration::from_millis(100)).await;
+    let mut states = client.states();
+    let state = soon::<A, _>("a state", states.next()).await;
+    assert!(!matches!(state, Some(ConnectionState::Ended { .. })), "{state:?}");
+    gate.open(true);
+    ended::<A>(&client).await;
+    let loaded = writer.load(&SessionName::new("gated").unwrap()).unwrap();
+    let is_message = |stored: &&Stored| matches!(stored.key(), Key::Outgoing(_));
+    assert_eq!(loaded.records.iter().filter(is_message).count(), 1);
+}
+
+/// How messages of an earlier life end is not told to those who wait for others.
+pub async fn an_earlier_life_ends_nobody_elses_messages<A: Adapter>() {
+    let (hub, address) = server::<A>().await;
+    let store = MemoryStore::new();
+    hub.refuse(Some(ConnAckReason::ServerUnavailable));
+    let client = A::start(durable(address, Version::V5, &store));
+    let short_lived = message("t", 0, QoS::AtLeastOnce).expiry_seconds(1);
+    let earlier = client.try_publish(short_lived).unwrap();
+    client.abort();
+    let lost = soon::<A, _>("the end", earlier).await;
+    assert!(matches!(lost, Err(PublishError::Ended(_))), "{lost:?}");
+
+    let client = A::start(durable(address, Version::V5, &store));
+    let later = client.try_publish(message("t", 1, QoS::AtLeastOnce)).unwrap();
+    until::<A>("the outcome", || client.statistics().undelivered == 1).await;
+    hub.refuse(None);
+    let published = soon::<A, _>("publishing", later).await;
+    assert!(
+        matches!(published, Ok(mqtt_adapter::Published::Acknowledged(_))),
+        "{published:?}"
+    );
+    assert_eq!((client.statistics().delivered, client.statistics().unfinished), (1, 0));
 }
 
 async fn next<A: Adapter>(stream: &mut Subscription) -> Incoming {

@@ -1,0 +1,145 @@
+//! A network that breaks all the time, between a client and mosquitto.
+//!
+//! `MQTT_CUTS` says how often it breaks in each case, and `MQTT_SEED` how.
+
+use std::collections::BTreeSet;
+
+use mqtt_adapter::{Client, ClientOptions, Subscription};
+use mqtt_session::Limits;
+use mqtt_session::proto::{QoS, Version};
+use mqtt_store::MemoryStore;
+
+use super::{VERSIONS, connected, lasting, message, number, options, writer};
+use crate::{Adapter, Faults, Mosquitto, soon, until};
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("it is a number"))
+}
+
+/// mosquitto 2.0.11 does not keep to a smaller one.
+fn unbounded(options: ClientOptions) -> ClientOptions {
+    options.limits(Limits::default().receive_maximum(u16::MAX))
+}
+
+/// What one end sends and the other gets.
+struct Direction<'c> {
+    from: &'c Client,
+    topic: &'static str,
+    qos: QoS,
+    to: Subscription,
+    sent: u32,
+    arrived: Vec<u32>,
+}
+
+impl Direction<'_> {
+    async fn send<A: Adapter>(&mut self) {
+        let publishing = self.from.publish(message(self.topic, self.sent, self.qos)).accepted();
+        soon::<A, _>("publishing", publishing).await.unwrap();
+        self.sent += 1;
+        self.take();
+    }
+
+    fn take(&mut self) {
+        self.arrived
+            .extend(std::iter::from_fn(|| self.to.try_next()).map(|incoming| number(&incoming)));
+    }
+
+    /// Everything arrives, and nothing of QoS 2 twice.
+    async fn finish<A: Adapter>(&mut self, case: &str) {
+        let is_complete = |arrived: &[u32], sent: u32| arrived.iter().collect::<BTreeSet<_>>().len() == sent as usize;
+        until::<A>("all outcomes", || self.from.statistics().unfinished == 0).await;
+        assert_eq!(self.from.statistics().undelivered, 0, "{case}");
+        while !is_complete(&self.arrived, self.sent) {
+            let incoming = soon::<A, _>("a message", self.to.next()).await.expect("it goes on");
+            self.arrived.push(number(&incoming));
+        }
+        // This is behind everything that may come twice.
+        soon::<A, _>("publishing", self.from.publish(message(self.topic, u32::MAX, self.qos)))
+            .await
+            .unwrap();
+        loop {
+            let incoming = soon::<A, _>("the last message", self.to.next())
+                .await
+                .expect("it goes on");
+            match number(&incoming) {
+                u32::MAX => break,
+                number => self.arrived.push(number),
+            }
+        }
+        if self.qos == QoS::ExactlyOnce {
+            assert!(
+                self.arrived.iter().copied().eq(0..self.sent),
+                "{case}: {:?}",
+                self.arrived
+            );
+        }
+    }
+}
+
+async fn break_the_network<A: Adapter>(broker: &Mosquitto, own: ClientOptions, faults: &Faults, qos: QoS, case: &str) {
+    let cuts = setting("MQTT_CUTS", 10);
+    let other = connected::<A>(unbounded(options(broker.address(), Version::V5, "other"))).await;
+    let client = A::start(unbounded(own));
+    let here = soon::<A, _>("subscribing", client.subscribe("here", qos))
+        .await
+        .unwrap();
+    let there = other.subscribe("there", qos).await.unwrap();
+    let mut inwards = direction(&other, "here", qos, here);
+    let mut outwards = direction(&client, "there", qos, there);
+    while faults.cuts() < cuts {
+        inwards.send::<A>().await;
+        outwards.send::<A>().await;
+        if inwards.sent % 8 == 0 {
+            A::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    }
+    faults.calm();
+    inwards.finish::<A>(case).await;
+    outwards.finish::<A>(case).await;
+    println!(
+        "{case}: {} cuts, {} connections, {} messages there and {} back",
+        faults.cuts(),
+        client.statistics().connections,
+        outwards.sent,
+        inwards.sent
+    );
+    for client in [&client, &other] {
+        soon::<A, _>("disconnecting", client.disconnect(std::time::Duration::from_secs(5)))
+            .await
+            .unwrap();
+    }
+}
+
+const fn direction<'c>(from: &'c Client, topic: &'static str, qos: QoS, to: Subscription) -> Direction<'c> {
+    Direction {
+        from,
+        topic,
+        qos,
+        to,
+        sent: 0,
+        arrived: Vec::new(),
+    }
+}
+
+/// Whatever the network does, what was acknowledged is not lost and QoS 2 is not doubled, with the session in memory and in a
+/// store.
+pub async fn mosquitto_behind_a_broken_network<A: Adapter>() {
+    let seed = setting("MQTT_SEED", 1);
+    for version in VERSIONS {
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            for is_durable in [false, true] {
+                let Some(broker) = Mosquitto::start() else { return };
+                let case = format!(
+                    "{version:?}, {qos:?}, {}, seed {seed}",
+                    if is_durable { "in a store" } else { "in memory" }
+                );
+                let faults = Faults::start(broker.address(), seed);
+                let mut own = lasting(faults.address(), version, "behind");
+                if is_durable {
+                    own = own.store(&writer(MemoryStore::new()));
+                }
+                break_the_network::<A>(&broker, own, &faults, qos, &case).await;
+            }
+        }
+    }
+}
