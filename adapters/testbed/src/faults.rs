@@ -3,9 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::random::Random;
 
@@ -20,6 +20,8 @@ pub struct Faults {
 struct Shared {
     to: SocketAddr,
     seed: u64,
+    /// For how long after the server's first word a connection is spared.
+    grace: Duration,
     /// How many connections have ended by a fault.
     cuts: AtomicU64,
     is_calm: AtomicBool,
@@ -39,17 +41,27 @@ enum Fault {
 }
 
 impl Faults {
-    /// A way to this address.
+    /// A way to this address. A connection may break at any byte.
     ///
     /// # Panics
     /// If there is no port for it.
     #[must_use]
     pub fn start(to: SocketAddr, seed: u64) -> Self {
+        Self::sparing(to, seed, Duration::ZERO)
+    }
+
+    /// The same, but no connection breaks between CONNECT and so long after the first byte of the server.
+    ///
+    /// # Panics
+    /// If there is no port for it.
+    #[must_use]
+    pub fn sparing(to: SocketAddr, seed: u64, grace: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
         let address = listener.local_addr().expect("it has an address");
         let shared = Arc::new(Shared {
             to,
             seed,
+            grace,
             cuts: AtomicU64::new(0),
             is_calm: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
@@ -95,18 +107,19 @@ impl Shared {
         far.set_nodelay(true)?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.extend([near.try_clone()?, far.try_clone()?]);
-        let is_cut = Arc::new(AtomicBool::new(false));
+        let state = Arc::new(State::default());
         let ways = [(near.try_clone()?, far.try_clone()?), (far, near.try_clone()?)];
         for (way, (from, to)) in (0..).zip(ways) {
             let random = Random::new(self.seed ^ (number << 1 | way).wrapping_mul(0x2545_F491_4F6C_DD1D));
-            let (shared, is_cut) = (Arc::clone(self), Arc::clone(&is_cut));
+            let (shared, state) = (Arc::clone(self), Arc::clone(&state));
             thread::spawn(move || {
                 Way {
                     shared,
                     from,
                     to,
                     random,
-                    is_cut,
+                    is_from_server: way == 1,
+                    state,
                 }
                 .carry()
             });
@@ -121,16 +134,34 @@ struct Way {
     from: TcpStream,
     to: TcpStream,
     random: Random,
-    /// A fault has ended the connection, in whichever direction it was.
-    is_cut: Arc<AtomicBool>,
+    is_from_server: bool,
+    state: Arc<State>,
 }
+
+/// What the two directions of a connection share.
+#[derive(Default)]
+struct State {
+    /// A fault has ended it.
+    is_cut: AtomicBool,
+    /// When the server has said its first word.
+    answered: OnceLock<Instant>,
+}
+
+/// More than CONNECT takes.
+const CONNECT_BYTES: u64 = 100;
+/// How long the server may take for its first word.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Way {
     /// Carries bytes until one end closes or a fault comes.
     fn carry(mut self) {
-        let mut left = self.random.below(2500) as usize;
+        let spared = if self.shared.grace.is_zero() { 0 } else { CONNECT_BYTES };
+        let mut left = (spared + self.random.below(2500)) as usize;
         let mut buffer = vec![0; 4096];
         while let Ok(len) = self.from.read(&mut buffer) {
+            if self.is_from_server {
+                self.state.answered.get_or_init(Instant::now);
+            }
             let is_calm = self.shared.is_calm.load(Ordering::Acquire);
             let passes = if is_calm { len } else { len.min(left) };
             if len == 0 || !self.pass(&buffer[..passes], is_calm) {
@@ -160,7 +191,8 @@ impl Way {
     }
 
     fn fail(&mut self) {
-        if !self.is_cut.swap(true, Ordering::AcqRel) {
+        self.spare();
+        if !self.state.is_cut.swap(true, Ordering::AcqRel) {
             self.shared.cuts.fetch_add(1, Ordering::AcqRel);
         }
         let fault = match self.random.below(4) {
@@ -178,6 +210,20 @@ impl Way {
         }
         let _ = self.from.shutdown(Shutdown::Both);
         let _ = self.to.shutdown(Shutdown::Both);
+    }
+}
+
+impl Way {
+    /// Waits until the connection may break.
+    fn spare(&self) {
+        let grace = self.shared.grace;
+        let until = Instant::now() + if grace.is_zero() { grace } else { PATIENCE };
+        while self.state.answered.get().is_none() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+        if let Some(answered) = self.state.answered.get() {
+            thread::sleep((*answered + grace).saturating_duration_since(Instant::now()));
+        }
     }
 }
 
