@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mqtt_adapter::{Client, ClientOptions, Subscription};
+use mqtt_adapter::{Client, ClientOptions, Incoming, Subscription};
 use mqtt_session::Limits;
 use mqtt_session::proto::{QoS, Version};
 use mqtt_store::MemoryStore;
@@ -31,29 +31,41 @@ struct Direction<'c> {
     to: Subscription,
     sent: u32,
     arrived: Vec<u32>,
+    seen: BTreeSet<u32>,
 }
 
+/// How many messages are on their way. More would be sent again and again before one gets through.
+const ON_THE_WAY: usize = 20;
+
 impl Direction<'_> {
+    /// Sends a message, if few enough are on their way.
     async fn send<A: Adapter>(&mut self) {
-        let publishing = self.from.publish(message(self.topic, self.sent, self.qos)).accepted();
-        soon::<A, _>("publishing", publishing).await.unwrap();
-        self.sent += 1;
         self.take();
+        if self.sent as usize - self.seen.len() < ON_THE_WAY && self.from.statistics().unfinished < ON_THE_WAY {
+            let publishing = self.from.publish(message(self.topic, self.sent, self.qos)).accepted();
+            soon::<A, _>("publishing", publishing).await.unwrap();
+            self.sent += 1;
+        }
     }
 
     fn take(&mut self) {
-        self.arrived
-            .extend(std::iter::from_fn(|| self.to.try_next()).map(|incoming| number(&incoming)));
+        while let Some(incoming) = self.to.try_next() {
+            self.note(&incoming);
+        }
+    }
+
+    fn note(&mut self, incoming: &Incoming) {
+        self.arrived.push(number(incoming));
+        self.seen.insert(number(incoming));
     }
 
     /// Everything arrives, and nothing of QoS 2 twice.
     async fn finish<A: Adapter>(&mut self, case: &str) {
-        let is_complete = |arrived: &[u32], sent: u32| arrived.iter().collect::<BTreeSet<_>>().len() == sent as usize;
         until::<A>("all outcomes", || self.from.statistics().unfinished == 0).await;
         assert_eq!(self.from.statistics().undelivered, 0, "{case}");
-        while !is_complete(&self.arrived, self.sent) {
+        while self.seen.len() < self.sent as usize {
             let incoming = soon::<A, _>("a message", self.to.next()).await.expect("it goes on");
-            self.arrived.push(number(&incoming));
+            self.note(&incoming);
         }
         // This is behind everything that may come twice.
         soon::<A, _>("publishing", self.from.publish(message(self.topic, u32::MAX, self.qos)))
@@ -65,7 +77,7 @@ impl Direction<'_> {
                 .expect("it goes on");
             match number(&incoming) {
                 u32::MAX => break,
-                number => self.arrived.push(number),
+                _ => self.note(&incoming),
             }
         }
         if self.qos == QoS::ExactlyOnce {
@@ -91,9 +103,7 @@ async fn break_the_network<A: Adapter>(to: SocketAddr, own: ClientOptions, fault
     while faults.cuts() < cuts {
         inwards.send::<A>().await;
         outwards.send::<A>().await;
-        if inwards.sent % 8 == 0 {
-            A::sleep(Duration::from_millis(2)).await;
-        }
+        A::sleep(Duration::from_millis(1)).await;
     }
     faults.calm();
     inwards.finish::<A>(case).await;
@@ -120,6 +130,7 @@ const fn direction<'c>(from: &'c Client, topic: &'static str, qos: QoS, to: Subs
         to,
         sent: 0,
         arrived: Vec::new(),
+        seen: BTreeSet::new(),
     }
 }
 
