@@ -108,6 +108,7 @@ scenarios! {
     a_store_has_one_client_for_each_session
     a_durable_client_goes_on_with_its_session
     a_broken_network_loses_nothing_and_doubles_nothing
+    a_client_that_forgets_is_noticed_behind_a_broken_network
     killed_publishers_lose_nothing
     killed_receivers_lose_nothing
     without_durability_killed_clients_lose_messages

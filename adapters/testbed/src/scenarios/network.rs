@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mqtt_adapter::{Client, ClientOptions, Incoming, Subscription};
-use mqtt_session::Limits;
 use mqtt_session::proto::{QoS, Version};
+use mqtt_session::{CleanStart, Limits};
 use mqtt_store::MemoryStore;
 
 use super::{VERSIONS, connected, lasting, message, number, options, server, writer};
@@ -32,16 +32,18 @@ struct Direction<'c> {
     sent: u32,
     arrived: Vec<u32>,
     seen: BTreeSet<u32>,
+    /// The highest number that has come.
+    last: u32,
 }
 
 /// How many messages are on their way. More would be sent again and again before one gets through.
-const ON_THE_WAY: usize = 20;
+const ON_THE_WAY: u32 = 20;
 
 impl Direction<'_> {
     /// Sends a message, if few enough are on their way.
     async fn send<A: Adapter>(&mut self) {
         self.take();
-        if self.sent as usize - self.seen.len() < ON_THE_WAY && self.from.statistics().unfinished < ON_THE_WAY {
+        if self.sent - self.last < ON_THE_WAY && self.from.statistics().unfinished < ON_THE_WAY as usize {
             let publishing = self.from.publish(message(self.topic, self.sent, self.qos)).accepted();
             soon::<A, _>("publishing", publishing).await.unwrap();
             self.sent += 1;
@@ -55,50 +57,71 @@ impl Direction<'_> {
     }
 
     fn note(&mut self, incoming: &Incoming) {
+        self.last = self.last.max(number(incoming));
         self.arrived.push(number(incoming));
         self.seen.insert(number(incoming));
     }
 
-    /// Everything arrives, and nothing of QoS 2 twice.
-    async fn finish<A: Adapter>(&mut self, case: &str) {
+    /// What has become of everything that was sent.
+    async fn finish<A: Adapter>(&mut self) -> Verdict {
         until::<A>("all outcomes", || self.from.statistics().unfinished == 0).await;
-        assert_eq!(self.from.statistics().undelivered, 0, "{case}");
-        while self.seen.len() < self.sent as usize {
-            let incoming = soon::<A, _>("a message", self.to.next()).await.expect("it goes on");
-            self.note(&incoming);
-        }
-        // This is behind everything that may come twice.
-        soon::<A, _>("publishing", self.from.publish(message(self.topic, u32::MAX, self.qos)))
-            .await
-            .unwrap();
+        let undelivered = self.from.statistics().undelivered;
+        // This is behind everything else, for the first time and again.
+        let last = self.from.publish(message(self.topic, u32::MAX, self.qos));
+        soon::<A, _>("publishing", last).await.unwrap();
         loop {
-            let incoming = soon::<A, _>("the last message", self.to.next())
-                .await
-                .expect("it goes on");
+            let incoming = soon::<A, _>("the last message", self.to.next()).await;
+            let incoming = incoming.expect("it goes on");
             match number(&incoming) {
                 u32::MAX => break,
                 _ => self.note(&incoming),
             }
         }
-        if self.qos == QoS::ExactlyOnce {
-            assert!(
-                self.arrived.iter().copied().eq(0..self.sent),
-                "{case}: {:?}",
-                self.arrived
-            );
+        Verdict {
+            sent: self.sent as usize,
+            undelivered,
+            missing: self.sent as usize - self.seen.len(),
+            doubled: match self.qos {
+                QoS::ExactlyOnce => self.arrived.len() - self.seen.len(),
+                _ => 0,
+            },
+            is_in_order: self.qos != QoS::ExactlyOnce || self.arrived.is_sorted(),
         }
     }
 }
 
-async fn break_the_network<A: Adapter>(to: SocketAddr, own: ClientOptions, faults: &Faults, qos: QoS, case: &str) {
+/// What the books of one direction say.
+#[derive(Debug)]
+struct Verdict {
+    sent: usize,
+    /// Messages that their sender was told to be lost.
+    undelivered: u64,
+    missing: usize,
+    /// Messages of QoS 2 that came twice.
+    doubled: usize,
+    is_in_order: bool,
+}
+
+impl Verdict {
+    fn is_clean(&self) -> bool {
+        self.sent > 0 && self.undelivered == 0 && self.missing == 0 && self.doubled == 0 && self.is_in_order
+    }
+}
+
+/// The verdicts on what the client got and on what it sent.
+async fn break_the_network<A: Adapter>(
+    to: SocketAddr,
+    own: ClientOptions,
+    faults: &Faults,
+    qos: QoS,
+    case: &str,
+) -> [Verdict; 2] {
     let cuts = setting("MQTT_CUTS", 10);
     let other = connected::<A>(unbounded(options(to, Version::V5, "other"))).await;
     let client = A::start(unbounded(own));
-    let here = soon::<A, _>("subscribing", client.subscribe("here", qos))
-        .await
-        .unwrap();
+    let here = soon::<A, _>("subscribing", client.subscribe("here", qos)).await;
     let there = other.subscribe("there", qos).await.unwrap();
-    let mut inwards = direction(&other, "here", qos, here);
+    let mut inwards = direction(&other, "here", qos, here.unwrap());
     let mut outwards = direction(&client, "there", qos, there);
     while faults.cuts() < cuts {
         inwards.send::<A>().await;
@@ -106,20 +129,17 @@ async fn break_the_network<A: Adapter>(to: SocketAddr, own: ClientOptions, fault
         A::sleep(Duration::from_millis(1)).await;
     }
     faults.calm();
-    inwards.finish::<A>(case).await;
-    outwards.finish::<A>(case).await;
-    println!(
-        "{case}: {} cuts, {} connections, {} messages there and {} back",
-        faults.cuts(),
-        client.statistics().connections,
-        outwards.sent,
-        inwards.sent
-    );
+    // What was broken before is known by then; a client that forgets has subscribed again.
+    A::sleep(Duration::from_millis(300)).await;
+    let is_there = || client.is_connected() && client.statistics().unfinished == 0;
+    until::<A>("the last connection", is_there).await;
+    let verdicts = [inwards.finish::<A>().await, outwards.finish::<A>().await];
+    println!("{case}: {} cuts, {verdicts:?}", faults.cuts());
     for client in [&client, &other] {
-        soon::<A, _>("disconnecting", client.disconnect(Duration::from_secs(5)))
-            .await
-            .unwrap();
+        let leaving = client.disconnect(Duration::from_secs(5));
+        soon::<A, _>("disconnecting", leaving).await.unwrap();
     }
+    verdicts
 }
 
 const fn direction<'c>(from: &'c Client, topic: &'static str, qos: QoS, to: Subscription) -> Direction<'c> {
@@ -131,6 +151,7 @@ const fn direction<'c>(from: &'c Client, topic: &'static str, qos: QoS, to: Subs
         sent: 0,
         arrived: Vec::new(),
         seen: BTreeSet::new(),
+        last: 0,
     }
 }
 
@@ -152,7 +173,8 @@ async fn cases<A: Adapter>(
                 if is_durable {
                     own = own.store(&writer(MemoryStore::new()));
                 }
-                break_the_network::<A>(to, own, &faults, qos, &case).await;
+                let verdicts = break_the_network::<A>(to, own, &faults, qos, &case).await;
+                assert!(verdicts.iter().all(Verdict::is_clean), "{case}: {verdicts:?}");
             }
         }
     }
@@ -183,4 +205,17 @@ pub async fn mosquitto_behind_a_broken_network<A: Adapter>() {
         Some((broker.address(), Box::new(broker) as Held))
     };
     cases::<A>("mosquitto", grace, start).await;
+}
+
+/// The books notice a client that forgets what was under way when a connection ends.
+pub async fn a_client_that_forgets_is_noticed_behind_a_broken_network<A: Adapter>() {
+    let (_hub, address) = server::<A>().await;
+    let faults = Faults::start(address, setting("MQTT_SEED", 1));
+    let forgets = options(faults.address(), Version::V5, "behind").clean_start(CleanStart::Always);
+    let [inwards, outwards] =
+        break_the_network::<A>(address, forgets, &faults, QoS::ExactlyOnce, "a client that forgets").await;
+    assert!(
+        inwards.missing > 0 && outwards.undelivered > 0,
+        "{inwards:?}, {outwards:?}"
+    );
 }
