@@ -103,6 +103,7 @@ scenarios! {
     an_earlier_life_ends_nobody_elses_messages
     a_message_is_told_again_until_it_is_acknowledged
     what_nobody_took_is_told_in_the_next_life
+    a_full_inbox_cannot_deadlock_the_receive_loop
     restarts_lose_nothing_and_double_nothing
     a_store_that_fails_ends_the_client
     a_store_has_one_client_for_each_session

@@ -9,7 +9,7 @@ use mqtt_adapter::{
     Acknowledge, Cause, Client, ClientOptions, ConnectionState, Failure, Incoming, PublishError, Subscription,
 };
 use mqtt_session::proto::{ConnAckReason, QoS, Version};
-use mqtt_session::{DeliveryId, Key};
+use mqtt_session::{DeliveryId, Key, Limits};
 use mqtt_store::{Loaded, MemoryStore, SessionName, Store, StoreError, StoreErrorKind, Stored, Write, Writer};
 
 use super::{VERSIONS, connected, lasting, message, number, numbers, options, server};
@@ -262,6 +262,33 @@ pub async fn what_nobody_took_is_told_in_the_next_life<A: Adapter>() {
         let client = A::start(durable(address, version, &store));
         let mut stream = client.subscribe("t", QoS::ExactlyOnce).await.unwrap();
         assert!(numbers::<A>(&mut stream, 15).await.into_iter().eq(5..20), "{version:?}");
+    }
+}
+
+/// An application that publishes, and waits for the acknowledgement, for each message that it takes; more wait than the inbox
+/// holds.
+pub async fn a_full_inbox_cannot_deadlock_the_receive_loop<A: Adapter>() {
+    const COUNT: u32 = 300;
+    for version in VERSIONS {
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let (hub, address) = server::<A>().await;
+            let small = Limits::default().receive_maximum(4).inbox_messages(4);
+            let own = durable(address, version, &MemoryStore::new()).limits(small);
+            let client = connected::<A>(own).await;
+            let mut stream = client.subscribe("in", qos).await.unwrap();
+            for number in 0..COUNT {
+                hub.publish(&message("in", number, qos));
+            }
+            until::<A>("a full inbox", || client.statistics().held_messages > 3).await;
+            for expected in 0..COUNT {
+                let incoming = next::<A>(&mut stream).await;
+                assert_eq!(number(&incoming), expected, "{version:?}");
+                assert!(client.statistics().held_messages <= 4);
+                let echo = message("out", expected, QoS::ExactlyOnce);
+                soon::<A, _>("publishing", client.publish(echo)).await.unwrap();
+            }
+            assert_eq!(hub.connects(), 1);
+        }
     }
 }
 

@@ -34,10 +34,14 @@ struct Direction<'c> {
     seen: BTreeSet<u32>,
     /// The highest number that has come.
     last: u32,
+    /// For how many rounds nothing was sent.
+    waited: u32,
 }
 
 /// How many messages are on their way. More would be sent again and again before one gets through.
 const ON_THE_WAY: u32 = 20;
+/// For how many rounds they are waited for.
+const GIVEN_UP: u32 = 500;
 
 impl Direction<'_> {
     /// Sends a message, if few enough are on their way.
@@ -47,6 +51,12 @@ impl Direction<'_> {
             let publishing = self.from.publish(message(self.topic, self.sent, self.qos)).accepted();
             soon::<A, _>("publishing", publishing).await.unwrap();
             self.sent += 1;
+            self.waited = 0;
+        } else if self.waited == GIVEN_UP {
+            // What is on its way is lost, which is for the verdict to say.
+            (self.last, self.waited) = (self.sent, 0);
+        } else {
+            self.waited += 1;
         }
     }
 
@@ -114,9 +124,9 @@ async fn break_the_network<A: Adapter>(
     own: ClientOptions,
     faults: &Faults,
     qos: QoS,
+    cuts: u64,
     case: &str,
 ) -> [Verdict; 2] {
-    let cuts = setting("MQTT_CUTS", 10);
     let other = connected::<A>(unbounded(options(to, Version::V5, "other"))).await;
     let client = A::start(unbounded(own));
     let here = soon::<A, _>("subscribing", client.subscribe("here", qos)).await;
@@ -152,6 +162,7 @@ const fn direction<'c>(from: &'c Client, topic: &'static str, qos: QoS, to: Subs
         arrived: Vec::new(),
         seen: BTreeSet::new(),
         last: 0,
+        waited: 0,
     }
 }
 
@@ -161,7 +172,7 @@ async fn cases<A: Adapter>(
     grace: impl Fn(QoS) -> Duration,
     to: impl AsyncFn() -> Option<(SocketAddr, Held)>,
 ) {
-    let seed = setting("MQTT_SEED", 1);
+    let (seed, cuts) = (setting("MQTT_SEED", 1), setting("MQTT_CUTS", 10));
     for version in VERSIONS {
         for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
             for is_durable in [false, true] {
@@ -173,7 +184,7 @@ async fn cases<A: Adapter>(
                 if is_durable {
                     own = own.store(&writer(MemoryStore::new()));
                 }
-                let verdicts = break_the_network::<A>(to, own, &faults, qos, &case).await;
+                let verdicts = break_the_network::<A>(to, own, &faults, qos, cuts, &case).await;
                 assert!(verdicts.iter().all(Verdict::is_clean), "{case}: {verdicts:?}");
             }
         }
@@ -213,7 +224,7 @@ pub async fn a_client_that_forgets_is_noticed_behind_a_broken_network<A: Adapter
     let faults = Faults::start(address, setting("MQTT_SEED", 1));
     let forgets = options(faults.address(), Version::V5, "behind").clean_start(CleanStart::Always);
     let [inwards, outwards] =
-        break_the_network::<A>(address, forgets, &faults, QoS::ExactlyOnce, "a client that forgets").await;
+        break_the_network::<A>(address, forgets, &faults, QoS::ExactlyOnce, 10, "a client that forgets").await;
     assert!(
         inwards.missing > 0 && outwards.undelivered > 0,
         "{inwards:?}, {outwards:?}"
