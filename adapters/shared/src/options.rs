@@ -18,7 +18,8 @@ pub enum Acknowledge {
     /// It is acknowledged when the application takes it from its stream.
     #[default]
     WhenTaken,
-    /// The application says so, with the [`Acknowledgement`](crate::Acknowledgement) that each message has.
+    /// The application says so, with the [`Acknowledgement`](crate::Acknowledgement) that each message has. With a store, what
+    /// an application was dealing with when its process died is told again.
     ByApplication,
 }
 
@@ -28,7 +29,8 @@ pub enum Acknowledge {
 pub enum Unclaimed {
     /// It is acknowledged, dropped and counted.
     Drop,
-    /// It waits for a subscription that it belongs to. A message of QoS 1 or 2 is not acknowledged meanwhile.
+    /// It waits for a subscription that it belongs to. A message of QoS 1 or 2 is not acknowledged meanwhile, or stays in the
+    /// store.
     Hold,
 }
 
@@ -281,7 +283,8 @@ impl ClientOptions {
     /// are dropped and counted; at one of QoS 1 or 2 the connection is closed, and the server goes on with the next one. An
     /// application that is behind by more than this sees messages of QoS 1 again and again, so it is to be larger than the
     /// window of the server.
-    /// MQTT 5.0 comes nowhere near: there the server keeps to `receive_maximum` of [`Limits`].
+    /// MQTT 5.0 comes nowhere near: there the server keeps to `receive_maximum` of [`Limits`]. With a store `inbox_messages` is
+    /// the bound of QoS 1 and 2, and no connection is closed for it.
     #[must_use]
     pub fn held_messages(mut self, messages: usize) -> Self {
         self.held_messages = messages;

@@ -34,8 +34,9 @@ impl ClientOptions {
     ///   subscription wait for one, see [`unclaimed`](Self::unclaimed);
     /// - the server is asked to keep the session for ever, as it does in MQTT 3, if
     ///   [`session_expiry`](Self::session_expiry) says nothing else;
-    /// - a client whose store has a session goes on with it; otherwise it begins anew, see
-    ///   [`clean_start`](Self::clean_start);
+    /// - a client whose store has a session goes on with it; otherwise it begins anew. In MQTT 3 a session that begins anew ends
+    ///   with its connection, so what is kept begins with the second one, unless
+    ///   [`CleanStart::Never`](mqtt_session::CleanStart) says that the server has nothing of an earlier life;
     /// - a client that ends does so when everything is stored.
     ///
     /// What a client begins with is read when it is started, which blocks for as long as that takes, and is told by

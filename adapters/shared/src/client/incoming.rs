@@ -29,8 +29,8 @@ pub struct Incoming {
 
 /// The right to acknowledge one message, once. One that is dropped has acknowledged nothing. Without a store, the server sends
 /// the message again on another connection (QoS 1), or waits for as long as the session lasts (QoS 2). With one, the message
-/// stays in it, and is told again by the next client of the session; nothing is read any more while `inbox_messages` of
-/// [`Limits`](mqtt_session::Limits) wait there.
+/// stays in it, and is told again by the next client of the session; while `inbox_messages` of
+/// [`Limits`](mqtt_session::Limits) stay there, no further ones are told.
 ///
 /// If a message belongs to several subscriptions of this client, each gets one, and the server is told when all have been
 /// used.
