@@ -112,17 +112,15 @@ impl Shared {
         for (way, (from, to)) in (0..).zip(ways) {
             let random = Random::new(self.seed ^ (number << 1 | way).wrapping_mul(0x2545_F491_4F6C_DD1D));
             let (shared, state) = (Arc::clone(self), Arc::clone(&state));
-            thread::spawn(move || {
-                Way {
-                    shared,
-                    from,
-                    to,
-                    random,
-                    is_from_server: way == 1,
-                    state,
-                }
-                .carry()
-            });
+            let way = Way {
+                shared,
+                from,
+                to,
+                random,
+                is_from_server: way == 1,
+                state,
+            };
+            thread::spawn(move || way.carry());
         }
         Ok(())
     }
