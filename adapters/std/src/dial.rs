@@ -10,7 +10,7 @@ use mqtt_adapter::{AnyStream, Dial, DialError, Dialing, Endpoint, Scheme};
 use crate::reactor::Reactor;
 use crate::stream::Io;
 
-/// Opens what a URL names: `mqtt:` and, on Unix, `unix:`. It does so in the thread of the connection, which has nothing else to
+/// Opens what a URL names: TCP and, for `unix:`, sockets of this machine. It does so in the thread of the connection, which has nothing else to
 /// do meanwhile.
 pub(crate) struct Dialer {
     pub(crate) reactor: Arc<Reactor>,
@@ -22,10 +22,10 @@ impl Dial for Dialer {
         let (endpoint, reactor, timeout) = (endpoint.clone(), Arc::clone(&self.reactor), self.timeout);
         Box::pin(async move {
             match endpoint.scheme() {
-                Scheme::Mqtt => tcp(&endpoint, &reactor, timeout),
+                Scheme::Mqtt | Scheme::Mqtts | Scheme::Ws | Scheme::Wss => tcp(&endpoint, &reactor, timeout),
                 #[cfg(unix)]
                 Scheme::Unix => unix(&endpoint, &reactor),
-                _ => Err(DialError::NotSupported("this adapter opens mqtt: and unix: alone")),
+                _ => Err(DialError::NotSupported("this system has no such sockets")),
             }
         })
     }

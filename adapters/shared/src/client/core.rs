@@ -16,7 +16,7 @@ use super::states::{ConnectionState, Log};
 use super::statistics::Statistics;
 use super::wakers::Wakers;
 use crate::options::Unclaimed;
-use crate::{Acknowledge, Cause, ClientOptions, DialError, Endpoint, Failure, Stranger};
+use crate::{Acknowledge, Cause, ClientOptions, DialError, Endpoint, Failure, LayerError, Stranger};
 
 /// What a handle and the keeper share.
 pub(super) struct Core {
@@ -308,13 +308,18 @@ impl Core {
                 reason,
                 Closed::Malformed(_) | Closed::Violation(Violation::PacketBeforeConnAck)
             );
+        // What a layer has against a server is told like that by a handshake, as long as the server has accepted nothing.
+        let fault = ending.error.as_ref().filter(|_| !was_accepted).and_then(LayerError::of);
+        let fault = fault.cloned();
+        let is_final = is_stranger || fault.as_ref().is_some_and(|fault| !fault.may_succeed_later());
         let cause = match (self.cut.take(), reason) {
             (Some(cause), _) => cause,
             (None, _) if is_stranger => Cause::NotMqtt(Stranger::from_greeting(&ending.greeting)),
             (None, Closed::ByHost(_)) => Cause::Disconnected,
-            (None, Closed::StreamEnded) => match ending.error {
-                Some(error) => Cause::Broken(Arc::new(error)),
-                None => Cause::Closed(Closed::StreamEnded),
+            (None, Closed::StreamEnded) => match (fault, ending.error) {
+                (Some(fault), _) => Cause::Dial(DialError::Layer(fault)),
+                (None, Some(error)) => Cause::Broken(Arc::new(error)),
+                (None, None) => Cause::Closed(Closed::StreamEnded),
             },
             (None, reason) => Cause::Closed(reason),
         };
@@ -323,7 +328,7 @@ impl Core {
             cause,
         };
         match retry_at {
-            Some(at) if !is_stranger => {
+            Some(at) if !is_final => {
                 let (failure, retry_in) = (Arc::new(failure), at.saturating_since(now));
                 let state = ConnectionState::Disconnected { failure, retry_in };
                 self.states.push(state, &mut self.wakers);
