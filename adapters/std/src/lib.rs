@@ -30,7 +30,7 @@ mod reactor;
 mod stream;
 
 pub use blocking::{block_on, block_on_within};
-pub use client::{Client, Requester, States, Subscription, connect, start};
+pub use client::{Client, Requester, States, Subscription, connect, connect_with, start, start_with};
 pub use connection::{Connection, Waited};
 pub use listener::{Accepted, Listener};
 pub use mqtt_adapter as adapter;

@@ -8,6 +8,7 @@ mod hub;
 mod mosquitto;
 mod pipe;
 pub mod scenarios;
+mod tunnel;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub use certificates::{Authority, Issued, Valid};
 pub use hub::Hub;
 pub use mosquitto::{Mosquitto, Proxy, Setup};
 pub use pipe::{End, Pipe, ends};
+pub use tunnel::tunnel;
 
 /// A future of any kind.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;

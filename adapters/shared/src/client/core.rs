@@ -1,6 +1,7 @@
 //! What a handle and the keeper of the connection share: the machine, and who waits for what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
@@ -54,7 +55,7 @@ pub(super) struct Core {
 /// What the stream was like that has ended.
 pub(super) struct Ending {
     pub(super) greeting: Vec<u8>,
-    pub(super) error: Option<std::io::Error>,
+    pub(super) error: Option<io::Error>,
 }
 
 impl Core {
@@ -308,9 +309,10 @@ impl Core {
                 reason,
                 Closed::Malformed(_) | Closed::Violation(Violation::PacketBeforeConnAck)
             );
-        // What a layer has against a server is told like that by a handshake, as long as the server has accepted nothing.
-        let fault = ending.error.as_ref().filter(|_| !was_accepted).and_then(LayerError::of);
-        let fault = fault.cloned();
+        // What a layer has against a server is told as in a handshake, as long as the server has accepted nothing; a mere end
+        // is the server's.
+        let refusal = |error: &&io::Error| !was_accepted && error.kind() != io::ErrorKind::UnexpectedEof;
+        let fault = ending.error.as_ref().filter(refusal).and_then(LayerError::of).cloned();
         let is_final = is_stranger || fault.as_ref().is_some_and(|fault| !fault.may_succeed_later());
         let cause = match (self.cut.take(), reason) {
             (Some(cause), _) => cause,
