@@ -9,6 +9,7 @@ mod mosquitto;
 mod pipe;
 pub mod scenarios;
 mod tunnel;
+pub mod websocket;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -17,7 +17,7 @@ use super::failing::stranger;
 use super::hasty;
 use super::secure::{Papers, endpoint, identity};
 use crate::mosquitto::Setup;
-use crate::{Adapter, Authority, Hub, Mosquitto, Valid, soon};
+use crate::{Adapter, Authority, Hub, Mosquitto, Valid, soon, websocket};
 
 /// Why there is no connection. With `is_final` the client has to have ended by that.
 async fn failure<A: Adapter>(options: ClientOptions, is_final: bool) -> Arc<Failure> {
@@ -216,7 +216,7 @@ pub async fn refused_websockets_are_told<A: Adapter>() {
     assert_eq!(count.load(Ordering::Relaxed), 1);
 }
 
-/// A WebSocket without any subprotocol.
+/// A WebSocket for something else.
 fn another_protocol() -> (SocketAddr, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let address = listener.local_addr().expect("it has an address");
@@ -227,16 +227,7 @@ fn another_protocol() -> (SocketAddr, Arc<AtomicU64>) {
             counts.fetch_add(1, Ordering::Relaxed);
             let mut buffer = [0; 2048];
             let len = stream.read(&mut buffer).unwrap_or(0);
-            let request = String::from_utf8_lossy(&buffer[..len]).into_owned();
-            let key = request
-                .lines()
-                .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
-            let proof = tungstenite::handshake::derive_accept_key(key.unwrap_or_default().as_bytes());
-            let answer = format!(
-                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                 Sec-WebSocket-Accept: {proof}\r\n\r\n"
-            );
-            let _ = stream.write_all(answer.as_bytes());
+            let _ = stream.write_all(&websocket::answer(&buffer[..len], "chat"));
         }
     });
     (address, count)
