@@ -6,6 +6,8 @@ mod failing;
 mod flow;
 mod leaving;
 mod resuming;
+mod secure;
+mod unsafe_ends;
 
 pub use brokers::*;
 pub use exchange::*;
@@ -13,6 +15,8 @@ pub use failing::*;
 pub use flow::*;
 pub use leaving::*;
 pub use resuming::*;
+pub use secure::*;
+pub use unsafe_ends::*;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,10 +42,18 @@ async fn server<A: Adapter>() -> (Arc<Hub>, SocketAddr) {
 
 /// Options that come back quickly.
 fn options(address: SocketAddr, version: Version, id: &'static str) -> ClientOptions {
+    hasty(
+        ClientOptions::tcp(address.ip().to_string(), address.port()),
+        version,
+        id,
+    )
+}
+
+fn hasty(options: ClientOptions, version: Version, id: &'static str) -> ClientOptions {
     let reconnect = Reconnect::default()
         .first_delay(Duration::from_millis(10))
         .max_delay(Duration::from_millis(50));
-    ClientOptions::tcp(address.ip().to_string(), address.port())
+    options
         .version(version)
         .client_id(id)
         .expect("it is text")
