@@ -3,12 +3,16 @@
 //!
 //! An adapter's tests implement [`Adapter`], and call the scenarios one by one.
 
+mod certificates;
 mod faults;
 mod hub;
 mod killing;
 mod mosquitto;
+mod pipe;
 mod random;
 pub mod scenarios;
+mod tunnel;
+pub mod websocket;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -17,13 +21,16 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use mqtt_adapter::{Client, ClientOptions, Step};
+use mqtt_adapter::{Client, ClientOptions, ServerLayers, Step};
 use mqtt_session::{Instant, ServerConnection, ServerEvent};
 
+pub use certificates::{Authority, Issued, Valid};
 pub use faults::Faults;
 pub use hub::Hub;
 pub use killing::the_process_that_is_killed;
-pub use mosquitto::{Mosquitto, Proxy};
+pub use mosquitto::{Mosquitto, Proxy, Setup};
+pub use pipe::{End, Pipe, ends};
+pub use tunnel::tunnel;
 
 /// A future of any kind.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -35,7 +42,11 @@ pub trait Adapter {
     /// Waits.
     fn sleep(time: Duration) -> Boxed<()>;
     /// Accepts connections for a hub, in the background, at a port of 127.0.0.1: at this one, or at any.
-    fn serve(hub: Arc<Hub>, port: u16) -> Boxed<SocketAddr>;
+    fn serve(hub: Arc<Hub>, port: u16) -> Boxed<SocketAddr> {
+        Self::serve_with(hub, port, ServerLayers::new())
+    }
+    /// The same with these layers on the streams.
+    fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr>;
 }
 
 /// A connection that a hub serves.

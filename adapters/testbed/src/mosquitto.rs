@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::Issued;
+
 /// Set where a test without its foreign broker is to fail.
 const REQUIRED: &str = "MQTT_REQUIRE_PEERS";
 /// Where Debian has it, which is not where everybody looks.
@@ -19,7 +21,16 @@ const PROGRAMS: [&str; 3] = ["mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbi
 pub struct Mosquitto {
     child: Child,
     address: SocketAddr,
-    config: PathBuf,
+    files: Vec<PathBuf>,
+}
+
+/// What a mosquitto has on its streams.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The certificate of the authority that clients have to have one of, and the server's own.
+    pub tls: Option<(String, Issued)>,
+    /// WebSocket.
+    pub websocket: bool,
 }
 
 impl Mosquitto {
@@ -29,6 +40,15 @@ impl Mosquitto {
     /// If there is none, and the environment says that there has to be; or if it does not start.
     #[must_use]
     pub fn start() -> Option<Self> {
+        Self::start_with(&Setup::default())
+    }
+
+    /// The same with something on its streams.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_with(setup: &Setup) -> Option<Self> {
         let Some(program) = PROGRAMS.into_iter().find(|program| exists(program)) else {
             assert!(
                 std::env::var_os(REQUIRED).is_none(),
@@ -38,26 +58,46 @@ impl Mosquitto {
             return None;
         };
         // Another process may take the port between the look and the start.
-        let started = (0..5).find_map(|_| Self::start_at_some_port(program));
+        let started = (0..5).find_map(|_| Self::start_at_some_port(program, setup));
         Some(started.expect("mosquitto starts"))
     }
 
-    fn start_at_some_port(program: &str) -> Option<Self> {
+    fn start_at_some_port(program: &str, setup: &Setup) -> Option<Self> {
         static STARTED: AtomicU64 = AtomicU64::new(0);
         let address = TcpListener::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
             .ok()?;
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let name = format!("mqtt-testbed-{}-{number}.conf", std::process::id());
-        let config = std::env::temp_dir().join(name);
+        let name = format!("mqtt-testbed-{}-{number}", std::process::id());
+        let mut files = Vec::new();
+        let mut write = |extension: &str, text: &str| {
+            let path = std::env::temp_dir().join(format!("{name}.{extension}"));
+            files.push(path.clone());
+            std::fs::write(&path, text).ok().map(|()| path)
+        };
         // Version 2.0.11 drops the connection of a client with more than 20 messages of QoS 2 under way if the queue has no
         // limit, and stops sending messages of QoS 2 to one of MQTT 3 for which more wait than may be in flight.
-        let lines = format!(
+        let mut lines = format!(
             "listener {} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 100000\n\
              max_inflight_messages 0\n",
             address.port()
         );
-        std::fs::write(&config, lines).ok()?;
+        if setup.websocket {
+            // Version 2.0.11 ends at once if it listens for nothing but WebSocket.
+            let beside = write("socket", "")?;
+            std::fs::remove_file(&beside).ok()?;
+            lines = format!("listener 0 {}\n{lines}protocol websockets\n", beside.display());
+        }
+        if let Some((authority, server)) = &setup.tls {
+            let paths = [
+                ("cafile", write("authority", authority)?),
+                ("certfile", write("certificate", &server.certificate)?),
+                ("keyfile", write("key", &server.key)?),
+            ];
+            lines.extend(paths.map(|(name, path)| format!("{name} {}\n", path.display())));
+            lines += "require_certificate true\n";
+        }
+        let config = write("conf", &lines)?;
         let mut command = Command::new(program);
         command
             .arg("-c")
@@ -65,7 +105,7 @@ impl Mosquitto {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let child = command.spawn().ok()?;
-        let mut mosquitto = Self { child, address, config };
+        let mut mosquitto = Self { child, address, files };
         let until = Instant::now() + Duration::from_secs(10);
         while Instant::now() < until {
             if TcpStream::connect(address).is_ok() {
@@ -90,7 +130,9 @@ impl Drop for Mosquitto {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_file(&self.config);
+        for file in &self.files {
+            let _ = std::fs::remove_file(file);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mqtt_testbed::{Adapter, Boxed, Hub, Served, scenarios};
 use mqtt_tokio::session::{Instant, ServerConnection, ServerEvent};
-use mqtt_tokio::{Client, ClientOptions, Connection, Listener, Step};
+use mqtt_tokio::{Client, ClientOptions, Connection, Listener, ServerLayers, Step};
 use tokio::net::TcpStream;
 
 struct Tokio;
@@ -20,9 +20,12 @@ impl Adapter for Tokio {
         Box::pin(tokio::time::sleep(time))
     }
 
-    fn serve(hub: Arc<Hub>, port: u16) -> Boxed<SocketAddr> {
+    fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr> {
         Box::pin(async move {
-            let listener = Listener::bind(("127.0.0.1", port), Hub::config()).await.unwrap();
+            let listener = Listener::bind(("127.0.0.1", port), Hub::config())
+                .await
+                .unwrap()
+                .layers(layers);
             let address = listener.local_addr().unwrap();
             tokio::spawn(async move {
                 loop {
@@ -117,6 +120,16 @@ scenarios! {
     mosquitto_behind_a_broken_network
     mosquitto_sees_killed_publishers_lose_nothing
     mosquitto_sees_killed_receivers_lose_nothing
+    layers_carry_every_qos
+    layers_carry_large_payloads
+    layers_lose_nothing_over_cuts
+    certificates_can_be_pinned
+    wrong_certificates_are_told_apart
+    missing_client_certificates_are_told
+    servers_without_tls_are_told
+    half_a_handshake_ends_in_time
+    refused_websockets_are_told
+    mosquitto_speaks_through_layers
 }
 
 /// Not a test of its own: what the tests of killed clients start and kill.

@@ -9,6 +9,8 @@ mod killed;
 mod leaving;
 mod network;
 mod resuming;
+mod secure;
+mod unsafe_ends;
 
 pub use brokers::*;
 pub(crate) use durable::writer;
@@ -20,6 +22,8 @@ pub use killed::*;
 pub use leaving::*;
 pub use network::*;
 pub use resuming::*;
+pub use secure::*;
+pub use unsafe_ends::*;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,10 +49,18 @@ async fn server<A: Adapter>() -> (Arc<Hub>, SocketAddr) {
 
 /// Options that come back quickly.
 pub(crate) fn options(address: SocketAddr, version: Version, id: &'static str) -> ClientOptions {
+    hasty(
+        ClientOptions::tcp(address.ip().to_string(), address.port()),
+        version,
+        id,
+    )
+}
+
+fn hasty(options: ClientOptions, version: Version, id: &'static str) -> ClientOptions {
     let reconnect = Reconnect::default()
         .first_delay(Duration::from_millis(10))
         .max_delay(Duration::from_millis(50));
-    ClientOptions::tcp(address.ip().to_string(), address.port())
+    options
         .version(version)
         .client_id(id)
         .expect("it is text")

@@ -1,0 +1,22 @@
+//! The conformance tests of what carries the bytes, as trials of the ledger.
+//!
+//! `cargo test -p mqtt-adapter --test transport` runs them, with what bad input does to the layers that adapters share.
+
+mod bad_inputs;
+#[path = "../../../../tests/tests/trials/mod.rs"]
+mod run;
+mod websocket;
+mod wire;
+
+use std::process::ExitCode;
+
+use mqtt_tests::ledger::{Layer, Trial};
+
+fn main() -> ExitCode {
+    run::run(Layer::Transport, trials())
+}
+
+fn trials() -> Vec<Trial> {
+    let groups = [websocket::trials(), bad_inputs::trials()];
+    groups.into_iter().flatten().collect()
+}
