@@ -2,8 +2,9 @@
 //! anywhere, or say what nobody expects.
 
 use std::io::{self, IoSlice};
-use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use mqtt_adapter::{
     Carrier, ClientLayers, Identity, LayerError, ServerLayers, Stranger, Tls, TlsError, TlsServer, TlsSetupError,
@@ -138,6 +139,40 @@ fn a_farewell_is_an_end_and_a_cut_is_none() {
             }
             assert_eq!(received, b"last words");
         }
+    }
+}
+
+/// Counts how often somebody is woken.
+#[derive(Default)]
+struct Wakes(AtomicU64);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Who waits with writing for a handshake is not told by the stream when reading has finished it.
+#[test]
+fn whoever_waits_to_write_is_woken_by_the_end_of_the_handshake() {
+    for kind in KINDS {
+        let (mut client, mut server) = pair(kind, &[1 << 20]);
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut others = Context::from_waker(Waker::noop());
+        let mut cx = Context::from_waker(&waker);
+        let mut rounds = 0;
+        // It is polled again only when it is called.
+        while client.poll_write(&mut cx, &[IoSlice::new(b"x")]).is_pending() {
+            let before = wakes.0.load(Ordering::Relaxed);
+            while wakes.0.load(Ordering::Relaxed) == before {
+                assert!(server.poll_read(&mut others, &mut [0; 10]).is_pending());
+                assert!(client.poll_read(&mut cx, &mut [0; 10]).is_pending());
+                rounds += 1;
+                assert!(rounds < 10, "{kind}: nobody is woken");
+            }
+        }
+        assert!(rounds > 0);
     }
 }
 
