@@ -263,26 +263,37 @@ impl SessionState {
     }
 
     /// A message has come in whole, under this number if it is to be acknowledged.
+    #[inline]
     pub(crate) fn arrived<E: From<SessionEvent>>(
         &mut self,
         received: Received,
         id: Option<PacketId>,
         told: &mut VecDeque<E>,
     ) {
+        if self.manner.hand_over == HandOver::Automatic || received.delivery.is_none() {
+            told.push_back(SessionEvent::Message(received).into());
+        } else if let Some(received) = self.keep(received, id) {
+            told.push_back(SessionEvent::Message(received).into());
+        }
+    }
+
+    /// Keeps a message until the store has what it promises. `None`: it is told then.
+    fn keep(&mut self, received: Received, id: Option<PacketId>) -> Option<Received> {
         match received.delivery {
             Some(delivery) if self.manner.hand_over == HandOver::Inbox && self.journal.is_enabled() => {
                 self.store_inbox(received, delivery.0, id);
+                None
             }
             Some(_) if self.manner.hand_over == HandOver::Manual => {
                 // The host may keep the number: it is told when no restart can use it again.
                 self.reserve_deliveries();
                 if self.is_quiet() {
-                    told.push_back(SessionEvent::Message(received).into());
-                } else {
-                    self.inbox.push_back((self.floor_ticket, received));
+                    return Some(received);
                 }
+                self.inbox.push_back((self.floor_ticket, received));
+                None
             }
-            _ => told.push_back(SessionEvent::Message(received).into()),
+            _ => Some(received),
         }
     }
 
