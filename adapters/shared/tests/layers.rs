@@ -5,11 +5,13 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use mqtt_adapter::{
-    Carrier, ClientLayers, Identity, LayerError, ServerLayers, Stranger, Tls, TlsError, TlsServer, TlsSetupError,
-    Transport, Trust, WebSocket, WebSocketError, WebSocketServer,
+    Carrier, ClientLayers, Clock, Identity, LayerError, Link, ServerLayers, Step, Stranger, Tls, TlsError, TlsServer,
+    TlsSetupError, Transport, Trust, WebSocket, WebSocketError, WebSocketServer,
 };
+use mqtt_session::{Closed, Limits, ServerConfig, ServerConnection, ServerEvent, SessionConfig, Timer};
 use mqtt_testbed::{Authority, End, Issued, ends};
 
 /// More than any buffer holds.
@@ -173,6 +175,31 @@ fn whoever_waits_to_write_is_woken_by_the_end_of_the_handshake() {
             }
         }
         assert!(rounds > 0);
+    }
+}
+
+/// A client that begins a handshake and leaves it at that has no more time than one that never says CONNECT.
+#[test]
+fn half_a_handshake_of_a_client_ends_at_the_deadline() {
+    let hello = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC];
+    for (kind, beginning) in [("tls", &hello[..]), ("websocket", b"GET /mqtt HTTP/1.1\r\nHost: a\r\n")] {
+        let (near, far, _) = ends(&[1 << 20]);
+        far.written().bytes.extend(beginning);
+        let limits = Limits::default().handshake_timeout(Duration::from_millis(50));
+        let config = ServerConfig::default().session(SessionConfig::default().limits(limits));
+        let clock = Clock::new();
+        let machine = ServerConnection::new(config, clock.now());
+        let mut link = Link::accepted(machine, Carrier::server(near, &Papers::new().ends(kind).1), clock);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(link.poll_machine(&mut cx).is_pending());
+        let deadline = link.deadline().expect("there is one");
+        std::thread::sleep(deadline.saturating_since(link.now()) + Duration::from_millis(1));
+        match link.poll_machine(&mut cx) {
+            Poll::Ready(Some(Step::Event(ServerEvent::Closed { reason, .. }))) => {
+                assert_eq!(reason, Closed::TimedOut(Timer::Handshake), "{kind}");
+            }
+            other => panic!("{kind}: {other:?}"),
+        }
     }
 }
 
