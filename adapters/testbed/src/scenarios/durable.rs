@@ -115,11 +115,11 @@ pub async fn accepted_means_stored<A: Adapter>() {
     let (hub, address) = server::<A>().await;
     let gate = Gate::default();
     gate.open(true);
-    let _opens = Opens(gate.clone());
     // It is not closed with its client.
     let writer = writer(gate.clone());
     let client = connected::<A>(options(address, Version::V5, "gated").store(&writer)).await;
     let mut stream = client.subscribe("t", QoS::ExactlyOnce).await.unwrap();
+    let _opens = Opens(gate.clone());
     gate.open(false);
     let mut accepting = Box::pin(client.publish(message("t", 1, QoS::ExactlyOnce)).accepted());
     let is_accepted = || {
