@@ -4,9 +4,12 @@
 //! An adapter's tests implement [`Adapter`], and call the scenarios one by one.
 
 mod certificates;
+mod faults;
 mod hub;
+mod killing;
 mod mosquitto;
 mod pipe;
+mod random;
 pub mod scenarios;
 mod tunnel;
 pub mod websocket;
@@ -22,7 +25,9 @@ use mqtt_adapter::{Client, ClientOptions, ServerLayers, Step};
 use mqtt_session::{Instant, ServerConnection, ServerEvent};
 
 pub use certificates::{Authority, Issued, Valid};
+pub use faults::Faults;
 pub use hub::Hub;
+pub use killing::the_process_that_is_killed;
 pub use mosquitto::{Mosquitto, Proxy, Setup};
 pub use pipe::{End, Pipe, ends};
 pub use tunnel::tunnel;
@@ -71,7 +76,7 @@ pub async fn serve(hub: Arc<Hub>, mut connection: impl Served) {
         let machine = connection.machine_mut();
         let goes_on = match mail {
             Ok(Some(message)) => {
-                Hub::send(machine, now, message);
+                hub.send(id, machine, now, message);
                 true
             }
             // Cut: the stream is dropped without a word.

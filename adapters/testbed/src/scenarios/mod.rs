@@ -1,19 +1,26 @@
 //! What a client of any adapter has to go through. Each panics if something is not as it should be.
 
 mod brokers;
+mod durable;
 mod exchange;
 mod failing;
 mod flow;
+mod killed;
 mod leaving;
+mod network;
 mod resuming;
 mod secure;
 mod unsafe_ends;
 
 pub use brokers::*;
+pub(crate) use durable::writer;
+pub use durable::*;
 pub use exchange::*;
 pub use failing::*;
 pub use flow::*;
+pub use killed::*;
 pub use leaving::*;
+pub use network::*;
 pub use resuming::*;
 pub use secure::*;
 pub use unsafe_ends::*;
@@ -41,7 +48,7 @@ async fn server<A: Adapter>() -> (Arc<Hub>, SocketAddr) {
 }
 
 /// Options that come back quickly.
-fn options(address: SocketAddr, version: Version, id: &'static str) -> ClientOptions {
+pub(crate) fn options(address: SocketAddr, version: Version, id: &'static str) -> ClientOptions {
     hasty(
         ClientOptions::tcp(address.ip().to_string(), address.port()),
         version,
@@ -75,12 +82,12 @@ async fn connected<A: Adapter>(options: ClientOptions) -> Client {
     client
 }
 
-fn message(topic: &'static str, number: u32, qos: QoS) -> Message {
+pub(crate) fn message(topic: &'static str, number: u32, qos: QoS) -> Message {
     let payload = number.to_be_bytes().to_vec();
     Message::new(topic, payload).expect("it is a topic").qos(qos)
 }
 
-fn number(incoming: &Incoming) -> u32 {
+pub(crate) fn number(incoming: &Incoming) -> u32 {
     let payload = incoming.message.payload[..].try_into();
     u32::from_be_bytes(payload.expect("the payload is a number"))
 }
