@@ -261,8 +261,8 @@ impl ClientOptions {
         self
     }
 
-    /// TLS as it is to be for `mqtts://` and `wss://`. By default the authorities that this machine trusts are trusted, and
-    /// no certificate is shown.
+    /// TLS as it is to be for `mqtts://` and `wss://`. By default the authorities that this machine trusts are trusted, which are
+    /// read at the first connection, and no certificate is shown.
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     #[must_use]

@@ -112,7 +112,7 @@ impl<D: Dial> Keeper<D> {
                 Turn::Goes => {}
                 Turn::Dials => {
                     let until = shared.clock.now().saturating_add(self.connect_timeout);
-                    let opening = Opening::new(&mut self.dialer, &self.endpoint, &self.wanted);
+                    let opening = Opening::new(&mut self.dialer, &self.endpoint, &mut self.wanted);
                     self.opening = Some((opening, until));
                 }
                 Turn::Waits => return Poll::Pending,

@@ -20,7 +20,7 @@ pub(crate) enum Opening {
 }
 
 impl Opening {
-    pub(crate) fn new<D: Dial>(dialer: &mut D, endpoint: &Endpoint, wanted: &Wanted) -> Self {
+    pub(crate) fn new<D: Dial>(dialer: &mut D, endpoint: &Endpoint, wanted: &mut Wanted) -> Self {
         match ClientLayers::of(endpoint, wanted) {
             Ok(layers) => Self::Dialing {
                 dialing: dialer.dial(endpoint),

@@ -72,7 +72,7 @@ impl ClientLayers {
     }
 
     /// What the URL asks for.
-    pub(crate) fn of(endpoint: &Endpoint, wanted: &Wanted) -> Result<Self, DialError> {
+    pub(crate) fn of(endpoint: &Endpoint, wanted: &mut Wanted) -> Result<Self, DialError> {
         let (with_tls, with_websocket) = match endpoint.scheme() {
             Scheme::Mqtt | Scheme::Unix => (false, false),
             Scheme::Mqtts => (true, false),
@@ -90,17 +90,18 @@ impl ClientLayers {
     }
 
     #[cfg(feature = "tls")]
-    fn with_tls(self, endpoint: &Endpoint, wanted: &Wanted) -> Result<Self, DialError> {
-        let tls = match &wanted.tls {
-            Some(tls) => Ok(tls.clone()),
+    fn with_tls(self, endpoint: &Endpoint, wanted: &mut Wanted) -> Result<Self, DialError> {
+        let tls = match wanted.tls.take() {
+            Some(tls) => Ok(tls),
             None => super::tls::Trust::platform().map(Tls::new),
         };
-        tls.and_then(|tls| self.tls(&tls, endpoint.host()))
+        // Later connections read no authorities again, and shorten their handshakes.
+        tls.and_then(|tls| self.tls(wanted.tls.insert(tls), endpoint.host()))
             .map_err(|error| DialError::Layer(super::LayerError::Tls(error.into())))
     }
 
     #[cfg(not(feature = "tls"))]
-    fn with_tls(self, _: &Endpoint, _: &Wanted) -> Result<Self, DialError> {
+    fn with_tls(self, _: &Endpoint, _: &mut Wanted) -> Result<Self, DialError> {
         Err(DialError::NotSupported(
             "build with the feature `tls`; or bring TLS of your own as a dialer, and use mqtt:// or ws://",
         ))

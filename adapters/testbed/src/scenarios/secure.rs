@@ -123,7 +123,7 @@ pub async fn layers_lose_nothing_over_cuts<A: Adapter>() {
     let papers = Papers::new();
     for scheme in SCHEMES {
         let hub = Arc::new(Hub::default());
-        let address = A::serve_with(Arc::clone(&hub), 0, papers.layers(scheme)).await;
+        let address = A::serve_with(hub, 0, papers.layers(scheme)).await;
         let proxy = Proxy::start(address);
         let options = papers.options(scheme, proxy.address(), Version::V5, "cut");
         let client = connected::<A>(options.clean_start(CleanStart::Never)).await;
@@ -132,9 +132,9 @@ pub async fn layers_lose_nothing_over_cuts<A: Adapter>() {
             let publishing = client.publish(message("t", sent, QoS::ExactlyOnce)).accepted();
             soon::<A, _>("publishing", publishing).await.unwrap();
             if sent % 50 == 49 {
-                let before = hub.connects();
+                let before = client.statistics().connections;
                 proxy.cut(false);
-                until::<A>("another connection", || hub.connects() > before).await;
+                until::<A>("another connection", || client.statistics().connections > before).await;
             }
         }
         let received = numbers::<A>(&mut stream, COUNT as usize).await;
