@@ -103,4 +103,13 @@ scenarios! {
     mosquitto_publishes_wills
     mosquitto_resumes_sessions
     mosquitto_passes_large_payloads_on
+    rabbitmq_does_what_it_can
+    nats_does_what_it_can
+    aedes_does_what_it_can
+    paho_is_served
+    aiomqtt_is_served
+    mqttjs_is_served
+    rumqttc_is_served
+    mosquitto_clients_are_served
+    mosquitto_rr_gets_its_answer
 }

@@ -128,6 +128,14 @@ impl Hub {
         self.lock().wills
     }
 
+    /// Whether a connected client has subscribed to exactly this.
+    #[must_use]
+    pub fn has_subscription(&self, filter: &str) -> bool {
+        let state = self.lock();
+        let mut filters = state.peers.values().flat_map(|peer| &peer.filters);
+        filters.any(|(other, _)| other.as_bytes() == filter.as_bytes())
+    }
+
     // ---- what connections do
 
     pub(crate) fn attach(&self) -> u64 {

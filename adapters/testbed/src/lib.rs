@@ -3,9 +3,12 @@
 //!
 //! An adapter's tests implement [`Adapter`], and call the scenarios one by one.
 
+mod broker;
 mod hub;
-mod mosquitto;
+mod program;
+mod proxy;
 pub mod scenarios;
+mod walker;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -17,8 +20,10 @@ use std::time::Duration;
 use mqtt_adapter::{Client, ClientOptions, Step};
 use mqtt_session::{Instant, ServerConnection, ServerEvent};
 
+pub use broker::{AEDES, Broker, Kind, Lack, MOSQUITTO, NATS, RABBITMQ};
 pub use hub::Hub;
-pub use mosquitto::{Mosquitto, Proxy};
+pub use proxy::Proxy;
+pub use walker::Walker;
 
 /// A future of any kind.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -4,8 +4,10 @@ mod brokers;
 mod exchange;
 mod failing;
 mod flow;
+mod lacks;
 mod leaving;
 mod resuming;
+mod walkers;
 
 pub use brokers::*;
 pub use exchange::*;
@@ -13,11 +15,13 @@ pub use failing::*;
 pub use flow::*;
 pub use leaving::*;
 pub use resuming::*;
+pub use walkers::*;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mqtt_adapter::{Client, ClientOptions, Incoming, Subscription};
 use mqtt_session::proto::{QoS, Version};
 use mqtt_session::{CleanStart, Message, Reconnect};
@@ -37,7 +41,7 @@ async fn server<A: Adapter>() -> (Arc<Hub>, SocketAddr) {
 }
 
 /// Options that come back quickly.
-fn options(address: SocketAddr, version: Version, id: &'static str) -> ClientOptions {
+fn options(address: SocketAddr, version: Version, id: impl Into<Bytes>) -> ClientOptions {
     let reconnect = Reconnect::default()
         .first_delay(Duration::from_millis(10))
         .max_delay(Duration::from_millis(50));
@@ -50,7 +54,7 @@ fn options(address: SocketAddr, version: Version, id: &'static str) -> ClientOpt
 
 /// Options for a session that outlives its connections from the first one on. In MQTT 3 one that begins anew ends with its
 /// connection.
-fn lasting(address: SocketAddr, version: Version, id: &'static str) -> ClientOptions {
+fn lasting(address: SocketAddr, version: Version, id: impl Into<Bytes>) -> ClientOptions {
     options(address, version, id).clean_start(CleanStart::Never)
 }
 
