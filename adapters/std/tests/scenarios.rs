@@ -1,75 +1,9 @@
 //! A client on a thread goes through the scenarios of all adapters, against a server on threads.
 
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
+mod adapter;
 
-use mqtt_std::adapter::Client;
-use mqtt_std::session::{Instant, ServerConnection, ServerEvent};
-use mqtt_std::{ClientOptions, Connection, Listener, Step};
-use mqtt_testbed::{Adapter, Boxed, Hub, Served, scenarios};
-
-struct Std;
-
-impl Adapter for Std {
-    fn start(options: ClientOptions) -> Client {
-        mqtt_std::start(options).unwrap().handle().clone()
-    }
-
-    fn sleep(time: Duration) -> Boxed<()> {
-        let end = std::time::Instant::now() + time;
-        let mut is_timed = false;
-        Box::pin(std::future::poll_fn(move |cx| {
-            if std::time::Instant::now() >= end {
-                return std::task::Poll::Ready(());
-            }
-            if !std::mem::replace(&mut is_timed, true) {
-                let waker = cx.waker().clone();
-                thread::spawn(move || {
-                    thread::sleep(end.saturating_duration_since(std::time::Instant::now()));
-                    waker.wake();
-                });
-            }
-            std::task::Poll::Pending
-        }))
-    }
-
-    fn serve(hub: Arc<Hub>, port: u16) -> Boxed<SocketAddr> {
-        Box::pin(async move {
-            let mut listener = Listener::bind(("127.0.0.1", port), Hub::config()).unwrap();
-            let address = listener.local_addr();
-            thread::spawn(move || {
-                loop {
-                    let accepted = listener.accept().unwrap();
-                    let hub = Arc::clone(&hub);
-                    thread::spawn(move || {
-                        let connection = accepted.connection;
-                        connection.block_on(|connection| mqtt_testbed::serve(hub, Server(connection)));
-                        drop(accepted.place);
-                    });
-                }
-            });
-            address
-        })
-    }
-}
-
-struct Server(Connection<ServerConnection, TcpStream>);
-
-impl Served for Server {
-    async fn next(&mut self) -> Option<Step<ServerEvent>> {
-        std::future::poll_fn(|cx| self.0.poll_next(cx)).await
-    }
-
-    fn machine_mut(&mut self) -> &mut ServerConnection {
-        self.0.machine_mut()
-    }
-
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-}
+use adapter::Std;
+use mqtt_testbed::scenarios;
 
 macro_rules! scenarios {
     ($($name:ident)*) => {

@@ -34,6 +34,8 @@ struct State {
     connects: u64,
     farewells: u64,
     wills: u64,
+    is_shut: bool,
+    listener: Option<Waker>,
 }
 
 #[derive(Default)]
@@ -91,6 +93,31 @@ impl Hub {
             woken.extend(peer.waker.take());
         }
         woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends everything: no further connection is accepted.
+    pub fn shut(&self) {
+        self.cut();
+        let mut state = self.lock();
+        state.is_shut = true;
+        let waker = state.listener.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether it has been shut.
+    #[must_use]
+    pub fn is_shut(&self) -> bool {
+        self.lock().is_shut
+    }
+
+    pub(crate) fn poll_shut(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.is_shut {
+            return Poll::Ready(());
+        }
+        state.listener = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Forgets the sessions of clients that are not connected.

@@ -5,6 +5,8 @@
 
 mod broker;
 mod hub;
+#[cfg(target_os = "linux")]
+mod leaks;
 mod program;
 mod proxy;
 pub mod scenarios;
@@ -22,6 +24,8 @@ use mqtt_session::{Instant, ServerConnection, ServerEvent};
 
 pub use broker::{AEDES, Broker, Kind, Lack, MOSQUITTO, NATS, RABBITMQ};
 pub use hub::Hub;
+#[cfg(target_os = "linux")]
+pub use leaks::{CountingHeap, connections_leave_nothing, in_own_process};
 pub use proxy::Proxy;
 pub use walker::Walker;
 
@@ -88,6 +92,16 @@ pub async fn serve(hub: Arc<Hub>, mut connection: impl Served) {
             return;
         }
     }
+}
+
+/// Waits for a future, but no longer than until the hub is shut.
+pub async fn unless_shut<T>(hub: &Hub, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| match hub.poll_shut(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => future.as_mut().poll(cx).map(Some),
+    })
+    .await
 }
 
 /// The longest that anything here may take.

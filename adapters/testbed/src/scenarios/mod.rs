@@ -41,7 +41,7 @@ async fn server<A: Adapter>() -> (Arc<Hub>, SocketAddr) {
 }
 
 /// Options that come back quickly.
-fn options(address: SocketAddr, version: Version, id: impl Into<Bytes>) -> ClientOptions {
+pub(crate) fn options(address: SocketAddr, version: Version, id: impl Into<Bytes>) -> ClientOptions {
     let reconnect = Reconnect::default()
         .first_delay(Duration::from_millis(10))
         .max_delay(Duration::from_millis(50));
@@ -59,7 +59,7 @@ fn lasting(address: SocketAddr, version: Version, id: impl Into<Bytes>) -> Clien
 }
 
 /// A client that is connected.
-async fn connected<A: Adapter>(options: ClientOptions) -> Client {
+pub(crate) async fn connected<A: Adapter>(options: ClientOptions) -> Client {
     let client = A::start(options);
     soon::<A, _>("connecting", client.established())
         .await
@@ -67,7 +67,7 @@ async fn connected<A: Adapter>(options: ClientOptions) -> Client {
     client
 }
 
-fn message(topic: &'static str, number: u32, qos: QoS) -> Message {
+pub(crate) fn message(topic: &'static str, number: u32, qos: QoS) -> Message {
     let payload = number.to_be_bytes().to_vec();
     Message::new(topic, payload).expect("it is a topic").qos(qos)
 }
