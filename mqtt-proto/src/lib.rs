@@ -140,7 +140,7 @@ mod log {
     );
 }
 
-pub use decode::{Decoded, DecodedHead, decode, decode_bare_ack, decode_publish_head};
+pub use decode::{Decoded, DecodedHead, decode, decode_bare_ack, decode_publish, decode_publish_head};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use explain::{Explained, Explanation, explain};
 pub use fanout::{PatchError, PublishHead, SharedPublish, patch_dup, patch_packet_id, patch_retain};

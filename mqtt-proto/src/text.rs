@@ -132,6 +132,14 @@ macro_rules! checked_bytes {
             pub fn to_owned(&self) -> $name<bytes::Bytes> {
                 $name(bytes::Bytes::copy_from_slice(self.as_bytes()))
             }
+
+            /// An owned form that shares the memory of `frame`, the buffer that this was decoded from. What does not lie in
+            /// that buffer is copied.
+            #[must_use]
+            #[inline]
+            pub fn to_owned_in(&self, frame: &bytes::Bytes) -> $name<bytes::Bytes> {
+                $name($crate::owned::slice_of(frame, self.as_bytes()))
+            }
         }
 
         impl<B> $name<B> {

@@ -75,6 +75,10 @@ impl SendAliases {
         if self.limit == 0 || topic.len() <= Self::PROPERTY_BYTES {
             return Alias::None;
         }
+        self.find(topic)
+    }
+
+    fn find(&self, topic: &[u8]) -> Alias {
         let tag = tag(topic);
         for (place, (known, entry)) in self.tags.iter().zip(&self.topics).enumerate() {
             if *known == tag && entry.topic == topic {
@@ -85,13 +89,18 @@ impl SendAliases {
     }
 
     /// The packet with this topic was written as it was chosen.
+    #[inline]
     pub(crate) fn commit(&mut self, topic: &[u8], alias: Alias) {
         let (Alias::New(number) | Alias::Known(number)) = alias else {
             return;
         };
+        self.used(number, matches!(alias, Alias::New(_)), topic);
+    }
+
+    fn used(&mut self, number: NonZeroU16, is_new: bool, topic: &[u8]) {
         let place = usize::from(number.get()).saturating_sub(1);
         self.clock = self.clock.saturating_add(1);
-        if matches!(alias, Alias::New(_)) {
+        if is_new {
             self.bind(place, topic);
         }
         if let Some(entry) = self.topics.get_mut(place) {

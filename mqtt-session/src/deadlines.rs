@@ -57,6 +57,11 @@ impl Deadlines {
         Some(at)
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
     /// The earliest deadline and its key.
     #[inline]
     pub(crate) fn first(&self) -> Option<(Instant, u32)> {

@@ -259,6 +259,7 @@ impl<E: Tells> Flow<E> {
     }
 
     /// Ends messages that expired before they were sent, and tells which operations are late.
+    #[inline]
     pub(crate) fn expire(&mut self) {
         self.session.expire(&mut self.events);
     }

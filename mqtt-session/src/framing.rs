@@ -2,7 +2,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use mqtt_proto::{
-    Decoded, DecodedHead, FixedHeader, Packet, PacketType, Publish, Rules, decode, decode_bare_ack, decode_publish_head,
+    Decoded, DecodedHead, FixedHeader, Packet, PacketType, Publish, QoS, Rules, decode, decode_bare_ack,
+    decode_publish, decode_publish_head,
 };
 
 use crate::flow::{Flow, Tells, size};
@@ -25,12 +26,11 @@ pub(crate) trait Reads {
     /// Whether a packet of this type may come here at all.
     fn expect(&self, packet_type: PacketType) -> Result<(), Violation>;
 
-    fn on_packet(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed>;
+    /// A packet that is no PUBLISH.
+    fn on_packet(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed>;
 
-    /// The head of a PUBLISH whose payload is told in chunks.
-    fn on_head(&mut self, _publish: &Publish<&[u8]>) -> Result<(), Closed> {
-        Ok(())
-    }
+    /// Whether this end takes such a PUBLISH.
+    fn allow_publish(&self, qos: QoS, retain: bool) -> Result<(), Violation>;
 
     /// A packet was read, or a part of one that is told in parts.
     fn on_progress(&mut self);
@@ -137,7 +137,7 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
         Ok(Decoded::Packet { packet, len }) => {
             let len = *len;
             machine.flow().expect_bytes(0);
-            machine.on_packet(packet, &Bytes::new())?;
+            machine.on_packet(packet)?;
             input.skip(len);
             Ok(true)
         }
@@ -168,12 +168,29 @@ fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules
         return Ok(false);
     }
     let frame = input.take(len, machine.flow());
-    match &decode(&frame, rules) {
-        Ok(Decoded::Packet { packet, .. }) => machine.on_packet(packet, &frame)?,
-        Ok(Decoded::Incomplete { .. }) => {}
-        Err(error) => return Err(Closed::Malformed(*error)),
+    // Packets are large: they are looked at where they stand.
+    let decoded = &decode_publish(&frame, rules);
+    let Some(publish) = decoded.as_ref().map_err(|error| Closed::Malformed(*error))? else {
+        return Ok(true);
+    };
+    let allowed = machine.allow_publish(publish.delivery.qos(), publish.retain);
+    let arrived = allowed.and_then(|()| machine.flow().on_publish(publish, &frame));
+    if let Some(mut arrived) = arrived.map_err(Closed::Violation)? {
+        let len = publish.payload.len();
+        arrived.message.payload = into_end(frame, len);
+        machine.flow().arrived(arrived);
     }
     Ok(true)
+}
+
+/// The last bytes of a frame, which hold its memory from here on.
+#[inline]
+fn into_end(mut frame: Bytes, len: usize) -> Bytes {
+    if len == 0 {
+        return Bytes::new();
+    }
+    frame.advance(frame.len().saturating_sub(len));
+    frame
 }
 
 /// The length of a packet whose Remaining Length is one byte. A whole packet needs no other look at its header before it is
@@ -208,7 +225,9 @@ fn read_head<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules) -
         DecodedHead::Head { publish, .. } => publish,
         _ => return Ok(false),
     };
-    machine.on_head(&publish)?;
+    machine
+        .allow_publish(publish.delivery.qos(), publish.retain)
+        .map_err(Closed::Violation)?;
     let taken = machine.flow().on_publish_head(&publish, payload_len, &head);
     taken.map_err(Closed::Violation)?;
     Ok(true)

@@ -188,6 +188,18 @@ impl Outbox {
         count
     }
 
+    /// Takes fewer bytes off than there are.
+    fn advance_some(&mut self, count: usize) {
+        let mut left = count;
+        while left > 0 {
+            match self.advance_part(left) {
+                0 => break,
+                taken => left = left.saturating_sub(taken),
+            }
+        }
+        self.compact();
+    }
+
     /// Gives the room of written bytes back. Moves fewer bytes than were written since the last time.
     fn compact(&mut self) {
         if self.is_empty() {
@@ -217,18 +229,13 @@ impl Buf for Outbox {
     }
 
     /// Takes the first `count` bytes off: they have been written. More than there are counts as all.
+    #[inline]
     fn advance(&mut self, count: usize) {
         if count >= self.len() {
-            return self.clear();
+            self.clear();
+        } else {
+            self.advance_some(count);
         }
-        let mut left = count;
-        while left > 0 {
-            match self.advance_part(left) {
-                0 => break,
-                taken => left = left.saturating_sub(taken),
-            }
-        }
-        self.compact();
     }
 }
 

@@ -119,19 +119,26 @@ impl Timers {
     /// The earliest deadline. Of several at the same time it is the one that [`Timer`] lists first.
     #[inline]
     pub(crate) fn next(&self) -> Option<Timeout> {
-        let earliest = self.at.into_iter().fold(Instant::MAX, Instant::min);
-        if earliest == Instant::MAX {
-            return None;
+        let mut first = Timeout {
+            at: Instant::MAX,
+            timer: Timer::Handshake,
+        };
+        for (at, timer) in self.at.into_iter().zip(Timer::ALL) {
+            if at < first.at {
+                first = Timeout { at, timer };
+            }
         }
-        let place = self.at.iter().position(|at| *at == earliest)?;
-        let timer = *Timer::ALL.get(place)?;
-        Some(Timeout { at: earliest, timer })
+        (first.at != Instant::MAX).then_some(first)
     }
 
     /// The earliest deadline, but for those that wait for the peer if nothing is read.
     #[inline]
-    pub(crate) fn next_while(&self, reads: bool) -> Option<Timeout> {
-        if reads { self.next() } else { self.next_at_rest() }
+    pub(crate) fn next_unless(&self, stands_still: impl FnOnce() -> bool) -> Option<Timeout> {
+        let next = self.next()?;
+        if waits_for_peer(next.timer) && stands_still() {
+            return self.next_at_rest();
+        }
+        Some(next)
     }
 
     #[cold]

@@ -72,6 +72,7 @@ impl Wire {
     }
 
     /// The outbox is about to be filled. Whether nothing has been taken from it for too long.
+    #[inline]
     pub(crate) fn is_stalled(&mut self, outbox: &Outbox) -> bool {
         let is_moving = outbox.len() < self.outbox_len || outbox.is_empty();
         if is_moving {
@@ -98,7 +99,7 @@ impl Wire {
     }
 
     /// Moves what is urgent to the outbox, as far as it has room. Whether that was all.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn flush(&mut self, outbox: &mut Outbox) -> bool {
         if self.is_given_up {
             outbox.clear();
@@ -114,6 +115,7 @@ impl Wire {
     }
 
     /// The outbox has been filled; `until` it has to be taken.
+    #[inline]
     pub(crate) fn filled(&mut self, outbox: &Outbox, until: impl FnOnce() -> Option<Instant>) {
         self.outbox_len = outbox.len();
         if !outbox.is_empty() && self.timers.get(Timer::Stall).is_none() {

@@ -125,6 +125,16 @@ impl<T: Transport> Channel<T> {
         self.stream.is_some() || self.closing.is_some()
     }
 
+    /// The stream that is open, or is being closed.
+    #[must_use]
+    pub const fn stream(&self) -> Option<&T> {
+        match (&self.stream, &self.closing) {
+            (Some(stream), _) => Some(stream),
+            (None, Some(closing)) => Some(&closing.stream),
+            (None, None) => None,
+        }
+    }
+
     /// When to poll again at the latest: as of the last [`poll_step`](Self::poll_step).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mqtt_session::proto::ConnAckReason;
 use mqtt_session::{Closed, Violation};
 
-use crate::Endpoint;
+use crate::{Endpoint, LayerError};
 
 /// Why a stream could not be opened.
 #[derive(Clone, Debug)]
@@ -19,6 +19,10 @@ pub enum DialError {
     Connect(Arc<io::Error>),
     /// It took longer than [`ClientOptions::connect_timeout`](crate::ClientOptions::connect_timeout).
     TimedOut,
+    /// The server took the connection, but the handshake of TLS or WebSocket was not over by then.
+    HandshakeTimedOut,
+    /// TLS or WebSocket refuses to go on.
+    Layer(LayerError),
     /// This adapter does not speak what the URL asks for.
     NotSupported(&'static str),
 }
@@ -44,7 +48,8 @@ impl DialError {
                 error.kind(),
                 io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
             ),
-            Self::TimedOut => true,
+            Self::TimedOut | Self::HandshakeTimedOut => true,
+            Self::Layer(error) => error.may_succeed_later(),
             Self::NotSupported(_) => false,
         }
     }
@@ -59,6 +64,10 @@ impl DialError {
                 _ => "check the network between here and there",
             },
             Self::TimedOut => "nobody answers: check host, port and firewalls, or raise `connect_timeout`",
+            Self::HandshakeTimedOut => {
+                "something answers there, but not to TLS or WebSocket: check port and scheme, or raise `connect_timeout`"
+            }
+            Self::Layer(error) => error.advice(),
             Self::NotSupported(advice) => advice,
         }
     }
@@ -70,6 +79,8 @@ impl fmt::Display for DialError {
             Self::Resolve(error) => write!(f, "the name could not be resolved: {error}"),
             Self::Connect(error) => write!(f, "the connection could not be opened: {error}"),
             Self::TimedOut => f.write_str("the connection could not be opened in time"),
+            Self::HandshakeTimedOut => f.write_str("the handshake was not over in time"),
+            Self::Layer(error) => error.fmt(f),
             Self::NotSupported(_) => f.write_str("this adapter cannot open such a connection"),
         }
     }
@@ -79,15 +90,18 @@ impl std::error::Error for DialError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Resolve(error) | Self::Connect(error) => Some(error),
+            Self::Layer(error) => Some(error),
             _ => None,
         }
     }
 }
 
-/// Who answers at a port, if it is not an MQTT server.
+/// Who answers at a port, if it is not who is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stranger {
+    /// Somebody who speaks MQTT, where TLS or WebSocket is expected.
+    Mqtt,
     /// A web server.
     Http,
     /// A server that expects TLS.
@@ -163,7 +177,7 @@ impl Failure {
             }
             Cause::NotMqtt(Stranger::Tls) => "the server expects TLS: use mqtts://",
             Cause::NotMqtt(Stranger::Ssh) => "an SSH server answers there: check the port",
-            Cause::NotMqtt(Stranger::Unknown) => "no MQTT server answers there: check host and port",
+            Cause::NotMqtt(Stranger::Mqtt | Stranger::Unknown) => "no MQTT server answers there: check host and port",
             Cause::Closed(Closed::Refused { reason, .. }) => refusal_advice(*reason),
             Cause::Closed(Closed::StreamEnded) => {
                 "the server closed without a word: its log may say why; other versions of MQTT may be worth a try"

@@ -18,6 +18,7 @@ mod channel;
 mod client;
 mod clock;
 mod failure;
+mod layers;
 mod link;
 mod options;
 mod places;
@@ -32,6 +33,13 @@ pub use client::{
 };
 pub use clock::Clock;
 pub use failure::{Cause, DialError, Failure, Stranger};
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use layers::tls::{Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession, TlsSetupError, Trust};
+#[cfg(feature = "websocket")]
+#[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
+pub use layers::websocket::{WebSocket, WebSocketError, WebSocketRefusal, WebSocketServer};
+pub use layers::{Carrier, ClientLayers, LayerError, ServerLayers};
 pub use link::Link;
 pub use mqtt_session as session;
 pub use options::{Acknowledge, ClientOptions, OptionsError, Unclaimed};

@@ -1,5 +1,6 @@
 //! A machine with its stream, polled: what the connections of all adapters are made of.
 
+use std::io;
 use std::task::{Context, Poll};
 
 use mqtt_session::{Client, Driver, Event, Instant, Machine, ServerConnection};
@@ -86,6 +87,18 @@ impl<M: Machine, T: Transport> Link<M, T> {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.channel.deadline()
+    }
+
+    /// The stream that is open, or is being closed.
+    #[must_use]
+    pub const fn stream(&self) -> Option<&T> {
+        self.channel.stream()
+    }
+
+    /// The error that ended the last stream. What a layer above it had against going on is found by
+    /// [`LayerError::of`](crate::LayerError::of).
+    pub const fn take_error(&mut self) -> Option<io::Error> {
+        self.channel.take_error()
     }
 
     /// The machine, to ask it.

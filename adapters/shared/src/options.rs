@@ -8,6 +8,7 @@ use bytes::Bytes;
 use mqtt_session::proto::{Binary, BinaryTooLong, Text, TextError, Version, Will};
 use mqtt_session::{CleanStart, ClientConfig, HandOver, Limits, Loss, Reconnect, WhenFull};
 
+use crate::layers::Wanted;
 use crate::url::Parsed;
 use crate::{Endpoint, UrlError};
 
@@ -58,6 +59,7 @@ pub struct ClientOptions {
     pub(crate) stream_messages: usize,
     pub(crate) held_messages: usize,
     pub(crate) held_bytes: usize,
+    pub(crate) wanted: Wanted,
 }
 
 /// Why options cannot be made from this.
@@ -89,6 +91,7 @@ impl ClientOptions {
             stream_messages: 1024,
             held_messages: 4096,
             held_bytes: 64 << 20,
+            wanted: Wanted::default(),
         }
     }
 
@@ -247,7 +250,26 @@ impl ClientOptions {
         self
     }
 
-    /// How long opening a stream may take. Default 10 s.
+    /// TLS as it is to be for `mqtts://` and `wss://`. By default the authorities that this machine trusts are trusted, and
+    /// no certificate is shown.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::Tls) -> Self {
+        self.wanted.tls = Some(tls);
+        self
+    }
+
+    /// WebSocket as it is to be for `ws://` and `wss://`.
+    #[cfg(feature = "websocket")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
+    #[must_use]
+    pub fn websocket(mut self, websocket: crate::WebSocket) -> Self {
+        self.wanted.websocket = Some(websocket);
+        self
+    }
+
+    /// How long opening a stream may take, with the handshakes of TLS and WebSocket. Default 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time;

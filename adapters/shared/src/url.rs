@@ -120,10 +120,21 @@ impl Endpoint {
         self.port
     }
 
-    /// The path of the socket for [`Scheme::Unix`]; for a WebSocket the path and query to ask for. Else empty.
+    /// The path of the socket for [`Scheme::Unix`]; for a WebSocket the path and query to ask for, `/mqtt` if the URL has none.
+    /// Else empty.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Host and port, as a URL has them.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let (host, port) = (&self.host, self.port);
+        match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        }
     }
 
     /// The path of the socket, for [`Scheme::Unix`].
@@ -136,11 +147,10 @@ impl Endpoint {
 /// As a URL, without a user name or password.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, host, port, path) = (self.scheme.name(), &self.host, self.port, &self.path);
+        let (scheme, path) = (self.scheme.name(), &self.path);
         match self.scheme {
             Scheme::Unix => write!(f, "{scheme}:{path}"),
-            _ if host.contains(':') => write!(f, "{scheme}://[{host}]:{port}{path}"),
-            _ => write!(f, "{scheme}://{host}:{port}{path}"),
+            _ => write!(f, "{scheme}://{}{path}", self.authority()),
         }
     }
 }
@@ -203,7 +213,7 @@ impl Parsed {
         let host_at = at + authority.len() - host.len();
         let (host, port) = host_and_port(host, host_at)?;
         let path = match scheme {
-            Scheme::Ws | Scheme::Wss if path.is_empty() => "/",
+            Scheme::Ws | Scheme::Wss if path.is_empty() => "/mqtt",
             Scheme::Ws | Scheme::Wss if path.starts_with('/') => path,
             _ if path.is_empty() || path == "/" => "",
             _ => {
@@ -389,7 +399,8 @@ mod tests {
     fn each_scheme_has_its_port() {
         assert_eq!(shown("mqtt://a.example"), "mqtt://a.example:1883");
         assert_eq!(shown("MQTTS://a.example/"), "mqtts://a.example:8883");
-        assert_eq!(shown("ws://a.example"), "ws://a.example:80/");
+        assert_eq!(shown("ws://a.example"), "ws://a.example:80/mqtt");
+        assert_eq!(shown("ws://a.example/"), "ws://a.example:80/");
         assert_eq!(shown("wss://a.example/mqtt?a=b"), "wss://a.example:443/mqtt?a=b");
         assert_eq!(shown("tcp://10.0.0.1:77"), "mqtt://10.0.0.1:77");
         assert_eq!(shown("unix:/run/mqtt.sock"), "unix:/run/mqtt.sock");

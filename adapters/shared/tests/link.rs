@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use mqtt_adapter::{Clock, Link, Step, Transport};
@@ -13,90 +13,7 @@ use mqtt_session::{
     Accept, Client, ClientConfig, Closed, Event, Message, Outcome, QoS, Reconnect, ServerConfig, ServerConnection,
     ServerEvent,
 };
-
-/// One direction of a stream in memory.
-#[derive(Default)]
-struct Pipe {
-    bytes: VecDeque<u8>,
-    is_closed: bool,
-}
-
-/// One end of it.
-struct End {
-    reads: Arc<Mutex<Pipe>>,
-    writes: Arc<Mutex<Pipe>>,
-    /// How much moves at most, in turn; 0 is none. Of odd length, since reads and writes alternate.
-    portions: &'static [usize],
-    turn: usize,
-    calls: Arc<AtomicU64>,
-}
-
-impl End {
-    fn portion(&mut self, cx: &Context<'_>) -> usize {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.turn += 1;
-        let portion = self.portions[self.turn % self.portions.len()];
-        if portion == 0 {
-            cx.waker().wake_by_ref();
-        }
-        portion
-    }
-}
-
-impl Transport for End {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let portion = self.portion(cx).min(buffer.len());
-        let mut pipe = self.reads.lock().unwrap();
-        let len = portion.min(pipe.bytes.len());
-        for (place, byte) in buffer.iter_mut().zip(pipe.bytes.drain(..len)) {
-            *place = byte;
-        }
-        match len {
-            0 if !(pipe.is_closed && pipe.bytes.is_empty()) => Poll::Pending,
-            len => Poll::Ready(Ok(len)),
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let portion = self.portion(cx);
-        if portion == 0 {
-            return Poll::Pending;
-        }
-        let mut pipe = self.writes.lock().unwrap();
-        let before = pipe.bytes.len();
-        pipe.bytes
-            .extend(slices.iter().flat_map(|slice| slice.iter()).take(portion));
-        Poll::Ready(Ok(pipe.bytes.len() - before))
-    }
-
-    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writes.lock().unwrap().is_closed = true;
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// The other end is gone.
-impl Drop for End {
-    fn drop(&mut self) {
-        self.writes.lock().unwrap().is_closed = true;
-    }
-}
-
-fn ends(portions: &'static [usize]) -> (End, End, Arc<AtomicU64>) {
-    let (there, back, calls) = (Arc::default(), Arc::default(), Arc::<AtomicU64>::default());
-    let end = |reads: &Arc<_>, writes: &Arc<_>| End {
-        reads: Arc::clone(reads),
-        writes: Arc::clone(writes),
-        portions,
-        turn: 0,
-        calls: Arc::clone(&calls),
-    };
-    (end(&back, &there), end(&there, &back), calls)
-}
+use mqtt_testbed::{End, ends};
 
 /// Counts how often somebody is woken.
 #[derive(Default)]
@@ -191,8 +108,8 @@ fn a_connection_with_nothing_to_do_wakes_nobody() {
 fn an_end_in_the_middle_of_a_packet_ends_the_connection_once() {
     let (near, far, _) = ends(&[1 << 20]);
     let (mut client, mut near) = (client(), Some(near));
-    far.writes.lock().unwrap().bytes.extend([0x20, 0x03, 0x00]);
-    far.writes.lock().unwrap().is_closed = true;
+    far.written().bytes.extend([0x20, 0x03, 0x00]);
+    far.written().is_closed = true;
     let mut cx = Context::from_waker(Waker::noop());
     let mut closed = 0;
     for _ in 0..10 {

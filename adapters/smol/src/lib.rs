@@ -30,11 +30,17 @@ pub use dial::Dialer;
 pub use listener::{Accepted, Listener};
 pub use mqtt_adapter as adapter;
 pub use mqtt_adapter::{
-    Acknowledge, Acknowledgement, Cause, Client, ClientOptions, Clock, Completion, ConnectionState, DialError,
-    Endpoint, Failure, Incoming, OptionsError, Place, Publish, PublishError, Published, RequestError, Requester,
-    Scheme, States, Statistics, Step, Stranger, SubscribeError, Subscribing, Subscription, TryPublishError, Unclaimed,
-    Unfinished, UrlError, UrlFault,
+    Acknowledge, Acknowledgement, Cause, Client, ClientLayers, ClientOptions, Clock, Completion, ConnectionState,
+    DialError, Endpoint, Failure, Incoming, LayerError, OptionsError, Place, Publish, PublishError, Published,
+    RequestError, Requester, Scheme, ServerLayers, States, Statistics, Step, Stranger, SubscribeError, Subscribing,
+    Subscription, TryPublishError, Unclaimed, Unfinished, UrlError, UrlFault,
 };
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use mqtt_adapter::{Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession, TlsSetupError, Trust};
+#[cfg(feature = "websocket")]
+#[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
+pub use mqtt_adapter::{WebSocket, WebSocketError, WebSocketRefusal, WebSocketServer};
 pub use mqtt_session as session;
 pub use mqtt_session::{Message, QoS};
 pub use stream::Io;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use mqtt_adapter::Transport;
 use smol::io::{AsyncRead, AsyncWrite};
 
-/// Any stream of `futures-io`: TCP, TLS, a pipe in memory.
+/// Any stream of `futures-io`: TCP, a pipe in memory.
 #[derive(Debug)]
 pub struct Io<S>(pub S);
 

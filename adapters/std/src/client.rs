@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mqtt_adapter::{
-    Client as Handle, ClientOptions, Completion, ConnectionState, DialError, Endpoint, Failure, Incoming, Keeper,
+    Client as Handle, ClientOptions, Completion, ConnectionState, Dial, DialError, Endpoint, Failure, Incoming, Keeper,
     PublishError, Published, RequestError, Requester as Asks, States as Listens, Statistics, SubscribeError,
     Subscribing, Subscription as Stream, TryPublishError, Unfinished,
 };
@@ -15,8 +15,9 @@ use mqtt_session::proto::SubAckReason;
 use mqtt_session::{Capabilities, Message, QoS};
 
 use crate::blocking::{block_on, block_on_within};
-use crate::dial::Dialer;
+use crate::dial::{Dialer, OwnDialer};
 use crate::reactor::Reactor;
+use crate::stream::Socket;
 
 /// A client of one server. It is cheap to clone, and all clones are the same client.
 ///
@@ -40,7 +41,24 @@ pub struct Client {
 /// If the first connection fails; the client has ended then.
 pub fn connect(options: ClientOptions) -> Result<Client, Arc<Failure>> {
     let endpoint = options.endpoint().clone();
-    let client = start(options).map_err(|error| cannot_start(endpoint, error))?;
+    connected(endpoint, start(options))
+}
+
+/// The same over sockets that `dial` opens, by way of a proxy for instance. It is called in the thread of the connection,
+/// which has nothing else to do meanwhile; how long it takes is its own affair.
+///
+/// # Errors
+/// If the first connection fails; the client has ended then.
+pub fn connect_with<S: Socket + 'static>(
+    options: ClientOptions,
+    dial: impl FnMut(&Endpoint) -> Result<S, DialError> + Send + 'static,
+) -> Result<Client, Arc<Failure>> {
+    let endpoint = options.endpoint().clone();
+    connected(endpoint, start_with(options, dial))
+}
+
+fn connected(endpoint: Endpoint, started: io::Result<Client>) -> Result<Client, Arc<Failure>> {
+    let client = started.map_err(|error| cannot_start(endpoint, error))?;
     match block_on(client.handle.established()) {
         Ok(()) => Ok(client),
         Err(failure) => {
@@ -64,6 +82,26 @@ pub fn start(options: ClientOptions) -> io::Result<Client> {
         reactor: Arc::clone(&reactor),
         timeout: options.dial_timeout(),
     };
+    spawn(options, dialer, reactor)
+}
+
+/// The same over sockets that `dial` opens, as for [`connect_with`].
+///
+/// # Errors
+/// If the system has no thread left, or no means to wait for sockets.
+pub fn start_with<S: Socket + 'static>(
+    options: ClientOptions,
+    dial: impl FnMut(&Endpoint) -> Result<S, DialError> + Send + 'static,
+) -> io::Result<Client> {
+    let reactor = Reactor::new()?;
+    let dialer = OwnDialer {
+        reactor: Arc::clone(&reactor),
+        dial,
+    };
+    spawn(options, dialer, reactor)
+}
+
+fn spawn<D: Dial + 'static>(options: ClientOptions, dialer: D, reactor: Arc<Reactor>) -> io::Result<Client> {
     let (handle, keeper) = Handle::with_dialer(options, dialer);
     let thread = thread::Builder::new().name("mqtt".to_owned());
     thread.spawn(move || keep(keeper, &reactor))?;
@@ -71,7 +109,7 @@ pub fn start(options: ClientOptions) -> io::Result<Client> {
 }
 
 /// Until the client has ended.
-fn keep(mut keeper: Keeper<Dialer>, reactor: &Arc<Reactor>) {
+fn keep<D: Dial>(mut keeper: Keeper<D>, reactor: &Arc<Reactor>) {
     let keeping = std::future::poll_fn(|cx| {
         loop {
             if keeper.poll(cx).is_ready() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant as Clocked};
 
-use mqtt_adapter::{Clock, Link, Step};
+use mqtt_adapter::{Carrier, ClientLayers, Clock, Link, ServerLayers, Step};
 use mqtt_session::{Client, Event, Instant, Machine, ServerConnection, ServerEvent};
 
 use crate::reactor::Reactor;
@@ -50,7 +50,7 @@ use crate::stream::{Io, Socket};
 /// ```
 #[derive(Debug)]
 pub struct Connection<M, S: Socket> {
-    link: Link<M, Io<S>>,
+    link: Link<M, Carrier<Io<S>>>,
     reactor: Arc<Reactor>,
 }
 
@@ -83,7 +83,17 @@ impl<S: Socket> Connection<Client, S> {
     /// # Errors
     /// If the socket cannot be waited for.
     pub fn opened(&mut self, socket: S) -> io::Result<()> {
-        self.link.opened(Io::new(socket, &self.reactor)?);
+        self.link.opened(Carrier::plain(Io::new(socket, &self.reactor)?));
+        Ok(())
+    }
+
+    /// The same with TLS, WebSocket or both on it. Their handshakes are made as bytes move.
+    ///
+    /// # Errors
+    /// If the socket cannot be waited for.
+    pub fn opened_with(&mut self, socket: S, layers: &ClientLayers) -> io::Result<()> {
+        self.link
+            .opened(Carrier::client(Io::new(socket, &self.reactor)?, layers));
         Ok(())
     }
 
@@ -117,8 +127,22 @@ impl<S: Socket> Connection<ServerConnection, S> {
     /// # Errors
     /// If the socket cannot be waited for.
     pub fn accepted(machine: ServerConnection, socket: S, clock: Clock) -> io::Result<Self> {
+        Self::accepted_with(machine, socket, &ServerLayers::new(), clock)
+    }
+
+    /// The same with TLS, WebSocket or both on it. Their handshakes are made as bytes move, and count as part of the time
+    /// that the machine gives a client for its CONNECT.
+    ///
+    /// # Errors
+    /// If the socket cannot be waited for.
+    pub fn accepted_with(
+        machine: ServerConnection,
+        socket: S,
+        layers: &ServerLayers,
+        clock: Clock,
+    ) -> io::Result<Self> {
         let reactor = Reactor::new()?;
-        let stream = Io::new(socket, &reactor)?;
+        let stream = Carrier::server(Io::new(socket, &reactor)?, layers);
         Ok(Self {
             link: Link::accepted(machine, stream, clock),
             reactor,
@@ -174,7 +198,7 @@ impl<M: Machine, S: Socket> Connection<M, S> {
     fn poll_with<R>(
         &mut self,
         cx: &mut Context<'_>,
-        mut step: impl FnMut(&mut Link<M, Io<S>>, &mut Context<'_>) -> Poll<R>,
+        mut step: impl FnMut(&mut Link<M, Carrier<Io<S>>>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         loop {
             if let Poll::Ready(done) = step(&mut self.link, cx) {
@@ -185,6 +209,19 @@ impl<M: Machine, S: Socket> Connection<M, S> {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// What TLS has agreed on, while there is a stream with TLS whose handshake is over.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls(&self) -> Option<mqtt_adapter::TlsSession> {
+        self.link.stream()?.tls()
+    }
+
+    /// The error that ended the last stream. What TLS or WebSocket had against going on is found by [`LayerError::of`](mqtt_adapter::LayerError::of).
+    pub const fn take_error(&mut self) -> Option<io::Error> {
+        self.link.take_error()
     }
 
     /// The machine, to ask it.

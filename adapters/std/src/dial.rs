@@ -8,13 +8,28 @@ use std::time::Duration;
 use mqtt_adapter::{AnyStream, Dial, DialError, Dialing, Endpoint, Scheme};
 
 use crate::reactor::Reactor;
-use crate::stream::Io;
+use crate::stream::{Io, Socket};
 
-/// Opens what a URL names: `mqtt:` and, on Unix, `unix:`. It does so in the thread of the connection, which has nothing else to
+/// Opens what a URL names: TCP and, for `unix:`, sockets of this machine. It does so in the thread of the connection, which has nothing else to
 /// do meanwhile.
 pub(crate) struct Dialer {
     pub(crate) reactor: Arc<Reactor>,
     pub(crate) timeout: Duration,
+}
+
+/// Opens what a function of the application opens.
+pub(crate) struct OwnDialer<F> {
+    pub(crate) reactor: Arc<Reactor>,
+    pub(crate) dial: F,
+}
+
+impl<S: Socket + 'static, F: FnMut(&Endpoint) -> Result<S, DialError> + Send> Dial for OwnDialer<F> {
+    fn dial(&mut self, endpoint: &Endpoint) -> Dialing {
+        let opened = (self.dial)(endpoint)
+            .and_then(|socket| Io::new(socket, &self.reactor).map_err(DialError::connect))
+            .map(|stream| -> AnyStream { Box::new(stream) });
+        Box::pin(std::future::ready(opened))
+    }
 }
 
 impl Dial for Dialer {
@@ -22,10 +37,10 @@ impl Dial for Dialer {
         let (endpoint, reactor, timeout) = (endpoint.clone(), Arc::clone(&self.reactor), self.timeout);
         Box::pin(async move {
             match endpoint.scheme() {
-                Scheme::Mqtt => tcp(&endpoint, &reactor, timeout),
+                Scheme::Mqtt | Scheme::Mqtts | Scheme::Ws | Scheme::Wss => tcp(&endpoint, &reactor, timeout),
                 #[cfg(unix)]
                 Scheme::Unix => unix(&endpoint, &reactor),
-                _ => Err(DialError::NotSupported("this adapter opens mqtt: and unix: alone")),
+                _ => Err(DialError::NotSupported("this system has no such sockets")),
             }
         })
     }

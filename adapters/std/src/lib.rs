@@ -30,15 +30,22 @@ mod reactor;
 mod stream;
 
 pub use blocking::{block_on, block_on_within};
-pub use client::{Client, Requester, States, Subscription, connect, start};
+pub use client::{Client, Requester, States, Subscription, connect, connect_with, start, start_with};
 pub use connection::{Connection, Waited};
 pub use listener::{Accepted, Listener};
 pub use mqtt_adapter as adapter;
 pub use mqtt_adapter::{
-    Acknowledge, Acknowledgement, Cause, ClientOptions, Clock, Completion, ConnectionState, DialError, Endpoint,
-    Failure, Incoming, OptionsError, Place, PublishError, Published, RequestError, Scheme, Statistics, Step, Stranger,
-    SubscribeError, Subscribing, TryPublishError, Unclaimed, Unfinished, UrlError, UrlFault,
+    Acknowledge, Acknowledgement, Cause, ClientLayers, ClientOptions, Clock, Completion, ConnectionState, DialError,
+    Endpoint, Failure, Incoming, LayerError, OptionsError, Place, PublishError, Published, RequestError, Scheme,
+    ServerLayers, Statistics, Step, Stranger, SubscribeError, Subscribing, TryPublishError, Unclaimed, Unfinished,
+    UrlError, UrlFault,
 };
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use mqtt_adapter::{Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession, TlsSetupError, Trust};
+#[cfg(feature = "websocket")]
+#[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
+pub use mqtt_adapter::{WebSocket, WebSocketError, WebSocketRefusal, WebSocketServer};
 pub use mqtt_session as session;
 pub use mqtt_session::{Message, QoS};
 pub use stream::Socket;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant as Clocked};
 
-use mqtt_adapter::{AcceptFault, Clock, Place, Places};
+use mqtt_adapter::{AcceptFault, Clock, Place, Places, ServerLayers};
 use mqtt_session::{ServerConfig, ServerConnection};
 
 use crate::Connection;
@@ -16,7 +16,8 @@ use crate::reactor::{Reactor, Registered, Waits};
 /// Accepts connections of clients.
 ///
 /// Packets leave at once (`TCP_NODELAY`), no more than [`connections`](Self::connections) are open at a time, and a client
-/// has [`Limits::handshake_timeout`](mqtt_session::Limits) from the moment it is accepted to the end of its CONNECT.
+/// has [`Limits::handshake_timeout`](mqtt_session::Limits) from the moment it is accepted to the end of its CONNECT, with the
+/// handshakes of [`layers`](Self::layers), which are made while the connection is served: nobody waits for them with accepting.
 #[derive(Debug)]
 pub struct Listener {
     socket: Registered<TcpListener>,
@@ -25,6 +26,7 @@ pub struct Listener {
     config: ServerConfig,
     clock: Clock,
     places: Places,
+    layers: ServerLayers,
 }
 
 /// A connection of a client that has been accepted.
@@ -61,6 +63,7 @@ impl Listener {
             config,
             clock: Clock::new(),
             places: Places::new(1024),
+            layers: ServerLayers::new(),
         })
     }
 
@@ -68,6 +71,13 @@ impl Listener {
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
         self.places = Places::new(connections);
+        self
+    }
+
+    /// What is on the streams of clients: TLS, WebSocket or both. Default: nothing.
+    #[must_use]
+    pub fn layers(mut self, layers: ServerLayers) -> Self {
+        self.layers = layers;
         self
     }
 
@@ -109,7 +119,7 @@ impl Listener {
                     let _ = socket.set_nodelay(true);
                     let machine = ServerConnection::new(self.config.clone(), self.clock.now());
                     return Ok(Accepted {
-                        connection: Connection::accepted(machine, socket, self.clock)?,
+                        connection: Connection::accepted_with(machine, socket, &self.layers, self.clock)?,
                         peer,
                         place,
                     });

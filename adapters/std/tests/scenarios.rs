@@ -58,4 +58,14 @@ scenarios! {
     rumqttc_is_served
     mosquitto_clients_are_served
     mosquitto_rr_gets_its_answer
+    layers_carry_every_qos
+    layers_carry_large_payloads
+    layers_lose_nothing_over_cuts
+    certificates_can_be_pinned
+    wrong_certificates_are_told_apart
+    missing_client_certificates_are_told
+    servers_without_tls_are_told
+    half_a_handshake_ends_in_time
+    refused_websockets_are_told
+    mosquitto_speaks_through_layers
 }

@@ -10,6 +10,7 @@ use mqtt_session::QoS;
 use mqtt_session::proto::Version;
 use tempfile::TempDir;
 
+use crate::Setup;
 use crate::program::{Program, find, installed, script};
 
 /// What a broker speaks, and what it does not.
@@ -120,10 +121,23 @@ impl Broker {
     /// If there is none, and the environment says that there has to be; or if it does not start.
     #[must_use]
     pub fn start(kind: &'static Kind) -> Option<Self> {
+        Self::start_by(kind, kind.start)
+    }
+
+    /// Starts a mosquitto with something on its streams. `None`, with a printed reason, if there is none on this machine.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn mosquitto(setup: &Setup) -> Option<Self> {
+        Self::start_by(&MOSQUITTO, |ports, folder| start_mosquitto_with(setup, ports, folder))
+    }
+
+    fn start_by(kind: &'static Kind, start: impl FnOnce(&Ports, &Path) -> Option<Vec<Program>>) -> Option<Self> {
         let folder = TempDir::new().expect("there is room for a folder");
         let ports = Ports::new().expect("there are ports");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.mqtt));
-        let mut programs = (kind.start)(&ports, folder.path())?;
+        let mut programs = start(&ports, folder.path())?;
         let server = programs.last_mut().expect("a broker is a program");
         server.wait_until(kind.patience, || TcpStream::connect(address).ok());
         Some(Self {
@@ -154,14 +168,12 @@ impl Ports {
 }
 
 fn start_mosquitto(ports: &Ports, folder: &Path) -> Option<Vec<Program>> {
+    start_mosquitto_with(&Setup::default(), ports, folder)
+}
+
+fn start_mosquitto_with(setup: &Setup, ports: &Ports, folder: &Path) -> Option<Vec<Program>> {
     let program = find(&["mosquitto"])?;
-    // Version 2.0.11 drops the connection of a client with more than 20 messages of QoS 2 under way if the queue has no
-    // limit, and stops sending messages of QoS 2 to one of MQTT 3 for which more wait than may be in flight.
-    let config = format!(
-        "listener {} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 100000\n\
-         max_inflight_messages 0\n",
-        ports.mqtt
-    );
+    let config = setup.lines(ports.mqtt, folder).expect("there is room for files");
     let file = written(folder, "mosquitto.conf", &config);
     let server = Program::start(&program, b"", |command| {
         command.arg("-c").arg(file);

@@ -4,13 +4,18 @@
 //! An adapter's tests implement [`Adapter`], and call the scenarios one by one.
 
 mod broker;
+mod certificates;
 mod hub;
 #[cfg(target_os = "linux")]
 mod leaks;
+mod mosquitto;
+mod pipe;
 mod program;
 mod proxy;
 pub mod scenarios;
+mod tunnel;
 mod walker;
+pub mod websocket;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -19,14 +24,18 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use mqtt_adapter::{Client, ClientOptions, Step};
+use mqtt_adapter::{Client, ClientOptions, ServerLayers, Step};
 use mqtt_session::{Instant, ServerConnection, ServerEvent};
 
 pub use broker::{AEDES, Broker, Kind, Lack, MOSQUITTO, NATS, RABBITMQ};
+pub use certificates::{Authority, Issued, Valid};
 pub use hub::Hub;
 #[cfg(target_os = "linux")]
 pub use leaks::{CountingHeap, connections_leave_nothing, in_own_process};
+pub use mosquitto::Setup;
+pub use pipe::{End, Pipe, ends};
 pub use proxy::Proxy;
+pub use tunnel::tunnel;
 pub use walker::Walker;
 
 /// A future of any kind.
@@ -39,7 +48,11 @@ pub trait Adapter {
     /// Waits.
     fn sleep(time: Duration) -> Boxed<()>;
     /// Accepts connections for a hub, in the background, at a port of 127.0.0.1: at this one, or at any.
-    fn serve(hub: Arc<Hub>, port: u16) -> Boxed<SocketAddr>;
+    fn serve(hub: Arc<Hub>, port: u16) -> Boxed<SocketAddr> {
+        Self::serve_with(hub, port, ServerLayers::new())
+    }
+    /// The same with these layers on the streams.
+    fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr>;
 }
 
 /// A connection that a hub serves.

@@ -1,10 +1,11 @@
 //! A machine over a stream, for those who serve it themselves.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use mqtt_adapter::{Clock, Link, Step};
+use mqtt_adapter::{Carrier, ClientLayers, Clock, Link, ServerLayers, Step};
 use mqtt_session::{Client, Event, Instant, Machine, ServerConnection, ServerEvent};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
@@ -48,7 +49,7 @@ use crate::stream::Io;
 /// ```
 #[derive(Debug)]
 pub struct Connection<M, S> {
-    link: Link<M, Io<S>>,
+    link: Link<M, Carrier<Io<S>>>,
     timer: Timer,
 }
 
@@ -65,7 +66,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<Client, S> {
 
     /// The stream that was asked for is open.
     pub fn opened(&mut self, stream: S) {
-        self.link.opened(Io(stream));
+        self.link.opened(Carrier::plain(Io(stream)));
+    }
+
+    /// The same with TLS, WebSocket or both on it. Their handshakes are made as bytes move.
+    pub fn opened_with(&mut self, stream: S, layers: &ClientLayers) {
+        self.link.opened(Carrier::client(Io(stream), layers));
     }
 
     /// The stream that was asked for could not be opened. With `may_succeed_later` another one is asked for after a while.
@@ -87,8 +93,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<ServerConnection, S> {
     /// Serves a connection that has been accepted.
     #[must_use]
     pub fn accepted(machine: ServerConnection, stream: S, clock: Clock) -> Self {
+        Self::accepted_over(machine, Carrier::plain(Io(stream)), clock)
+    }
+
+    /// The same with TLS, WebSocket or both on it. Their handshakes are made as bytes move, and count as part of the time
+    /// that the machine gives a client for its CONNECT.
+    #[must_use]
+    pub fn accepted_with(machine: ServerConnection, stream: S, layers: &ServerLayers, clock: Clock) -> Self {
+        Self::accepted_over(machine, Carrier::server(Io(stream), layers), clock)
+    }
+
+    fn accepted_over(machine: ServerConnection, stream: Carrier<Io<S>>, clock: Clock) -> Self {
         Self {
-            link: Link::accepted(machine, Io(stream), clock),
+            link: Link::accepted(machine, stream, clock),
             timer: Timer::default(),
         }
     }
@@ -103,6 +120,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<ServerConnection, S> {
 }
 
 impl<M: Machine, S: AsyncRead + AsyncWrite + Unpin> Connection<M, S> {
+    /// What TLS has agreed on, while there is a stream with TLS whose handshake is over.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls(&self) -> Option<mqtt_adapter::TlsSession> {
+        self.link.stream()?.tls()
+    }
+
+    /// The error that ended the last stream. What TLS or WebSocket had against going on is found by [`LayerError::of`](mqtt_adapter::LayerError::of).
+    pub const fn take_error(&mut self) -> Option<io::Error> {
+        self.link.take_error()
+    }
+
     /// The machine, to ask it.
     #[must_use]
     pub const fn machine(&self) -> &M {
@@ -139,8 +169,8 @@ impl Timer {
     fn poll_with<M: Machine, S: AsyncRead + AsyncWrite + Unpin, R>(
         &mut self,
         cx: &mut Context<'_>,
-        link: &mut Link<M, Io<S>>,
-        mut step: impl FnMut(&mut Link<M, Io<S>>, &mut Context<'_>) -> Poll<R>,
+        link: &mut Link<M, Carrier<Io<S>>>,
+        mut step: impl FnMut(&mut Link<M, Carrier<Io<S>>>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         loop {
             if let Poll::Ready(done) = step(link, cx) {

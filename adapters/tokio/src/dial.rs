@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::stream::Io;
 
-/// Opens what a URL names, as far as this crate can: `mqtt:` and, on Unix, `unix:`.
+/// Opens what a URL names: TCP and, for `unix:`, sockets of this machine. What the URL asks for above that, the client does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dialer;
 
@@ -17,7 +17,7 @@ impl Dial for Dialer {
         let endpoint = endpoint.clone();
         Box::pin(async move {
             match endpoint.scheme() {
-                Scheme::Mqtt => tcp(endpoint.host(), endpoint.port()).await,
+                Scheme::Mqtt | Scheme::Mqtts | Scheme::Ws | Scheme::Wss => tcp(endpoint.host(), endpoint.port()).await,
                 #[cfg(unix)]
                 Scheme::Unix => unix(&endpoint).await,
                 _ => Err(DialError::NotSupported(

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use mqtt_adapter::{AcceptFault, Clock, Place, Places};
+use mqtt_adapter::{AcceptFault, Clock, Place, Places, ServerLayers};
 use mqtt_session::{ServerConfig, ServerConnection};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
@@ -12,13 +12,15 @@ use crate::Connection;
 /// Accepts connections of clients.
 ///
 /// Packets leave at once (`TCP_NODELAY`), no more than [`connections`](Self::connections) are open at a time, and a client
-/// has [`Limits::handshake_timeout`](mqtt_session::Limits) from the moment it is accepted to the end of its CONNECT.
+/// has [`Limits::handshake_timeout`](mqtt_session::Limits) from the moment it is accepted to the end of its CONNECT, with the
+/// handshakes of [`layers`](Self::layers), which are made while the connection is served: nobody waits for them with accepting.
 #[derive(Debug)]
 pub struct Listener {
     listener: TcpListener,
     config: ServerConfig,
     clock: Clock,
     places: Places,
+    layers: ServerLayers,
 }
 
 /// A connection of a client that has been accepted.
@@ -50,6 +52,7 @@ impl Listener {
             config,
             clock: Clock::new(),
             places: Places::new(1024),
+            layers: ServerLayers::new(),
         }
     }
 
@@ -57,6 +60,13 @@ impl Listener {
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
         self.places = Places::new(connections);
+        self
+    }
+
+    /// What is on the streams of clients: TLS, WebSocket or both. Default: nothing.
+    #[must_use]
+    pub fn layers(mut self, layers: ServerLayers) -> Self {
+        self.layers = layers;
         self
     }
 
@@ -82,7 +92,7 @@ impl Listener {
                     let _ = stream.set_nodelay(true);
                     let machine = ServerConnection::new(self.config.clone(), self.clock.now());
                     return Ok(Accepted {
-                        connection: Connection::accepted(machine, stream, self.clock),
+                        connection: Connection::accepted_with(machine, stream, &self.layers, self.clock),
                         peer,
                         place,
                     });

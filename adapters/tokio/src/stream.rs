@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use mqtt_adapter::Transport;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Any stream of tokio: TCP, TLS, a pipe in memory.
+/// Any stream of tokio: TCP, a pipe in memory.
 #[derive(Debug)]
 pub struct Io<S>(pub S);
 

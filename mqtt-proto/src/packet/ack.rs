@@ -51,6 +51,15 @@ macro_rules! acknowledgements {
             }
 
             impl<'a> $name<&'a [u8]> {
+                /// The whole packet with success and without properties, which is the same in every version: what nearly
+                /// all of them are.
+                #[must_use]
+                #[inline]
+                pub const fn bare(id: PacketId) -> [u8; 4] {
+                    let [high, low] = id.get().to_be_bytes();
+                    [PacketType::$name.first_byte(), 2, high, low]
+                }
+
                 #[inline(always)]
                 pub(crate) fn read<T: Trace>(reader: &mut Reader<'a, T>) -> Result<Self, DecodeError> {
                     static UNLISTED: Rule = Rule::v5($unlisted);

@@ -201,6 +201,14 @@ impl<S: Section, B: AsRef<[u8]>> Properties<S, B> {
         self.iter().raw().for_each(|raw| copy.extend_from_slice(raw));
         Properties::checked(copy.freeze(), self.shown)
     }
+
+    /// An owned form that shares the memory of `frame`, the buffer that these were decoded from. What does not lie in that
+    /// buffer is copied.
+    #[must_use]
+    #[inline]
+    pub fn to_owned_in(&self, frame: &bytes::Bytes) -> Properties<S, bytes::Bytes> {
+        self.convert(&mut |bytes| crate::owned::slice_of(frame, bytes))
+    }
 }
 
 impl<S, B: Clone> Clone for Properties<S, B> {

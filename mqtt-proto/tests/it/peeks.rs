@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use mqtt_proto::{
-    Connect, ConnectProperties, DecodeErrorKind, Decoded, DecodedHead, Packet, PacketId, PacketType, Properties, Role,
-    Rules, Text, Version, decode, decode_bare_ack, decode_publish_head, peek_connect,
+    Connect, ConnectProperties, DecodeError, DecodeErrorKind, Decoded, DecodedHead, Packet, PacketId, PacketType,
+    Properties, PubAck, PubComp, PubRec, PubRel, Publish, Role, Rules, Text, Version, decode, decode_bare_ack,
+    decode_publish, decode_publish_head, peek_connect,
 };
 use mqtt_tests::hex;
 
@@ -237,4 +238,80 @@ fn a_bare_acknowledgement_is_what_the_decoder_finds() {
     }
     // Three versions, two limits, four types, three identifiers, two lengths.
     assert_eq!(found, 3 * 2 * 4 * 3 * 2);
+}
+
+#[test]
+fn a_bare_acknowledgement_is_the_packet_with_success_and_nothing_else() {
+    macro_rules! check {
+        ($packet:ident, $id:expr, $version:expr) => {
+            let bare = $packet::bare($id);
+            let Ok(Decoded::Packet {
+                packet: Packet::$packet(ack),
+                len: 4,
+            }) = decode(&bare, &Rules::new($version))
+            else {
+                panic!("{bare:?}");
+            };
+            assert_eq!(
+                (ack.id, ack.reason.value(), ack.properties.is_empty()),
+                ($id, 0, true)
+            );
+            let mut encoded = Vec::new();
+            ack.encode_to($version, &mut encoded).expect("a valid packet");
+            assert_eq!(encoded, bare);
+        };
+    }
+    for version in Version::ALL {
+        for id in [1, 0x0100, 0x1234, u16::MAX].map(|id| PacketId::new(id).expect("it is not zero")) {
+            check!(PubAck, id, version);
+            check!(PubRec, id, version);
+            check!(PubRel, id, version);
+            check!(PubComp, id, version);
+        }
+    }
+}
+
+/// What [`decode_publish`] has to find.
+fn publish<'a>(bytes: &'a [u8], rules: &Rules) -> Result<Option<Publish<&'a [u8]>>, DecodeError> {
+    Ok(match decode(bytes, rules)? {
+        Decoded::Packet {
+            packet: Packet::Publish(publish),
+            ..
+        } => Some(publish),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_publish_is_what_the_decoder_finds() {
+    let frames: [&[u8]; 5] = [
+        b"\x30\x05\x00\x01thi",
+        b"\x3A\x07\x00\x01t\x00\x07hi",
+        b"\x34\x08\x00\x01t\x00\x07\x00hi",
+        b"\x32\x0B\x00\x00\x00\x07\x03\x23\x00\x01hi!",
+        b"\x30\x85\x00\x00\x01thi",
+    ];
+    let (mut found, mut refused) = (0, 0);
+    for version in Version::ALL {
+        for sender in [Role::Client, Role::Server] {
+            for limit in [6, 1000] {
+                let rules = Rules::new(version).sent_by(sender).limit(limit);
+                for frame in frames {
+                    for place in 0..frame.len() {
+                        for byte in 0..=u8::MAX {
+                            let mut bytes = frame.to_vec();
+                            bytes[place] = byte;
+                            for len in [place, bytes.len()] {
+                                let expected = publish(&bytes[..len], &rules);
+                                assert_eq!(decode_publish(&bytes[..len], &rules), expected, "{bytes:?}");
+                                found += usize::from(matches!(expected, Ok(Some(_))));
+                                refused += usize::from(expected.is_err());
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(found > 10_000 && refused > 10_000, "{found} found, {refused} refused");
 }

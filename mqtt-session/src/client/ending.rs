@@ -15,13 +15,17 @@ const MOMENT: Duration = Duration::from_micros(1);
 
 impl Client {
     /// Time has passed. While the host owes something, deadlines that wait for the server stand still.
+    #[inline]
     pub(super) fn advance(&mut self, now: Instant) {
-        let before = self.flow.now();
-        self.flow.advance(now);
-        let passed = self.flow.now().saturating_since(before);
-        if !passed.is_zero() {
-            self.wire.passed(passed, self.stands_still());
+        if now > self.flow.now() {
+            self.pass(now);
         }
+    }
+
+    fn pass(&mut self, now: Instant) {
+        let passed = now.saturating_since(self.flow.now());
+        self.flow.advance(now);
+        self.wire.passed(passed, self.stands_still());
     }
 
     /// Ends the connection: one last event, and a farewell if there is one.

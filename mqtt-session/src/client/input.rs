@@ -1,7 +1,7 @@
 //! Bytes from the server.
 
-use bytes::{Bytes, BytesMut};
-use mqtt_proto::{ConnAckProperties, ConnAckReason, Disconnect, Packet, PacketType, PropertyId, Publish, Rules};
+use bytes::BytesMut;
+use mqtt_proto::{ConnAckProperties, ConnAckReason, Disconnect, Packet, PacketType, PropertyId, QoS, Rules};
 
 use super::{Client, Event, Phase};
 use crate::flow::Flow;
@@ -49,14 +49,11 @@ impl Client {
     }
 
     #[inline]
-    fn on_next(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed> {
+    fn on_next(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
         if !self.config.request_problem_information && explains(packet) {
             return Err(Closed::Violation(Violation::ProblemInformationNotAsked));
         }
         let result = match packet {
-            Packet::Publish(publish) => self
-                .allow_publish(publish)
-                .and_then(|()| self.flow.on_publish(publish, frame)),
             Packet::PubAck(ack) => self.flow.on_puback(ack.id, ack.reason.into()),
             Packet::PubRec(ack) => self.flow.on_pubrec(ack.id, ack.reason.into()),
             Packet::PubRel(ack) => self.flow.on_pubrel(ack.id),
@@ -74,15 +71,6 @@ impl Client {
             _ => Err(Violation::PacketBeforeConnAck),
         };
         result.map_err(Closed::Violation)
-    }
-
-    /// [U5-3.3.4-c]
-    #[inline]
-    fn allow_publish(&self, publish: &Publish<&[u8]>) -> Result<(), Violation> {
-        if publish.delivery.qos() > self.config.maximum_qos {
-            return Err(Violation::QoSNotSupported);
-        }
-        Ok(())
     }
 
     fn farewell(&self, farewell: &Disconnect<&[u8]>) -> Closed {
@@ -134,15 +122,20 @@ impl Reads for Client {
         }
     }
 
-    fn on_packet(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed> {
+    fn on_packet(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
         match self.phase {
             Phase::Connecting => self.on_first(packet),
-            _ => self.on_next(packet, frame),
+            _ => self.on_next(packet),
         }
     }
 
-    fn on_head(&mut self, publish: &Publish<&[u8]>) -> Result<(), Closed> {
-        self.allow_publish(publish).map_err(Closed::Violation)
+    /// [U5-3.3.4-c]
+    #[inline]
+    fn allow_publish(&self, qos: QoS, _retain: bool) -> Result<(), Violation> {
+        if qos > self.config.maximum_qos {
+            return Err(Violation::QoSNotSupported);
+        }
+        Ok(())
     }
 
     fn on_progress(&mut self) {}

@@ -213,7 +213,8 @@ impl Client {
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
         self.advance(now);
         self.may_publish(&message)?;
-        self.flow.publish(message, None, tag)
+        let bytes = self.flow.admit(&message, None)?;
+        Ok(self.flow.session.queue(message, bytes, None, tag))
     }
 
     /// Sends a message whose payload the host gives in parts, when [`Event::PayloadWanted`] asks for them. The payload of
@@ -233,7 +234,9 @@ impl Client {
     ) -> Result<Op, PublishError> {
         self.advance(now);
         self.may_publish(&message)?;
-        self.flow.publish(message.without_payload(), Some(payload_bytes), tag)
+        let message = message.without_payload();
+        let bytes = self.flow.admit(&message, Some(payload_bytes))?;
+        Ok(self.flow.session.queue(message, bytes, Some(payload_bytes), tag))
     }
 
     fn may_publish(&self, message: &Message) -> Result<(), PublishError> {
@@ -388,12 +391,14 @@ impl Client {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
         // While the host owes something, what waits for the peer stands still.
-        let first = self.wire.timers.next_while(!self.stands_still());
-        let late = self
-            .requests
-            .next_deadline()
-            .map(|at| Timeout { at, timer: Timer::Late });
-        earlier(earlier(first, self.flow.session.next_deadline()), late)
+        let mut first = self.wire.timers.next_unless(|| self.stands_still());
+        if self.flow.session.outgoing.has_deadlines() {
+            first = earlier(first, self.flow.session.next_deadline());
+        }
+        if let Some(at) = self.requests.next_deadline() {
+            first = earlier(first, Some(Timeout { at, timer: Timer::Late }));
+        }
+        first
     }
 
     // ---- questions

@@ -30,6 +30,7 @@ impl Client {
     }
 
     /// The host has so long for the next part of a payload.
+    #[inline]
     fn arm_source(&mut self) {
         if !self.flow.wants_payload() {
             self.wire.timers.clear(Timer::Source);
@@ -58,13 +59,13 @@ impl Client {
 
     /// Everything is done, and the host wants to go. [MQTT-3.14.4-1]
     fn leave(&mut self, outbox: &mut Outbox) {
-        if self.flow.session.outgoing.len() > 0 || self.requests.len() > 0 || self.flow.session.journal.has_open() {
+        let Some(farewell) = &self.leaving else { return };
+        let journal = &self.flow.session.journal;
+        let is_done = self.flow.session.outgoing.len() == 0 && self.requests.len() == 0;
+        if !is_done || journal.has_open() || journal.pending() > 0 {
             return;
         }
-        let Some(farewell) = self.leaving.clone() else { return };
-        if self.flow.session.journal.pending() > 0 {
-            return;
-        }
+        let farewell = farewell.clone();
         let reason = farewell.reason;
         self.end(Closed::ByHost(reason), Some(farewell));
         self.wire.flush(outbox);

@@ -220,7 +220,14 @@ impl Client {
         self.flow.tell(Event::Completed { op, tag, outcome });
     }
 
+    #[inline]
     pub(super) fn transmit_requests(&mut self, outbox: &mut Outbox) {
+        if self.requests.len() > 0 {
+            self.send_requests(outbox);
+        }
+    }
+
+    fn send_requests(&mut self, outbox: &mut Outbox) {
         while outbox.has_room() {
             let Some(index) = self.requests.open.iter().position(|request| !request.is_sent) else {
                 return;

@@ -1,9 +1,11 @@
 //! Packets about messages that come in.
 
+use core::num::NonZeroU16;
+
 use bytes::Bytes;
 use mqtt_proto::{
-    Delivery, PacketId, PacketType, PropertyId, PubAckReason, PubCompReason, PubRelReason, Publish, ReasonCode,
-    TopicName,
+    Delivery, PacketId, PacketType, PropertyId, PubAckReason, PubCompReason, PubRelReason, Publish, PublishProperties,
+    ReasonCode, TopicName,
 };
 
 use super::{Flow, Reply, Tells, size};
@@ -17,12 +19,12 @@ use crate::qos::{Answered, Arrival};
 const POOL_BYTES: usize = 4096;
 
 impl<E: Tells> Flow<E> {
-    /// A PUBLISH came in whole.
-    #[inline]
-    pub(crate) fn on_publish(&mut self, publish: &Publish<&[u8]>, frame: &Bytes) -> Result<(), Violation> {
+    /// A PUBLISH came in whole. `None`: it is not told. Else its payload is still to be put into it.
+    #[inline(always)]
+    pub(crate) fn on_publish(&mut self, publish: &Publish<&[u8]>, frame: &Bytes) -> Result<Option<Arrived>, Violation> {
         let topic = self.resolve(publish)?;
         let arrival = match publish.delivery {
-            Delivery::AtMostOnce if self.drops_plain() => return Ok(()),
+            Delivery::AtMostOnce if self.drops_plain() => return Ok(None),
             Delivery::AtMostOnce => None,
             Delivery::AtLeastOnce { id, .. } => Some(self.session.incoming.at_least_once(id)),
             Delivery::ExactlyOnce { id, .. } => Some(self.session.incoming.exactly_once(id, &self.session.journal)),
@@ -30,18 +32,26 @@ impl<E: Tells> Flow<E> {
         let number = match arrival {
             None => None,
             Some(Arrival::New(number)) => Some(number),
-            Some(Arrival::Repeated) => return Ok(()),
+            Some(Arrival::Repeated) => return Ok(None),
             Some(Arrival::TooMany) => return Err(Violation::ReceiveMaximumExceeded),
         };
-        let message = keep(publish, topic, frame).ok_or(Violation::TopicAliasUnknown)?;
+        Ok(Some(Arrived {
+            message: keep(publish, topic, frame).ok_or(Violation::TopicAliasUnknown)?,
+            id: publish.delivery.id(),
+            number,
+        }))
+    }
+
+    /// A message is there in whole.
+    #[inline(always)]
+    pub(crate) fn arrived(&mut self, arrived: Arrived) {
         let received = Received {
-            message,
-            delivery: number.map(DeliveryId),
+            message: arrived.message,
+            delivery: arrived.number.map(DeliveryId),
             redelivered: false,
         };
         self.flush_dropped();
-        self.session.arrived(received, publish.delivery.id(), &mut self.events);
-        Ok(())
+        self.session.arrived(received, arrived.id, &mut self.events);
     }
 
     /// Whether a message of QoS 0 is dropped, which is counted.
@@ -55,11 +65,20 @@ impl<E: Tells> Flow<E> {
     }
 
     /// What topic a PUBLISH is about, if not the one it carries. [MQTT-3.3.2-7, U5-3.3.2-b]
+    #[inline]
     pub(super) fn resolve(&mut self, publish: &Publish<&[u8]>) -> Result<Option<TopicName<Bytes>>, Violation> {
-        let Some(alias) = publish.properties.topic_alias() else {
-            return Ok(None);
-        };
-        let resolved = self.link.receive_aliases.resolve(alias, publish.topic.as_ref());
+        match publish.properties.topic_alias() {
+            None => Ok(None),
+            Some(alias) => self.resolve_alias(alias, publish.topic.as_ref()),
+        }
+    }
+
+    fn resolve_alias(
+        &mut self,
+        alias: NonZeroU16,
+        topic: Option<&TopicName<&[u8]>>,
+    ) -> Result<Option<TopicName<Bytes>>, Violation> {
+        let resolved = self.link.receive_aliases.resolve(alias, topic);
         resolved.map_err(|fault| match fault {
             AliasFault::Unknown => Violation::TopicAliasUnknown,
             AliasFault::AboveMaximum => Violation::TopicAliasAboveMaximum,
@@ -134,6 +153,7 @@ impl<E: Tells> Flow<E> {
         self.on_answer(answered, reason).map(|_| ())
     }
 
+    #[inline]
     fn on_answer(&mut self, answered: Answered, reason: ReasonCode) -> Result<Met, Violation> {
         match answered {
             Answered::Done(key, ended) => {
@@ -165,20 +185,36 @@ impl<E: Tells> Flow<E> {
     }
 }
 
-/// The message of a PUBLISH, which shares the memory of its frame.
+/// A message that came in, and what it was numbered with.
+pub(crate) struct Arrived {
+    pub(crate) message: Message,
+    id: Option<PacketId>,
+    number: Option<u64>,
+}
+
+/// The message of a PUBLISH, which shares the memory of its frame, but for the payload.
 #[inline(always)]
 pub(super) fn keep(publish: &Publish<&[u8]>, topic: Option<TopicName<Bytes>>, frame: &Bytes) -> Option<Message> {
-    let owned = publish.to_owned_in(frame);
+    let topic = match (topic, &publish.topic) {
+        (Some(topic), _) => topic,
+        (None, Some(topic)) => topic.to_owned_in(frame),
+        (None, None) => return None,
+    };
+    let properties = publish
+        .properties
+        .without(PropertyId::TopicAlias)
+        .without(PropertyId::MessageExpiryInterval);
     Some(Message {
-        topic: topic.or(owned.topic)?,
-        payload: owned.payload,
         qos: publish.delivery.qos(),
         retain: publish.retain,
         expiry_seconds: publish.properties.message_expiry(),
-        properties: owned
-            .properties
-            .without(PropertyId::TopicAlias)
-            .without(PropertyId::MessageExpiryInterval),
+        topic,
+        payload: Bytes::new(),
+        properties: if properties.is_empty() {
+            PublishProperties::empty()
+        } else {
+            properties.to_owned_in(frame)
+        },
     })
 }
 

@@ -13,6 +13,10 @@ use crate::message::Message;
 /// Properties of one packet that the machine writes itself take at most this.
 const OWN_PROPERTIES: usize = 8;
 
+/// What a PUBLISH takes beside topic, payload and properties, at most: type and length 5, topic length 2, identifier 2,
+/// property length 4, own properties 8.
+pub(super) const HEAD_BYTES: usize = 21;
+
 pub(super) struct Outline<'m> {
     pub(super) version: Version,
     pub(super) delivery: Delivery,
@@ -43,6 +47,40 @@ impl Outline<'_> {
             return Err(total);
         }
         Ok(())
+    }
+
+    /// Appends the whole packet, if the connection has nothing to add and the packet is within a limit; else says how large
+    /// it is, and nothing has changed. `None`: the connection has something to add.
+    #[inline]
+    pub(super) fn write_whole(&self, limit: u32, buffer: &mut Vec<u8>) -> Option<Result<(), u32>> {
+        if self.alias.is_some() || self.source_bytes.is_some() || self.has_expiry() {
+            return None;
+        }
+        let publish = Publish {
+            delivery: self.delivery,
+            retain: self.message.retain,
+            topic: self.topic(),
+            properties: self.properties(),
+            payload: &self.message.payload[..],
+        };
+        // The packet is written into room that is surely enough, which is quicker than asking for room part by part.
+        let before = buffer.len();
+        buffer.resize(before.saturating_add(self.most()), 0);
+        let written = publish.encode(self.version, buffer.get_mut(before..).unwrap_or_default());
+        let total = written.map_or(u32::MAX, |total| u32::try_from(total).unwrap_or(u32::MAX));
+        if total > limit {
+            buffer.truncate(before);
+            return Some(Err(total));
+        }
+        buffer.truncate(before.saturating_add(crate::flow::size(total)));
+        Some(Ok(()))
+    }
+
+    /// The whole packet takes at most this.
+    fn most(&self) -> usize {
+        usize::try_from(self.message.size())
+            .unwrap_or(usize::MAX)
+            .saturating_add(HEAD_BYTES)
     }
 
     /// Whether the properties of the message can be sent as they stand.
@@ -124,12 +162,16 @@ impl Outline<'_> {
         }
     }
 
+    fn has_expiry(&self) -> bool {
+        self.expiry.is_some() && self.version.has_properties()
+    }
+
     /// The properties that belong to this connection alone.
     fn own_properties<'b>(&self, buffer: &'b mut [u8]) -> PublishProperties<&'b [u8]> {
-        let expiry = self.expiry.filter(|_| self.version.has_properties());
-        if expiry.is_none() && self.alias.is_none() {
+        if !self.has_expiry() && self.alias.is_none() {
             return PublishProperties::empty();
         }
+        let expiry = self.expiry.filter(|_| self.has_expiry());
         let mut builder = PublishProperties::build_in(buffer);
         if let Some(seconds) = expiry {
             builder = builder.message_expiry(seconds);

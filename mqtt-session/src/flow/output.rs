@@ -1,6 +1,6 @@
 //! What a flow sends: answers first, then messages.
 
-use mqtt_proto::{Delivery, PubAck, PubComp, PubRec, PubRel, PubRelReason};
+use mqtt_proto::{Delivery, PacketId, PubAck, PubComp, PubRec, PubRel, PubRelReason};
 
 use super::outline::Outline;
 use super::{Flow, Reply, Tells, size};
@@ -12,9 +12,14 @@ use crate::qos::Ack;
 /// Writes an acknowledgement, which always fits. Not by way of `Packet`, which would bring in the encoders of all packets.
 macro_rules! write {
     ($packet:ident, $id:expr, $reason:expr, $version:expr, $outbox:expr) => {{
-        let packet: $packet<&[u8]> = $packet::new($id, $reason).for_version($version);
-        let written = packet.encode_to($version, $outbox.buffer());
-        debug_assert!(written.is_ok(), "{packet:?} cannot be encoded: {written:?}");
+        let (id, reason): (PacketId, _) = ($id, $reason);
+        if reason.value() == 0 {
+            $outbox.buffer().extend_from_slice(&$packet::bare(id));
+        } else {
+            let packet: $packet<&[u8]> = $packet::new(id, reason).for_version($version);
+            let written = packet.encode_to($version, $outbox.buffer());
+            debug_assert!(written.is_ok(), "{packet:?} cannot be encoded: {written:?}");
+        }
     }};
 }
 
@@ -127,16 +132,21 @@ impl<E: Tells> Flow<E> {
             alias: number,
             source_bytes: exchange.source_bytes,
         };
-        let written = outline.write(self.link.peer_packet_bytes, outbox.buffer());
-        written.map_err(|bytes| Outcome::TooLarge {
-            bytes,
-            limit: self.link.peer_packet_bytes,
-        })?;
-        if exchange.source_bytes.is_none() {
-            if message.payload.len() > size(self.session.manner.limits.inline_bytes) {
-                outbox.share(message.payload.clone());
-            } else {
+        let limit = self.link.peer_packet_bytes;
+        let is_inline = message.payload.len() <= size(self.session.manner.limits.inline_bytes);
+        let whole = if is_inline {
+            outline.write_whole(limit, outbox.buffer())
+        } else {
+            None
+        };
+        let is_whole = whole.is_some();
+        let written = whole.unwrap_or_else(|| outline.write(limit, outbox.buffer()));
+        written.map_err(|bytes| Outcome::TooLarge { bytes, limit })?;
+        if !is_whole && exchange.source_bytes.is_none() {
+            if is_inline {
                 outbox.buffer().extend_from_slice(&message.payload);
+            } else {
+                outbox.share(message.payload.clone());
             }
         }
         self.link.send_aliases.commit(message.topic.as_bytes(), alias);

@@ -2,34 +2,28 @@
 
 use mqtt_proto::{Delivery, PacketId};
 
-use super::outline::Outline;
+use super::outline::{HEAD_BYTES, Outline};
 use super::{Flow, Tells};
 use crate::message::Message;
 use crate::op::{Op, PublishError};
 
 impl<E: Tells> Flow<E> {
-    pub(crate) fn publish(
-        &mut self,
-        message: Message,
-        source_bytes: Option<u32>,
-        tag: u64,
-    ) -> Result<Op, PublishError> {
+    /// Whether a message can be sent and has room, or can get it. It is to be queued then, with the bytes that this says.
+    pub(crate) fn admit(&mut self, message: &Message, source_bytes: Option<u32>) -> Result<u64, PublishError> {
         if self.link.is_open {
-            self.fits_link(&message, source_bytes)?;
+            self.fits_link(message, source_bytes)?;
         }
-        self.session.publish(message, source_bytes, tag, &mut self.events)
+        self.session.admit(message, &mut self.events)
     }
 
-    /// Whether this connection can carry the message at all.
     fn fits_link(&self, message: &Message, source_bytes: Option<u32>) -> Result<(), PublishError> {
         if !self.link.version.has_properties() && !message.properties.is_empty() {
             return Err(PublishError::NotInVersion);
         }
-        // A head takes at most: type and length 5, topic length 2, id 2, property length 4, own properties 8.
         let upper = message
             .size()
             .saturating_add(u64::from(source_bytes.unwrap_or(0)))
-            .saturating_add(21);
+            .saturating_add(HEAD_BYTES as u64);
         let limit = self.link.peer_packet_bytes;
         if upper > u64::from(limit) {
             let outline = Outline {

@@ -337,27 +337,23 @@ impl Incoming {
 
     #[inline]
     fn slot(&mut self, delivery: u64) -> Option<&mut Slot> {
-        let first = self.pubacks.front()?.delivery;
-        // While all messages are of QoS 1 their numbers follow each other.
-        let guess = usize::try_from(delivery.checked_sub(first)?).ok()?;
-        let index = match self.pubacks.get(guess) {
-            Some(slot) if slot.delivery == delivery => guess,
-            _ => self
-                .pubacks
-                .binary_search_by_key(&delivery, |slot| slot.delivery)
-                .ok()?,
-        };
-        self.pubacks.get_mut(index)
+        place(&self.pubacks, delivery, |slot| slot.delivery).and_then(|place| self.pubacks.get_mut(place))
     }
 
     fn opened(&mut self, delivery: u64) -> Option<&mut Open> {
-        let index = self.open.binary_search_by_key(&delivery, |open| open.delivery).ok()?;
-        self.open.get_mut(index)
+        place(&self.open, delivery, |open| open.delivery).and_then(|place| self.open.get_mut(place))
     }
 
     /// Takes the next acknowledgement that may leave.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_ack(&mut self, journal: &Journal) -> Option<Ack> {
+        if self.pubacks.is_empty() && self.pubrecs.is_empty() {
+            return None;
+        }
+        self.take_ack(journal)
+    }
+
+    fn take_ack(&mut self, journal: &Journal) -> Option<Ack> {
         match self.pubacks.front() {
             Some(&Slot {
                 id,
@@ -440,5 +436,16 @@ impl Incoming {
         ) {
             self.forget(id);
         }
+    }
+}
+
+/// The place of a number in a line that rises. While all messages are of the same QoS, their numbers follow each other.
+#[inline]
+fn place<T>(line: &VecDeque<T>, number: u64, number_of: impl Fn(&T) -> u64) -> Option<usize> {
+    let first = number_of(line.front()?);
+    let guess = usize::try_from(number.checked_sub(first)?).ok()?;
+    match line.get(guess) {
+        Some(entry) if number_of(entry) == number => Some(guess),
+        _ => line.binary_search_by_key(&number, number_of).ok(),
     }
 }

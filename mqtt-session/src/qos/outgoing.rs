@@ -281,10 +281,14 @@ impl Outgoing {
         self.ids.release(id);
     }
 
+    #[inline]
     fn write(&mut self, key: u32, journal: &mut Journal) {
-        if !journal.is_enabled() {
-            return;
+        if journal.is_enabled() {
+            self.record(key, journal);
         }
+    }
+
+    fn record(&mut self, key: u32, journal: &mut Journal) {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             if let Some(record) = exchange.record() {
                 exchange.ticket = journal.put(|| record);
@@ -366,7 +370,7 @@ impl Outgoing {
     }
 
     /// Takes an exchange out of `publishes` and keeps the counts and cursors right. Its charge stays.
-    #[inline]
+    #[inline(always)]
     fn leave_publishes(&mut self, key: u32) {
         let Some(exchange) = self.exchanges.get(key) else {
             return;
@@ -418,6 +422,7 @@ impl Outgoing {
     }
 
     /// Ends an exchange.
+    #[inline]
     fn remove(&mut self, key: u32, journal: &mut Journal) -> Option<Ended> {
         let ended = self.detach(key)?;
         if !ended.is_plain() {

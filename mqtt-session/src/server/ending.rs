@@ -11,13 +11,17 @@ use crate::timers::{Timer, Timers, waits_for_peer};
 
 impl ServerConnection {
     /// Time has passed. While the host owes something, deadlines that wait for the client stand still.
+    #[inline]
     pub(super) fn advance(&mut self, now: Instant) {
-        let before = self.flow.now();
-        self.flow.advance(now);
-        let passed = self.flow.now().saturating_since(before);
-        if !passed.is_zero() {
-            self.wire.passed(passed, self.stands_still());
+        if now > self.flow.now() {
+            self.pass(now);
         }
+    }
+
+    fn pass(&mut self, now: Instant) {
+        let passed = now.saturating_since(self.flow.now());
+        self.flow.advance(now);
+        self.wire.passed(passed, self.stands_still());
     }
 
     /// Ends the connection, and says why if the version can.

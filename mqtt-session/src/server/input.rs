@@ -1,7 +1,7 @@
 //! Bytes from the client.
 
-use bytes::{Bytes, BytesMut};
-use mqtt_proto::{Disconnect, DisconnectReason, Field, Packet, PacketType, Publish, Rules, Subscribe, Version};
+use bytes::BytesMut;
+use mqtt_proto::{Disconnect, DisconnectReason, Field, Packet, PacketType, QoS, Rules, Subscribe, Version};
 
 use super::{Phase, ServerConnection, ServerEvent};
 use crate::flow::Flow;
@@ -30,12 +30,8 @@ impl ServerConnection {
     }
 
     #[inline]
-    fn on_next(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed> {
+    fn on_next(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
         let result = match packet {
-            Packet::Publish(publish) => {
-                self.allow_publish(publish)?;
-                self.flow.on_publish(publish, frame)
-            }
             Packet::PubAck(ack) => self.flow.on_puback(ack.id, ack.reason.into()),
             Packet::PubRec(ack) => self.flow.on_pubrec(ack.id, ack.reason.into()),
             Packet::PubRel(ack) => self.flow.on_pubrel(ack.id),
@@ -53,16 +49,7 @@ impl ServerConnection {
         result.map_err(Closed::Violation)
     }
 
-    /// What was announced as not supported may not be asked for. [MQTT-3.2.2-11, MQTT-3.2.2-14]
-    pub(super) fn allow_publish(&self, publish: &Publish<&[u8]>) -> Result<(), Closed> {
-        let allowed = self
-            .config
-            .capabilities
-            .allow_publish(publish.delivery.qos(), publish.retain);
-        allowed.map_err(|capability| Closed::Violation(not_supported(capability)))
-    }
-
-    /// The same for SUBSCRIBE. MQTT 3 was told nothing, and is answered by the host.
+    /// What was announced as not supported may not be asked for. MQTT 3 was told nothing, and is answered by the host.
     pub(super) fn allow_subscribe(&self, subscribe: &Subscribe<&[u8]>) -> Result<(), Violation> {
         if !self.version.has_properties() {
             return Ok(());
@@ -182,15 +169,18 @@ impl Reads for ServerConnection {
         }
     }
 
-    fn on_packet(&mut self, packet: &Packet<&[u8]>, frame: &Bytes) -> Result<(), Closed> {
+    fn on_packet(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
         match self.phase {
             Phase::Waiting => self.on_first(packet),
-            _ => self.on_next(packet, frame),
+            _ => self.on_next(packet),
         }
     }
 
-    fn on_head(&mut self, publish: &Publish<&[u8]>) -> Result<(), Closed> {
-        self.allow_publish(publish)
+    /// What was announced as not supported may not be asked for. [MQTT-3.2.2-11, MQTT-3.2.2-14]
+    #[inline]
+    fn allow_publish(&self, qos: QoS, retain: bool) -> Result<(), Violation> {
+        let allowed = self.config.capabilities.allow_publish(qos, retain);
+        allowed.map_err(not_supported)
     }
 
     fn on_progress(&mut self) {

@@ -190,7 +190,9 @@ impl ServerConnection {
         if self.phase != Phase::Connected {
             return Err(PublishError::Closed);
         }
-        self.flow.publish(self.bridged(message), None, tag)
+        let message = self.bridged(message);
+        let bytes = self.flow.admit(&message, None)?;
+        Ok(self.flow.session.queue(message, bytes, None, tag))
     }
 
     /// Sends a message whose payload the host gives in parts, when [`ServerEvent::PayloadWanted`] asks for them. The payload
@@ -210,7 +212,8 @@ impl ServerConnection {
             return Err(PublishError::Closed);
         }
         let message = self.bridged(message.without_payload());
-        self.flow.publish(message, Some(payload_bytes), tag)
+        let bytes = self.flow.admit(&message, Some(payload_bytes))?;
+        Ok(self.flow.session.queue(message, bytes, Some(payload_bytes), tag))
     }
 
     /// The message as the version of the client can carry it.
@@ -359,7 +362,10 @@ impl ServerConnection {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
         // While the host owes something, what waits for the peer stands still.
-        let first = self.wire.timers.next_while(!self.stands_still());
+        let first = self.wire.timers.next_unless(|| self.stands_still());
+        if !self.flow.session.outgoing.has_deadlines() {
+            return first;
+        }
         earlier(first, self.flow.session.next_deadline())
     }
 

@@ -60,6 +60,7 @@ impl ServerConnection {
     }
 
     /// The host has so long for the next part of a payload.
+    #[inline]
     fn arm_source(&mut self) {
         if !self.flow.wants_payload() {
             self.wire.timers.clear(Timer::Source);

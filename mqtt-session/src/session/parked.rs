@@ -163,7 +163,8 @@ impl Session {
     /// If it can never be sent, there is no room for it, or the session has ended. Nothing has changed then.
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
         self.may_publish(now)?;
-        self.state.publish(message, None, tag, &mut self.told)
+        let bytes = self.state.admit(&message, &mut self.told)?;
+        Ok(self.state.queue(message, bytes, None, tag))
     }
 
     /// Queues a message whose payload is asked for when it is sent, in parts, by
@@ -179,8 +180,9 @@ impl Session {
         tag: u64,
     ) -> Result<Op, PublishError> {
         self.may_publish(now)?;
-        self.state
-            .publish(message.without_payload(), Some(payload_bytes), tag, &mut self.told)
+        let message = message.without_payload();
+        let bytes = self.state.admit(&message, &mut self.told)?;
+        Ok(self.state.queue(message, bytes, Some(payload_bytes), tag))
     }
 
     fn may_publish(&mut self, now: Instant) -> Result<(), PublishError> {

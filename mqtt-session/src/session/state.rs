@@ -116,15 +116,24 @@ impl SessionState {
 
     // ---- messages on their way out
 
-    pub(crate) fn publish<E: From<SessionEvent>>(
+    /// Whether there is room for a message, or can be made. It is to be queued then, with the bytes that this says.
+    ///
+    /// A message is looked at before it is handed on, since it is large.
+    pub(crate) fn admit<E: From<SessionEvent>>(
         &mut self,
-        message: Message,
-        source_bytes: Option<u32>,
-        tag: u64,
+        message: &Message,
         told: &mut VecDeque<E>,
-    ) -> Result<Op, PublishError> {
-        self.allow_properties(&message)?;
+    ) -> Result<u64, PublishError> {
+        self.allow_properties(message)?;
         let bytes = message.size();
+        if self.outgoing.room(bytes, &self.manner.limits).is_err() {
+            self.make_room(bytes, told)?;
+        }
+        Ok(bytes)
+    }
+
+    #[cold]
+    fn make_room<E: From<SessionEvent>>(&mut self, bytes: u64, told: &mut VecDeque<E>) -> Result<(), PublishError> {
         if bytes > self.manner.limits.queued_bytes {
             return Err(PublishError::QueueFull(Limit::QueuedBytes));
         }
@@ -135,11 +144,17 @@ impl SessionState {
             };
             self.tell_end(key, &ended, Outcome::Dropped(limit), told);
         }
+        Ok(())
+    }
+
+    /// Queues a message that has room.
+    #[inline]
+    pub(crate) fn queue(&mut self, message: Message, bytes: u64, source_bytes: Option<u32>, tag: u64) -> Op {
         let expires_at = message.expiry_seconds.map(|seconds| self.after(seconds));
         let (key, serial) = self
             .outgoing
             .insert(message, bytes, source_bytes, tag, expires_at, &mut self.journal);
-        Ok(self.op(key, serial))
+        self.op(key, serial)
     }
 
     fn allow_properties(&self, message: &Message) -> Result<(), PublishError> {
@@ -203,7 +218,7 @@ impl SessionState {
     /// Ends messages that expired before they were sent, and tells which operations are late.
     #[inline]
     pub(crate) fn expire<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
-        if self.next_deadline().is_some_and(|timeout| timeout.at <= self.now) {
+        if self.outgoing.has_deadlines() {
             self.expire_due(told);
         }
     }
@@ -248,26 +263,37 @@ impl SessionState {
     }
 
     /// A message has come in whole, under this number if it is to be acknowledged.
+    #[inline]
     pub(crate) fn arrived<E: From<SessionEvent>>(
         &mut self,
         received: Received,
         id: Option<PacketId>,
         told: &mut VecDeque<E>,
     ) {
+        if self.manner.hand_over == HandOver::Automatic || received.delivery.is_none() {
+            told.push_back(SessionEvent::Message(received).into());
+        } else if let Some(received) = self.keep(received, id) {
+            told.push_back(SessionEvent::Message(received).into());
+        }
+    }
+
+    /// Keeps a message until the store has what it promises. `None`: it is told then.
+    fn keep(&mut self, received: Received, id: Option<PacketId>) -> Option<Received> {
         match received.delivery {
             Some(delivery) if self.manner.hand_over == HandOver::Inbox && self.journal.is_enabled() => {
                 self.store_inbox(received, delivery.0, id);
+                None
             }
             Some(_) if self.manner.hand_over == HandOver::Manual => {
                 // The host may keep the number: it is told when no restart can use it again.
                 self.reserve_deliveries();
                 if self.is_quiet() {
-                    told.push_back(SessionEvent::Message(received).into());
-                } else {
-                    self.inbox.push_back((self.floor_ticket, received));
+                    return Some(received);
                 }
+                self.inbox.push_back((self.floor_ticket, received));
+                None
             }
-            _ => told.push_back(SessionEvent::Message(received).into()),
+            _ => Some(received),
         }
     }
 

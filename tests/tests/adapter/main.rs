@@ -10,6 +10,8 @@
 
 #[path = "../../../adapters/std/tests/adapter/mod.rs"]
 mod adapter;
+#[path = "../../../adapters/shared/tests/transport/bad_inputs.rs"]
+mod layers;
 mod pipe;
 #[path = "../trials/mod.rs"]
 mod run;
@@ -26,6 +28,6 @@ fn main() -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    let groups = [streams::trials(), sockets::trials(), store::trials()];
+    let groups = [streams::trials(), layers::trials(), sockets::trials(), store::trials()];
     groups.into_iter().flatten().collect()
 }

@@ -1,6 +1,7 @@
 //! What a handle and the keeper of the connection share: the machine, and who waits for what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
@@ -16,7 +17,7 @@ use super::states::{ConnectionState, Log};
 use super::statistics::Statistics;
 use super::wakers::Wakers;
 use crate::options::Unclaimed;
-use crate::{Acknowledge, Cause, ClientOptions, DialError, Endpoint, Failure, Stranger};
+use crate::{Acknowledge, Cause, ClientOptions, DialError, Endpoint, Failure, LayerError, Stranger};
 
 /// What a handle and the keeper share.
 pub(super) struct Core {
@@ -54,7 +55,7 @@ pub(super) struct Core {
 /// What the stream was like that has ended.
 pub(super) struct Ending {
     pub(super) greeting: Vec<u8>,
-    pub(super) error: Option<std::io::Error>,
+    pub(super) error: Option<io::Error>,
 }
 
 impl Core {
@@ -308,13 +309,19 @@ impl Core {
                 reason,
                 Closed::Malformed(_) | Closed::Violation(Violation::PacketBeforeConnAck)
             );
+        // What a layer has against a server is told as in a handshake, as long as the server has accepted nothing; a mere end
+        // is the server's.
+        let refusal = |error: &&io::Error| !was_accepted && error.kind() != io::ErrorKind::UnexpectedEof;
+        let fault = ending.error.as_ref().filter(refusal).and_then(LayerError::of).cloned();
+        let is_final = is_stranger || fault.as_ref().is_some_and(|fault| !fault.may_succeed_later());
         let cause = match (self.cut.take(), reason) {
             (Some(cause), _) => cause,
             (None, _) if is_stranger => Cause::NotMqtt(Stranger::from_greeting(&ending.greeting)),
             (None, Closed::ByHost(_)) => Cause::Disconnected,
-            (None, Closed::StreamEnded) => match ending.error {
-                Some(error) => Cause::Broken(Arc::new(error)),
-                None => Cause::Closed(Closed::StreamEnded),
+            (None, Closed::StreamEnded) => match (fault, ending.error) {
+                (Some(fault), _) => Cause::Dial(DialError::Layer(fault)),
+                (None, Some(error)) => Cause::Broken(Arc::new(error)),
+                (None, None) => Cause::Closed(Closed::StreamEnded),
             },
             (None, reason) => Cause::Closed(reason),
         };
@@ -323,7 +330,7 @@ impl Core {
             cause,
         };
         match retry_at {
-            Some(at) if !is_stranger => {
+            Some(at) if !is_final => {
                 let (failure, retry_in) = (Arc::new(failure), at.saturating_since(now));
                 let state = ConnectionState::Disconnected { failure, retry_in };
                 self.states.push(state, &mut self.wakers);

@@ -11,7 +11,8 @@ use mqtt_session::{Event, Instant};
 
 use super::core::{Core, Ending};
 use super::{Client, Shared};
-use crate::{Channel, ClientOptions, DialError, Endpoint, Failure, Step, Transport};
+use crate::layers::{Opening, Wanted};
+use crate::{Carrier, Channel, ClientOptions, DialError, Endpoint, Failure, Step, Transport};
 
 /// How many steps are made before those are woken who wait for them.
 const STEPS: usize = 256;
@@ -23,7 +24,8 @@ pub type AnyStream = Box<dyn Transport + Send>;
 /// A stream that is being opened.
 pub type Dialing = Pin<Box<dyn Future<Output = Result<AnyStream, DialError>> + Send>>;
 
-/// Opens streams to a server.
+/// Opens streams to a server, below TLS and WebSocket: if the URL asks for these, the client puts them on the stream itself. So
+/// a dialer that speaks TLS by itself belongs to a URL with `mqtt://`.
 pub trait Dial: Send {
     /// Begins to open one. The future is dropped if it takes too long.
     fn dial(&mut self, endpoint: &Endpoint) -> Dialing;
@@ -42,8 +44,9 @@ impl<F: FnMut(&Endpoint) -> Dialing + Send> Dial for F {
 pub struct Keeper<D> {
     shared: Arc<Shared>,
     dialer: D,
-    dialing: Option<(Dialing, Instant)>,
-    channel: Channel<AnyStream>,
+    opening: Option<(Opening, Instant)>,
+    channel: Channel<Carrier<AnyStream>>,
+    wanted: Wanted,
     deadline: Option<Instant>,
     endpoint: Endpoint,
     connect_timeout: Duration,
@@ -57,7 +60,8 @@ impl Client {
         let keeper = Keeper {
             shared: Arc::clone(&client.shared),
             dialer,
-            dialing: None,
+            opening: None,
+            wanted: options.wanted.clone(),
             channel: Channel::new().feeding_all(),
             deadline: None,
             connect_timeout: options.connect_timeout,
@@ -98,16 +102,17 @@ impl<D: Dial> Keeper<D> {
         self.deadline = None;
         for _ in 0..ROUNDS {
             // Opening a stream may take long, and is the adapter's own code: handles are not kept waiting for it.
-            let opened = self.poll_dialing(cx);
+            let opened = self.poll_opening(cx);
             match shared.with(|core, now| self.turn(cx, core, now, opened)) {
                 Turn::Goes => {}
                 Turn::Dials => {
                     let until = shared.clock.now().saturating_add(self.connect_timeout);
-                    self.dialing = Some((self.dialer.dial(&self.endpoint), until));
+                    let opening = Opening::new(&mut self.dialer, &self.endpoint, &self.wanted);
+                    self.opening = Some((opening, until));
                 }
                 Turn::Waits => return Poll::Pending,
                 Turn::Ends(failure) => {
-                    self.dialing = None;
+                    self.opening = None;
                     return Poll::Ready(failure);
                 }
             }
@@ -117,14 +122,14 @@ impl<D: Dial> Keeper<D> {
     }
 
     /// The stream that was being opened, or why it is none.
-    fn poll_dialing(&mut self, cx: &mut Context<'_>) -> Option<Result<AnyStream, DialError>> {
-        let (dialing, until) = self.dialing.as_mut()?;
-        let opened = match dialing.as_mut().poll(cx) {
+    fn poll_opening(&mut self, cx: &mut Context<'_>) -> Option<Result<Carrier<AnyStream>, DialError>> {
+        let (opening, until) = self.opening.as_mut()?;
+        let opened = match opening.poll(cx) {
             Poll::Ready(opened) => opened,
-            Poll::Pending if self.shared.clock.now() >= *until => Err(DialError::TimedOut),
+            Poll::Pending if self.shared.clock.now() >= *until => Err(opening.timed_out()),
             Poll::Pending => return None,
         };
-        self.dialing = None;
+        self.opening = None;
         Some(opened)
     }
 
@@ -133,7 +138,7 @@ impl<D: Dial> Keeper<D> {
         cx: &mut Context<'_>,
         core: &mut Core,
         now: Instant,
-        opened: Option<Result<AnyStream, DialError>>,
+        opened: Option<Result<Carrier<AnyStream>, DialError>>,
     ) -> Turn {
         core.wakers.discard(core.keeper.take());
         match opened {
@@ -180,9 +185,9 @@ impl<D: Dial> Keeper<D> {
             return Turn::Ends(Arc::clone(failure));
         }
         core.keeper = Some(cx.waker().clone());
-        let dialing = self.dialing.as_ref().map(|(_, until)| *until);
+        let opening = self.opening.as_ref().map(|(_, until)| *until);
         let leaving = core.leaving.filter(|_| core.ended.is_none());
-        let deadlines = [self.channel.deadline(), dialing, leaving];
+        let deadlines = [self.channel.deadline(), opening, leaving];
         self.deadline = deadlines.into_iter().flatten().min();
         Turn::Waits
     }
@@ -202,7 +207,7 @@ impl<D> Drop for Keeper<D> {
 impl<D> fmt::Debug for Keeper<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keeper")
-            .field("is_dialing", &self.dialing.is_some())
+            .field("is_opening", &self.opening.is_some())
             .field("channel", &self.channel)
             .finish_non_exhaustive()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mqtt_smol::session::{Instant, ServerConnection, ServerEvent};
-use mqtt_smol::{Client, ClientOptions, Connection, Listener, Step};
+use mqtt_smol::{Client, ClientOptions, Connection, Listener, ServerLayers, Step};
 use mqtt_testbed::{Adapter, Boxed, Hub, Served};
 use smol::net::TcpStream;
 
@@ -22,9 +22,12 @@ impl Adapter for Smol {
         })
     }
 
-    fn serve(hub: Arc<Hub>, port: u16) -> Boxed<SocketAddr> {
+    fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr> {
         Box::pin(async move {
-            let listener = Listener::bind(("127.0.0.1", port), Hub::config()).await.unwrap();
+            let listener = Listener::bind(("127.0.0.1", port), Hub::config())
+                .await
+                .unwrap()
+                .layers(layers);
             let address = listener.local_addr().unwrap();
             let accepting = async move {
                 while let Some(accepted) = mqtt_testbed::unless_shut(&hub, listener.accept()).await {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mqtt_std::adapter::Client;
 use mqtt_std::session::{self, ServerConnection, ServerEvent};
-use mqtt_std::{ClientOptions, Connection, Listener, Step};
+use mqtt_std::{ClientOptions, Connection, Listener, ServerLayers, Step};
 use mqtt_testbed::{Adapter, Boxed, Hub, Served};
 
 pub(crate) struct Std;
@@ -27,9 +27,11 @@ impl Adapter for Std {
         })
     }
 
-    fn serve(hub: Arc<Hub>, port: u16) -> Boxed<SocketAddr> {
+    fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr> {
         Box::pin(async move {
-            let mut listener = Listener::bind(("127.0.0.1", port), Hub::config()).unwrap();
+            let mut listener = Listener::bind(("127.0.0.1", port), Hub::config())
+                .unwrap()
+                .layers(layers);
             let address = listener.local_addr();
             thread::spawn(move || {
                 while !hub.is_shut() {

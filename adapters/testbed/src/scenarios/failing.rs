@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mqtt_adapter::{Cause, ClientOptions, ConnectionState, DialError, Endpoint, PublishError, Stranger};
+use mqtt_adapter::{Cause, ClientOptions, ConnectionState, DialError, PublishError, Stranger};
 use mqtt_session::Closed;
 use mqtt_session::proto::{ConnAckReason, QoS, Version};
 
@@ -53,7 +53,7 @@ pub async fn a_busy_server_is_asked_again<A: Adapter>() {
 }
 
 /// A thread that answers each connection with the same bytes; how often it did.
-fn stranger(answer: &'static [u8]) -> (SocketAddr, Arc<AtomicU64>) {
+pub(super) fn stranger(answer: &'static [u8]) -> (SocketAddr, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let address = listener.local_addr().expect("it has an address");
     let count = Arc::new(AtomicU64::new(0));
@@ -110,23 +110,6 @@ pub async fn a_server_may_come_later<A: Adapter>() {
     A::serve(Arc::clone(&hub), address.port()).await;
     soon::<A, _>("publishing", publishing).await.unwrap();
     assert_eq!(client.statistics().connections, 1);
-}
-
-/// What this machine cannot do is said once.
-pub async fn what_cannot_be_dialed_is_said_once<A: Adapter>() {
-    let url = "wss://127.0.0.1:9/mqtt".parse::<Endpoint>().unwrap();
-    let client = A::start(ClientOptions::new(url));
-    let failure = soon::<A, _>("the failure", client.established()).await.unwrap_err();
-    assert!(
-        matches!(&failure.cause, Cause::Dial(DialError::NotSupported(_))),
-        "{failure}"
-    );
-    let mut states = client.states();
-    let mut last = None;
-    while let Some(state) = soon::<A, _>("the end", states.next()).await {
-        last = Some(state);
-    }
-    assert!(matches!(last, Some(ConnectionState::Ended { .. })));
 }
 
 /// A name without an address is told as that.

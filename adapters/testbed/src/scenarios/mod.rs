@@ -7,6 +7,8 @@ mod flow;
 mod lacks;
 mod leaving;
 mod resuming;
+mod secure;
+mod unsafe_ends;
 mod walkers;
 
 pub use brokers::*;
@@ -15,6 +17,8 @@ pub use failing::*;
 pub use flow::*;
 pub use leaving::*;
 pub use resuming::*;
+pub use secure::*;
+pub use unsafe_ends::*;
 pub use walkers::*;
 
 use std::net::SocketAddr;
@@ -42,10 +46,18 @@ async fn server<A: Adapter>() -> (Arc<Hub>, SocketAddr) {
 
 /// Options that come back quickly.
 pub(crate) fn options(address: SocketAddr, version: Version, id: impl Into<Bytes>) -> ClientOptions {
+    hasty(
+        ClientOptions::tcp(address.ip().to_string(), address.port()),
+        version,
+        id,
+    )
+}
+
+fn hasty(options: ClientOptions, version: Version, id: impl Into<Bytes>) -> ClientOptions {
     let reconnect = Reconnect::default()
         .first_delay(Duration::from_millis(10))
         .max_delay(Duration::from_millis(50));
-    ClientOptions::tcp(address.ip().to_string(), address.port())
+    options
         .version(version)
         .client_id(id)
         .expect("it is text")

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mqtt_testbed::{Adapter, Boxed, Hub, Served};
 use mqtt_tokio::session::{Instant, ServerConnection, ServerEvent};
-use mqtt_tokio::{Client, ClientOptions, Connection, Listener, Step};
+use mqtt_tokio::{Client, ClientOptions, Connection, Listener, ServerLayers, Step};
 use tokio::net::TcpStream;
 
 pub(crate) struct Tokio;
@@ -20,9 +20,12 @@ impl Adapter for Tokio {
         Box::pin(tokio::time::sleep(time))
     }
 
-    fn serve(hub: Arc<Hub>, port: u16) -> Boxed<SocketAddr> {
+    fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr> {
         Box::pin(async move {
-            let listener = Listener::bind(("127.0.0.1", port), Hub::config()).await.unwrap();
+            let listener = Listener::bind(("127.0.0.1", port), Hub::config())
+                .await
+                .unwrap()
+                .layers(layers);
             let address = listener.local_addr().unwrap();
             tokio::spawn(async move {
                 while let Some(accepted) = mqtt_testbed::unless_shut(&hub, listener.accept()).await {

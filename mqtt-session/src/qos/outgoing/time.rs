@@ -5,6 +5,12 @@ use crate::journal::Journal;
 use crate::time::Instant;
 
 impl Outgoing {
+    /// Whether anything happens to a message when time passes.
+    #[inline]
+    pub(crate) fn has_deadlines(&self) -> bool {
+        !self.expiries.is_empty() || !self.deadlines.is_empty()
+    }
+
     /// The first deadline of a message that was never sent.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
         self.expiries.first().map(|(at, _)| at)

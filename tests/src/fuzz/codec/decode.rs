@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use mqtt_proto::{
     Choice, DecodeError, DecodeErrorKind, Decoded, DecodedHead, Packet, PacketType, Publish, Role, Rules, Version,
-    decode, decode_publish_head, peek_connect,
+    decode, decode_publish, decode_publish_head, peek_connect,
 };
 
 use super::explanation;
@@ -42,6 +42,7 @@ fn decode_stream(version: Version, data: &[u8]) {
     loop {
         let decoded = decode(stream, &rules);
         explanation::agrees(stream, &rules, &decoded);
+        publish_agrees(stream, &rules, &decoded);
         publish_head_agrees(stream, &rules, &decoded);
         peek_agrees(stream, &rules, &decoded);
         match decoded {
@@ -224,6 +225,19 @@ fn owned_forms_agree(packet: &Packet<&[u8]>, stream: &[u8], len: usize, rules: &
 }
 
 type Verdict<'a> = Result<Decoded<'a>, DecodeError>;
+
+/// A PUBLISH that is read as such gives the same verdict.
+fn publish_agrees(stream: &[u8], rules: &Rules, whole: &Verdict<'_>) {
+    let expected = match whole {
+        Ok(Decoded::Packet {
+            packet: Packet::Publish(publish),
+            ..
+        }) => Ok(Some(*publish)),
+        Ok(_) => Ok(None),
+        Err(error) => Err(*error),
+    };
+    assert_eq!(decode_publish(stream, rules), expected);
+}
 
 /// The head of a PUBLISH alone gives the same verdict as the whole, or an earlier one.
 fn publish_head_agrees(stream: &[u8], rules: &Rules, whole: &Verdict<'_>) {
