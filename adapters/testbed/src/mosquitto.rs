@@ -24,6 +24,9 @@ impl Setup {
             "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 100000\n\
              max_inflight_messages 0\n"
         );
+        // mosquitto gives the rights of root up before it comes to its files.
+        #[cfg(unix)]
+        fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
         if self.websocket {
             // Version 2.0.11 ends at once if it listens for nothing but WebSocket.
             let beside = folder.join("socket");
