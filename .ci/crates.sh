@@ -21,7 +21,8 @@ WITH_TOKIO=(mqtt-tokio)
 # Crates that have no async runtime at all below them.
 WITHOUT_RUNTIME=(mqtt-proto mqtt-session mqtt-adapter mqtt-std mqtt-store)
 
-# The minimum version of Rust that is promised to users, by crate.
+# The minimum version of Rust that is promised to users, by crate; and what a feature asks for beyond it.
+FEATURES_1_90=(store)
 MSRV_1_85=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio mqtt-smol mqtt-std)
 MSRV_1_90=(mqtt-store)
 

@@ -91,7 +91,6 @@ struct Bounds {
     events: usize,
     chunk_bytes: usize,
     batches: u64,
-    inbox_messages: u32,
     /// Acknowledgements. MQTT 5.0 has the Receive Maximum for that.
     owed: u32,
 }
@@ -109,7 +108,6 @@ impl Bounds {
             },
             chunk_bytes: size(limits.whole_packet_bytes).max(1),
             batches: u64::from(limits.batches.max(1)),
-            inbox_messages: limits.inbox_messages.max(1),
             owed: if version.has_properties() {
                 u32::MAX
             } else {
@@ -191,8 +189,7 @@ impl<E: Tells> Flow<E> {
         self.link.is_open = false;
         self.link.receiving_soon = false;
         self.link.replies.clear();
-        self.session.outgoing.disconnected();
-        self.session.incoming.disconnected();
+        self.session.disconnected();
     }
 
     /// A packet that is taken in whole is at least this long. Zero: none has begun.
@@ -248,7 +245,6 @@ impl<E: Tells> Flow<E> {
             || self.chunk_bytes >= bounds.chunk_bytes
             || self.waits_to_receive()
             || self.session.journal.pending() >= bounds.batches
-            || self.session.incoming.in_inbox() >= bounds.inbox_messages
             || self.session.incoming.owed_by_host() >= bounds.owed
     }
 

@@ -153,6 +153,11 @@ pub enum Cause {
     /// The application does not take its messages, and [`ClientOptions::held_messages`](crate::ClientOptions) or
     /// [`ClientOptions::held_bytes`](crate::ClientOptions) is reached.
     NotTaken,
+    /// A client with a store needs a client identifier: its session is kept under it.
+    Nameless,
+    /// The store cannot be used, or has failed. What was confirmed is in it.
+    #[cfg(feature = "store")]
+    Store(mqtt_store::StoreError),
     /// The application has ended it.
     Disconnected,
 }
@@ -187,6 +192,10 @@ impl Failure {
             }
             Cause::Closed(_) | Cause::Broken(_) => "the log of the server may say more",
             Cause::NotTaken => "take messages faster, drop subscriptions that nobody reads, or raise the bound",
+            Cause::Nameless => "set a client identifier",
+            // The error of a store says it itself.
+            #[cfg(feature = "store")]
+            Cause::Store(_) => "start another client then",
             Cause::Disconnected => "connect again",
         }
     }
@@ -216,6 +225,9 @@ impl fmt::Display for Cause {
             Self::Closed(closed) => closed.fmt(f),
             Self::Broken(error) => write!(f, "the stream broke: {error}"),
             Self::NotTaken => f.write_str("the application does not take its messages"),
+            Self::Nameless => f.write_str("a client with a store has no client identifier"),
+            #[cfg(feature = "store")]
+            Self::Store(error) => error.fmt(f),
             Self::Disconnected => f.write_str("disconnected by this end"),
         }
     }
@@ -226,6 +238,8 @@ impl std::error::Error for Failure {
         match &self.cause {
             Cause::Dial(error) => Some(error),
             Cause::Broken(error) => Some(error),
+            #[cfg(feature = "store")]
+            Cause::Store(error) => Some(error),
             _ => None,
         }
     }

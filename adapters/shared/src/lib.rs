@@ -28,8 +28,8 @@ mod url;
 pub use channel::{Channel, Step};
 pub use client::{
     Acknowledgement, AnyStream, Client, Completion, ConnectionState, Dial, Dialing, Incoming, Keeper, Publish,
-    PublishError, Published, RequestError, Requester, States, Statistics, SubscribeError, Subscribing, Subscription,
-    TryPublishError, Unfinished,
+    PublishError, Published, RequestError, Requester, Restored, States, Statistics, SubscribeError, Subscribing,
+    Subscription, TryPublishError, Unfinished,
 };
 pub use clock::Clock;
 pub use failure::{Cause, DialError, Failure, Stranger};
@@ -42,6 +42,9 @@ pub use layers::websocket::{WebSocket, WebSocketError, WebSocketRefusal, WebSock
 pub use layers::{Carrier, ClientLayers, LayerError, ServerLayers};
 pub use link::Link;
 pub use mqtt_session as session;
+#[cfg(feature = "store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "store")))]
+pub use mqtt_store as store;
 pub use options::{Acknowledge, ClientOptions, OptionsError, Unclaimed};
 pub use places::{AcceptFault, Place, Places};
 pub use transport::Transport;

@@ -19,7 +19,8 @@ pub enum Acknowledge {
     /// It is acknowledged when the application takes it from its stream.
     #[default]
     WhenTaken,
-    /// The application says so, with the [`Acknowledgement`](crate::Acknowledgement) that each message has.
+    /// The application says so, with the [`Acknowledgement`](crate::Acknowledgement) that each message has. With a store, what
+    /// an application was dealing with when its process died is told again.
     ByApplication,
 }
 
@@ -29,7 +30,8 @@ pub enum Acknowledge {
 pub enum Unclaimed {
     /// It is acknowledged, dropped and counted.
     Drop,
-    /// It waits for a subscription that it belongs to. A message of QoS 1 or 2 is not acknowledged meanwhile.
+    /// It waits for a subscription that it belongs to. A message of QoS 1 or 2 is not acknowledged meanwhile, or stays in the
+    /// store.
     Hold,
 }
 
@@ -52,6 +54,9 @@ pub struct ClientOptions {
     endpoint: Endpoint,
     config: ClientConfig,
     has_client_id: bool,
+    has_session_expiry: bool,
+    #[cfg(feature = "store")]
+    pub(crate) store: Option<mqtt_store::Writer>,
     unclaimed: Option<Unclaimed>,
     pub(crate) acknowledge: Acknowledge,
     pub(crate) connect_timeout: Duration,
@@ -84,6 +89,9 @@ impl ClientOptions {
             endpoint,
             config,
             has_client_id: false,
+            has_session_expiry: false,
+            #[cfg(feature = "store")]
+            store: None,
             unclaimed: None,
             acknowledge: Acknowledge::default(),
             connect_timeout: Duration::from_secs(10),
@@ -183,16 +191,17 @@ impl ClientOptions {
         self
     }
 
-    /// How long the server keeps the session without a connection, in whole seconds. Default one hour. MQTT 3 knows only
-    /// zero and for ever.
+    /// How long the server keeps the session without a connection, in whole seconds; from 4,294,967,295 on for ever. Default
+    /// one hour, and for ever with a store. MQTT 3 knows only zero and for ever.
     #[must_use]
     pub fn session_expiry(mut self, time: Duration) -> Self {
+        self.has_session_expiry = true;
         self.config.session_expiry_seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
         self
     }
 
     /// How the session begins. By default the first connection begins it anew, since nothing is known of an earlier life,
-    /// and all further ones go on with it.
+    /// and all further ones go on with it. With a store that has a session the first one goes on with it too.
     #[must_use]
     pub fn clean_start(mut self, clean_start: CleanStart) -> Self {
         self.config.clean_start = clean_start;
@@ -231,7 +240,9 @@ impl ClientOptions {
     /// Everything else that the machine can be told. The options above are fields of it.
     #[must_use]
     pub fn configure(mut self, change: impl FnOnce(ClientConfig) -> ClientConfig) -> Self {
+        let before = self.config.session_expiry_seconds;
         self.config = change(self.config);
+        self.has_session_expiry |= self.config.session_expiry_seconds != before;
         self
     }
 
@@ -243,7 +254,7 @@ impl ClientOptions {
     }
 
     /// What becomes of messages that belong to no subscription. By default they are dropped, unless the first connection goes
-    /// on with a session of an earlier life: then they wait for the subscription to be made again.
+    /// on with a session of an earlier life, or there is a store: then they wait for the subscription to be made again.
     #[must_use]
     pub fn unclaimed(mut self, unclaimed: Unclaimed) -> Self {
         self.unclaimed = Some(unclaimed);
@@ -294,7 +305,8 @@ impl ClientOptions {
     /// are dropped and counted; at one of QoS 1 or 2 the connection is closed, and the server goes on with the next one. An
     /// application that is behind by more than this sees messages of QoS 1 again and again, so it is to be larger than the
     /// window of the server.
-    /// MQTT 5.0 comes nowhere near: there the server keeps to `receive_maximum` of [`Limits`].
+    /// MQTT 5.0 comes nowhere near: there the server keeps to `receive_maximum` of [`Limits`]. With a store `inbox_messages` is
+    /// the bound of QoS 1 and 2, and no connection is closed for it.
     #[must_use]
     pub fn held_messages(mut self, messages: usize) -> Self {
         self.held_messages = messages;
@@ -308,9 +320,21 @@ impl ClientOptions {
         self
     }
 
+    #[cfg(feature = "store")]
+    const fn is_durable(&self) -> bool {
+        self.store.is_some()
+    }
+
+    #[cfg(not(feature = "store"))]
+    #[allow(clippy::unused_self, reason = "as with a store")]
+    const fn is_durable(&self) -> bool {
+        false
+    }
+
     pub(crate) fn unclaimed_policy(&self) -> Unclaimed {
         self.unclaimed.unwrap_or(match self.config.clean_start {
             CleanStart::Never => Unclaimed::Hold,
+            _ if self.is_durable() => Unclaimed::Hold,
             _ => Unclaimed::Drop,
         })
     }
@@ -318,16 +342,22 @@ impl ClientOptions {
     /// What the machine is told.
     pub(crate) fn machine_config(&self) -> ClientConfig {
         let mut config = self.config.clone();
-        // The streams acknowledge what is taken from them.
-        config.hand_over = HandOver::Manual;
-        config.is_stored = false;
+        config.is_stored = self.is_durable();
+        // Either way a message has been handed over when it is taken from its stream, or when the application says so.
+        config.hand_over = match config.is_stored {
+            true => HandOver::Inbox,
+            false => HandOver::Manual,
+        };
+        if config.is_stored && !self.has_session_expiry {
+            config.session_expiry_seconds = u32::MAX;
+        }
         if config.version.has_properties() {
             return config;
         }
         // A server of MQTT 3 cannot be told a window. A machine that stops reading at one would not see the answers to
         // what the application publishes before it takes the next message; `held_messages` is the bound instead.
         config.limits.receive_maximum = u16::MAX;
-        if !self.has_client_id && config.client_id.is_empty() {
+        if !self.has_client_id && !config.is_stored && config.client_id.is_empty() {
             // Without a name there is no session to go on with.
             let name = format!("mqtt{:016x}", random());
             config.client_id = Text::from_bytes(Bytes::from(name)).unwrap_or(config.client_id);
@@ -408,5 +438,26 @@ mod tests {
         let options = options.clean_start(CleanStart::Never);
         assert_eq!(options.unclaimed_policy(), Unclaimed::Hold);
         assert_eq!(options.unclaimed(Unclaimed::Drop).unclaimed_policy(), Unclaimed::Drop);
+    }
+
+    #[cfg(feature = "store")]
+    #[test]
+    fn a_durable_client_keeps_its_session_for_ever_unless_it_is_told_otherwise() {
+        let writer = mqtt_store::Writer::start(mqtt_store::MemoryStore::new());
+        let writer = writer.unwrap_or_else(|error| panic!("{error}"));
+        let options = ClientOptions::tcp("localhost", 1883);
+        let seconds = |options: &ClientOptions| options.machine_config().session_expiry_seconds;
+        assert_eq!(seconds(&options), 3600);
+        let durable = options.store(&writer);
+        assert_eq!(seconds(&durable), u32::MAX);
+        assert!(durable.machine_config().is_stored);
+        assert_eq!(durable.machine_config().hand_over, HandOver::Inbox);
+        assert_eq!(durable.unclaimed_policy(), Unclaimed::Hold);
+        let hour = Duration::from_secs(3600);
+        assert_eq!(seconds(&durable.clone().session_expiry(hour)), 3600);
+        assert_eq!(
+            seconds(&durable.configure(|config| config.session_expiry_seconds(0))),
+            0
+        );
     }
 }

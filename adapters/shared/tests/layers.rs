@@ -2,13 +2,16 @@
 //! anywhere, or say what nobody expects.
 
 use std::io::{self, IoSlice};
-use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use mqtt_adapter::{
-    Carrier, ClientLayers, Identity, LayerError, ServerLayers, Stranger, Tls, TlsError, TlsServer, TlsSetupError,
-    Transport, Trust, WebSocket, WebSocketError, WebSocketServer,
+    Carrier, ClientLayers, Clock, Identity, LayerError, Link, ServerLayers, Step, Stranger, Tls, TlsError, TlsServer,
+    TlsSetupError, Transport, Trust, WebSocket, WebSocketError, WebSocketServer,
 };
+use mqtt_session::{Closed, Limits, ServerConfig, ServerConnection, ServerEvent, SessionConfig, Timer};
 use mqtt_testbed::{Authority, End, Issued, ends};
 
 /// More than any buffer holds.
@@ -137,6 +140,65 @@ fn a_farewell_is_an_end_and_a_cut_is_none() {
                 (false, _) => assert_eq!(end, Err(LayerError::Tls(TlsError::Cut))),
             }
             assert_eq!(received, b"last words");
+        }
+    }
+}
+
+/// Counts how often somebody is woken.
+#[derive(Default)]
+struct Wakes(AtomicU64);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Who waits with writing for a handshake is not told by the stream when reading has finished it.
+#[test]
+fn whoever_waits_to_write_is_woken_by_the_end_of_the_handshake() {
+    for kind in KINDS {
+        let (mut client, mut server) = pair(kind, &[1 << 20]);
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut others = Context::from_waker(Waker::noop());
+        let mut cx = Context::from_waker(&waker);
+        let mut rounds = 0;
+        // It is polled again only when it is called.
+        while client.poll_write(&mut cx, &[IoSlice::new(b"x")]).is_pending() {
+            let before = wakes.0.load(Ordering::Relaxed);
+            while wakes.0.load(Ordering::Relaxed) == before {
+                assert!(server.poll_read(&mut others, &mut [0; 10]).is_pending());
+                assert!(client.poll_read(&mut cx, &mut [0; 10]).is_pending());
+                rounds += 1;
+                assert!(rounds < 10, "{kind}: nobody is woken");
+            }
+        }
+        assert!(rounds > 0);
+    }
+}
+
+/// A client that begins a handshake and leaves it at that has no more time than one that never says CONNECT.
+#[test]
+fn half_a_handshake_of_a_client_ends_at_the_deadline() {
+    let hello = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC];
+    for (kind, beginning) in [("tls", &hello[..]), ("websocket", b"GET /mqtt HTTP/1.1\r\nHost: a\r\n")] {
+        let (near, far, _) = ends(&[1 << 20]);
+        far.written().bytes.extend(beginning);
+        let limits = Limits::default().handshake_timeout(Duration::from_millis(50));
+        let config = ServerConfig::default().session(SessionConfig::default().limits(limits));
+        let clock = Clock::new();
+        let machine = ServerConnection::new(config, clock.now());
+        let mut link = Link::accepted(machine, Carrier::server(near, &Papers::new().ends(kind).1), clock);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(link.poll_machine(&mut cx).is_pending());
+        let deadline = link.deadline().expect("there is one");
+        std::thread::sleep(deadline.saturating_since(link.now()) + Duration::from_millis(1));
+        match link.poll_machine(&mut cx) {
+            Poll::Ready(Some(Step::Event(ServerEvent::Closed { reason, .. }))) => {
+                assert_eq!(reason, Closed::TimedOut(Timer::Handshake), "{kind}");
+            }
+            other => panic!("{kind}: {other:?}"),
         }
     }
 }

@@ -29,11 +29,14 @@ pub use connection::Connection;
 pub use dial::Dialer;
 pub use listener::{Accepted, Listener};
 pub use mqtt_adapter as adapter;
+#[cfg(feature = "store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "store")))]
+pub use mqtt_adapter::store;
 pub use mqtt_adapter::{
     Acknowledge, Acknowledgement, Cause, Client, ClientLayers, ClientOptions, Clock, Completion, ConnectionState,
     DialError, Endpoint, Failure, Incoming, LayerError, OptionsError, Place, Publish, PublishError, Published,
-    RequestError, Requester, Scheme, ServerLayers, States, Statistics, Step, Stranger, SubscribeError, Subscribing,
-    Subscription, TryPublishError, Unclaimed, Unfinished, UrlError, UrlFault,
+    RequestError, Requester, Restored, Scheme, ServerLayers, States, Statistics, Step, Stranger, SubscribeError,
+    Subscribing, Subscription, TryPublishError, Unclaimed, Unfinished, UrlError, UrlFault,
 };
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mqtt_adapter::{
     Client as Handle, ClientOptions, Completion, ConnectionState, Dial, DialError, Endpoint, Failure, Incoming, Keeper,
-    PublishError, Published, RequestError, Requester as Asks, States as Listens, Statistics, SubscribeError,
+    PublishError, Published, RequestError, Requester as Asks, Restored, States as Listens, Statistics, SubscribeError,
     Subscribing, Subscription as Stream, TryPublishError, Unfinished,
 };
 use mqtt_session::proto::SubAckReason;
@@ -139,7 +139,8 @@ impl Client {
         block_on(self.handle.publish(message))
     }
 
-    /// Publishes a message, and waits only until the client has taken it.
+    /// Publishes a message, and waits only until the client has taken it: with a store, and for QoS 1 and 2, until the message is
+    /// durable.
     ///
     /// # Errors
     /// If the message can never be sent, or the client has ended.
@@ -215,6 +216,12 @@ impl Client {
         self.handle.capabilities()
     }
 
+    /// What the client found in its store when it began; `None` for one in memory.
+    #[must_use]
+    pub fn restored(&self) -> Option<Arc<Restored>> {
+        self.handle.restored()
+    }
+
     /// What the client has done so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
@@ -222,7 +229,8 @@ impl Client {
     }
 
     /// Ends the client: it takes no further messages, goes on until all that it has taken has ended, for `within` at most,
-    /// over new connections too, and says farewell.
+    /// over new connections too, and says farewell. With a store, what has not ended then stays in it for the next client of
+    /// the session, and everything is stored when this returns.
     ///
     /// # Errors
     /// If something had not ended by then.
@@ -230,7 +238,7 @@ impl Client {
         block_on(self.handle.disconnect(within))
     }
 
-    /// Ends the client at once. What has not ended will not.
+    /// Ends the client at once. What has not ended will not, or in another life of the session, if it is in a store.
     pub fn abort(&self) {
         self.handle.abort();
     }

@@ -34,11 +34,14 @@ pub use client::{Client, Requester, States, Subscription, connect, connect_with,
 pub use connection::{Connection, Waited};
 pub use listener::{Accepted, Listener};
 pub use mqtt_adapter as adapter;
+#[cfg(feature = "store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "store")))]
+pub use mqtt_adapter::store;
 pub use mqtt_adapter::{
     Acknowledge, Acknowledgement, Cause, ClientLayers, ClientOptions, Clock, Completion, ConnectionState, DialError,
-    Endpoint, Failure, Incoming, LayerError, OptionsError, Place, PublishError, Published, RequestError, Scheme,
-    ServerLayers, Statistics, Step, Stranger, SubscribeError, Subscribing, TryPublishError, Unclaimed, Unfinished,
-    UrlError, UrlFault,
+    Endpoint, Failure, Incoming, LayerError, OptionsError, Place, PublishError, Published, RequestError, Restored,
+    Scheme, ServerLayers, Statistics, Step, Stranger, SubscribeError, Subscribing, TryPublishError, Unclaimed,
+    Unfinished, UrlError, UrlFault,
 };
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]

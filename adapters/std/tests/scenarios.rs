@@ -44,6 +44,21 @@ scenarios! {
     a_lost_session_is_subscribed_again
     a_subscription_that_is_refused_later_ends
     messages_beyond_the_bound_close_the_connection_and_are_kept
+    accepted_messages_survive_a_restart
+    accepted_means_stored
+    an_earlier_life_ends_nobody_elses_messages
+    a_message_is_told_again_until_it_is_acknowledged
+    what_nobody_took_is_told_in_the_next_life
+    a_full_inbox_cannot_deadlock_the_receive_loop
+    restarts_lose_nothing_and_double_nothing
+    a_store_that_fails_ends_the_client
+    a_store_has_one_client_for_each_session
+    a_durable_client_goes_on_with_its_session
+    a_broken_network_loses_nothing_and_doubles_nothing
+    a_client_that_forgets_is_noticed_behind_a_broken_network
+    killed_publishers_lose_nothing
+    killed_receivers_lose_nothing
+    without_durability_killed_clients_lose_messages
     mosquitto_delivers_every_qos
     mosquitto_keeps_retained_messages
     mosquitto_publishes_wills
@@ -58,6 +73,9 @@ scenarios! {
     rumqttc_is_served
     mosquitto_clients_are_served
     mosquitto_rr_gets_its_answer
+    mosquitto_behind_a_broken_network
+    mosquitto_sees_killed_publishers_lose_nothing
+    mosquitto_sees_killed_receivers_lose_nothing
     layers_carry_every_qos
     layers_carry_large_payloads
     layers_lose_nothing_over_cuts
@@ -68,4 +86,11 @@ scenarios! {
     half_a_handshake_ends_in_time
     refused_websockets_are_told
     mosquitto_speaks_through_layers
+}
+
+/// Not a test of its own: what the tests of killed clients start and kill.
+#[test]
+#[ignore = "is started and killed by the tests beside it"]
+fn the_process_that_is_killed() {
+    mqtt_std::block_on(mqtt_testbed::the_process_that_is_killed::<Std>());
 }

@@ -11,7 +11,7 @@ use mqtt_session::proto::{
     TopicFilter, UnsubAckReason,
 };
 use mqtt_session::{
-    Accept, Instant, Limits, Message, ServerConfig, ServerConnection, ServerEvent, Session, SessionConfig,
+    Accept, Instant, Limits, Message, PublishError, ServerConfig, ServerConnection, ServerEvent, Session, SessionConfig,
 };
 
 type Filters = Vec<(TopicFilter<Bytes>, SubscriptionOptions)>;
@@ -45,11 +45,14 @@ struct Peer {
     filters: Filters,
     /// `None`: drop the connection.
     mail: VecDeque<Option<Message>>,
+    /// Messages that were to be sent when the connection had ended.
+    late: Vec<Message>,
     waker: Option<Waker>,
 }
 
 struct Parked {
     session: Session,
+    session_expiry_seconds: u32,
     filters: Filters,
 }
 
@@ -163,6 +166,14 @@ impl Hub {
         filters.any(|(other, _)| other.as_bytes() == filter.as_bytes())
     }
 
+    /// How long the session of a client that is not connected is to be kept, if there is one.
+    #[must_use]
+    pub fn session_expiry(&self, client_id: &'static str) -> Option<u32> {
+        let state = self.lock();
+        let parked = state.parked.get(client_id.as_bytes());
+        parked.map(|parked| parked.session_expiry_seconds)
+    }
+
     // ---- what connections do
 
     pub(crate) fn attach(&self) -> u64 {
@@ -191,9 +202,13 @@ impl Hub {
         }
     }
 
-    /// Sends a message to the client of a connection.
-    pub(crate) fn send(machine: &mut ServerConnection, now: Instant, message: Message) {
-        machine.publish(now, message, 0).expect("the queue is large enough");
+    /// Sends a message to the client of a connection; if it has ended, its session will.
+    pub(crate) fn send(&self, id: u64, machine: &mut ServerConnection, now: Instant, message: Message) {
+        match machine.publish(now, message.clone(), 0) {
+            Ok(_) => {}
+            Err(PublishError::Closed) => self.lock().peers.entry(id).or_default().late.push(message),
+            Err(error) => panic!("the queue is large enough: {error}"),
+        }
     }
 
     pub(crate) fn on_event(&self, id: u64, machine: &mut ServerConnection, now: Instant, event: ServerEvent) {
@@ -208,7 +223,7 @@ impl Hub {
                     .subscribed(now, request, codes, properties)
                     .expect("it was asked for");
                 for message in retained {
-                    Self::send(machine, now, message);
+                    self.send(id, machine, now, message);
                 }
             }
             ServerEvent::Unsubscribe { request, filters, .. } => {
@@ -231,10 +246,15 @@ impl Hub {
                 if let Some(session) = machine.take_session().filter(|_| session_expiry_seconds > 0) {
                     let filters = peer.filters;
                     let mut session = session;
-                    for message in peer.mail.into_iter().flatten() {
+                    for message in peer.late.into_iter().chain(peer.mail.into_iter().flatten()) {
                         session.publish(now, message, 0).expect("the queue is large enough");
                     }
-                    state.parked.insert(peer.client_id, Parked { session, filters });
+                    let parked = Parked {
+                        session,
+                        session_expiry_seconds,
+                        filters,
+                    };
+                    state.parked.insert(peer.client_id, parked);
                 }
                 drop(state);
                 if let Some(will) = will {

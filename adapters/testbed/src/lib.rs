@@ -5,13 +5,16 @@
 
 mod broker;
 mod certificates;
+mod faults;
 mod hub;
+mod killing;
 #[cfg(target_os = "linux")]
 mod leaks;
 mod mosquitto;
 mod pipe;
 mod program;
 mod proxy;
+mod random;
 pub mod scenarios;
 mod tunnel;
 mod walker;
@@ -29,7 +32,9 @@ use mqtt_session::{Instant, ServerConnection, ServerEvent};
 
 pub use broker::{AEDES, Broker, Kind, Lack, MOSQUITTO, NATS, RABBITMQ};
 pub use certificates::{Authority, Issued, Valid};
+pub use faults::Faults;
 pub use hub::Hub;
+pub use killing::the_process_that_is_killed;
 #[cfg(target_os = "linux")]
 pub use leaks::{CountingHeap, connections_leave_nothing, in_own_process};
 pub use mosquitto::Setup;
@@ -82,7 +87,7 @@ pub async fn serve(hub: Arc<Hub>, mut connection: impl Served) {
         let machine = connection.machine_mut();
         let goes_on = match mail {
             Ok(Some(message)) => {
-                Hub::send(machine, now, message);
+                hub.send(id, machine, now, message);
                 true
             }
             // Cut: the stream is dropped without a word.

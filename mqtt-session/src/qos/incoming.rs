@@ -258,10 +258,10 @@ impl Incoming {
     }
 
     fn open_inbox(&mut self, delivery: u64) {
-        self.open.push_back(Open {
-            delivery,
-            of: Of::Inbox,
-        });
+        let of = Of::Inbox;
+        // One that had to wait for room may have been overtaken.
+        let place = self.open.partition_point(|open| open.delivery < delivery);
+        self.open.insert(place, Open { delivery, of });
         self.inbox = self.inbox.saturating_add(1);
     }
 

@@ -51,6 +51,9 @@ pub(crate) struct SessionState {
     is_kept: bool,
     /// Messages that are told when the store has them.
     inbox: VecDeque<(Ticket, Received)>,
+    /// Messages that the inbox has no room for. They are neither told nor acknowledged, so the Receive Maximum bounds them;
+    /// and what else comes is read on.
+    crowded_out: VecDeque<(Received, Option<PacketId>)>,
     /// Damaged records that ended the session. They stay until the peer has been told: a restart before that has to find
     /// the damage again.
     damaged: Vec<Key>,
@@ -72,6 +75,7 @@ impl SessionState {
             is_written: false,
             is_kept: false,
             inbox: VecDeque::new(),
+            crowded_out: VecDeque::new(),
             damaged: Vec::new(),
             may_refuse: true,
             now,
@@ -95,6 +99,11 @@ impl SessionState {
         mark.count(self.inbox.len());
         for (ticket, received) in &self.inbox {
             mark.ticket(*ticket);
+            mark.bytes(received.message.topic.as_bytes());
+            mark.bytes(&received.message.payload);
+        }
+        mark.count(self.crowded_out.len());
+        for (received, _) in &self.crowded_out {
             mark.bytes(received.message.topic.as_bytes());
             mark.bytes(&received.message.payload);
         }
@@ -247,7 +256,35 @@ impl SessionState {
     // ---- messages on their way in
 
     pub(crate) fn acknowledge(&mut self, delivery: DeliveryId, reason: ReasonCode) -> Result<(), AcknowledgeError> {
-        self.incoming.acknowledge(delivery.0, reason.value(), &mut self.journal)
+        self.incoming
+            .acknowledge(delivery.0, reason.value(), &mut self.journal)?;
+        self.fill_inbox();
+        Ok(())
+    }
+
+    /// Messages that were crowded out move into the inbox, as far as it has room.
+    fn fill_inbox(&mut self) {
+        while self.inbox_has_room() {
+            let Some((received, id)) = self.crowded_out.pop_front() else {
+                return;
+            };
+            self.store_inbox(received, id);
+        }
+    }
+
+    fn inbox_has_room(&self) -> bool {
+        self.incoming.in_inbox() < self.manner.limits.inbox_messages.max(1)
+    }
+
+    /// The connection has ended: what was not acknowledged comes again.
+    pub(crate) fn disconnected(&mut self) {
+        for (received, _) in core::mem::take(&mut self.crowded_out) {
+            if let Some(delivery) = received.delivery {
+                self.incoming.withdraw(delivery.0);
+            }
+        }
+        self.outgoing.disconnected();
+        self.incoming.disconnected();
     }
 
     /// The event of this message, or of its end, has been polled.
@@ -280,8 +317,9 @@ impl SessionState {
     /// Keeps a message until the store has what it promises. `None`: it is told then.
     fn keep(&mut self, received: Received, id: Option<PacketId>) -> Option<Received> {
         match received.delivery {
-            Some(delivery) if self.manner.hand_over == HandOver::Inbox && self.journal.is_enabled() => {
-                self.store_inbox(received, delivery.0, id);
+            Some(_) if self.manner.hand_over == HandOver::Inbox && self.journal.is_enabled() => {
+                self.crowded_out.push_back((received, id));
+                self.fill_inbox();
                 None
             }
             Some(_) if self.manner.hand_over == HandOver::Manual => {
@@ -309,7 +347,10 @@ impl SessionState {
     }
 
     /// The message is told when the store has it, and with it everything that its acknowledgement promises.
-    fn store_inbox(&mut self, received: Received, number: u64, id: Option<PacketId>) {
+    fn store_inbox(&mut self, received: Received, id: Option<PacketId>) {
+        let Some(DeliveryId(number)) = received.delivery else {
+            return;
+        };
         self.reserve_deliveries();
         let message = &received.message;
         let expires_at = message.expiry_seconds.map(|seconds| self.after(seconds));

@@ -220,11 +220,46 @@ fn a_message_beyond_the_bound_of_the_inbox_waits_for_the_host() {
         .is_stored(true)
         .hand_over(HandOver::Inbox)
         .limits(Limits::default().inbox_messages(1));
-    let mut rig = Rig::accepted(ServerConfig::default().session(session), Version::V5);
+    let config = ServerConfig::default().session(session);
+    let mut rig = Rig::accepted(config.clone(), Version::V5);
     rig.deliver(1, 5, "a");
     rig.commit();
-    rig.told();
-    assert_eq!(rig.server.input_room(), 0);
-    rig.server.acknowledge(rig.now, DeliveryId::from_number(1)).unwrap();
+    assert_eq!(
+        (rig.told(), rig.sent()),
+        (vec!["message q1 @1 s: a".into()], vec!["PUBACK #5".into()])
+    );
+    // One of QoS 1 that is overtaken by the record of one of QoS 2.
+    rig.deliver(1, 6, "b");
+    rig.deliver(2, 7, "c");
+    assert!(!rig.server.poll_store(&mut Batch::new()));
+    assert_eq!((rig.told().len(), rig.sent()), (0, vec![]));
+    // What else comes is read and answered.
     assert!(rig.server.input_room() > 0);
+    rig.ping();
+    assert_eq!(rig.sent(), ["PINGRESP"]);
+
+    for (number, told, sent) in [
+        (1, "message q1 @2 s: b", "PUBACK #6"),
+        (2, "message q2 @3 s: c", "PUBREC #7"),
+    ] {
+        rig.server
+            .acknowledge(rig.now, DeliveryId::from_number(number))
+            .unwrap();
+        rig.commit();
+        assert_eq!((rig.told(), rig.sent()), (vec![told.into()], vec![sent.into()]));
+    }
+    rig.server.acknowledge(rig.now, DeliveryId::from_number(3)).unwrap();
+
+    // What waited when the connection ended was never received.
+    rig.deliver(1, 8, "d");
+    rig.deliver(2, 9, "e");
+    rig.commit();
+    assert_eq!((rig.told().len(), rig.sent()), (1, vec!["PUBACK #8".to_owned()]));
+    let session = rig.take_over();
+    let mut next = rig.resumed(config, session);
+    next.server.acknowledge(next.now, DeliveryId::from_number(4)).unwrap();
+    next.deliver(2, 9, "e");
+    next.commit();
+    assert_eq!(next.told(), ["message q2 @6 s: e"]);
+    assert!(next.sent().contains(&"PUBREC #9".to_owned()));
 }

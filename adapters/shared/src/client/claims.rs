@@ -166,6 +166,20 @@ impl Claims {
         queue.into()
     }
 
+    /// What a claim has left behind waits for another one, as far as it is to be acknowledged by this one alone. Returns the
+    /// rest.
+    pub(super) fn hold_unclaimed(&mut self, left: Vec<Held>, wakers: &mut Wakers) -> Vec<Held> {
+        if !self.holds_unclaimed {
+            return left;
+        }
+        let is_alone = |held: &Held| held.token.as_ref().is_some_and(|token| token.parts.is_none());
+        let (held, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(is_alone);
+        for held in held {
+            self.put(UNCLAIMED, held, false, wakers);
+        }
+        rest
+    }
+
     /// Takes the next message of a claim.
     pub(super) fn take(&mut self, id: u64) -> Option<Held> {
         let held = self.all.get_mut(&id)?.queue.pop_front()?;

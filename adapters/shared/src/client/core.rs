@@ -1,18 +1,21 @@
 //! What a handle and the keeper of the connection share: the machine, and who waits for what.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use mqtt_session::proto::{ReasonCode, Version};
 use mqtt_session::{
-    AcknowledgeError, Client as Machine, Closed, Driver, Event, Instant, Outcome, Received, RequestError, Violation,
+    AcknowledgeError, Client as Machine, Closed, Driver, Event, Instant, Op, Outcome, Received, RequestError, Violation,
 };
 
+use super::acceptance::Acceptance;
 use super::claims::{Claims, Routed, Token};
+use super::durable::{self, Durable};
 use super::line::Line;
 use super::ops::{Ops, RENEWAL, REQUEST};
+use super::restored::{Restored, Restoring};
 use super::states::{ConnectionState, Log};
 use super::statistics::Statistics;
 use super::wakers::Wakers;
@@ -25,6 +28,15 @@ pub(super) struct Core {
     pub(super) endpoint: Endpoint,
     pub(super) version: Version,
     pub(super) acknowledge: Acknowledge,
+    /// What the store had, if there is one.
+    pub(super) restored: Option<Arc<Restored>>,
+    /// Operations of an earlier life, whose tags mean nothing here.
+    restored_ops: HashSet<Op>,
+    pub(super) acceptance: Acceptance,
+    /// The store cannot be used any more, and nothing is heard of it.
+    pub(super) has_lost_store: bool,
+    /// Why.
+    store_failure: Option<Cause>,
     pub(super) ops: Ops,
     pub(super) messages_line: Line,
     pub(super) requests_line: Line,
@@ -36,7 +48,9 @@ pub(super) struct Core {
     pub(super) keeper: Option<Waker>,
     /// The application wants to go: when everything has ended, or at this time.
     pub(super) leaving: Option<Instant>,
-    /// There is no connection, and there will be none.
+    /// There will be no connection any more. What is to be stored still is.
+    pub(super) ending: Option<Arc<Failure>>,
+    /// Everything is stored too.
     pub(super) ended: Option<Arc<Failure>>,
     /// The server has accepted the stream that is open.
     is_accepted: bool,
@@ -59,16 +73,43 @@ pub(super) struct Ending {
 }
 
 impl Core {
-    pub(super) fn new(options: &ClientOptions, now: Instant) -> Self {
+    /// A client, and its store, if it has one.
+    pub(super) fn new(options: &ClientOptions, now: Instant) -> (Self, Option<Durable>) {
         let mut config = options.machine_config();
         // All that one read brings fits, and messages come whole.
         config.limits.events = config.limits.events.max(4096);
         config.limits.whole_packet_bytes = u32::MAX;
+        let version = config.version;
+        let (machine, restoring) = durable::machine(options, config, now);
+        let mut core = Self::over(machine, version, options);
+        let durable = match restoring {
+            Restoring::Memory => None,
+            Restoring::Durable(durable, restored, live) => {
+                core.unfinished_messages = live.len();
+                core.restored_ops = live.into_iter().collect();
+                core.restored = Some(Arc::new(restored));
+                Some(durable)
+            }
+            Restoring::Failed(cause) => {
+                core.driver.machine_mut().abort(now);
+                core.end(cause);
+                None
+            }
+        };
+        (core, durable)
+    }
+
+    fn over(machine: Machine, version: Version, options: &ClientOptions) -> Self {
         Self {
-            version: config.version,
-            driver: Driver::new(Machine::new(config, now)),
+            version,
+            driver: Driver::new(machine),
             endpoint: options.endpoint().clone(),
             acknowledge: options.acknowledge,
+            restored: None,
+            restored_ops: HashSet::new(),
+            acceptance: Acceptance::default(),
+            has_lost_store: false,
+            store_failure: None,
             ops: Ops::default(),
             messages_line: Line::default(),
             requests_line: Line::default(),
@@ -83,6 +124,7 @@ impl Core {
             wakers: Wakers::default(),
             keeper: None,
             leaving: None,
+            ending: None,
             ended: None,
             is_accepted: false,
             has_stream: false,
@@ -106,6 +148,11 @@ impl Core {
 
     pub(super) const fn unfinished(&self) -> usize {
         self.unfinished_messages + self.unfinished_requests
+    }
+
+    /// Whether the session is in a store.
+    pub(super) const fn is_durable(&self) -> bool {
+        self.restored.is_some()
     }
 
     pub(super) const fn has_unfinished_messages(&self) -> bool {
@@ -169,9 +216,12 @@ impl Core {
         Ok(())
     }
 
-    /// A subscription is not wanted any more. What it held and nobody will take counts as taken.
+    /// A subscription is not wanted any more. What it held and nobody will take counts as taken, unless a store keeps it.
     pub(super) fn drop_claim(&mut self, now: Instant, id: u64) {
-        let left = self.claims.remove(id, &mut self.wakers);
+        let mut left = self.claims.remove(id, &mut self.wakers);
+        if self.is_durable() {
+            left = self.claims.hold_unclaimed(left, &mut self.wakers);
+        }
         if self.acknowledge == Acknowledge::WhenTaken {
             for token in left.iter().filter_map(|held| held.token.as_ref()) {
                 // It may belong to a connection that has ended.
@@ -206,6 +256,10 @@ impl Core {
         match event {
             Event::Connected { session_present, .. } => self.on_connected(now, session_present),
             Event::Message(received) => self.on_message(now, received),
+            Event::Completed { op, outcome, .. } if self.restored_ops.remove(&op) => {
+                self.count_message(&outcome);
+                self.has_room(now);
+            }
             Event::Completed { tag, outcome, .. } => self.on_completed(now, tag, outcome),
             Event::Dropped { messages } => self.statistics.dropped += messages,
             Event::Closed { reason, retry_at } => self.on_closed(now, reason, retry_at, ending()),
@@ -221,7 +275,10 @@ impl Core {
         self.states
             .push(ConnectionState::Connected { session_present }, &mut self.wakers);
         if session_present {
-            self.claims.forget_repeated();
+            // What stands in a store has been acknowledged, and does not come again.
+            if !self.is_durable() {
+                self.claims.forget_repeated();
+            }
         } else {
             // The machine itself asks again for what has not been answered.
             self.to_renew = self.claims.granted();
@@ -256,6 +313,8 @@ impl Core {
         match self.claims.route(received, &mut self.wakers) {
             Routed::Held => {}
             Routed::Dropped => self.statistics.dropped += 1,
+            // What the inbox of the store holds is bounded by itself.
+            Routed::TooMuch if self.is_durable() => {}
             Routed::TooMuch => self.cut = Some(Cause::NotTaken),
             Routed::Unclaimed(delivery) => {
                 self.statistics.unclaimed += 1;
@@ -287,6 +346,11 @@ impl Core {
             let waker = self.ops.complete(tag & !REQUEST, outcome);
             self.wakers.wake(waker);
         }
+        self.has_room(now);
+    }
+
+    /// Something has ended, and made room for something else.
+    fn has_room(&mut self, now: Instant) {
         self.messages_line.call_next(&mut self.wakers);
         self.requests_line.call_next(&mut self.wakers);
         self.renew(now);
@@ -309,6 +373,9 @@ impl Core {
                 reason,
                 Closed::Malformed(_) | Closed::Violation(Violation::PacketBeforeConnAck)
             );
+        if let Some(cause) = self.store_failure.take() {
+            return self.end(cause);
+        }
         // What a layer has against a server is told as in a handshake, as long as the server has accepted nothing; a mere end
         // is the server's.
         let refusal = |error: &&io::Error| !was_accepted && error.kind() != io::ErrorKind::UnexpectedEof;
@@ -325,27 +392,46 @@ impl Core {
             },
             (None, reason) => Cause::Closed(reason),
         };
-        let failure = Failure {
-            endpoint: self.endpoint.clone(),
-            cause,
-        };
         match retry_at {
             Some(at) if !is_final => {
-                let (failure, retry_in) = (Arc::new(failure), at.saturating_since(now));
+                let (failure, retry_in) = (self.failure(cause), at.saturating_since(now));
                 let state = ConnectionState::Disconnected { failure, retry_in };
                 self.states.push(state, &mut self.wakers);
             }
             _ => {
                 self.driver.machine_mut().abort(now);
-                self.end(failure);
+                self.end(cause);
             }
+        }
+    }
+
+    fn failure(&self, cause: Cause) -> Arc<Failure> {
+        let endpoint = self.endpoint.clone();
+        Arc::new(Failure { endpoint, cause })
+    }
+
+    /// All batches up to this one are durable.
+    pub(super) fn stored(&mut self, now: Instant, upto: u64) {
+        self.driver.machine_mut().handle_stored(now, upto);
+        self.acceptance.stored(upto, &mut self.wakers);
+    }
+
+    /// Nothing can be promised any more: nothing is acknowledged, and the client ends.
+    pub(super) fn store_failed(&mut self, now: Instant, cause: Cause) {
+        self.has_lost_store = true;
+        self.driver.machine_mut().handle_store_failed(now);
+        if self.has_stream {
+            // The machine tells the end of the connection.
+            self.store_failure = Some(cause);
+        } else {
+            self.end(cause);
         }
     }
 
     /// Ends the connection if the application wants to go and everything has ended, or its time has come.
     pub(super) fn go_if_done(&mut self, now: Instant) {
         let Some(until) = self.leaving else { return };
-        if self.ended.is_some() || (self.unfinished() > 0 && now < until) {
+        if self.ending.is_some() || (self.unfinished() > 0 && now < until) {
             return;
         }
         let machine = self.driver.machine_mut();
@@ -356,19 +442,28 @@ impl Core {
         }
         if !self.has_stream {
             // The machine tells the end of a connection, and there is none.
-            let endpoint = self.endpoint.clone();
-            let cause = Cause::Disconnected;
-            self.end(Failure { endpoint, cause });
+            self.end(Cause::Disconnected);
         }
     }
 
     /// There will be no connection any more.
-    pub(super) fn end(&mut self, failure: Failure) {
-        if self.ended.is_some() {
+    pub(super) fn end(&mut self, cause: Cause) {
+        if self.ending.is_some() {
             return;
         }
-        let failure = Arc::new(failure);
+        self.ending = Some(self.failure(cause));
+        if !self.is_durable() {
+            self.finish();
+        }
+    }
+
+    /// Everything has ended, and is stored if it is to be.
+    pub(super) fn finish(&mut self) {
+        let Some(failure) = self.ending.clone().filter(|_| self.ended.is_none()) else {
+            return;
+        };
         self.ended = Some(Arc::clone(&failure));
+        self.acceptance.call_all(&mut self.wakers);
         self.states.push(ConnectionState::Ended { failure }, &mut self.wakers);
         self.claims.end_all(&mut self.wakers);
         self.ops.wake_all(&mut self.wakers);

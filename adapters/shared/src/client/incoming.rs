@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use mqtt_session::proto::ReasonCode;
-use mqtt_session::{AcknowledgeError, Message};
+use mqtt_session::{AcknowledgeError, DeliveryId, Message};
 
 use super::Shared;
 use super::claims::Token;
@@ -15,15 +15,22 @@ use super::claims::Token;
 pub struct Incoming {
     /// The message.
     pub message: Message,
-    /// The same hand-over was told before, in an earlier life of this client.
+    /// The number of this hand-over, for a message of QoS 1 or 2. A client with a store tells a message that was not
+    /// acknowledged again after a restart, under the same number, and uses no number again. So an application that keeps the
+    /// number together with what the message does has that done once.
+    pub delivery: Option<DeliveryId>,
+    /// The same hand-over was told before, in an earlier life of this client: what the message does may have been done.
     pub redelivered: bool,
     /// With [`Acknowledge::ByApplication`](crate::Acknowledge::ByApplication): what a message of QoS 1 or 2 is acknowledged
-    /// by. The server is told nothing until then, and sends no more than `receive_maximum` such messages.
+    /// by. Without a store the server is told nothing until then, and sends no more than `receive_maximum` such messages. With
+    /// one it has been told when the message was stored, and this is what takes the message out of the store.
     pub acknowledgement: Option<Acknowledgement>,
 }
 
-/// The right to acknowledge one message, once. One that is dropped has acknowledged nothing: the server sends the message
-/// again on another connection (QoS 1), or waits for as long as the session lasts (QoS 2).
+/// The right to acknowledge one message, once. One that is dropped has acknowledged nothing. Without a store, the server sends
+/// the message again on another connection (QoS 1), or waits for as long as the session lasts (QoS 2). With one, the message
+/// stays in it, and is told again by the next client of the session; while `inbox_messages` of
+/// [`Limits`](mqtt_session::Limits) stay there, no further ones are told.
 ///
 /// If a message belongs to several subscriptions of this client, each gets one, and the server is told when all have been
 /// used.
@@ -34,10 +41,11 @@ pub struct Acknowledgement {
 }
 
 impl Acknowledgement {
-    /// The message has been dealt with.
+    /// The message has been dealt with. With a store, this does not wait for it: a process that dies at once may be told the
+    /// message again.
     ///
     /// # Errors
-    /// If the message is of QoS 1 and its connection has ended: the server sends it again.
+    /// If the message is of QoS 1 and its connection has ended: the server sends it again. Not with a store.
     pub fn acknowledge(self) -> Result<(), AcknowledgeError> {
         self.shared.with(|core, now| core.dealt_with(now, &self.token))
     }
@@ -45,14 +53,15 @@ impl Acknowledgement {
     /// The message is refused with this reason. MQTT 3 cannot say so: there it is acknowledged.
     ///
     /// # Errors
-    /// If no acknowledgement can carry the reason, or the message is of QoS 1 and its connection has ended.
+    /// If no acknowledgement can carry the reason, or the message is of QoS 1 and its connection has ended. With a store
+    /// always in MQTT 5.0: the server was told that the message was stored. It stays there.
     pub fn refuse(self, reason: ReasonCode) -> Result<(), AcknowledgeError> {
         self.shared.with(|core, now| core.refuse(now, &self.token, reason))
     }
 
     /// The number of this hand-over.
     #[must_use]
-    pub const fn delivery(&self) -> mqtt_session::DeliveryId {
+    pub const fn delivery(&self) -> DeliveryId {
         self.token.delivery
     }
 }

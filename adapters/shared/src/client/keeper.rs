@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mqtt_session::{Event, Instant};
+use mqtt_session::{Batch, Event, Instant};
 
 use super::core::{Core, Ending};
+use super::durable::Durable;
 use super::{Client, Shared};
 use crate::layers::{Opening, Wanted};
-use crate::{Carrier, Channel, ClientOptions, DialError, Endpoint, Failure, Step, Transport};
+use crate::{Carrier, Cause, Channel, ClientOptions, DialError, Endpoint, Failure, Step, Transport};
 
 /// How many steps are made before those are woken who wait for them.
 const STEPS: usize = 256;
@@ -50,13 +51,14 @@ pub struct Keeper<D> {
     deadline: Option<Instant>,
     endpoint: Endpoint,
     connect_timeout: Duration,
+    durable: Option<Durable>,
 }
 
 impl Client {
     /// A client, and what keeps its connection.
     #[must_use]
     pub fn with_dialer<D: Dial>(options: ClientOptions, dialer: D) -> (Self, Keeper<D>) {
-        let client = Self::new(&options);
+        let (client, durable) = Self::new(&options);
         let keeper = Keeper {
             shared: Arc::clone(&client.shared),
             dialer,
@@ -66,6 +68,7 @@ impl Client {
             deadline: None,
             connect_timeout: options.connect_timeout,
             endpoint: options.into_endpoint(),
+            durable,
         };
         (client, keeper)
     }
@@ -79,6 +82,8 @@ enum Turn {
     Dials,
     /// Everything waits.
     Waits,
+    /// Everything is stored, and the store is to be given back.
+    Closes,
     /// Nothing is left to do.
     Ends(Arc<Failure>),
 }
@@ -111,6 +116,13 @@ impl<D: Dial> Keeper<D> {
                     self.opening = Some((opening, until));
                 }
                 Turn::Waits => return Poll::Pending,
+                Turn::Closes => {
+                    if let Some(Poll::Pending) = self.durable.as_mut().map(|durable| durable.poll_closed(cx)) {
+                        return Poll::Pending;
+                    }
+                    self.durable = None;
+                    shared.with(|core, _| core.finish());
+                }
                 Turn::Ends(failure) => {
                     self.opening = None;
                     return Poll::Ready(failure);
@@ -142,7 +154,7 @@ impl<D: Dial> Keeper<D> {
     ) -> Turn {
         core.wakers.discard(core.keeper.take());
         match opened {
-            Some(Ok(stream)) if core.ended.is_none() => {
+            Some(Ok(stream)) if core.ending.is_none() => {
                 self.channel.open(stream);
                 core.dialed(now);
             }
@@ -157,17 +169,37 @@ impl<D: Dial> Keeper<D> {
                 core.driver.closed(now);
             }
             match self.channel.poll_step(cx, &mut core.driver, &self.shared.clock) {
+                Poll::Ready(Step::Event(Event::Open)) if core.ending.is_some() => {}
                 Poll::Ready(Step::Event(Event::Open)) => {
                     core.dialing();
                     return Turn::Dials;
                 }
                 Poll::Ready(Step::Event(event)) => self.tell(core, now, event),
-                // Only a client with a store has batches, and this one is configured without.
-                Poll::Ready(Step::Store(_)) => core.driver.machine_mut().handle_store_failed(now),
+                // Only a machine with a store has batches.
+                Poll::Ready(Step::Store(batch)) => {
+                    if let Some(durable) = &mut self.durable {
+                        core.acceptance.given(batch.number());
+                        durable.write(&batch);
+                    }
+                }
+                Poll::Pending if self.hear(cx, core, now) => {}
                 Poll::Pending => return self.wait(cx, core),
             }
         }
         Turn::Goes
+    }
+
+    /// Whether there is news of the store.
+    fn hear(&mut self, cx: &mut Context<'_>, core: &mut Core, now: Instant) -> bool {
+        let Some(durable) = self.durable.as_mut().filter(|_| !core.has_lost_store) else {
+            return false;
+        };
+        match durable.poll_stored(cx) {
+            Poll::Ready(Ok(upto)) => core.stored(now, upto),
+            Poll::Ready(Err(cause)) => core.store_failed(now, cause),
+            Poll::Pending => return false,
+        }
+        true
     }
 
     fn tell(&mut self, core: &mut Core, now: Instant, event: Event) {
@@ -186,20 +218,31 @@ impl<D: Dial> Keeper<D> {
         }
         core.keeper = Some(cx.waker().clone());
         let opening = self.opening.as_ref().map(|(_, until)| *until);
-        let leaving = core.leaving.filter(|_| core.ended.is_none());
+        let leaving = core.leaving.filter(|_| core.ending.is_none());
         let deadlines = [self.channel.deadline(), opening, leaving];
         self.deadline = deadlines.into_iter().flatten().min();
-        Turn::Waits
+        let is_ending = core.ending.is_some() && core.ended.is_none();
+        match is_ending && (core.has_lost_store || core.acceptance.is_all_stored()) {
+            true => Turn::Closes,
+            false => Turn::Waits,
+        }
     }
 }
 
-/// A keeper that is dropped takes the connection with it: the client has ended.
+/// A keeper that is dropped takes the connection with it: the client has ended. The store is still given what is to be stored.
 impl<D> Drop for Keeper<D> {
     fn drop(&mut self) {
+        if let Some(mut durable) = self.durable.take() {
+            self.shared.with(|core, _| {
+                let mut batch = Batch::new();
+                while core.driver.machine_mut().poll_store(&mut batch) {
+                    durable.write(&batch);
+                }
+            });
+        }
         self.shared.with(|core, _| {
-            let endpoint = core.endpoint.clone();
-            let cause = crate::Cause::Disconnected;
-            core.end(Failure { endpoint, cause });
+            core.end(Cause::Disconnected);
+            core.finish();
         });
     }
 }

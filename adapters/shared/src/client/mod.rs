@@ -2,14 +2,18 @@
 //!
 //! Nothing here needs a runtime: futures need wakers alone. An adapter polls the [`Keeper`] in a task or a thread of its own.
 
+mod acceptance;
 mod claims;
 mod core;
+#[cfg_attr(not(feature = "store"), path = "memory.rs")]
+mod durable;
 mod incoming;
 mod keeper;
 mod line;
 mod ops;
 mod publish;
 mod requester;
+mod restored;
 mod states;
 mod statistics;
 mod subscribe;
@@ -19,6 +23,7 @@ pub use incoming::{Acknowledgement, Incoming};
 pub use keeper::{AnyStream, Dial, Dialing, Keeper};
 pub use publish::{Completion, Publish, PublishError, Published, TryPublishError};
 pub use requester::{RequestError, Requester};
+pub use restored::Restored;
 pub use states::{ConnectionState, States};
 pub use statistics::Statistics;
 pub use subscribe::{SubscribeError, Subscribing, Subscription};
@@ -32,6 +37,7 @@ use std::time::Duration;
 use mqtt_session::{Capabilities, Instant};
 
 use self::core::Core;
+use self::durable::Durable;
 use crate::{ClientOptions, Clock, Failure};
 
 /// A client of one server. It is cheap to clone, and all clones are the same client.
@@ -45,6 +51,8 @@ use crate::{ClientOptions, Clock, Failure};
 ///
 /// When the last handle is dropped (subscriptions and requesters are handles too), the client goes on with what has been
 /// published for [`ClientOptions::drain_timeout`] at most, and says farewell.
+///
+/// By default the session is in memory. With the feature `store` and `ClientOptions::store` it survives the process.
 pub struct Client {
     shared: Arc<Shared>,
 }
@@ -88,17 +96,17 @@ impl fmt::Display for Unfinished {
 impl std::error::Error for Unfinished {}
 
 impl Client {
-    fn new(options: &ClientOptions) -> Self {
+    fn new(options: &ClientOptions) -> (Self, Option<Durable>) {
         let clock = Clock::new();
+        let (core, durable) = Core::new(options, clock.now());
         let shared = Shared {
-            core: Mutex::new(Core::new(options, clock.now())),
+            core: Mutex::new(core),
             clock,
             handles: AtomicUsize::new(1),
             drain_timeout: options.drain_timeout,
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let shared = Arc::new(shared);
+        (Self { shared }, durable)
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Core, Instant) -> R) -> R {
@@ -144,6 +152,12 @@ impl Client {
         self.with(|core, _| *core.driver.machine().capabilities())
     }
 
+    /// What the client found in its store when it began; `None` for one in memory.
+    #[must_use]
+    pub fn restored(&self) -> Option<Arc<Restored>> {
+        self.with(|core, _| core.restored.clone())
+    }
+
     /// What the client has done so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
@@ -151,7 +165,8 @@ impl Client {
     }
 
     /// Ends the client: it takes no further messages, goes on until all that it has taken has ended, for `within` at most,
-    /// over new connections too, and says farewell.
+    /// over new connections too, and says farewell. With a store, what has not ended then stays in it for the next client of
+    /// the session, and everything is stored when this returns.
     ///
     /// A dropped future goes on doing so.
     ///
@@ -167,7 +182,7 @@ impl Client {
         }
     }
 
-    /// Ends the client at once. What has not ended will not.
+    /// Ends the client at once. What has not ended will not, or in another life of the session, if it is in a store.
     pub fn abort(&self) {
         self.with(Core::leave_at_once);
     }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use mqtt_session::proto::ReasonCode;
-use mqtt_session::{Instant, Message, Outcome, PublishError as Refusal};
+use mqtt_session::{Instant, Message, Outcome, PublishError as Refusal, QoS};
 
 use super::Client;
+use super::acceptance::Place;
 use super::core::Core;
 use super::ops::NOBODY;
 use crate::Failure;
@@ -18,7 +19,8 @@ use crate::Failure;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Published {
-    /// The client has taken it, and sends it as soon and as often as it has to.
+    /// The client has taken it, and sends it as soon and as often as it has to. With a store, a message of QoS 1 or 2 is
+    /// durable: it survives the process.
     Accepted,
     /// A message of QoS 0 has been given to the stream. Nobody will say more about it.
     Sent,
@@ -60,11 +62,13 @@ impl Client {
             message: Some(message),
             place: None,
             tag: None,
+            storing: None,
             waits_for_outcome: true,
         }
     }
 
-    /// Publishes a message at once, if there is room for it. What is returned waits for its end.
+    /// Publishes a message at once, if there is room for it. What is returned waits for its end. With a store the message is
+    /// not durable yet when this returns: [`Publish::accepted`] says when one is.
     ///
     /// # Errors
     /// If the queue is full, the message can never be sent, or the client has ended.
@@ -92,7 +96,7 @@ impl Client {
 impl Core {
     /// Why nothing is taken any more.
     pub(super) fn refuses(&self) -> Option<Arc<Failure>> {
-        if let Some(failure) = &self.ended {
+        if let Some(failure) = &self.ending {
             return Some(Arc::clone(failure));
         }
         self.leaving.map(|_| {
@@ -126,11 +130,13 @@ pub struct Publish<'c> {
     /// The place in the line of those who wait for room.
     place: Option<u64>,
     tag: Option<u64>,
+    /// Waits for the store.
+    storing: Option<Place>,
     waits_for_outcome: bool,
 }
 
 impl Publish<'_> {
-    /// Waits only until the client has taken the message.
+    /// Waits only until the client has taken the message: with a store, and for QoS 1 and 2, until the message is durable.
     pub fn accepted(mut self) -> Self {
         self.waits_for_outcome = false;
         self
@@ -153,6 +159,9 @@ impl Publish<'_> {
             match core.publish(now, message.clone(), tag) {
                 Ok(tag) => {
                     self.tag = Some(tag).filter(|_| self.waits_for_outcome);
+                    let waits_for_store =
+                        core.is_durable() && !self.waits_for_outcome && message.qos != QoS::AtMostOnce;
+                    self.storing = waits_for_store.then(|| core.acceptance.begin());
                     self.message = None;
                     // There may be room for the next one too.
                     if let Some(place) = self.place.take() {
@@ -170,6 +179,23 @@ impl Publish<'_> {
     }
 }
 
+impl Publish<'_> {
+    /// Waits until the message is durable, if there is a store.
+    fn poll_stored(&mut self, core: &mut Core, cx: &Context<'_>) -> Poll<Result<(), PublishError>> {
+        let Some(place) = self.storing else {
+            return Poll::Ready(Ok(()));
+        };
+        if !core.acceptance.poll(place, cx.waker(), &mut core.wakers) {
+            return match &core.ended {
+                Some(failure) => Poll::Ready(Err(PublishError::Ended(Arc::clone(failure)))),
+                None => Poll::Pending,
+            };
+        }
+        self.storing = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl Future for Publish<'_> {
     type Output = Result<Published, PublishError>;
 
@@ -183,7 +209,7 @@ impl Future for Publish<'_> {
                 Poll::Pending => return Poll::Pending,
             }
             let Some(tag) = this.tag else {
-                return Poll::Ready(Ok(Published::Accepted));
+                return this.poll_stored(core, cx).map_ok(|()| Published::Accepted);
             };
             let ended = core.poll_outcome(tag, cx.waker());
             if ended.is_ready() {
@@ -196,9 +222,12 @@ impl Future for Publish<'_> {
 
 impl Drop for Publish<'_> {
     fn drop(&mut self) {
-        let (place, tag) = (self.place.take(), self.tag.take());
-        if place.is_some() || tag.is_some() {
+        let (place, tag, storing) = (self.place.take(), self.tag.take(), self.storing.take());
+        if place.is_some() || tag.is_some() || storing.is_some() {
             self.client.with(|core, _| {
+                if let Some(storing) = storing {
+                    core.acceptance.leave(storing, &mut core.wakers);
+                }
                 if let Some(place) = place {
                     core.messages_line.leave(place, &mut core.wakers);
                 }

@@ -269,7 +269,7 @@ impl Drop for Asked<'_> {
 /// A subscription: what the server has granted, and the stream of its messages.
 ///
 /// A message of QoS 1 or 2 is acknowledged when it is taken from here; so what nobody takes is bounded by the window that the
-/// server keeps to. Messages of QoS 0 beyond [`ClientOptions::stream_messages`](crate::ClientOptions::stream_messages) are
+/// server keeps to, or with a store by `inbox_messages` of [`Limits`](mqtt_session::Limits). Messages of QoS 0 beyond [`ClientOptions::stream_messages`](crate::ClientOptions::stream_messages) are
 /// dropped and counted. Neither keeps other streams or answers waiting.
 ///
 /// When the server has lost the session, the client subscribes again by itself. The stream ends when the client does, or when
@@ -347,6 +347,7 @@ impl Subscription {
 /// Takes the next message of a claim. Unless the application says so itself, it has been dealt with by that.
 fn take(client: &Client, core: &mut Core, now: Instant, claim: u64) -> Option<Incoming> {
     let held = core.claims.take(claim)?;
+    let delivery = held.token.as_ref().map(|token| token.delivery);
     let acknowledgement = match (held.token, core.acknowledge) {
         (Some(token), Acknowledge::ByApplication) => Some(Acknowledgement {
             shared: Arc::clone(&client.shared),
@@ -361,6 +362,7 @@ fn take(client: &Client, core: &mut Core, now: Instant, claim: u64) -> Option<In
     };
     Some(Incoming {
         message: held.message,
+        delivery,
         redelivered: held.redelivered,
         acknowledgement,
     })

@@ -140,7 +140,9 @@ impl<L: Layer, T: Transport> Layered<L, T> {
                 Ok(len) => {
                     self.layer.outgoing().advance(len);
                     self.is_unflushed = true;
-                    self.call_writer(cx);
+                    if self.layer.is_open() {
+                        self.call_writer(cx);
+                    }
                 }
                 Err(error) => {
                     self.layer.outgoing().clear();

@@ -87,6 +87,18 @@ impl Writer {
         SessionWriter::new(name, self.clone(), progress)
     }
 
+    /// The same for a session that nobody else writes for: until what this returns is dropped, no other claim to the name
+    /// succeeds. Two machines that write for one session would overwrite each other's records.
+    ///
+    /// # Errors
+    /// If somebody else has claimed the name: [`StoreErrorKind::SessionInUse`].
+    pub fn claim(&self, name: SessionName) -> Result<SessionWriter, StoreError> {
+        if !self.shared.inbox.claim(&name) {
+            return Err(StoreError::new(StoreErrorKind::SessionInUse));
+        }
+        Ok(self.session(name).claimed())
+    }
+
     /// Everything that the store has of a session, with all that was given to be written before. Waits for it.
     ///
     /// # Errors
@@ -124,6 +136,10 @@ impl Writer {
 
     fn push(&self, request: Request) -> Result<(), StoreError> {
         self.shared.inbox.push(request)
+    }
+
+    fn release(&self, name: &SessionName) {
+        self.shared.inbox.release(name);
     }
 }
 

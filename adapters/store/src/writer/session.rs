@@ -10,7 +10,7 @@ use mqtt_session::{Batch, Change};
 use super::Writer;
 use super::progress::Progress;
 use super::thread::Request;
-use crate::{SessionName, StoreError, Write};
+use crate::{Loaded, SessionName, StoreError, Write};
 
 /// Gives the batches of one session to a [`Writer`], and hears when they are durable.
 ///
@@ -22,17 +22,37 @@ pub struct SessionWriter {
     name: SessionName,
     writer: Writer,
     progress: Arc<Progress>,
+    is_claimed: bool,
 }
 
 impl SessionWriter {
     pub(super) const fn new(name: SessionName, writer: Writer, progress: Arc<Progress>) -> Self {
-        Self { name, writer, progress }
+        Self {
+            name,
+            writer,
+            progress,
+            is_claimed: false,
+        }
+    }
+
+    /// It gives the name back when it is dropped.
+    pub(super) fn claimed(mut self) -> Self {
+        self.is_claimed = true;
+        self
     }
 
     /// The name of the session.
     #[must_use]
     pub const fn name(&self) -> &SessionName {
         &self.name
+    }
+
+    /// Everything that the store has of the session, with all that was given to be written before. Waits for it.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or has failed.
+    pub fn load(&self) -> Result<Loaded, StoreError> {
+        self.writer.load(&self.name)
     }
 
     /// Gives a batch to be written. If the store has failed, that is heard the next time that somebody listens.
@@ -83,6 +103,14 @@ impl SessionWriter {
     /// If the store has failed: nothing is confirmed any more.
     pub fn wait_stored(&mut self, timeout: Duration) -> Result<Option<u64>, StoreError> {
         self.progress.wait(timeout)
+    }
+}
+
+impl Drop for SessionWriter {
+    fn drop(&mut self) {
+        if self.is_claimed {
+            self.writer.release(&self.name);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the thread does.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -29,6 +30,8 @@ struct State {
     requests: Vec<Request>,
     /// Everybody who has to hear of a failure.
     sessions: Vec<Weak<Progress>>,
+    /// The sessions that have one writer only.
+    claimed: BTreeSet<SessionName>,
     failure: Option<StoreError>,
     is_over: bool,
 }
@@ -60,6 +63,15 @@ impl Inbox {
         if let Some(error) = &state.failure {
             progress.failed(error);
         }
+    }
+
+    /// Whether nobody has claimed the name before.
+    pub(super) fn claim(&self, name: &SessionName) -> bool {
+        self.lock().claimed.insert(name.clone())
+    }
+
+    pub(super) fn release(&self, name: &SessionName) {
+        self.lock().claimed.remove(name);
     }
 
     pub(super) fn end(&self) {

@@ -207,3 +207,18 @@ fn a_store_that_panics_leaves_nobody_waiting() {
     writer.load(&client_name()).unwrap_err();
     writer.close().unwrap_err();
 }
+
+#[test]
+fn a_session_can_be_claimed_once_at_a_time() {
+    let writer = Writer::start(MemoryStore::new()).unwrap();
+    let first = writer.claim(client_name()).unwrap();
+    let error = writer.clone().claim(client_name()).unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::SessionInUse);
+    assert!(error.to_string().contains("another name"), "{error}");
+    // Others are free, and who does not claim is not refused.
+    writer.claim(SessionName::new("other").unwrap()).unwrap();
+    drop(writer.session(client_name()));
+    assert!(writer.claim(client_name()).is_err());
+    drop(first);
+    writer.claim(client_name()).unwrap();
+}

@@ -1,21 +1,28 @@
 //! What a client of any adapter has to go through. Each panics if something is not as it should be.
 
 mod brokers;
+mod durable;
 mod exchange;
 mod failing;
 mod flow;
+mod killed;
 mod lacks;
 mod leaving;
+mod network;
 mod resuming;
 mod secure;
 mod unsafe_ends;
 mod walkers;
 
 pub use brokers::*;
+pub(crate) use durable::writer;
+pub use durable::*;
 pub use exchange::*;
 pub use failing::*;
 pub use flow::*;
+pub use killed::*;
 pub use leaving::*;
+pub use network::*;
 pub use resuming::*;
 pub use secure::*;
 pub use unsafe_ends::*;
@@ -84,7 +91,7 @@ pub(crate) fn message(topic: &'static str, number: u32, qos: QoS) -> Message {
     Message::new(topic, payload).expect("it is a topic").qos(qos)
 }
 
-fn number(incoming: &Incoming) -> u32 {
+pub(crate) fn number(incoming: &Incoming) -> u32 {
     let payload = incoming.message.payload[..].try_into();
     u32::from_be_bytes(payload.expect("the payload is a number"))
 }

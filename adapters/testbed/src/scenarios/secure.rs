@@ -94,6 +94,7 @@ pub async fn layers_carry_every_qos<A: Adapter>() {
                 .await
                 .unwrap();
             until::<A>("the farewell", || hub.farewells() > farewells).await;
+            until::<A>("the end", || hub.connections() == 0).await;
         }
     }
 }
@@ -149,7 +150,7 @@ pub async fn certificates_can_be_pinned<A: Adapter>() {
     let other = papers.authority.server("broker.example");
     let tls = TlsServer::new(identity(&other));
     let hub = Arc::new(Hub::default());
-    let address = A::serve_with(hub, 0, ServerLayers::new().tls(tls)).await;
+    let address = A::serve_with(Arc::clone(&hub), 0, ServerLayers::new().tls(tls)).await;
     let trusts = [
         Tls::new(Trust::pinned_pem(&other.certificate).unwrap()),
         Tls::new(Trust::roots_pem(papers.authority.pem()).unwrap())
@@ -164,6 +165,7 @@ pub async fn certificates_can_be_pinned<A: Adapter>() {
         soon::<A, _>("disconnecting", client.disconnect(Duration::from_secs(5)))
             .await
             .unwrap();
+        until::<A>("the end", || hub.connections() == 0).await;
     }
 }
 

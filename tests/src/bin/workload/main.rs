@@ -1,6 +1,9 @@
-//! Fixed work for counting instructions: `workload NAME ROUNDS` handles one packet a hundred times each round.
+//! Fixed work for counting instructions: `workload NAME ROUNDS` handles one packet, or one message between two machines, a
+//! hundred times each round.
 //!
 //! `.ci/instructions` runs each workload with two numbers of rounds, so that what start-up costs cancels out.
+
+mod flow;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -19,10 +22,18 @@ fn main() -> ExitCode {
         eprintln!("usage: workload NAME ROUNDS; names: {}", names().join(" "));
         return ExitCode::FAILURE;
     };
-    let (Some((direction, packet)), Ok(rounds)) = (name.split_once('-'), rounds.parse()) else {
+    let (Some((direction, packet)), Ok(rounds)) = (name.split_once('-'), rounds.parse::<usize>()) else {
         eprintln!("no such workload: {name} {rounds}");
         return ExitCode::FAILURE;
     };
+    if direction == "flow" {
+        let Some(flow) = flow::ALL.into_iter().find(|flow| flow.name == packet) else {
+            eprintln!("no flow {packet}; names: {}", names().join(" "));
+            return ExitCode::FAILURE;
+        };
+        flow.run(rounds * PACKETS_A_ROUND);
+        return ExitCode::SUCCESS;
+    }
     let Some((_, version, packet)) = packets().into_iter().find(|(known, ..)| *known == packet) else {
         eprintln!("no packet {packet}; names: {}", names().join(" "));
         return ExitCode::FAILURE;
@@ -42,6 +53,7 @@ fn names() -> Vec<String> {
                 .into_iter()
                 .map(move |(name, ..)| format!("{direction}-{name}"))
         })
+        .chain(flow::ALL.iter().map(|flow| format!("flow-{}", flow.name)))
         .collect()
 }
 
