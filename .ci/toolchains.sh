@@ -113,3 +113,39 @@ debian_version() {
     apt-cache madison "$1" | awk -v prefix="$2+" \
         '!found && index($3, prefix) == 1 { print $3; found = 1 } END { exit !found }'
 }
+
+# The foreign brokers and clients that tests start: from Debian, and below $target/peers, where the tests look, what
+# Debian does not have. Each folder there carries what it was made from, and is made again when that changes.
+need_peers() {
+    local sources=$root/adapters/testbed/peers
+    need_packages mosquitto mosquitto-clients nats-server rabbitmq-server python3-venv
+    command -v node >/dev/null || need_packages nodejs
+    command -v npm >/dev/null || need_packages npm
+    need_peer python "$sources/python/requirements.txt" install_python_peers
+    need_peer node "$sources/node/package.json" install_node_peers
+    need_peer rumqttc "$sources/rumqttc" install_rust_peers
+}
+
+# need_peer NAME SOURCE COMMAND: COMMAND makes the folder it is given from SOURCE.
+need_peer() {
+    local folder=$target/peers/$1 made_from
+    made_from=$(find "$2" -type f -not -path '*/target/*' -exec sha256sum {} + | sort | sha256sum)
+    if [[ ! -f $folder/made-from || $(<"$folder/made-from") != "$made_from" ]]; then
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        "$3" "$2" "$folder" || die "the foreign programs of $1 cannot be installed"
+        echo "$made_from" >"$folder/made-from"
+    fi
+}
+
+install_python_peers() {
+    /usr/bin/python3 -m venv "$2" && "$2/bin/pip" install -q --requirement "$1"
+}
+
+install_node_peers() {
+    cp "$1" "$2/" && (cd "$2" && npm install --no-audit --no-fund --no-package-lock --omit=dev)
+}
+
+install_rust_peers() {
+    CARGO_TARGET_DIR="$target/tools" cargo install --locked --debug --force --path "$1" --root "$2"
+}

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use mqtt_session::Closed;
 use mqtt_session::proto::ConnAckReason;
+use mqtt_session::{Closed, Violation};
 
 use crate::{Endpoint, LayerError};
 
@@ -186,6 +186,9 @@ impl Failure {
             Cause::Closed(Closed::Refused { reason, .. }) => refusal_advice(*reason),
             Cause::Closed(Closed::StreamEnded) => {
                 "the server closed without a word: its log may say why; other versions of MQTT may be worth a try"
+            }
+            Cause::Closed(Closed::Violation(Violation::AcknowledgementOfOtherQoS)) => {
+                "the server does not do QoS 2 although it accepts such messages: publish with QoS 1"
             }
             Cause::Closed(_) | Cause::Broken(_) => "the log of the server may say more",
             Cause::NotTaken => "take messages faster, drop subscriptions that nobody reads, or raise the bound",

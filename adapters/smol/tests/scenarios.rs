@@ -1,66 +1,9 @@
 //! A client on smol goes through the scenarios of all adapters, against a server on smol.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+mod adapter;
 
-use mqtt_smol::session::{Instant, ServerConnection, ServerEvent};
-use mqtt_smol::{Client, ClientOptions, Connection, Listener, ServerLayers, Step};
-use mqtt_testbed::{Adapter, Boxed, Hub, Served, scenarios};
-use smol::net::TcpStream;
-
-struct Smol;
-
-impl Adapter for Smol {
-    fn start(options: ClientOptions) -> Client {
-        mqtt_smol::start(options)
-    }
-
-    fn sleep(time: Duration) -> Boxed<()> {
-        Box::pin(async move {
-            smol::Timer::after(time).await;
-        })
-    }
-
-    fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr> {
-        Box::pin(async move {
-            let listener = Listener::bind(("127.0.0.1", port), Hub::config())
-                .await
-                .unwrap()
-                .layers(layers);
-            let address = listener.local_addr().unwrap();
-            let accepting = async move {
-                loop {
-                    let accepted = listener.accept().await.unwrap();
-                    let hub = Arc::clone(&hub);
-                    let serving = async move {
-                        mqtt_testbed::serve(hub, Server(accepted.connection)).await;
-                        drop(accepted.place);
-                    };
-                    smol::spawn(serving).detach();
-                }
-            };
-            smol::spawn(accepting).detach();
-            address
-        })
-    }
-}
-
-struct Server(Connection<ServerConnection, TcpStream>);
-
-impl Served for Server {
-    async fn next(&mut self) -> Option<Step<ServerEvent>> {
-        self.0.next().await
-    }
-
-    fn machine_mut(&mut self) -> &mut ServerConnection {
-        self.0.machine_mut()
-    }
-
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-}
+use adapter::Smol;
+use mqtt_testbed::scenarios;
 
 macro_rules! scenarios {
     ($($name:ident)*) => {
@@ -121,6 +64,15 @@ scenarios! {
     mosquitto_publishes_wills
     mosquitto_resumes_sessions
     mosquitto_passes_large_payloads_on
+    rabbitmq_does_what_it_can
+    nats_does_what_it_can
+    aedes_does_what_it_can
+    paho_is_served
+    aiomqtt_is_served
+    mqttjs_is_served
+    rumqttc_is_served
+    mosquitto_clients_are_served
+    mosquitto_rr_gets_its_answer
     mosquitto_behind_a_broken_network
     mosquitto_sees_killed_publishers_lose_nothing
     mosquitto_sees_killed_receivers_lose_nothing

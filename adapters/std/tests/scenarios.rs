@@ -1,77 +1,9 @@
 //! A client on a thread goes through the scenarios of all adapters, against a server on threads.
 
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
+mod adapter;
 
-use mqtt_std::adapter::Client;
-use mqtt_std::session::{Instant, ServerConnection, ServerEvent};
-use mqtt_std::{ClientOptions, Connection, Listener, ServerLayers, Step};
-use mqtt_testbed::{Adapter, Boxed, Hub, Served, scenarios};
-
-struct Std;
-
-impl Adapter for Std {
-    fn start(options: ClientOptions) -> Client {
-        mqtt_std::start(options).unwrap().handle().clone()
-    }
-
-    fn sleep(time: Duration) -> Boxed<()> {
-        let end = std::time::Instant::now() + time;
-        let mut is_timed = false;
-        Box::pin(std::future::poll_fn(move |cx| {
-            if std::time::Instant::now() >= end {
-                return std::task::Poll::Ready(());
-            }
-            if !std::mem::replace(&mut is_timed, true) {
-                let waker = cx.waker().clone();
-                thread::spawn(move || {
-                    thread::sleep(end.saturating_duration_since(std::time::Instant::now()));
-                    waker.wake();
-                });
-            }
-            std::task::Poll::Pending
-        }))
-    }
-
-    fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr> {
-        Box::pin(async move {
-            let mut listener = Listener::bind(("127.0.0.1", port), Hub::config())
-                .unwrap()
-                .layers(layers);
-            let address = listener.local_addr();
-            thread::spawn(move || {
-                loop {
-                    let accepted = listener.accept().unwrap();
-                    let hub = Arc::clone(&hub);
-                    thread::spawn(move || {
-                        let connection = accepted.connection;
-                        connection.block_on(|connection| mqtt_testbed::serve(hub, Server(connection)));
-                        drop(accepted.place);
-                    });
-                }
-            });
-            address
-        })
-    }
-}
-
-struct Server(Connection<ServerConnection, TcpStream>);
-
-impl Served for Server {
-    async fn next(&mut self) -> Option<Step<ServerEvent>> {
-        std::future::poll_fn(|cx| self.0.poll_next(cx)).await
-    }
-
-    fn machine_mut(&mut self) -> &mut ServerConnection {
-        self.0.machine_mut()
-    }
-
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-}
+use adapter::Std;
+use mqtt_testbed::scenarios;
 
 macro_rules! scenarios {
     ($($name:ident)*) => {
@@ -132,6 +64,15 @@ scenarios! {
     mosquitto_publishes_wills
     mosquitto_resumes_sessions
     mosquitto_passes_large_payloads_on
+    rabbitmq_does_what_it_can
+    nats_does_what_it_can
+    aedes_does_what_it_can
+    paho_is_served
+    aiomqtt_is_served
+    mqttjs_is_served
+    rumqttc_is_served
+    mosquitto_clients_are_served
+    mosquitto_rr_gets_its_answer
     mosquitto_behind_a_broken_network
     mosquitto_sees_killed_publishers_lose_nothing
     mosquitto_sees_killed_receivers_lose_nothing

@@ -34,6 +34,8 @@ struct State {
     connects: u64,
     farewells: u64,
     wills: u64,
+    is_shut: bool,
+    listener: Option<Waker>,
 }
 
 #[derive(Default)]
@@ -96,6 +98,31 @@ impl Hub {
         woken.into_iter().for_each(Waker::wake);
     }
 
+    /// Ends everything: no further connection is accepted.
+    pub fn shut(&self) {
+        self.cut();
+        let mut state = self.lock();
+        state.is_shut = true;
+        let waker = state.listener.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether it has been shut.
+    #[must_use]
+    pub fn is_shut(&self) -> bool {
+        self.lock().is_shut
+    }
+
+    pub(crate) fn poll_shut(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.is_shut {
+            return Poll::Ready(());
+        }
+        state.listener = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     /// Forgets the sessions of clients that are not connected.
     pub fn forget_sessions(&self) {
         self.lock().parked.clear();
@@ -129,6 +156,14 @@ impl Hub {
     #[must_use]
     pub fn wills(&self) -> u64 {
         self.lock().wills
+    }
+
+    /// Whether a connected client has subscribed to exactly this.
+    #[must_use]
+    pub fn has_subscription(&self, filter: &str) -> bool {
+        let state = self.lock();
+        let mut filters = state.peers.values().flat_map(|peer| &peer.filters);
+        filters.any(|(other, _)| other.as_bytes() == filter.as_bytes())
     }
 
     /// How long the session of a client that is not connected is to be kept, if there is one.

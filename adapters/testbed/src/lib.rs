@@ -3,15 +3,21 @@
 //!
 //! An adapter's tests implement [`Adapter`], and call the scenarios one by one.
 
+mod broker;
 mod certificates;
 mod faults;
 mod hub;
 mod killing;
+#[cfg(target_os = "linux")]
+mod leaks;
 mod mosquitto;
 mod pipe;
+mod program;
+mod proxy;
 mod random;
 pub mod scenarios;
 mod tunnel;
+mod walker;
 pub mod websocket;
 
 use std::future::Future;
@@ -24,13 +30,18 @@ use std::time::Duration;
 use mqtt_adapter::{Client, ClientOptions, ServerLayers, Step};
 use mqtt_session::{Instant, ServerConnection, ServerEvent};
 
+pub use broker::{AEDES, Broker, Kind, Lack, MOSQUITTO, NATS, RABBITMQ};
 pub use certificates::{Authority, Issued, Valid};
 pub use faults::Faults;
 pub use hub::Hub;
 pub use killing::the_process_that_is_killed;
-pub use mosquitto::{Mosquitto, Proxy, Setup};
+#[cfg(target_os = "linux")]
+pub use leaks::{CountingHeap, connections_leave_nothing, in_own_process};
+pub use mosquitto::Setup;
 pub use pipe::{End, Pipe, ends};
+pub use proxy::Proxy;
 pub use tunnel::tunnel;
+pub use walker::Walker;
 
 /// A future of any kind.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -99,6 +110,16 @@ pub async fn serve(hub: Arc<Hub>, mut connection: impl Served) {
             return;
         }
     }
+}
+
+/// Waits for a future, but no longer than until the hub is shut.
+pub async fn unless_shut<T>(hub: &Hub, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| match hub.poll_shut(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => future.as_mut().poll(cx).map(Some),
+    })
+    .await
 }
 
 /// The longest that anything here may take.

@@ -1,7 +1,7 @@
 //! Bytes from the server.
 
 use bytes::BytesMut;
-use mqtt_proto::{Disconnect, Packet, PacketType, PropertyId, QoS, Rules};
+use mqtt_proto::{ConnAckProperties, ConnAckReason, Disconnect, Packet, PacketType, PropertyId, QoS, Rules};
 
 use super::{Client, Event, Phase};
 use crate::flow::Flow;
@@ -9,6 +9,9 @@ use crate::framing::{self, Reads};
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::{Closed, Violation};
+
+/// A server that does not know MQTT 5.0 refuses it with a CONNACK of MQTT 3. [MQTT-3.1.2-2] of MQTT 3.1.1
+const VERSION_REFUSED: [u8; 4] = [0x20, 2, 0, 1];
 
 impl Client {
     /// Bytes came from the server. Whole packets are taken off the front; the rest stays, and comes again with more.
@@ -137,7 +140,14 @@ impl Reads for Client {
 
     fn on_progress(&mut self) {}
 
-    fn fail(&mut self, closed: Closed, _input: &[u8]) {
-        self.fail_with(closed);
+    fn fail(&mut self, closed: Closed, input: &[u8]) {
+        let is_answer = self.phase == Phase::Connecting && matches!(closed, Closed::Malformed(_));
+        self.fail_with(match is_answer && input.starts_with(&VERSION_REFUSED) {
+            true => Closed::Refused {
+                reason: ConnAckReason::UnsupportedProtocolVersion,
+                properties: ConnAckProperties::empty(),
+            },
+            false => closed,
+        });
     }
 }

@@ -119,6 +119,24 @@ fn a_refusal_that_stays_is_not_tried_again() {
     }
 }
 
+/// A server of MQTT 3 answers in the form that it knows, which is no CONNACK of MQTT 5.0.
+#[test]
+fn a_server_that_speaks_mqtt_3_alone_refuses_the_version() {
+    let mut rig = Rig::new(config());
+    rig.open();
+    rig.feed_bytes(&[0x20, 2, 0, 1]);
+    assert_eq!(rig.told(), ["closed refused 0x84, for good"]);
+    assert!(rig.client.is_drained());
+
+    // Nothing else of that form is meant so.
+    for other in [[0x20, 2, 0, 2], [0x20, 2, 1, 1]] {
+        let mut rig = Rig::new(config());
+        rig.open();
+        rig.feed_bytes(&other);
+        assert!(rig.told()[0].starts_with("closed malformed"), "{other:?}");
+    }
+}
+
 #[test]
 fn a_refusal_that_passes_is_tried_again() {
     let mut rig = Rig::new(config());

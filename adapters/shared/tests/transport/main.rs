@@ -2,9 +2,12 @@
 //!
 //! `cargo test -p mqtt-adapter --test transport` runs them, with what bad input does to the layers that adapters share.
 
+#[path = "../../../std/tests/adapter/mod.rs"]
+mod adapter;
 mod bad_inputs;
 #[path = "../../../../tests/tests/trials/mod.rs"]
 mod run;
+mod tcp;
 mod websocket;
 mod wire;
 
@@ -17,6 +20,6 @@ fn main() -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    let groups = [websocket::trials(), bad_inputs::trials()];
+    let groups = [tcp::trials(), websocket::trials(), bad_inputs::trials()];
     groups.into_iter().flatten().collect()
 }

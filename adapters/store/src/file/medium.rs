@@ -60,12 +60,12 @@ pub(super) struct LockedFile {
 impl LockedFile {
     /// Opens or makes the file of a store.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // What is in it is for nobody else to read.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path);
         let file = file.map_err(|error| StoreError::new(StoreErrorKind::NotOpened).because(error))?;
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => StoreError::new(StoreErrorKind::Locked),

@@ -14,7 +14,7 @@ use mqtt_store::Durability;
 use super::{connected, message, number, options, server};
 use crate::killing::{Killed, Role, Said, qos_of};
 use crate::random::Random;
-use crate::{Adapter, Mosquitto, Proxy, soon, until};
+use crate::{Adapter, Broker, MOSQUITTO, Proxy, soon, until};
 
 /// How often a process is killed.
 fn kills() -> u32 {
@@ -197,14 +197,18 @@ pub async fn killed_receivers_lose_nothing<A: Adapter>() {
 
 /// The same with mosquitto.
 pub async fn mosquitto_sees_killed_publishers_lose_nothing<A: Adapter>() {
-    let Some(broker) = Mosquitto::start() else { return };
+    let Some(broker) = Broker::start(&MOSQUITTO) else {
+        return;
+    };
     let verdict = kill_publishers::<A>(broker.address(), Durability::Sync, kills()).await;
     verdict.assert_clean("killed publishers at mosquitto");
 }
 
 /// The same with mosquitto.
 pub async fn mosquitto_sees_killed_receivers_lose_nothing<A: Adapter>() {
-    let Some(broker) = Mosquitto::start() else { return };
+    let Some(broker) = Broker::start(&MOSQUITTO) else {
+        return;
+    };
     let verdict = kill_receivers::<A>(broker.address(), Durability::Sync, kills()).await;
     verdict.assert_clean("killed receivers at mosquitto");
 }

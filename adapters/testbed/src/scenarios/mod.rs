@@ -6,11 +6,13 @@ mod exchange;
 mod failing;
 mod flow;
 mod killed;
+mod lacks;
 mod leaving;
 mod network;
 mod resuming;
 mod secure;
 mod unsafe_ends;
+mod walkers;
 
 pub use brokers::*;
 pub(crate) use durable::writer;
@@ -24,11 +26,13 @@ pub use network::*;
 pub use resuming::*;
 pub use secure::*;
 pub use unsafe_ends::*;
+pub use walkers::*;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mqtt_adapter::{Client, ClientOptions, Incoming, Subscription};
 use mqtt_session::proto::{QoS, Version};
 use mqtt_session::{CleanStart, Message, Reconnect};
@@ -48,7 +52,7 @@ async fn server<A: Adapter>() -> (Arc<Hub>, SocketAddr) {
 }
 
 /// Options that come back quickly.
-pub(crate) fn options(address: SocketAddr, version: Version, id: &'static str) -> ClientOptions {
+pub(crate) fn options(address: SocketAddr, version: Version, id: impl Into<Bytes>) -> ClientOptions {
     hasty(
         ClientOptions::tcp(address.ip().to_string(), address.port()),
         version,
@@ -56,7 +60,7 @@ pub(crate) fn options(address: SocketAddr, version: Version, id: &'static str) -
     )
 }
 
-fn hasty(options: ClientOptions, version: Version, id: &'static str) -> ClientOptions {
+fn hasty(options: ClientOptions, version: Version, id: impl Into<Bytes>) -> ClientOptions {
     let reconnect = Reconnect::default()
         .first_delay(Duration::from_millis(10))
         .max_delay(Duration::from_millis(50));
@@ -69,12 +73,12 @@ fn hasty(options: ClientOptions, version: Version, id: &'static str) -> ClientOp
 
 /// Options for a session that outlives its connections from the first one on. In MQTT 3 one that begins anew ends with its
 /// connection.
-fn lasting(address: SocketAddr, version: Version, id: &'static str) -> ClientOptions {
+fn lasting(address: SocketAddr, version: Version, id: impl Into<Bytes>) -> ClientOptions {
     options(address, version, id).clean_start(CleanStart::Never)
 }
 
 /// A client that is connected.
-async fn connected<A: Adapter>(options: ClientOptions) -> Client {
+pub(crate) async fn connected<A: Adapter>(options: ClientOptions) -> Client {
     let client = A::start(options);
     soon::<A, _>("connecting", client.established())
         .await

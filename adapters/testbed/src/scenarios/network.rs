@@ -12,7 +12,7 @@ use mqtt_session::{CleanStart, Limits};
 use mqtt_store::MemoryStore;
 
 use super::{VERSIONS, connected, lasting, message, number, options, server, writer};
-use crate::{Adapter, Faults, Mosquitto, soon, until};
+use crate::{Adapter, Broker, Faults, MOSQUITTO, soon, until};
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("it is a number"))
@@ -212,7 +212,7 @@ pub async fn mosquitto_behind_a_broken_network<A: Adapter>() {
         _ => Duration::ZERO,
     };
     let start = async || {
-        let broker = Mosquitto::start()?;
+        let broker = Broker::start(&MOSQUITTO)?;
         Some((broker.address(), Box::new(broker) as Held))
     };
     cases::<A>("mosquitto", grace, start).await;

@@ -9,8 +9,8 @@ use mqtt_session::proto::{QoS, Version};
 use mqtt_session::{CleanStart, Limits, Message};
 
 use super::{EVERY_QOS, VERSIONS, connected, hasty, message, numbers};
-use crate::mosquitto::Setup;
-use crate::{Adapter, Authority, Hub, Issued, Mosquitto, Proxy, soon, until};
+use crate::Setup;
+use crate::{Adapter, Authority, Broker, Hub, Issued, Proxy, soon, until};
 
 /// What may stand before `://`, with a layer at least.
 const SCHEMES: [&str; 3] = ["mqtts", "ws", "wss"];
@@ -177,7 +177,7 @@ pub async fn mosquitto_speaks_through_layers<A: Adapter>() {
             tls: (scheme != "ws").then(|| (papers.authority.pem().to_owned(), papers.server.clone())),
             websocket: scheme != "mqtts",
         };
-        let Some(broker) = Mosquitto::start_with(&setup) else {
+        let Some(broker) = Broker::mosquitto(&setup) else {
             return;
         };
         for version in [Version::V5, Version::V3_1_1, Version::V3_1] {

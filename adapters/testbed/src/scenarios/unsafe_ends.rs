@@ -16,8 +16,8 @@ use mqtt_session::proto::Version;
 use super::failing::stranger;
 use super::hasty;
 use super::secure::{Papers, endpoint, identity};
-use crate::mosquitto::Setup;
-use crate::{Adapter, Authority, Hub, Mosquitto, Valid, soon, websocket};
+use crate::Setup;
+use crate::{Adapter, Authority, Broker, Hub, Valid, soon, websocket};
 
 /// Why there is no connection. With `is_final` the client has to have ended by that.
 async fn failure<A: Adapter>(options: ClientOptions, is_final: bool) -> Arc<Failure> {
@@ -103,8 +103,8 @@ pub async fn missing_client_certificates_are_told<A: Adapter>() {
         tls: Some((papers.authority.pem().to_owned(), papers.server.clone())),
         websocket: false,
     };
-    let broker = Mosquitto::start_with(&setup);
-    servers.extend(broker.as_ref().map(Mosquitto::address));
+    let broker = Broker::mosquitto(&setup);
+    servers.extend(broker.as_ref().map(Broker::address));
     for address in servers {
         let without = failure::<A>(endpoint("mqtts", address).tls(roots()), true).await;
         let TlsError::Alert(alert) = tls_error(&without) else {
