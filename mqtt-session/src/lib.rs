@@ -94,6 +94,12 @@
 //! | hand-overs of QoS 1 | hand-overs of QoS 2, the inbox |
 //! | a payload that is half received or half sent | messages that wait for their source |
 //!
+//! A session begins anew where one end knows nothing of it: [`CleanStart`] says what a client does, and a server hands a
+//! session in with its answer or leaves it out ([`Accept`]). It ends when the client asks for that, with the connection where
+//! the client has asked for no more, or when the time that the client asked for has passed without one:
+//! [`Session::ends_at`] tells when, and its operations end then. A store without a record of a session counts as no session;
+//! what else it holds is not lost, and what stands in the inbox stays until it is acknowledged.
+//!
 //! # What is promised
 //!
 //! In memory: a message of QoS 1 or 2 is sent until the peer has it, over any number of connections, as long as this value
