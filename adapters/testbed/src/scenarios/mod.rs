@@ -39,6 +39,85 @@ use mqtt_session::{CleanStart, Message, Reconnect};
 
 use crate::{Adapter, Hub, soon};
 
+/// Gives the names of all scenarios to a macro of the adapter, which makes a test of each: the list stands once, and no adapter
+/// leaves one out.
+#[macro_export]
+macro_rules! every_scenario {
+    ($tests:ident) => {
+        $tests! {
+            every_qos_is_delivered
+            large_payloads_are_delivered
+            filters_are_granted_one_by_one
+            each_subscription_has_its_own_messages
+            retained_messages_come_with_the_subscription
+            requests_get_their_own_answers
+            unacknowledged_messages_come_again
+            keep_alive_does_not_need_the_application
+            handles_are_one_client
+            a_refused_client_does_not_try_again
+            a_busy_server_is_asked_again
+            a_stranger_is_not_asked_again
+            a_server_may_come_later
+            what_cannot_be_dialed_is_said_once
+            an_unknown_host_is_told
+            publishing_in_the_receive_loop_cannot_deadlock
+            a_full_queue_makes_publish_wait
+            dropped_futures_lose_nothing
+            a_stream_that_nobody_reads_keeps_nobody_waiting
+            disconnecting_drains
+            disconnecting_has_a_deadline
+            dropping_the_last_handle_drains
+            a_cut_connection_leaves_a_will
+            cuts_lose_nothing_and_double_nothing
+            a_lost_session_is_subscribed_again
+            a_subscription_that_is_refused_later_ends
+            messages_beyond_the_bound_close_the_connection_and_are_kept
+            accepted_messages_survive_a_restart
+            accepted_means_stored
+            an_earlier_life_ends_nobody_elses_messages
+            a_message_is_told_again_until_it_is_acknowledged
+            what_nobody_took_is_told_in_the_next_life
+            a_full_inbox_cannot_deadlock_the_receive_loop
+            restarts_lose_nothing_and_double_nothing
+            a_store_that_fails_ends_the_client
+            a_store_has_one_client_for_each_session
+            a_durable_client_goes_on_with_its_session
+            a_broken_network_loses_nothing_and_doubles_nothing
+            a_client_that_forgets_is_noticed_behind_a_broken_network
+            killed_publishers_lose_nothing
+            killed_receivers_lose_nothing
+            without_durability_killed_clients_lose_messages
+            mosquitto_delivers_every_qos
+            mosquitto_keeps_retained_messages
+            mosquitto_publishes_wills
+            mosquitto_resumes_sessions
+            mosquitto_passes_large_payloads_on
+            rabbitmq_does_what_it_can
+            nats_does_what_it_can
+            aedes_does_what_it_can
+            paho_is_served
+            aiomqtt_is_served
+            mqttjs_is_served
+            rumqttc_is_served
+            mosquitto_clients_are_served
+            mosquitto_rr_gets_its_answer
+            mosquitto_behind_a_broken_network
+            mosquitto_sees_killed_publishers_lose_nothing
+            mosquitto_sees_killed_receivers_lose_nothing
+            layers_carry_every_qos
+            layers_carry_large_payloads
+            layers_lose_nothing_over_cuts
+            certificates_can_be_pinned
+            wrong_certificates_are_told_apart
+            missing_client_certificates_are_told
+            servers_without_tls_are_told
+            half_a_handshake_ends_in_time
+            refused_websockets_are_told
+            mosquitto_speaks_through_layers
+        }
+    };
+}
+
 /// The versions in which everything is tried.
 pub const VERSIONS: [Version; 2] = [Version::V5, Version::V3_1_1];
 /// Every QoS.
