@@ -216,15 +216,30 @@ impl Transport for Stuck {
 }
 
 #[test]
+fn mqtt_is_chosen_before_the_name_that_clients_of_mqtt_3_1_have_for_it() {
+    for (offered, chosen) in [
+        ("mqttv3.1", "mqttv3.1"),
+        ("mqttv3.1, mqtt", "mqtt"),
+        ("chat,mqtt", "mqtt"),
+    ] {
+        let (near, far, _) = ends(&[1 << 20]);
+        let layers = ServerLayers::new().websocket(WebSocketServer::new());
+        let mut server = Carrier::server(near, &layers);
+        far.written().bytes.extend(request(offered));
+        let opened = server.poll_open(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(opened, Poll::Ready(Ok(()))), "{opened:?}");
+        let answer: Vec<u8> = far.unread().bytes.drain(..).collect();
+        let answer = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        let line = format!("sec-websocket-protocol: {chosen}\r\n");
+        assert!(answer.contains(&line), "{offered}: {answer}");
+    }
+}
+
+#[test]
 fn requests_for_something_else_are_refused_with_a_status() {
     let cases = [
         (request("mqtt"), "/here", "404", WebSocketRefusal::Path),
-        (
-            request("chat, mqttv3.1"),
-            "/mqtt",
-            "400",
-            WebSocketRefusal::NoSubprotocol,
-        ),
+        (request("chat, mqttv5"), "/mqtt", "400", WebSocketRefusal::NoSubprotocol),
         (
             b"GET /mqtt HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
             "/mqtt",

@@ -17,6 +17,8 @@ pub enum Walker {
     Aiomqtt,
     /// mqtt.js, of Node.
     MqttJs,
+    /// mqtt.js, over WebSocket.
+    MqttJsOverWebSocket,
     /// rumqttc, of Rust.
     Rumqttc,
 }
@@ -29,7 +31,7 @@ impl Walker {
         match self {
             Self::Paho => python("paho_walk.py"),
             Self::Aiomqtt => python("aiomqtt_walk.py"),
-            Self::MqttJs => {
+            Self::MqttJs | Self::MqttJsOverWebSocket => {
                 let modules = installed("node")?;
                 Some((find(&["node"])?, vec![script("node/mqttjs_walk.mjs"), modules]))
             }
@@ -45,6 +47,9 @@ impl Walker {
                 .args(arguments)
                 .arg(server.port().to_string())
                 .arg(name_of(version));
+            if self == Self::MqttJsOverWebSocket {
+                command.arg("ws");
+            }
         });
         Some(walking.expect("the program starts"))
     }

@@ -1,9 +1,9 @@
-// Everything that a client does, with mqtt.js: mqttjs_walk.mjs MODULES PORT VERSION
+// Everything that a client does, with mqtt.js: mqttjs_walk.mjs MODULES PORT VERSION [ws]
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 
-const [modules, port, version] = process.argv.slice(2)
+const [modules, port, version, carrier] = process.argv.slice(2)
 const require = createRequire(pathToFileURL(modules + '/'))
 const mqtt = require('mqtt')
 
@@ -14,6 +14,7 @@ const PROTOCOL = {
   '3.1.1': { protocolVersion: 4 },
   '5.0': { protocolVersion: 5 },
 }[version]
+const CARRIER = carrier === 'ws' ? { protocol: 'ws', path: '/mqtt' } : {}
 const EVERY_QOS = [0, 1, 2]
 
 class Walker {
@@ -32,7 +33,7 @@ class Walker {
 
   static async connect (clientId, options = {}) {
     const walker = new Walker(mqtt.connect({
-      host: '127.0.0.1', port: Number(port), clientId, reconnectPeriod: 0, ...PROTOCOL, ...options,
+      host: '127.0.0.1', port: Number(port), clientId, reconnectPeriod: 0, ...PROTOCOL, ...CARRIER, ...options,
     }))
     await soon('connecting', new Promise((resolve, reject) => {
       walker.client.once('connect', resolve)

@@ -98,6 +98,7 @@ macro_rules! every_scenario {
             paho_is_served
             aiomqtt_is_served
             mqttjs_is_served
+            mqttjs_is_served_over_websocket
             rumqttc_is_served
             mosquitto_clients_are_served
             mosquitto_rr_gets_its_answer

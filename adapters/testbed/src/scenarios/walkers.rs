@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mqtt_adapter::{ServerLayers, WebSocketServer};
 use mqtt_session::proto::Version;
 
 use super::server;
@@ -31,6 +32,11 @@ pub async fn mqttjs_is_served<A: Adapter>() {
     walks::<A>(Walker::MqttJs, &EVERY_VERSION).await;
 }
 
+/// The same over WebSocket.
+pub async fn mqttjs_is_served_over_websocket<A: Adapter>() {
+    walks::<A>(Walker::MqttJsOverWebSocket, &EVERY_VERSION).await;
+}
+
 /// rumqttc goes through everything, in each version that it speaks.
 pub async fn rumqttc_is_served<A: Adapter>() {
     walks::<A>(Walker::Rumqttc, &[Version::V5, Version::V3_1_1]).await;
@@ -38,7 +44,12 @@ pub async fn rumqttc_is_served<A: Adapter>() {
 
 async fn walks<A: Adapter>(walker: Walker, versions: &[Version]) {
     for version in versions {
-        let (hub, address) = server::<A>().await;
+        let hub = Arc::new(Hub::default());
+        let layers = match walker {
+            Walker::MqttJsOverWebSocket => ServerLayers::new().websocket(WebSocketServer::new()),
+            _ => ServerLayers::new(),
+        };
+        let address = A::serve_with(Arc::clone(&hub), 0, layers).await;
         let Some(mut walking) = walker.start(address, *version) else {
             return;
         };

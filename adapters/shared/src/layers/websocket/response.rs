@@ -4,7 +4,7 @@ use tungstenite::handshake::machine::TryParse;
 use tungstenite::handshake::server::{Request, create_response, write_response};
 use tungstenite::http::{HeaderValue, header};
 
-use super::{MESSAGE_BYTES, SUBPROTOCOL, WebSocketError, WebSocketRefusal};
+use super::{MESSAGE_BYTES, SUBPROTOCOL, SUBPROTOCOL_3_1, WebSocketError, WebSocketRefusal};
 
 /// WebSocket for a listener.
 #[derive(Clone, Debug)]
@@ -62,11 +62,14 @@ pub(super) fn answer(head: &[u8], server: &WebSocketServer) -> (Vec<u8>, Result<
         return refuse(WebSocketRefusal::BadRequest, "400 Bad Request");
     };
     // [MQTT-6.0.0-3]
-    if !offers_mqtt(&request) {
+    let Some(chosen) = [SUBPROTOCOL, SUBPROTOCOL_3_1]
+        .into_iter()
+        .find(|name| offers(&request, name))
+    else {
         return refuse(WebSocketRefusal::NoSubprotocol, "400 Bad Request");
-    }
+    };
     // [MQTT-6.0.0-4]
-    let chosen = HeaderValue::from_static(SUBPROTOCOL);
+    let chosen = HeaderValue::from_static(chosen);
     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, chosen);
     let mut answer = Vec::new();
     match write_response(&mut answer, &response) {
@@ -76,9 +79,9 @@ pub(super) fn answer(head: &[u8], server: &WebSocketServer) -> (Vec<u8>, Result<
 }
 
 /// The names of these protocols are told apart by upper and lower case.
-fn offers_mqtt(request: &Request) -> bool {
+fn offers(request: &Request, name: &str) -> bool {
     let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
     offers
         .flat_map(|offer| offer.as_bytes().split(|byte| *byte == b','))
-        .any(|offer| offer.trim_ascii() == SUBPROTOCOL.as_bytes())
+        .any(|offer| offer.trim_ascii() == name.as_bytes())
 }
