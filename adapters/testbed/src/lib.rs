@@ -5,6 +5,8 @@
 
 mod broker;
 mod certificates;
+#[cfg(unix)]
+mod door;
 mod faults;
 mod hub;
 mod killing;

@@ -3,43 +3,59 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mqtt_adapter::{Acknowledge, Published, SubscribeError, Subscribing};
+use mqtt_adapter::{Acknowledge, ClientOptions, Published, SubscribeError, Subscribing};
 use mqtt_session::Message;
 use mqtt_session::proto::{QoS, SubAckReason, Version};
 
-use super::{EVERY_QOS, VERSIONS, connected, lasting, message, numbers, options, server};
+use super::{EVERY_QOS, VERSIONS, connected, hasty, lasting, message, numbers, options, server};
 use crate::{Adapter, soon, until};
 
 /// Each QoS, in each version, in both directions.
 pub async fn every_qos_is_delivered<A: Adapter>() {
     for version in [Version::V5, Version::V3_1_1, Version::V3_1] {
         let (_, address) = server::<A>().await;
-        let client = connected::<A>(options(address, version, "both")).await;
-        for (index, qos) in (0..).zip(EVERY_QOS) {
-            let mut stream = soon::<A, _>("subscribing", client.subscribe("a/+", qos)).await.unwrap();
-            assert_eq!(stream.granted().collect::<Vec<_>>(), [Ok(qos)]);
-            let published = soon::<A, _>("publishing", client.publish(message("a/b", index, qos)))
-                .await
-                .unwrap();
-            match qos {
-                QoS::AtMostOnce => assert_eq!(published, Published::Sent),
-                _ => assert!(matches!(published, Published::Acknowledged(reason) if !reason.is_error())),
-            }
-            let incoming = soon::<A, _>("a message", stream.next()).await.unwrap();
-            assert_eq!(
-                (super::number(&incoming), incoming.message.qos),
-                (index, qos),
-                "{version:?}"
-            );
-            soon::<A, _>("unsubscribing", stream.unsubscribe()).await.unwrap();
-            assert!(soon::<A, _>("the end of the stream", stream.next()).await.is_none());
-        }
-        let statistics = client.statistics();
-        assert_eq!(
-            (statistics.published, statistics.delivered, statistics.received),
-            (3, 3, 3)
-        );
+        every_qos::<A>(options(address, version, "both")).await;
     }
+}
+
+/// The same through a socket of this machine, with the URL of its path; and a path where none is, is said.
+pub async fn a_path_in_the_file_system_is_a_server_too<A: Adapter>() {
+    #[cfg(unix)]
+    {
+        let (_, address) = server::<A>().await;
+        let door = crate::door::Door::to(address, "every-qos").unwrap();
+        let url = door.url();
+        let options = || hasty(ClientOptions::from_url(&url).unwrap(), Version::V5, "neighbour");
+        every_qos::<A>(options()).await;
+        drop(door);
+        let client = A::start(options());
+        let failure = soon::<A, _>("the end", client.established()).await.unwrap_err();
+        assert!(failure.to_string().contains(&url), "{failure}");
+    }
+}
+
+async fn every_qos<A: Adapter>(options: ClientOptions) {
+    let client = connected::<A>(options).await;
+    for (index, qos) in (0..).zip(EVERY_QOS) {
+        let mut stream = soon::<A, _>("subscribing", client.subscribe("a/+", qos)).await.unwrap();
+        assert_eq!(stream.granted().collect::<Vec<_>>(), [Ok(qos)]);
+        let published = soon::<A, _>("publishing", client.publish(message("a/b", index, qos)))
+            .await
+            .unwrap();
+        match qos {
+            QoS::AtMostOnce => assert_eq!(published, Published::Sent),
+            _ => assert!(matches!(published, Published::Acknowledged(reason) if !reason.is_error())),
+        }
+        let incoming = soon::<A, _>("a message", stream.next()).await.unwrap();
+        assert_eq!((super::number(&incoming), incoming.message.qos), (index, qos));
+        soon::<A, _>("unsubscribing", stream.unsubscribe()).await.unwrap();
+        assert!(soon::<A, _>("the end of the stream", stream.next()).await.is_none());
+    }
+    let statistics = client.statistics();
+    assert_eq!(
+        (statistics.published, statistics.delivered, statistics.received),
+        (3, 3, 3)
+    );
 }
 
 /// A payload of a mebibyte goes both ways.

@@ -46,6 +46,7 @@ macro_rules! every_scenario {
     ($tests:ident) => {
         $tests! {
             every_qos_is_delivered
+            a_path_in_the_file_system_is_a_server_too
             large_payloads_are_delivered
             filters_are_granted_one_by_one
             each_subscription_has_its_own_messages
