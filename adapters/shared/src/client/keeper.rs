@@ -11,6 +11,7 @@ use mqtt_session::{Batch, Event, Instant};
 
 use super::core::{Core, Ending};
 use super::durable::Durable;
+use super::spans::{self, Spans};
 use super::{Client, Shared};
 use crate::layers::{Opening, Wanted};
 use crate::{Carrier, Cause, Channel, ClientOptions, DialError, Endpoint, Failure, Step, Transport};
@@ -52,6 +53,7 @@ pub struct Keeper<D> {
     endpoint: Endpoint,
     connect_timeout: Duration,
     durable: Option<Durable>,
+    spans: Spans,
 }
 
 impl Client {
@@ -67,6 +69,7 @@ impl Client {
             channel: Channel::new().feeding_all(),
             deadline: None,
             connect_timeout: options.connect_timeout,
+            spans: Spans::new(options.endpoint()),
             endpoint: options.into_endpoint(),
             durable,
         };
@@ -103,6 +106,11 @@ impl<D: Dial> Keeper<D> {
 
     /// Does what there is to do. Ready when the client has ended and its stream is closed, with the reason.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Arc<Failure>> {
+        let spans = self.spans.clone();
+        spans.within(|| self.keep(cx))
+    }
+
+    fn keep(&mut self, cx: &mut Context<'_>) -> Poll<Arc<Failure>> {
         let shared = Arc::clone(&self.shared);
         self.deadline = None;
         for _ in 0..ROUNDS {
@@ -111,6 +119,7 @@ impl<D: Dial> Keeper<D> {
             match shared.with(|core, now| self.turn(cx, core, now, opened)) {
                 Turn::Goes => {}
                 Turn::Dials => {
+                    spans::dialing();
                     let until = shared.clock.now().saturating_add(self.connect_timeout);
                     let opening = Opening::new(&mut self.dialer, &self.endpoint, &mut self.wanted);
                     self.opening = Some((opening, until));
@@ -158,7 +167,10 @@ impl<D: Dial> Keeper<D> {
                 self.channel.open(stream);
                 core.dialed(now);
             }
-            Some(Err(error)) => core.dial_failed(now, error),
+            Some(Err(error)) => {
+                spans::dial_failed(&error);
+                core.dial_failed(now, error);
+            }
             _ => {}
         }
         for _ in 0..STEPS {
@@ -203,6 +215,7 @@ impl<D: Dial> Keeper<D> {
     }
 
     fn tell(&mut self, core: &mut Core, now: Instant, event: Event) {
+        spans::event(&event);
         let channel = &mut self.channel;
         core.on_event(now, event, || Ending {
             greeting: channel.greeting().to_vec(),

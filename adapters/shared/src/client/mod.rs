@@ -14,6 +14,7 @@ mod ops;
 mod publish;
 mod requester;
 mod restored;
+mod spans;
 mod states;
 mod statistics;
 mod subscribe;
