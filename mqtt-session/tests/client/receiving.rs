@@ -74,6 +74,27 @@ fn pubrecs_leave_in_the_order_of_their_messages() {
 }
 
 #[test]
+fn messages_of_both_qos_are_acknowledged_by_their_own_numbers_in_any_order() {
+    let mut rig = Rig::connected(manual());
+    for (qos, id) in [(1, 11), (2, 12), (1, 13), (1, 14), (2, 15), (1, 16), (2, 17)] {
+        rig.deliver(qos, id, "x");
+    }
+    rig.told();
+    for (number, sent) in [(6, ""), (5, ""), (4, ""), (3, ""), (7, "")] {
+        acknowledge(&mut rig, number);
+        assert_eq!(rig.sent().join(", "), sent, "{number}");
+    }
+    acknowledge(&mut rig, 1);
+    assert_eq!(rig.sent(), ["PUBACK #11", "PUBACK #13", "PUBACK #14", "PUBACK #16"]);
+    acknowledge(&mut rig, 2);
+    assert_eq!(rig.sent(), ["PUBREC #12", "PUBREC #15", "PUBREC #17"]);
+    for number in 1..=8 {
+        let again = rig.client.acknowledge(rig.now, DeliveryId::from_number(number));
+        assert_eq!(again, Err(AcknowledgeError::Unknown), "{number}");
+    }
+}
+
+#[test]
 fn a_repeated_qos_2_message_is_delivered_once_and_answered_each_time() {
     for version in VERSIONS {
         let mut rig = Rig::connected(config().version(version).clean_start(CleanStart::Never));

@@ -1,6 +1,7 @@
 //! What waits for the store.
 
-use mqtt_session::{ClientConfig, DeliveryId, HandOver, Record};
+use mqtt_session::proto::PubAckReason;
+use mqtt_session::{AcknowledgeError, ClientConfig, DeliveryId, HandOver, Record};
 
 use crate::rig::{Rig, message, stored};
 
@@ -233,6 +234,34 @@ fn an_acknowledged_message_leaves_the_inbox() {
     rig.commit();
     let left: Vec<_> = rig.disk.keys().copied().collect();
     assert_eq!(left, [mqtt_session::Key::Session]);
+}
+
+#[test]
+fn a_message_in_the_inbox_cannot_be_refused() {
+    for qos in 1..=2 {
+        let mut rig = Rig::connected(inbox());
+        rig.deliver(qos, 5, "c");
+        rig.commit();
+        rig.told();
+        let delivery = DeliveryId::from_number(1);
+        let refused = rig.client.refuse(rig.now, delivery, PubAckReason::QuotaExceeded.into());
+        assert_eq!(refused, Err(AcknowledgeError::CannotRefuse));
+        assert_eq!(rig.client.acknowledge(rig.now, delivery), Ok(()), "it is still there");
+    }
+}
+
+#[test]
+fn an_identifier_whose_release_is_stored_is_free_before_its_pubcomp_has_left() {
+    let mut rig = Rig::connected(stored());
+    rig.deliver(2, 5, "one");
+    rig.told();
+    rig.commit();
+    assert_eq!(rig.sent(), ["PUBREC #5"]);
+    rig.pubrel(5);
+    rig.commit();
+    // Nobody has asked for output since.
+    rig.deliver(2, 5, "other");
+    assert_eq!(rig.told(), ["message q2 s: other"]);
 }
 
 #[test]
