@@ -23,9 +23,9 @@ fn message(load: Load) -> Result<Message, Failed> {
 
 /// Both clients for people with `async` have the same calls: only the import differs.
 macro_rules! run {
-    ($adapter:ident, $port:expr, $load:expr, $sleep_until:expr) => {{
+    ($connect:path, $port:expr, $load:expr, $sleep_until:expr) => {{
         let load = $load;
-        let client = $adapter::connect(options($port, load)?).await?;
+        let client = $connect(options($port, load)?).await?;
         let message = message(load)?;
         let mut meter = Meter::start();
         match load.pace {
@@ -60,7 +60,7 @@ macro_rules! run {
 pub fn tokio(port: u16, load: Load) -> Result<Used, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        run!(mqtt_tokio, port, load, |at: Instant| tokio::time::sleep_until(
+        run!(mqtt_tokio::connect, port, load, |at: Instant| tokio::time::sleep_until(
             at.into()
         ))
     })
@@ -68,9 +68,9 @@ pub fn tokio(port: u16, load: Load) -> Result<Used, Failed> {
 
 /// `mqtt-smol`, with the application in the executor that the connection is in too.
 pub fn smol(port: u16, load: Load) -> Result<Used, Failed> {
-    smol::block_on(smol::spawn(
-        async move { run!(mqtt_smol, port, load, async_io::Timer::at) },
-    ))
+    smol::block_on(smol::spawn(async move {
+        run!(mqtt_smol::connect, port, load, async_io::Timer::at)
+    }))
 }
 
 /// `mqtt-std`.
