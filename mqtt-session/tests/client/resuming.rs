@@ -78,6 +78,22 @@ fn releases_go_again_in_the_order_of_their_pubrecs() {
     assert_eq!(rig.sent(), ["PUBREL #3", "PUBREL #1", "PUBREL #2"]);
 }
 
+#[test]
+fn a_pubcomp_that_comes_before_its_release_goes_again_ends_nothing() {
+    let mut rig = Rig::connected(config());
+    rig.publish(2, 1);
+    rig.sent();
+    rig.pubrec(1);
+    rig.sent();
+    rig.reconnect(true);
+    rig.told();
+    rig.pubcomp(1);
+    assert_eq!(rig.told(), [""; 0]);
+    assert_eq!(rig.sent(), ["PUBREL #1"]);
+    rig.pubcomp(1);
+    assert_eq!(rig.told(), ["completed 1: acknowledged"]);
+}
+
 /// One message of each kind in flight, one that was never sent, and then a server without the session.
 fn lose(loss: Loss) -> Rig {
     let mut rig = Rig::connected_with(config().loss(loss), said(|server| server.receive_maximum(3)));

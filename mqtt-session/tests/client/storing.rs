@@ -1,9 +1,11 @@
 //! What waits for the store.
 
-use mqtt_session::proto::PubAckReason;
-use mqtt_session::{AcknowledgeError, ClientConfig, DeliveryId, HandOver, Record};
+use std::time::Duration;
 
-use crate::rig::{Rig, message, stored};
+use mqtt_session::proto::PubAckReason;
+use mqtt_session::{AcknowledgeError, Batch, ClientConfig, DeliveryId, HandOver, Record};
+
+use crate::rig::{Rig, message, said, stored};
 
 const NOTHING: [&str; 0] = [];
 
@@ -234,6 +236,47 @@ fn an_acknowledged_message_leaves_the_inbox() {
     rig.commit();
     let left: Vec<_> = rig.disk.keys().copied().collect();
     assert_eq!(left, [mqtt_session::Key::Session]);
+}
+
+#[test]
+fn a_message_of_qos_0_leaves_nothing_for_the_store() {
+    let mut rig = Rig::connected(stored());
+    rig.commit();
+    rig.publish(0, 7);
+    assert_eq!(rig.sent(), ["PUBLISH q0 t: m7"]);
+    assert!(!rig.client.poll_store(&mut Batch::new()));
+}
+
+#[test]
+fn a_release_of_something_unknown_waits_for_those_that_were_earned_before() {
+    let mut rig = Rig::connected(stored());
+    rig.publish(2, 7);
+    rig.commit();
+    assert_eq!(rig.sent(), ["PUBLISH q2 #1 t: m7"]);
+    rig.pubrec(1);
+    rig.pubrec(9);
+    assert_eq!(rig.sent(), NOTHING, "the first release is not stored");
+    rig.commit();
+    let sent = rig.sent();
+    assert!(
+        sent.len() == 2 && sent[0] == "PUBREL #1" && sent[1].starts_with("PUBREL #9"),
+        "{sent:?}"
+    );
+}
+
+#[test]
+fn what_was_told_has_no_deadline_any_more() {
+    let mut rig = Rig::connected(stored());
+    let op = rig.publish(2, 7);
+    rig.commit();
+    rig.sent();
+    let late = rig.now.saturating_add(Duration::from_secs(60));
+    assert!(rig.client.set_deadline(rig.now, op, late), "it is on its way");
+    // It does not fit this connection, and may have arrived on the one before.
+    rig.reconnect_with(true, said(|server| server.maximum_packet_size(8)));
+    rig.sent();
+    assert!(rig.told().iter().any(|told| told.starts_with("completed 7: too large")));
+    assert!(!rig.client.set_deadline(rig.now, op, late));
 }
 
 #[test]
