@@ -63,7 +63,7 @@ fn a_number_that_was_not_handed_out_stores_nothing() {
 
 #[test]
 fn a_message_that_waits_for_the_window_is_stored_again_with_its_identifier() {
-    let one = crate::rig::said(|server| server.receive_maximum(1));
+    let one = said(|server| server.receive_maximum(1));
     let mut rig = Rig::connected_with(stored(), one);
     rig.publish(1, 1);
     rig.publish(1, 2);
