@@ -42,11 +42,7 @@ impl Outline<'_> {
             self.write_head(own, buffer)
         };
         let total = written.map_or(u32::MAX, |total| u32::try_from(total).unwrap_or(u32::MAX));
-        if total > limit {
-            buffer.truncate(before);
-            return Err(total);
-        }
-        Ok(())
+        keep_within(limit, total, before, buffer)
     }
 
     /// Appends the whole packet, if the connection has nothing to add and the packet is within a limit; else says how large
@@ -68,12 +64,11 @@ impl Outline<'_> {
         buffer.resize(before.saturating_add(self.most()), 0);
         let written = publish.encode(self.version, buffer.get_mut(before..).unwrap_or_default());
         let total = written.map_or(u32::MAX, |total| u32::try_from(total).unwrap_or(u32::MAX));
-        if total > limit {
-            buffer.truncate(before);
-            return Some(Err(total));
+        let kept = keep_within(limit, total, before, buffer);
+        if kept.is_ok() {
+            buffer.truncate(before.saturating_add(crate::flow::size(total)));
         }
-        buffer.truncate(before.saturating_add(crate::flow::size(total)));
-        Some(Ok(()))
+        Some(kept)
     }
 
     /// The whole packet takes at most this.
@@ -181,4 +176,14 @@ impl Outline<'_> {
         }
         builder.build().unwrap_or_default()
     }
+}
+
+/// Takes back what was written from `before` on if the packet is larger than the limit; then says how large it is.
+#[inline]
+fn keep_within(limit: u32, total: u32, before: usize, buffer: &mut Vec<u8>) -> Result<(), u32> {
+    if total > limit {
+        buffer.truncate(before);
+        return Err(total);
+    }
+    Ok(())
 }
