@@ -53,7 +53,7 @@ fn main() -> Result<(), Failed> {
 
 /// All loads, in the order of the table.
 fn loads(target: &Target) -> Vec<Load> {
-    let messages = if target.is_null() { 100_000 } else { 30_000 };
+    let messages = if target.is_null() { 50_000 } else { 15_000 };
     let mut loads = Vec::new();
     for qos in 0..=2 {
         for window in [20, 100] {
@@ -69,7 +69,7 @@ fn loads(target: &Target) -> Vec<Load> {
     let (window, qos) = (100, 1);
     if target.is_null() {
         for rate in [20_000, 100_000] {
-            let (messages, pace) = (rate / 2, Pace::Offered(rate));
+            let (messages, pace) = (rate / 4, Pace::Offered(rate));
             loads.push(Load {
                 qos,
                 window,
