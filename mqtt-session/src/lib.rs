@@ -143,6 +143,8 @@ extern crate alloc;
 extern crate std;
 
 mod alias;
+#[cfg(feature = "broker")]
+mod broker;
 mod capabilities;
 mod client;
 mod closed;
@@ -169,6 +171,12 @@ mod time;
 mod timers;
 mod wire;
 
+#[cfg(feature = "broker")]
+pub use broker::{
+    Ask, Broker, BrokerBatch, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, BrokerRecord,
+    ClientRecord, ConnectionId, Figures, LocalError, LocalId, Overlap, PayloadId, QuestionId, ReplayRecord, Scope,
+    SessionId, SubscriptionRecord, Verdict, WillRecord,
+};
 pub use capabilities::Capabilities;
 pub use client::{
     AuthenticateError, Authentication, CleanStart, Client, ClientConfig, ClientRestore, Event, RequestError,

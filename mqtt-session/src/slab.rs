@@ -98,6 +98,13 @@ impl<T> Slab<T> {
         true
     }
 
+    /// The keys of all values.
+    #[cfg(feature = "broker")]
+    pub(crate) fn keys(&self) -> impl Iterator<Item = u32> + use<'_, T> {
+        let taken = |(_, entry): &(u32, &Entry<T>)| matches!(entry, Entry::Taken(_));
+        (0..).zip(&self.entries).filter(taken).map(|(key, _)| key)
+    }
+
     /// How many values are held.
     #[inline]
     pub(crate) const fn len(&self) -> usize {

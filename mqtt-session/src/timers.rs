@@ -6,15 +6,21 @@ use core::time::Duration;
 use crate::Instant;
 
 macro_rules! timers {
-    ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
+    (
+        $($(#[$doc:meta])* $variant:ident => $name:literal,)*
+        ---
+        $($(#[$broker_doc:meta])* $broker_variant:ident => $broker_name:literal,)*
+    ) => {
         /// Why a machine asks to be woken.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Timer {
             $($(#[$doc])* $variant,)*
+            $($(#[$broker_doc])* $broker_variant,)*
         }
 
         impl Timer {
+            /// Those of one connection.
             pub(crate) const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
 
             /// A name for logs.
@@ -22,6 +28,7 @@ macro_rules! timers {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
+                    $(Self::$broker_variant => $broker_name,)*
                 }
             }
         }
@@ -51,6 +58,11 @@ timers! {
     SessionExpiry => "session expiry",
     /// The host is told that an operation is late.
     Late => "late",
+    ---
+    /// A broker publishes a will.
+    Will => "will",
+    /// A broker has work that it does in pieces.
+    Work => "work",
 }
 
 impl fmt::Display for Timer {

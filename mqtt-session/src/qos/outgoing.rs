@@ -223,6 +223,12 @@ impl Outgoing {
         self.remove(oldest, journal).map(|ended| (oldest, ended))
     }
 
+    /// Whether there is a message without an identifier.
+    #[cfg(feature = "broker")]
+    pub(crate) const fn waits_for_id(&self) -> bool {
+        self.unassigned.is_some()
+    }
+
     /// Gives ids to messages that the window has room for. [MQTT-2.2.1-3]
     pub(crate) fn assign(&mut self, journal: &mut Journal) {
         while self.assign_one(journal) {}

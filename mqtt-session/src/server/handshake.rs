@@ -192,7 +192,7 @@ impl ServerConnection {
         }
     }
 
-    fn check(&self, accept: &Accept) -> Result<(), AcceptErrorKind> {
+    pub(super) fn check(&self, accept: &Accept) -> Result<(), AcceptErrorKind> {
         let connect = match &self.connect {
             Some(connect) if self.phase == Phase::Deciding => connect,
             _ => return Err(AcceptErrorKind::NotAsked),
@@ -216,7 +216,7 @@ impl ServerConnection {
         }
     }
 
-    fn connack(&self, accept: &Accept) -> Result<Vec<u8>, AcceptErrorKind> {
+    pub(super) fn connack(&self, accept: &Accept) -> Result<Vec<u8>, AcceptErrorKind> {
         let connack = ConnAck {
             // [MQTT-3.2.2-2, MQTT-3.2.2-3]
             session_present: accept.session.is_some() && self.version != Version::V3_1,
@@ -291,7 +291,7 @@ impl ServerConnection {
     }
 
     /// The session expiry that the client is told instead of its own.
-    fn granted_expiry(&self) -> Option<u32> {
+    pub(super) fn granted_expiry(&self) -> Option<u32> {
         let longest = self.config.session_expiry_seconds_max?;
         (self.session_expiry_seconds > longest).then_some(longest)
     }

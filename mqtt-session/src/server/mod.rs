@@ -4,6 +4,8 @@ mod config;
 mod ending;
 mod event;
 mod handshake;
+#[cfg(feature = "broker")]
+mod hosted;
 mod input;
 mod output;
 mod request;

@@ -264,7 +264,12 @@ impl Session {
         }
     }
 
-    fn end(&mut self) {
+    #[cfg(feature = "broker")]
+    pub(crate) fn has_changes(&self) -> bool {
+        self.state.has_changes()
+    }
+
+    pub(crate) fn end(&mut self) {
         self.has_ended = true;
         self.ends_at = None;
         self.state.end(&mut self.told);

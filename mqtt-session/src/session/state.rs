@@ -257,6 +257,18 @@ impl SessionState {
 
     // ---- the store
 
+    /// From here on the session, of which nothing is known yet, is kept in a store.
+    #[cfg(feature = "broker")]
+    pub(crate) fn keep_in_store(&mut self) {
+        self.journal = Journal::new(true);
+    }
+
+    /// Whether there may be something for the store.
+    #[cfg(feature = "broker")]
+    pub(crate) fn has_changes(&self) -> bool {
+        self.journal.is_enabled() && (self.journal.has_open() || self.outgoing.waits_for_id())
+    }
+
     /// Takes what is to be stored together. What the window has room for gets its identifiers before, so that these do
     /// not wait for a batch of their own.
     pub(crate) fn take_batch(&mut self, batch: &mut Batch) -> bool {

@@ -1,0 +1,267 @@
+//! CONNECT: who is let in, and with which session.
+
+use alloc::boxed::Box;
+use alloc::format;
+
+use bytes::Bytes;
+use mqtt_proto::{ConnAckProperties, ConnAckReason, Connect, Disconnect, DisconnectReason, Text};
+
+use super::records::{BrokerRecord, WillRecord};
+use super::sessions::Place;
+use super::{Broker, BrokerEvent, ConnectionId};
+use crate::slab::NONE;
+use crate::time::Instant;
+use crate::{Accept, AcceptErrorKind, AuthenticateError};
+
+impl Broker {
+    pub(super) fn on_connect(&mut self, slot: u32, connect: Box<Connect<Bytes>>) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let id = connection.id;
+        if self.config.ask.connect {
+            connection.connect = Some(connect.clone());
+            self.told.push_back(BrokerEvent::Connect {
+                connection: id,
+                connect,
+            });
+        } else {
+            connection.connect = Some(connect);
+            // Without words of the host there is nothing that could not be said.
+            let _ = self.admit_client(slot, ConnAckProperties::empty());
+        }
+    }
+
+    /// Lets a client in. `properties` are what CONNACK says beside what the broker says itself, since MQTT 5.0.
+    ///
+    /// # Errors
+    /// If no client of this connection waits for an answer, or it cannot be given. Nothing has changed then.
+    pub fn admit(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        properties: ConnAckProperties<Bytes>,
+    ) -> Result<(), AcceptErrorKind> {
+        self.advance(now);
+        if self.connections.named(connection).is_none() {
+            return Err(AcceptErrorKind::NotAsked);
+        }
+        self.admit_client(connection.slot, properties)?;
+        self.serve(connection.slot);
+        Ok(())
+    }
+
+    /// Refuses a client, and ends its connection. MQTT 3 is told the nearest return code, if there is one.
+    ///
+    /// # Errors
+    /// If no client of this connection waits for an answer, or the properties cannot be encoded. Nothing has changed then.
+    pub fn refuse(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        reason: ConnAckReason,
+        properties: ConnAckProperties<Bytes>,
+    ) -> Result<(), AcceptErrorKind> {
+        self.advance(now);
+        let Some(known) = self.connections.named_mut(connection) else {
+            return Err(AcceptErrorKind::NotAsked);
+        };
+        known.machine.refuse_client(self.now, reason, properties)?;
+        known.connect = None;
+        self.serve(connection.slot);
+        Ok(())
+    }
+
+    /// Asks a client for a further step of authentication. [MQTT-4.12.0-2]
+    ///
+    /// # Errors
+    /// If the client has named no method, or no step is due. Nothing has changed then.
+    pub fn challenge(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        data: Option<&[u8]>,
+    ) -> Result<(), AuthenticateError> {
+        self.advance(now);
+        let Some(known) = self.connections.named_mut(connection) else {
+            return Err(AuthenticateError::NotAsked);
+        };
+        known.machine.authenticate(self.now, data)?;
+        self.serve(connection.slot);
+        Ok(())
+    }
+
+    /// Ends an authentication that a client began on its open connection: it succeeded. [MQTT-4.12.1-1]
+    ///
+    /// # Errors
+    /// If none is under way. Nothing has changed then.
+    pub fn authenticated(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        data: Option<&[u8]>,
+    ) -> Result<(), AuthenticateError> {
+        self.advance(now);
+        let Some(known) = self.connections.named_mut(connection) else {
+            return Err(AuthenticateError::NotAsked);
+        };
+        known.machine.authenticated(self.now, data)?;
+        self.serve(connection.slot);
+        Ok(())
+    }
+
+    fn admit_client(&mut self, slot: u32, properties: ConnAckProperties<Bytes>) -> Result<(), AcceptErrorKind> {
+        let Some(connection) = self.connections.get(slot) else {
+            return Err(AcceptErrorKind::NotAsked);
+        };
+        let Some(connect) = &connection.connect else {
+            return Err(AcceptErrorKind::NotAsked);
+        };
+        let mut accept = Accept::new().properties(properties);
+        let (asked, clean_start, version) = (connect.client_id.clone(), connect.clean_start, connect.version);
+        let is_nameless = asked.is_empty();
+        let name = if is_nameless { self.new_name() } else { asked };
+        if is_nameless && version.has_properties() {
+            accept = accept.assigned_client_id(name.clone());
+        }
+        let client_id = Bytes::copy_from_slice(name.as_bytes());
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return Err(AcceptErrorKind::NotAsked);
+        };
+        connection.machine.can_accept(&accept)?;
+        let connect = connection.connect.take();
+        let will = connect.and_then(|connect| connect.will.as_ref().map(super::wills::record));
+        let before = self.journal.mark();
+        self.make_way(&client_id, clean_start);
+        let found = self.sessions.of_client(&client_id);
+        if found.is_none() && self.sessions.len() >= crate::flow::size(self.config.limits.sessions) {
+            self.figures.sessions_refused = self.figures.sessions_refused.saturating_add(1);
+            return self.turn_away(slot);
+        }
+        self.seat(slot, found, client_id, accept, will)?;
+        let gate = self.journal.ticket_since(before);
+        if let Some(connection) = self.connections.get_mut(slot) {
+            connection.gate = gate;
+        }
+        Ok(())
+    }
+
+    fn turn_away(&mut self, slot: u32) -> Result<(), AcceptErrorKind> {
+        match self.connections.get_mut(slot) {
+            Some(connection) => {
+                let none = ConnAckProperties::empty();
+                connection
+                    .machine
+                    .refuse_client(self.now, ConnAckReason::QuotaExceeded, none)
+            }
+            None => Err(AcceptErrorKind::NotAsked),
+        }
+    }
+
+    /// Ends an earlier connection of this client, which is not waited for, and a session that it does not go on with.
+    /// [MQTT-3.1.4-3, MQTT-3.1.4-4]
+    fn make_way(&mut self, client_id: &[u8], clean_start: bool) {
+        let Some(session) = self.sessions.of_client(client_id) else {
+            return;
+        };
+        if let Some(Place::Connected(old)) = self.sessions.get(session).map(|entry| &entry.place) {
+            let old = *old;
+            self.figures.takeovers = self.figures.takeovers.saturating_add(1);
+            if let Some(connection) = self.connections.get_mut(old) {
+                let farewell = Disconnect::new(DisconnectReason::SessionTakenOver);
+                connection.machine.disconnect(self.now, farewell);
+            }
+            self.end_at_once(old);
+        }
+        // The session may have ended with the connection.
+        let Some(session) = self.sessions.of_client(client_id) else {
+            return;
+        };
+        let now = self.now;
+        let is_over = self.sessions.get(session).is_some_and(|entry| match &entry.place {
+            Place::Parked(state) => state.has_ended_by(now),
+            _ => false,
+        });
+        if clean_start || is_over {
+            self.end_session(session);
+        }
+    }
+
+    /// Gives a connection its session: one that is found, or a new one.
+    fn seat(
+        &mut self,
+        slot: u32,
+        found: Option<u32>,
+        client_id: Bytes,
+        mut accept: Accept,
+        will: Option<WillRecord>,
+    ) -> Result<(), AcceptErrorKind> {
+        let entry = found.and_then(|session| self.sessions.get_mut(session));
+        let session = entry.map(|entry| core::mem::replace(&mut entry.place, Place::Connected(slot)));
+        let is_present = session.is_some();
+        if let Some(Place::Parked(state)) = session {
+            accept = accept.session(*state);
+        }
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return Err(AcceptErrorKind::NotAsked);
+        };
+        // All that could be refused has been looked at.
+        connection
+            .machine
+            .accept_as(self.now, accept, self.config.is_stored)
+            .map_err(|error| error.kind)?;
+        let expiry = connection.machine.session_expiry_seconds();
+        let (id, version) = (connection.id, connection.machine.version());
+        let session = match found {
+            Some(session) => session,
+            None => {
+                let is_stored = self.config.is_stored && expiry > 0;
+                self.sessions
+                    .insert(client_id.clone(), Place::Connected(slot), is_stored)
+            }
+        };
+        if session == NONE {
+            return self.turn_away(slot);
+        }
+        connection.session = session;
+        if let Some(entry) = self.sessions.get_mut(session) {
+            entry.session_expiry_seconds = expiry;
+            // The client is back in time. [MQTT-3.1.3-9]
+            entry.will = None;
+            self.agenda
+                .disarm(super::agenda::Who::Session(session), &mut entry.armed);
+            connection.parked.append(&mut entry.parked);
+        }
+        self.figures.clients_connected = self.figures.clients_connected.saturating_add(1);
+        self.write_client(session, will);
+        self.inform(|| BrokerEvent::Connected {
+            connection: id,
+            client_id,
+            version: version.unwrap_or(mqtt_proto::Version::V5),
+            session_present: is_present,
+        });
+        self.ask_parked(slot);
+        self.touch(slot);
+        Ok(())
+    }
+
+    /// A name that no client has. [MQTT-3.1.3-6]
+    fn new_name(&mut self) -> Text<Bytes> {
+        loop {
+            let name = format!("auto-{:016x}", self.random.next_u64());
+            if self.sessions.of_client(name.as_bytes()).is_none() {
+                return Text::from_bytes(Bytes::from(name)).unwrap_or_default();
+            }
+        }
+    }
+
+    /// Writes down what a restart has to know of a client.
+    pub(super) fn write_client(&mut self, session: u32, will: Option<WillRecord>) {
+        let Some(entry) = self.sessions.get(session) else {
+            return;
+        };
+        if entry.is_stored {
+            self.journal.put(|| BrokerRecord::Client(entry.record(will)));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What a broker is to be, and its bounds.
+
+use core::time::Duration;
+
+use super::routes::RouteLimits;
+use crate::ServerConfig;
+
+/// What a broker is to be.
+///
+/// ```
+/// use mqtt_session::{Ask, BrokerConfig, BrokerLimits};
+/// let config = BrokerConfig::new(7).ask(Ask::EVERYTHING).limits(BrokerLimits::default().sessions(1000));
+/// assert_eq!(config.limits.sessions, 1000);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BrokerConfig {
+    /// What it is for each client: capabilities, the bounds of a connection and of its session, the longest keep-alive and
+    /// session expiry.
+    ///
+    /// Two of its settings are the broker's own and are not looked at: who hands messages over, and whether sessions are
+    /// stored.
+    pub client: ServerConfig,
+    /// What the host is asked before it happens. Default: nothing, everybody may do everything.
+    pub ask: Ask,
+    /// The bounds of all clients together.
+    pub limits: BrokerLimits,
+    /// Whether there is a store: sessions that outlive their connections, and retained messages, are then written to it, and
+    /// acknowledgements wait for it. Default no.
+    pub is_stored: bool,
+    /// How many copies a client gets of a message that several of its subscriptions match. Default: one.
+    pub overlap: Overlap,
+    /// A will that a restart found waiting is published this much after the restart, if it would be due earlier: its client
+    /// may come back before. Default 30 s.
+    pub restart_grace: Duration,
+    /// From which names of clients and places in hash tables are made up. A fresh one at each start; the same inputs with
+    /// the same seed give the same outputs.
+    pub seed: u64,
+}
+
+/// What a host is asked before it happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// Who may connect: [`BrokerEvent::Connect`](super::BrokerEvent).
+    pub connect: bool,
+    /// Who may publish what, wills and retained messages too: [`BrokerEvent::MayPublish`](super::BrokerEvent).
+    pub publish: bool,
+    /// Who may subscribe to what: [`BrokerEvent::MaySubscribe`](super::BrokerEvent).
+    pub subscribe: bool,
+}
+
+impl Ask {
+    /// Each question is asked.
+    pub const EVERYTHING: Self = Self {
+        connect: true,
+        publish: true,
+        subscribe: true,
+    };
+}
+
+/// How many copies a client gets of a message that several of its subscriptions match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overlap {
+    /// One: with the highest of their QoS, all of their identifiers, and RETAIN as published if one of them asks for that.
+    /// [MQTT-3.3.4-2, MQTT-3.3.4-3]
+    #[default]
+    OneCopy,
+    /// One for each subscription, with its QoS and its identifier. [U5-3.3.4]
+    CopyEach,
+}
+
+/// The bounds of all clients of a broker together.
+///
+/// What one connection and its session may take stands in [`Limits`](crate::Limits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BrokerLimits {
+    /// How many connections are open at once. Default 100,000. One more is not opened.
+    pub connections: u32,
+    /// How many sessions there are, with and without a connection. Default 1,000,000. A client that would need one more is
+    /// refused with `QuotaExceeded`.
+    pub sessions: u32,
+    /// How many subscriptions there are in all. Default 10,000,000. One more is refused with `QuotaExceeded`.
+    pub subscriptions: u32,
+    /// How many subscriptions one session has. Default 10,000. One more is refused with `QuotaExceeded`.
+    pub subscriptions_per_session: u32,
+    /// How many levels a filter has. Default 32. One with more is refused with `TopicFilterInvalid`. A message to a topic of
+    /// n levels is looked up in at most 2^n places, as far as there are filters for them.
+    pub filter_levels: u16,
+    /// How many retained messages there are. Default 1,000,000. One more is not retained, and counted; it is delivered.
+    pub retained_messages: u32,
+    /// How many bytes they take, with what they keep in memory beside them. Default 1 GiB. As above.
+    pub retained_bytes: u64,
+    /// How many packets of one connection may wait for answers of the host. Default 16. At the bound nothing more is read
+    /// from it.
+    pub parked_per_connection: u16,
+    /// For how many topics of a connection an answer of the host is remembered. Default 16; the oldest is forgotten first.
+    pub remembered_topics: u16,
+    /// How many wills wait for answers of the host. Default 10,000. The oldest is given up, and counted.
+    pub parked_wills: u32,
+    /// How many events that only inform wait for `poll_event`. Default 10,000. Further ones are counted.
+    pub events: u32,
+    /// How many retained messages of a replay wait in the queue of a session at once. Default 16. The rest waits where it is
+    /// kept, and a cursor in the session.
+    pub replay_window: u16,
+    /// How much one call does of what has no end of its own: looking through retained messages, dropping the subscriptions
+    /// of a session that ended, asking again for subscriptions. Default 256 steps; `poll_timeout` is due at once as long as
+    /// there is more.
+    pub steps_per_call: u32,
+    /// How many due timers one call of `handle_timeout` fires. Default 256.
+    pub timers_per_call: u32,
+}
+
+impl Default for BrokerLimits {
+    fn default() -> Self {
+        Self {
+            connections: 100_000,
+            sessions: 1_000_000,
+            subscriptions: 10_000_000,
+            subscriptions_per_session: 10_000,
+            filter_levels: 32,
+            retained_messages: 1_000_000,
+            retained_bytes: 1 << 30,
+            parked_per_connection: 16,
+            remembered_topics: 16,
+            parked_wills: 10_000,
+            events: 10_000,
+            replay_window: 16,
+            steps_per_call: 256,
+            timers_per_call: 256,
+        }
+    }
+}
+
+impl BrokerLimits {
+    pub(super) const fn routes(&self) -> RouteLimits {
+        RouteLimits {
+            filter_levels: self.filter_levels as u32,
+            subscriptions_per_session: self.subscriptions_per_session,
+            subscriptions: self.subscriptions,
+        }
+    }
+}
+
+impl From<Overlap> for super::routes::Overlap {
+    fn from(overlap: Overlap) -> Self {
+        match overlap {
+            Overlap::OneCopy => Self::Merged,
+            Overlap::CopyEach => Self::Each,
+        }
+    }
+}
+
+macro_rules! setters {
+    ($owner:ident: $($name:ident: $type:ty),* $(,)?) => {
+        impl $owner {
+            $(
+                #[doc = concat!("Sets [`", stringify!($name), "`](Self::", stringify!($name), ").")]
+                #[must_use]
+                pub fn $name(mut self, value: $type) -> Self {
+                    self.$name = value;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+impl BrokerConfig {
+    /// The defaults, and a fresh seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            client: ServerConfig::default(),
+            ask: Ask::default(),
+            limits: BrokerLimits::default(),
+            is_stored: false,
+            overlap: Overlap::OneCopy,
+            restart_grace: Duration::from_secs(30),
+            seed,
+        }
+    }
+}
+
+setters! { BrokerConfig:
+    client: ServerConfig,
+    ask: Ask,
+    limits: BrokerLimits,
+    is_stored: bool,
+    overlap: Overlap,
+    restart_grace: Duration,
+}
+
+setters! { BrokerLimits:
+    connections: u32,
+    sessions: u32,
+    subscriptions: u32,
+    subscriptions_per_session: u32,
+    filter_levels: u16,
+    retained_messages: u32,
+    retained_bytes: u64,
+    parked_per_connection: u16,
+    remembered_topics: u16,
+    parked_wills: u32,
+    events: u32,
+    replay_window: u16,
+    steps_per_call: u32,
+    timers_per_call: u32,
+}

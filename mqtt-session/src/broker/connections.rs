@@ -1,0 +1,104 @@
+//! The connections of a broker, each a machine of its own.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use mqtt_proto::{Connect, SubAckReason, UnsubAckReason};
+
+use super::ConnectionId;
+use super::parked::{Parked, Verdicts};
+use crate::slab::{NONE, Slab};
+use crate::time::Instant;
+use crate::{DeliveryId, RequestId, ServerConnection};
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) machine: ServerConnection,
+    /// The session of its client, once it is admitted.
+    pub(super) session: u32,
+    /// CONNECT, until the client is admitted.
+    pub(super) connect: Option<Box<Connect<Bytes>>>,
+    /// What waits for the host, in the order in which it came.
+    pub(super) parked: VecDeque<Parked>,
+    pub(super) verdicts: Verdicts,
+    /// What is said when a batch is stored.
+    pub(super) owed: VecDeque<(u64, Owed)>,
+    /// The batch that has to be stored before anything is sent: CONNACK promises what is in it.
+    pub(super) gate: u64,
+    pub(super) armed: Option<Instant>,
+    /// It stands in the list of those that have output.
+    pub(super) is_ready: bool,
+    /// Its end has been dealt with.
+    pub(super) has_ended: bool,
+}
+
+/// What is said to the client when the store has what it promises.
+#[derive(Debug)]
+pub(super) enum Owed {
+    Acknowledge(DeliveryId),
+    Subscribed(RequestId, Vec<SubAckReason>),
+    Unsubscribed(RequestId, Vec<UnsubAckReason>),
+}
+
+/// All connections.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    slots: Slab<Connection>,
+    opened: u64,
+}
+
+impl Connections {
+    pub(super) fn open(&mut self, machine: ServerConnection) -> Option<ConnectionId> {
+        let serial = self.opened.saturating_add(1);
+        let id = ConnectionId { serial, slot: NONE };
+        let slot = self.slots.insert(Connection {
+            id,
+            machine,
+            session: NONE,
+            connect: None,
+            parked: VecDeque::new(),
+            verdicts: Verdicts::default(),
+            owed: VecDeque::new(),
+            gate: 0,
+            armed: None,
+            is_ready: false,
+            has_ended: false,
+        });
+        let connection = self.slots.get_mut(slot)?;
+        connection.id.slot = slot;
+        self.opened = serial;
+        Some(connection.id)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn get(&self, slot: u32) -> Option<&Connection> {
+        self.slots.get(slot)
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut Connection> {
+        self.slots.get_mut(slot)
+    }
+
+    pub(super) fn named(&self, id: ConnectionId) -> Option<&Connection> {
+        self.slots.get(id.slot).filter(|connection| connection.id == id)
+    }
+
+    pub(super) fn named_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.slots.get_mut(id.slot).filter(|connection| connection.id == id)
+    }
+
+    pub(super) fn slots(&self) -> Vec<u32> {
+        self.slots.keys().collect()
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) {
+        self.slots.remove(slot);
+    }
+}

@@ -1,0 +1,160 @@
+//! The end of connections and of sessions.
+
+use alloc::boxed::Box;
+
+use bytes::Bytes;
+use mqtt_proto::{QoS, Will};
+
+use super::agenda::Who;
+use super::parked::{Parked, Waiting};
+use super::records::BrokerKey;
+use super::sessions::Place;
+use super::{Broker, BrokerEvent};
+use crate::Closed;
+use crate::ServerEvent;
+use crate::slab::NONE;
+
+impl Broker {
+    /// A connection has ended. What its client had sent before an orderly end takes effect before that; after another end
+    /// its client sends again what was not acknowledged.
+    pub(super) fn on_closed(
+        &mut self,
+        slot: u32,
+        reason: Closed,
+        will: Option<Box<Will<Bytes>>>,
+        session_expiry_seconds: u32,
+    ) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let is_orderly = matches!(reason, Closed::Disconnected { .. });
+        if is_orderly && !connection.parked.is_empty() {
+            let closed = Waiting::Closed {
+                reason,
+                will,
+                session_expiry_seconds,
+            };
+            let asked = alloc::vec::Vec::new();
+            connection.parked.push_back(Parked { what: closed, asked });
+            return;
+        }
+        self.end_connection(slot, reason, will, session_expiry_seconds);
+    }
+
+    /// A connection ends without waiting for anything.
+    pub(super) fn end_at_once(&mut self, slot: u32) {
+        let mut last = None;
+        while let Some(connection) = self.connections.get_mut(slot) {
+            // What was read before the end is behind what waits.
+            if let Some(Parked {
+                what: Waiting::Closed { .. },
+                ..
+            }) = connection.parked.back()
+            {
+                last = connection.parked.pop_back().map(|parked| parked.what);
+            }
+            match connection.machine.poll_event() {
+                Some(ServerEvent::Message(received)) => {
+                    let (what, asked) = (Waiting::Publish(received), alloc::vec::Vec::new());
+                    connection.parked.push_back(Parked { what, asked });
+                }
+                Some(ServerEvent::Closed {
+                    reason,
+                    will,
+                    session_expiry_seconds,
+                }) => {
+                    last = Some(Waiting::Closed {
+                        reason,
+                        will,
+                        session_expiry_seconds,
+                    });
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        if let Some(Waiting::Closed {
+            reason,
+            will,
+            session_expiry_seconds,
+        }) = last
+        {
+            self.end_connection(slot, reason, will, session_expiry_seconds);
+        }
+        self.settle(slot);
+    }
+
+    pub(super) fn end_connection(
+        &mut self,
+        slot: u32,
+        reason: Closed,
+        will: Option<Box<Will<Bytes>>>,
+        session_expiry_seconds: u32,
+    ) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        connection.has_ended = true;
+        connection.owed.clear();
+        let parked = core::mem::take(&mut connection.parked);
+        let (id, session) = (connection.id, core::mem::replace(&mut connection.session, NONE));
+        let state = connection.machine.take_session();
+        let (Some(entry), Some(state)) = (self.sessions.get_mut(session), state) else {
+            return;
+        };
+        let has_ended = state.has_ended();
+        entry.place = Place::Parked(Box::new(state));
+        entry.session_expiry_seconds = session_expiry_seconds;
+        let mut given_up: u64 = 0;
+        for item in parked {
+            match &item.what {
+                // The session knows that it came, and its repetition is not told again.
+                Waiting::Publish(received) if received.message.qos == QoS::ExactlyOnce => entry.parked.push_back(item),
+                Waiting::Publish(received) if received.delivery.is_none() => given_up = given_up.saturating_add(1),
+                _ => {}
+            }
+        }
+        self.figures.messages_dropped = self.figures.messages_dropped.saturating_add(given_up);
+        self.figures.clients_connected = self.figures.clients_connected.saturating_sub(1);
+        let client_id = entry.client_id.clone();
+        self.inform(|| BrokerEvent::Disconnected {
+            connection: id,
+            client_id,
+            reason,
+        });
+        self.arm_will(session, will, session_expiry_seconds);
+        if has_ended {
+            self.end_session(session);
+        } else {
+            self.with_parked(session, |_| ());
+            self.write_client(session, None);
+        }
+    }
+
+    /// A session ends: nothing of it is left. [MQTT-4.1.0-2]
+    pub(super) fn end_session(&mut self, session: u32) {
+        self.publish_pending_will(session);
+        let Some(entry) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let place = core::mem::replace(&mut entry.place, Place::Leaving);
+        self.agenda.disarm(Who::Session(session), &mut entry.armed);
+        entry.replays.clear();
+        entry.parked.clear();
+        let (id, is_stored, client_id) = (entry.id, entry.is_stored, entry.client_id.clone());
+        if let Place::Parked(mut state) = place {
+            state.end();
+            if is_stored {
+                self.journal.collect(id, |batch| state.poll_store(batch));
+            }
+        }
+        if is_stored {
+            self.journal.delete(|| BrokerKey::Client(id));
+        }
+        self.sessions.forget_client(session);
+        self.figures.sessions_ended = self.figures.sessions_ended.saturating_add(1);
+        self.inform(|| BrokerEvent::SessionEnded { client_id });
+        self.leaving.push_back(session);
+        self.work();
+    }
+}

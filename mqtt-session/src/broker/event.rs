@@ -1,0 +1,177 @@
+//! What a broker tells and asks its host.
+
+use alloc::boxed::Box;
+
+use bytes::Bytes;
+use mqtt_proto::{AuthProperties, AuthReason, Connect, QoS, TopicFilter, TopicName, Version};
+
+use crate::{Closed, Message};
+
+/// The name of a connection, which is never used again. Input to one that has ended is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId {
+    pub(super) serial: u64,
+    pub(super) slot: u32,
+}
+
+impl ConnectionId {
+    /// A number of its own, for logs.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.serial
+    }
+}
+
+/// The name of a question that the host is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuestionId {
+    pub(super) number: u64,
+    /// Whose packet waits; a will has none.
+    pub(super) connection: Option<ConnectionId>,
+}
+
+/// A subscription of the host itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocalId(pub(super) u32);
+
+/// What the host says to a question about a message or a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it may be.
+    pub is_allowed: bool,
+    /// What else this answers, until [`policy_changed`](super::Broker::policy_changed).
+    pub scope: Scope,
+}
+
+impl Verdict {
+    /// Yes, to this one.
+    pub const ALLOW: Self = Self {
+        is_allowed: true,
+        scope: Scope::Once,
+    };
+    /// No, to this one.
+    pub const DENY: Self = Self {
+        is_allowed: false,
+        scope: Scope::Once,
+    };
+
+    /// The same for more than this one.
+    #[must_use]
+    pub const fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+}
+
+/// What an answer is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scope {
+    /// This packet.
+    #[default]
+    Once,
+    /// Everything that this connection publishes to this topic. Of a subscription: as `Once`.
+    Topic,
+    /// Everything of this kind on this connection.
+    Connection,
+}
+
+/// What a broker tells and asks its host.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum BrokerEvent {
+    /// A client wants to connect: answer with `admit`, `refuse` or `challenge`.
+    Connect {
+        /// Its connection.
+        connection: ConnectionId,
+        /// What it says of itself.
+        connect: Box<Connect<Bytes>>,
+    },
+    /// A step of an authentication came. Before the client was admitted: answer as `Connect`. Later: with `challenge`,
+    /// `authenticated` or `disconnect`.
+    Authenticate {
+        /// Its connection.
+        connection: ConnectionId,
+        /// Which step.
+        reason: AuthReason,
+        /// Method and data.
+        properties: AuthProperties<Bytes>,
+    },
+    /// May this client publish this? Answer with `authorize`.
+    MayPublish {
+        /// To be answered by this name.
+        question: QuestionId,
+        /// The connection. A will has none.
+        connection: Option<ConnectionId>,
+        /// The client.
+        client_id: Bytes,
+        /// Its topic.
+        topic: TopicName<Bytes>,
+        /// Its QoS.
+        qos: QoS,
+        /// Whether it is to be retained.
+        retain: bool,
+        /// The length of its payload.
+        payload_bytes: usize,
+    },
+    /// May this client subscribe to this? Answer with `authorize`.
+    MaySubscribe {
+        /// To be answered by this name.
+        question: QuestionId,
+        /// The connection. Without one it is about a subscription of a session that nobody is connected to.
+        connection: Option<ConnectionId>,
+        /// The client.
+        client_id: Bytes,
+        /// The filter, with the name of its group, if it is shared.
+        filter: TopicFilter<Bytes>,
+        /// The QoS asked for.
+        qos: QoS,
+    },
+    /// A client is connected.
+    Connected {
+        /// Its connection.
+        connection: ConnectionId,
+        /// Its name.
+        client_id: Bytes,
+        /// What it speaks.
+        version: Version,
+        /// Whether it goes on with a session.
+        session_present: bool,
+    },
+    /// A connection ended. It was connected if it has a name.
+    Disconnected {
+        /// Which.
+        connection: ConnectionId,
+        /// The client.
+        client_id: Bytes,
+        /// Why.
+        reason: Closed,
+    },
+    /// A session ended, and with it its subscriptions and what waited for its client.
+    SessionEnded {
+        /// The client.
+        client_id: Bytes,
+    },
+    /// Messages to a client were dropped since the last event of this kind about it, each counted in
+    /// [`Figures`](super::Figures) too.
+    Dropped {
+        /// The client.
+        client_id: Bytes,
+        /// How many.
+        messages: u64,
+    },
+    /// A message for a subscription of the host.
+    Delivered {
+        /// Which subscription.
+        local: LocalId,
+        /// The message.
+        message: Message,
+    },
+    /// Events that only inform had no room, and are missing here.
+    Missed {
+        /// How many.
+        events: u64,
+    },
+    /// The store has failed: nothing is acknowledged any more, and all connections have ended.
+    StoreFailed,
+}

@@ -1,0 +1,320 @@
+//! A whole broker as one pure state machine.
+
+mod admission;
+mod agenda;
+mod config;
+mod connections;
+mod ending;
+mod event;
+mod figures;
+mod journal;
+mod parked;
+mod publishing;
+mod questions;
+mod records;
+mod replay;
+mod retained;
+mod routes;
+mod serving;
+mod sessions;
+mod storing;
+mod subscribing;
+mod time;
+mod wills;
+
+pub use config::{Ask, BrokerConfig, BrokerLimits, Overlap};
+pub use event::{BrokerEvent, ConnectionId, LocalId, QuestionId, Scope, Verdict};
+pub use figures::Figures;
+pub use records::{
+    BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, ClientRecord, PayloadId, ReplayRecord, SubscriptionRecord,
+    WillRecord,
+};
+pub use sessions::SessionId;
+pub use subscribing::LocalError;
+
+use alloc::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use mqtt_proto::Disconnect;
+
+use crate::outbox::Outbox;
+use crate::random::Random;
+use crate::time::Instant;
+use crate::{HandOver, ServerConfig, ServerConnection};
+use agenda::Agenda;
+use connections::Connections;
+use journal::Journal;
+use retained::Retained;
+use routes::{Matches, Routes};
+use sessions::Sessions;
+use wills::ParkedWills;
+
+/// All of a broker but its sockets, its clock, its store and its policy.
+#[derive(Debug)]
+pub struct Broker {
+    config: BrokerConfig,
+    /// What each connection is given.
+    server: ServerConfig,
+    now: Instant,
+    connections: Connections,
+    sessions: Sessions,
+    routes: Routes,
+    matches: Matches,
+    retained: Retained,
+    retained_armed: Option<Instant>,
+    wills: ParkedWills,
+    journal: Journal,
+    agenda: Agenda,
+    /// Connections that have output, or may have.
+    ready: VecDeque<ConnectionId>,
+    /// Connections that say something when a batch is stored.
+    owing: VecDeque<(u64, ConnectionId)>,
+    /// Sessions whose replay goes on.
+    replaying: VecDeque<u32>,
+    /// Sessions that ended and have subscriptions.
+    leaving: VecDeque<u32>,
+    /// Sessions that lost copies and were not told of.
+    dropping: VecDeque<u32>,
+    told: VecDeque<BrokerEvent>,
+    missed: u64,
+    asked: u64,
+    epoch: u64,
+    has_failed: bool,
+    random: Random,
+    figures: Figures,
+}
+
+impl Broker {
+    /// A broker without sessions.
+    #[must_use]
+    pub fn new(config: BrokerConfig, now: Instant) -> Self {
+        let mut server = config.client.clone();
+        server.session = server.session.hand_over(HandOver::Manual).is_stored(false);
+        Self {
+            server,
+            now,
+            connections: Connections::default(),
+            sessions: Sessions::new(config.seed),
+            routes: Routes::new(config.limits.routes(), config.seed),
+            matches: Matches::new(),
+            retained: Retained::new(&config.limits),
+            retained_armed: None,
+            wills: ParkedWills::default(),
+            journal: Journal::new(config.is_stored),
+            agenda: Agenda::default(),
+            ready: VecDeque::new(),
+            owing: VecDeque::new(),
+            replaying: VecDeque::new(),
+            leaving: VecDeque::new(),
+            dropping: VecDeque::new(),
+            told: VecDeque::new(),
+            missed: 0,
+            asked: 0,
+            epoch: 0,
+            has_failed: false,
+            random: Random::new(config.seed),
+            figures: Figures::default(),
+            config,
+        }
+    }
+
+    // ---- inputs
+
+    /// A stream was accepted. `None`: there are as many connections as there may be, or the store has failed. It is to be
+    /// closed then.
+    pub fn handle_open(&mut self, now: Instant) -> Option<ConnectionId> {
+        self.advance(now);
+        if self.has_failed || self.connections.len() >= crate::flow::size(self.config.limits.connections) {
+            self.figures.connections_refused = self.figures.connections_refused.saturating_add(1);
+            return None;
+        }
+        let id = self
+            .connections
+            .open(ServerConnection::new(self.server.clone(), self.now))?;
+        self.figures.connections_opened = self.figures.connections_opened.saturating_add(1);
+        self.settle(id.slot);
+        Some(id)
+    }
+
+    /// Bytes came from a client. Whole packets are taken off the front; the rest stays, and comes again with more.
+    pub fn handle_input(&mut self, now: Instant, connection: ConnectionId, input: &mut &[u8]) {
+        self.advance(now);
+        loop {
+            let before = input.len();
+            let Some(known) = self.connections.named_mut(connection) else {
+                *input = &[];
+                return;
+            };
+            known.machine.handle_input(self.now, input);
+            self.serve(connection.slot);
+            if input.is_empty() || input.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// The same from a buffer that the broker may keep parts of: large payloads are shared with it and not copied.
+    pub fn handle_input_owned(&mut self, now: Instant, connection: ConnectionId, input: &mut BytesMut) {
+        self.advance(now);
+        loop {
+            let before = input.len();
+            let Some(known) = self.connections.named_mut(connection) else {
+                input.clear();
+                return;
+            };
+            known.machine.handle_input_owned(self.now, input);
+            self.serve(connection.slot);
+            if input.is_empty() || input.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// The stream of a connection has ended: the other end closed it, or an error did.
+    pub fn handle_eof(&mut self, now: Instant, connection: ConnectionId) {
+        self.advance(now);
+        if let Some(known) = self.connections.named_mut(connection) {
+            known.machine.handle_eof(self.now);
+            self.serve(connection.slot);
+        }
+    }
+
+    // ---- commands
+
+    /// Ends a connection. MQTT 5.0 is told why. Returns whether there was one.
+    pub fn disconnect(&mut self, now: Instant, connection: ConnectionId, farewell: Disconnect<Bytes>) -> bool {
+        self.advance(now);
+        let Some(known) = self.connections.named_mut(connection) else {
+            return false;
+        };
+        known.machine.disconnect(self.now, farewell);
+        self.serve(connection.slot);
+        true
+    }
+
+    // ---- outputs
+
+    /// The next connection that may have output: fill its outbox with [`poll_transmit`](Self::poll_transmit), and close its
+    /// stream when it [is drained](Self::is_drained).
+    pub fn poll_ready(&mut self) -> Option<ConnectionId> {
+        loop {
+            let id = self.ready.pop_front()?;
+            match self.connections.named_mut(id) {
+                Some(known) => {
+                    known.is_ready = false;
+                    return Some(id);
+                }
+                // Its stream is to be closed all the same.
+                None => return Some(id),
+            }
+        }
+    }
+
+    /// Fills the outbox of a connection with what is to be sent, as far as it has room.
+    pub fn poll_transmit(&mut self, connection: ConnectionId, outbox: &mut Outbox) {
+        let Some(known) = self.connections.named_mut(connection) else {
+            return;
+        };
+        if !self.journal.is_stored(known.gate) {
+            return;
+        }
+        // It is looked at: what comes now is taken with the rest.
+        known.is_ready = true;
+        let (session, had_ended) = (known.session, known.has_ended);
+        loop {
+            if let Some(known) = self.connections.named_mut(connection) {
+                known.machine.poll_transmit(outbox);
+            }
+            if !outbox.has_room() || !self.replay(session) {
+                break;
+            }
+        }
+        self.serve(connection.slot);
+        if let Some(known) = self.connections.named_mut(connection) {
+            known.is_ready = false;
+            if known.has_ended != had_ended {
+                self.touch(connection.slot);
+            }
+        }
+    }
+
+    /// Takes the next event.
+    pub fn poll_event(&mut self) -> Option<BrokerEvent> {
+        if let Some(event) = self.told.pop_front() {
+            return Some(event);
+        }
+        while let Some(session) = self.dropping.pop_front() {
+            if let Some(entry) = self.sessions.get_mut(session) {
+                return Some(BrokerEvent::Dropped {
+                    client_id: entry.client_id.clone(),
+                    messages: core::mem::take(&mut entry.dropped),
+                });
+            }
+        }
+        let events = core::mem::take(&mut self.missed);
+        (events > 0).then_some(BrokerEvent::Missed { events })
+    }
+
+    // ---- questions
+
+    /// How many bytes the driver may hold for a connection that were received and not taken. Zero: it stops reading.
+    #[must_use]
+    pub fn input_room(&self, connection: ConnectionId) -> usize {
+        match self.connections.named(connection) {
+            Some(known) if !self.owes_store() => known.machine.input_room(),
+            _ => 0,
+        }
+    }
+
+    /// Whether a connection has ended and nothing is left to be taken: the driver writes what its outbox holds, and closes
+    /// the stream.
+    #[must_use]
+    pub fn is_drained(&self, connection: ConnectionId) -> bool {
+        self.connections
+            .named(connection)
+            .is_none_or(|known| known.machine.is_drained())
+    }
+
+    /// The name of the client of a connection, once it is admitted.
+    #[must_use]
+    pub fn client_id(&self, connection: ConnectionId) -> Option<&Bytes> {
+        let known = self.connections.named(connection)?;
+        self.sessions.get(known.session).map(|session| &session.client_id)
+    }
+
+    /// The connection of a client, if it is connected.
+    #[must_use]
+    pub fn connection_of(&self, client_id: &[u8]) -> Option<ConnectionId> {
+        let slot = self.sessions.of_client(client_id)?;
+        match self.sessions.get(slot)?.place {
+            sessions::Place::Connected(connection) => self.connections.get(connection).map(|known| known.id),
+            _ => None,
+        }
+    }
+
+    /// What the broker has counted, and what it holds.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        Figures {
+            connections: self.connections.len() as u64,
+            sessions: self.sessions.len() as u64,
+            subscriptions: self.routes.len() as u64,
+            retained_messages: self.retained.len() as u64,
+            retained_bytes: self.retained.bytes(),
+            ..self.figures
+        }
+    }
+
+    fn owes_store(&self) -> bool {
+        self.journal.pending() >= u64::from(self.config.client.session.limits.batches.max(1))
+    }
+
+    /// Tells what only informs, if it has room.
+    fn inform(&mut self, event: impl FnOnce() -> BrokerEvent) {
+        if self.told.len() < crate::flow::size(self.config.limits.events) {
+            self.told.push_back(event());
+        } else {
+            self.missed = self.missed.saturating_add(1);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The way of a message: to who is subscribed, and to what is retained.
+
+use core::num::NonZeroU32;
+
+use bytes::Bytes;
+use mqtt_proto::{EncodeError, PublishProperties, QoS, SubscriptionId};
+
+use super::agenda::Who;
+use super::records::{BrokerKey, BrokerRecord};
+use super::routes::{Delivery, GroupId, Turn};
+use super::sessions::Place;
+use super::{Broker, BrokerEvent};
+use crate::qos::message_record;
+use crate::time::Instant;
+use crate::Message;
+
+impl Broker {
+    /// Publishes a message of the host, which is asked nothing about it.
+    ///
+    /// What it says of the store holds for [`poll_store`](Self::poll_store): the message is durable with the next batch that
+    /// is taken, if it has a place there.
+    pub fn publish(&mut self, now: Instant, message: Message) {
+        self.advance(now);
+        self.route(message, None);
+    }
+
+    /// A message goes to all who get it. `from` is the session of its client.
+    pub(super) fn route(&mut self, message: Message, from: Option<u32>) {
+        self.figures.messages_published = self.figures.messages_published.saturating_add(1);
+        if message.retain {
+            self.retain(&message);
+        }
+        let mut matches = core::mem::take(&mut self.matches);
+        self.routes
+            .matches(&message.topic, from, self.config.overlap.into(), &mut matches);
+        for delivery in matches.deliveries() {
+            self.hand_on(delivery, &message);
+        }
+        for group in matches.groups() {
+            self.hand_to_group(*group, &message);
+        }
+        self.matches = matches;
+    }
+
+    fn hand_on(&mut self, delivery: Delivery<'_>, message: &Message) {
+        let mut copy = message.clone();
+        copy.qos = copy.qos.min(delivery.qos);
+        copy.retain &= delivery.retain_as_published;
+        self.deliver_named(delivery.session, copy, delivery.identifiers());
+    }
+
+    /// One member of a group gets it: the next that is connected, or else the next.
+    fn hand_to_group(&mut self, group: GroupId, message: &Message) {
+        let sessions = &self.sessions;
+        let is_connected = |slot| {
+            let entry = sessions.get(slot);
+            entry.is_some_and(|entry| matches!(entry.place, Place::Connected(_) | Place::Host(_)))
+        };
+        let looks = crate::flow::size(self.config.limits.steps_per_call);
+        let Some((session, wanted)) = self.routes.pick(group, Turn::Next, looks, is_connected) else {
+            return;
+        };
+        let mut copy = message.clone();
+        copy.qos = copy.qos.min(wanted.options.qos);
+        copy.retain &= wanted.options.retain_as_published;
+        self.deliver_named(session, copy, wanted.identifier.into_iter());
+    }
+
+    /// The identifiers of the subscriptions go with it. [MQTT-3.3.4-3, MQTT-3.3.4-4]
+    pub(super) fn deliver_named(
+        &mut self,
+        session: u32,
+        mut copy: Message,
+        identifiers: impl Iterator<Item = NonZeroU32>,
+    ) {
+        let mut identifiers = identifiers.peekable();
+        if identifiers.peek().is_some() {
+            if let Ok(properties) = named(&copy.properties, identifiers) {
+                copy.properties = properties;
+            }
+        }
+        self.deliver(session, copy);
+    }
+
+    /// A session gets its copy of a message.
+    fn deliver(&mut self, session: u32, copy: Message) {
+        let Some(entry) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let now = self.now;
+        let result = match &mut entry.place {
+            Place::Connected(slot) => {
+                let slot = *slot;
+                let Some(connection) = self.connections.get_mut(slot) else {
+                    return;
+                };
+                let result = connection.machine.publish(now, copy, 0);
+                self.touch(slot);
+                result
+            }
+            // Nobody is there for a message of QoS 0. [U5-4.1-a]
+            Place::Parked(_) if copy.qos == QoS::AtMostOnce => return,
+            Place::Parked(_) => match self.with_parked(session, |state| state.publish(now, copy, 0)) {
+                Some(result) => result,
+                None => return,
+            },
+            Place::Host(local) => {
+                let local = *local;
+                self.inform(|| BrokerEvent::Delivered { local, message: copy });
+                return;
+            }
+            Place::Leaving => return,
+        };
+        match result {
+            Ok(_) => self.figures.messages_delivered = self.figures.messages_delivered.saturating_add(1),
+            Err(_) => self.count_drop(session),
+        }
+    }
+
+    /// A copy for a session was given up.
+    pub(super) fn count_drop(&mut self, session: u32) {
+        self.figures.messages_dropped = self.figures.messages_dropped.saturating_add(1);
+        if let Some(entry) = self.sessions.get_mut(session) {
+            if entry.dropped == 0 {
+                self.dropping.push_back(session);
+            }
+            entry.dropped = entry.dropped.saturating_add(1);
+        }
+    }
+
+    // ---- retained messages
+
+    /// The last message of a topic is kept; an empty one takes it away. [MQTT-3.3.1-5, MQTT-3.3.1-6]
+    fn retain(&mut self, message: &Message) {
+        if message.payload.is_empty() {
+            if let Some(kept) = self.retained.remove(&message.topic) {
+                self.forget_retained(kept.payload_id, &message.topic);
+            }
+            return;
+        }
+        let seconds = message.expiry_seconds.map(u64::from);
+        let expires_at = seconds.map(|seconds| self.now.saturating_add(core::time::Duration::from_secs(seconds)));
+        let payload_id = self.journal.is_enabled().then(|| self.journal.share(&message.payload));
+        match self.retained.put(message, expires_at, payload_id) {
+            Ok(earlier) => {
+                if let Some(payload) = payload_id {
+                    let record = BrokerRecord::Retained {
+                        message: message_record(message, expires_at, None),
+                        payload,
+                    };
+                    self.journal.put(|| record);
+                }
+                if let Some(payload) = earlier.and_then(|kept| kept.payload_id) {
+                    self.journal.release(payload);
+                }
+                self.arm_retained();
+            }
+            Err(_) => {
+                if let Some(payload) = payload_id {
+                    self.journal.release(payload);
+                }
+                self.figures.retained_refused = self.figures.retained_refused.saturating_add(1);
+            }
+        }
+    }
+
+    pub(super) fn forget_retained(
+        &mut self,
+        payload_id: Option<super::PayloadId>,
+        topic: &mqtt_proto::TopicName<Bytes>,
+    ) {
+        self.journal.delete(|| BrokerKey::Retained(topic.clone()));
+        if let Some(payload) = payload_id {
+            self.journal.release(payload);
+        }
+    }
+
+    pub(super) fn arm_retained(&mut self) {
+        let at = self.retained.next_expiry();
+        self.agenda.arm(Who::Retained, &mut self.retained_armed, at);
+    }
+}
+
+/// The properties of a message, and the identifiers of the subscriptions that it goes to.
+fn named(
+    properties: &PublishProperties<Bytes>,
+    identifiers: impl Iterator<Item = NonZeroU32>,
+) -> Result<PublishProperties<Bytes>, EncodeError> {
+    let mut builder = PublishProperties::<Bytes>::builder().properties(properties);
+    for identifier in identifiers {
+        if let Some(identifier) = SubscriptionId::new(identifier.get()) {
+            builder = builder.subscription_id(identifier);
+        }
+    }
+    builder.build()
+}
+

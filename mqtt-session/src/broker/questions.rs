@@ -1,0 +1,175 @@
+//! Questions to the host about messages and subscriptions.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use mqtt_proto::{QoS, TopicFilter};
+
+use super::event::Verdict;
+use super::parked::{Asked, Waiting};
+use super::{Broker, BrokerEvent, ConnectionId, QuestionId};
+use crate::time::Instant;
+
+impl Broker {
+    /// Answers a [`BrokerEvent::MayPublish`] or [`BrokerEvent::MaySubscribe`]. What it is about takes effect in its turn.
+    /// Returns whether there was such a question: its connection may have ended. One that was asked before the policy changed
+    /// is asked again.
+    pub fn authorize(&mut self, now: Instant, question: QuestionId, verdict: Verdict) -> bool {
+        self.advance(now);
+        let Some(id) = question.connection else {
+            return self.will_answered(question, verdict.is_allowed);
+        };
+        let (epoch, most) = (self.epoch, usize::from(self.config.limits.remembered_topics));
+        let Some(connection) = self.connections.named_mut(id) else {
+            return false;
+        };
+        let verdicts = &mut connection.verdicts;
+        let mut parked = connection.parked.iter_mut();
+        let Some((what, asked)) = parked.find_map(|parked| {
+            let what = &parked.what;
+            let asked = parked.asked.iter_mut().find(|asked| asked.number == question.number);
+            asked.map(|asked| (what, asked))
+        }) else {
+            return false;
+        };
+        asked.answer = Some(verdict.is_allowed);
+        if asked.epoch == epoch {
+            match what {
+                Waiting::Publish(received) => {
+                    verdicts.remember_publish(epoch, &received.message.topic, verdict, most);
+                }
+                _ => verdicts.remember_subscribe(epoch, verdict),
+            }
+        }
+        self.take_parked(id.slot);
+        self.serve(id.slot);
+        true
+    }
+
+    /// Who may do what is not what it was: answers that were given before are asked for again.
+    pub fn policy_changed(&mut self, now: Instant) {
+        self.advance(now);
+        self.epoch = self.epoch.saturating_add(1);
+    }
+
+    /// Asks what has to be asked about a packet.
+    pub(super) fn ask(&mut self, slot: u32, what: &Waiting) -> Vec<Asked> {
+        match what {
+            Waiting::Publish(received) if self.config.ask.publish => {
+                let epoch = self.epoch;
+                let Some(connection) = self.connections.get_mut(slot) else {
+                    return Vec::new();
+                };
+                let known = connection.verdicts.of_publish(epoch, &received.message.topic);
+                let (id, session) = (connection.id, connection.session);
+                let asked = match known {
+                    Some(_) => self.answered(known),
+                    None => {
+                        let client_id = self.name_of(session);
+                        self.ask_about(Some(id), client_id, &received.message)
+                    }
+                };
+                alloc::vec![asked]
+            }
+            Waiting::Subscribe { filters, .. } if self.config.ask.subscribe => {
+                let epoch = self.epoch;
+                let Some(connection) = self.connections.get_mut(slot) else {
+                    return Vec::new();
+                };
+                let known = connection.verdicts.of_subscribe(epoch);
+                let (id, session) = (connection.id, connection.session);
+                let client_id = self.name_of(session);
+                let mut asked = Vec::new();
+                for subscription in filters.iter() {
+                    asked.push(match known {
+                        Some(_) => self.answered(known),
+                        None => {
+                            let filter = subscription.filter.to_owned();
+                            self.ask_to_subscribe(id, client_id.clone(), filter, subscription.options.qos)
+                        }
+                    });
+                }
+                asked
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    const fn answered(&self, answer: Option<bool>) -> Asked {
+        Asked {
+            number: 0,
+            epoch: self.epoch,
+            answer,
+        }
+    }
+
+    fn ask_to_subscribe(
+        &mut self,
+        connection: ConnectionId,
+        client_id: Bytes,
+        filter: TopicFilter<Bytes>,
+        qos: QoS,
+    ) -> Asked {
+        self.asked = self.asked.saturating_add(1);
+        self.told.push_back(BrokerEvent::MaySubscribe {
+            question: QuestionId {
+                number: self.asked,
+                connection: Some(connection),
+            },
+            connection: Some(connection),
+            client_id,
+            filter,
+            qos,
+        });
+        Asked {
+            number: self.asked,
+            epoch: self.epoch,
+            answer: None,
+        }
+    }
+
+    /// The policy has changed since the packet whose turn it is was asked about: it is asked about again. Whether it waits.
+    pub(super) fn asks_again(&mut self, slot: u32) -> bool {
+        let epoch = self.epoch;
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return false;
+        };
+        let is_old = |asked: &Asked| asked.epoch != epoch;
+        if !connection
+            .parked
+            .front()
+            .is_some_and(|parked| parked.asked.iter().any(is_old))
+        {
+            return false;
+        }
+        let Some(mut parked) = connection.parked.pop_front() else {
+            return false;
+        };
+        parked.asked = self.ask(slot, &parked.what);
+        let waits = !parked.is_answered();
+        if let Some(connection) = self.connections.get_mut(slot) {
+            connection.parked.push_front(parked);
+        }
+        waits
+    }
+
+    /// Asks about what an earlier connection has left.
+    pub(super) fn ask_parked(&mut self, slot: u32) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let mut parked = core::mem::take(&mut connection.parked);
+        for item in &mut parked {
+            item.asked = self.ask(slot, &item.what);
+        }
+        if let Some(connection) = self.connections.get_mut(slot) {
+            connection.parked = parked;
+        }
+        self.take_parked(slot);
+    }
+
+    fn name_of(&self, session: u32) -> Bytes {
+        let entry = self.sessions.get(session);
+        entry.map(|entry| entry.client_id.clone()).unwrap_or_default()
+    }
+}

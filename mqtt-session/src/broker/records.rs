@@ -1,0 +1,198 @@
+//! What a broker keeps in its store.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use mqtt_proto::{SubscriptionId, SubscriptionOptions, TopicFilter, TopicName};
+
+use super::sessions::SessionId;
+use crate::store::{Key, MessageRecord, PayloadOf, Record};
+use crate::time::Instant;
+
+/// The name of a payload in the store. All copies of a message share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PayloadId(pub(super) u64);
+
+/// The name of a record in the store of a broker. A put replaces the record of the same key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum BrokerKey {
+    /// The broker itself.
+    Broker,
+    /// A client and its session.
+    Client(SessionId),
+    /// A record of a session.
+    Session(SessionId, Key),
+    /// A subscription of a session.
+    Subscription(SessionId, TopicFilter<Bytes>),
+    /// A retained message.
+    Retained(TopicName<Bytes>),
+    /// A payload.
+    Payload(PayloadId),
+}
+
+/// A piece of what a broker keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BrokerRecord {
+    /// The broker itself.
+    Broker {
+        /// When this was written: the clock of the machine never goes back behind it.
+        saved_at: Instant,
+        /// Sessions up to this number have been named.
+        sessions: u64,
+    },
+    /// A client and its session.
+    Client(ClientRecord),
+    /// A record of a session; its payloads are [`PayloadOf`](Self::PayloadOf).
+    Session {
+        /// Whose.
+        session: SessionId,
+        /// The record.
+        record: Record,
+    },
+    /// Which payload a message of a session has.
+    PayloadOf {
+        /// Whose.
+        session: SessionId,
+        /// Which message.
+        of: PayloadOf,
+        /// Its payload.
+        payload: PayloadId,
+    },
+    /// A subscription of a session.
+    Subscription(SubscriptionRecord),
+    /// A retained message.
+    Retained {
+        /// The message, without its payload.
+        message: MessageRecord,
+        /// Its payload.
+        payload: PayloadId,
+    },
+    /// A payload.
+    Payload {
+        /// Its name.
+        id: PayloadId,
+        /// The payload.
+        bytes: Bytes,
+    },
+}
+
+/// A client and its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientRecord {
+    /// The name of the session.
+    pub session: SessionId,
+    /// The name of the client.
+    pub client_id: Bytes,
+    /// How long the session outlives its connection, in seconds; `u32::MAX`: for ever.
+    pub session_expiry_seconds: u32,
+    /// When it ends, if nobody comes. `None`: somebody was connected when this was written, or it never ends.
+    pub ends_at: Option<Instant>,
+    /// The will of the last connection.
+    pub will: Option<WillRecord>,
+}
+
+/// A will that was not published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WillRecord {
+    /// The message, without its payload.
+    pub message: MessageRecord,
+    /// Its Message Expiry Interval, which begins when it is published.
+    pub expiry_seconds: Option<u32>,
+    /// Its payload, which is nobody else's.
+    pub payload: Bytes,
+    /// How long after the end of the connection it is due, in seconds.
+    pub delay_seconds: u32,
+    /// When it is due. `None`: its connection was open.
+    pub at: Option<Instant>,
+}
+
+/// A subscription of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionRecord {
+    /// Whose.
+    pub session: SessionId,
+    /// To what, with the name of its group, if it is shared.
+    pub filter: TopicFilter<Bytes>,
+    /// How. The QoS is the one that was granted.
+    pub options: SubscriptionOptions,
+    /// By what identifier the client recognises its messages.
+    pub identifier: Option<SubscriptionId>,
+    /// How far the retained messages have been sent, if not all of them.
+    pub replay: Option<ReplayRecord>,
+}
+
+/// How far the retained messages of a subscription have been sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayRecord {
+    /// The last one; `None`: none yet.
+    pub after: Option<TopicName<Bytes>>,
+}
+
+impl BrokerRecord {
+    /// The key of the record.
+    #[must_use]
+    pub fn key(&self) -> BrokerKey {
+        match self {
+            Self::Broker { .. } => BrokerKey::Broker,
+            Self::Client(client) => BrokerKey::Client(client.session),
+            Self::Session { session, record } => BrokerKey::Session(*session, record.key()),
+            Self::PayloadOf { session, of, .. } => BrokerKey::Session(*session, Key::Payload(*of)),
+            Self::Subscription(subscription) => {
+                BrokerKey::Subscription(subscription.session, subscription.filter.clone())
+            }
+            Self::Retained { message, .. } => BrokerKey::Retained(message.topic.clone()),
+            Self::Payload { id, .. } => BrokerKey::Payload(*id),
+        }
+    }
+}
+
+/// One change of the store of a broker. Applying it twice has the effect of applying it once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "most changes are puts, and a box would be an allocation for each of them"
+)]
+pub enum BrokerChange {
+    /// Writes a record, in the place of any earlier one with its key.
+    Put(BrokerRecord),
+    /// Removes the record with this key, if there is one.
+    Delete(BrokerKey),
+}
+
+/// Changes that become durable together or not at all, in this order.
+#[derive(Clone, Debug, Default)]
+pub struct BrokerBatch {
+    number: u64,
+    changes: Vec<BrokerChange>,
+}
+
+impl BrokerBatch {
+    /// An empty one.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            number: 0,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Its place in the one order of all batches of a broker, to report it by; 0 if it was never filled.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The changes, in order.
+    #[must_use]
+    pub fn changes(&self) -> &[BrokerChange] {
+        &self.changes
+    }
+
+    pub(super) fn fill(&mut self, number: u64, changes: &mut Vec<BrokerChange>) {
+        self.number = number;
+        self.changes.clear();
+        self.changes.append(changes);
+    }
+}

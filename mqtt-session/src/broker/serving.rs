@@ -1,0 +1,303 @@
+//! What connections tell, and what is done about it.
+
+use alloc::boxed::Box;
+
+use mqtt_proto::QoS;
+
+use super::connections::Owed;
+use super::parked::{Parked, Waiting};
+use super::sessions::Place;
+use super::{Broker, BrokerEvent};
+use crate::{DeliveryId, Outcome, Received, ServerEvent, SessionEvent};
+
+impl Broker {
+    /// Deals with what a connection has to tell, as far as the host has answered.
+    pub(super) fn serve(&mut self, slot: u32) {
+        let most = usize::from(self.config.limits.parked_per_connection.max(1));
+        while let Some(connection) = self.connections.get_mut(slot) {
+            if connection.parked.len() >= most {
+                break;
+            }
+            let Some(event) = connection.machine.poll_event() else {
+                break;
+            };
+            self.on_event(slot, event);
+        }
+        self.settle(slot);
+    }
+
+    fn on_event(&mut self, slot: u32, event: ServerEvent) {
+        match event {
+            ServerEvent::Connect(connect) => self.on_connect(slot, connect),
+            ServerEvent::Authenticate { reason, properties } => {
+                if let Some(connection) = self.connections.get(slot) {
+                    self.told.push_back(BrokerEvent::Authenticate {
+                        connection: connection.id,
+                        reason,
+                        properties,
+                    });
+                }
+            }
+            ServerEvent::Message(received) => self.on_message(slot, received),
+            ServerEvent::Subscribe {
+                request,
+                filters,
+                properties,
+            } => self.on_packet(
+                slot,
+                Waiting::Subscribe {
+                    request,
+                    filters,
+                    properties,
+                },
+            ),
+            ServerEvent::Unsubscribe { request, filters, .. } => {
+                self.on_packet(slot, Waiting::Unsubscribe { request, filters });
+            }
+            ServerEvent::Closed {
+                reason,
+                will,
+                session_expiry_seconds,
+            } => self.on_closed(slot, reason, will, session_expiry_seconds),
+            ServerEvent::Completed { outcome, .. } => {
+                let connection = self.connections.get(slot).filter(|_| is_drop(&outcome));
+                if let Some(session) = connection.map(|connection| connection.session) {
+                    self.count_drop(session);
+                }
+            }
+            // Messages come in whole, and nothing is sent from a source or with a deadline.
+            _ => {}
+        }
+    }
+
+    fn on_message(&mut self, slot: u32, received: Received) {
+        let may_go_on = !self.config.ask.publish
+            && self
+                .connections
+                .get(slot)
+                .is_some_and(|connection| connection.parked.is_empty());
+        if may_go_on {
+            self.take_message(slot, received, true);
+        } else {
+            self.on_packet(slot, Waiting::Publish(received));
+        }
+    }
+
+    /// A packet waits for its turn, and for the answers of the host.
+    pub(super) fn on_packet(&mut self, slot: u32, what: Waiting) {
+        let asked = self.ask(slot, &what);
+        if let Some(connection) = self.connections.get_mut(slot) {
+            connection.parked.push_back(Parked { what, asked });
+        }
+        self.take_parked(slot);
+    }
+
+    /// Takes what has its answers, in the order in which it came.
+    pub(super) fn take_parked(&mut self, slot: u32) {
+        while let Some(connection) = self.connections.get_mut(slot) {
+            if !connection.parked.front().is_some_and(Parked::is_answered) {
+                return;
+            }
+            if self.asks_again(slot) {
+                return;
+            }
+            let Some(parked) = self
+                .connections
+                .get_mut(slot)
+                .and_then(|connection| connection.parked.pop_front())
+            else {
+                return;
+            };
+            self.take(slot, parked);
+        }
+    }
+
+    fn take(&mut self, slot: u32, parked: Parked) {
+        let is_allowed = parked.is_allowed(0);
+        match parked.what {
+            Waiting::Publish(received) => self.take_message(slot, received, is_allowed),
+            Waiting::Subscribe {
+                request,
+                ref filters,
+                ref properties,
+            } => {
+                let codes = self.subscribe(slot, filters, properties, &parked);
+                self.owe(slot, Owed::Subscribed(request, codes));
+            }
+            Waiting::Unsubscribe { request, ref filters } => {
+                let codes = self.unsubscribe(slot, filters);
+                self.owe(slot, Owed::Unsubscribed(request, codes));
+            }
+            Waiting::Closed {
+                reason,
+                will,
+                session_expiry_seconds,
+            } => self.end_connection(slot, reason, will, session_expiry_seconds),
+        }
+    }
+
+    fn take_message(&mut self, slot: u32, received: Received, is_allowed: bool) {
+        let Some(connection) = self.connections.get(slot) else {
+            return;
+        };
+        let session = connection.session;
+        if !is_allowed {
+            self.figures.messages_refused = self.figures.messages_refused.saturating_add(1);
+            if let Some(delivery) = received.delivery {
+                self.refuse_delivery(slot, delivery);
+            }
+            return;
+        }
+        let qos = received.message.qos;
+        self.route(received.message, Some(session));
+        if let Some(delivery) = received.delivery {
+            self.acknowledge(slot, delivery, qos);
+        }
+    }
+
+    /// The message is with all who get it. What the client is told waits until their copies are stored.
+    fn acknowledge(&mut self, slot: u32, delivery: DeliveryId, qos: QoS) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let is_stored = self
+            .sessions
+            .get(connection.session)
+            .is_some_and(|session| session.is_stored);
+        if qos == QoS::ExactlyOnce && is_stored {
+            // That the message came is stored with the copies, in one batch, and PUBREC waits for it.
+            let _ = connection.machine.acknowledge(self.now, delivery);
+            self.touch(slot);
+        } else {
+            self.owe(slot, Owed::Acknowledge(delivery));
+        }
+    }
+
+    /// Says something when all that has changed so far is stored.
+    fn owe(&mut self, slot: u32, owed: Owed) {
+        let ticket = self.journal.ticket();
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        if self.journal.is_stored(ticket) && connection.owed.is_empty() {
+            self.say(slot, owed);
+        } else {
+            connection.owed.push_back((ticket, owed));
+            self.owing.push_back((ticket, connection.id));
+        }
+    }
+
+    /// Says what the store has by now.
+    pub(super) fn say_owed(&mut self, slot: u32) {
+        while let Some(connection) = self.connections.get_mut(slot) {
+            match connection.owed.front() {
+                Some((ticket, _)) if self.journal.is_stored(*ticket) => {}
+                _ => return,
+            }
+            if let Some((_, owed)) = connection.owed.pop_front() {
+                self.say(slot, owed);
+            }
+        }
+    }
+
+    fn say(&mut self, slot: u32, owed: Owed) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let (machine, none) = (&mut connection.machine, mqtt_proto::AckProperties::empty());
+        // A connection that has ended in between is told nothing: its client asks again.
+        match owed {
+            Owed::Acknowledge(delivery) => {
+                let _ = machine.acknowledge(self.now, delivery);
+            }
+            Owed::Subscribed(request, codes) => {
+                let _ = machine.subscribed(self.now, request, codes, none);
+            }
+            Owed::Unsubscribed(request, codes) => {
+                let _ = machine.unsubscribed(self.now, request, codes, none);
+            }
+        }
+        self.touch(slot);
+    }
+
+    fn refuse_delivery(&mut self, slot: u32, delivery: DeliveryId) {
+        if let Some(connection) = self.connections.get_mut(slot) {
+            let reason = mqtt_proto::PubAckReason::NotAuthorized.into();
+            let _ = connection.machine.refuse(self.now, delivery, reason);
+            self.touch(slot);
+        }
+    }
+
+    /// Something was done to a connection: it may have output, changes for the store, and another deadline.
+    pub(super) fn touch(&mut self, slot: u32) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        if !connection.is_ready {
+            connection.is_ready = true;
+            self.ready.push_back(connection.id);
+        }
+        let session = connection.session;
+        if connection.machine.has_changes() {
+            self.mark_dirty(session);
+        }
+    }
+
+    pub(super) fn mark_dirty(&mut self, session: u32) {
+        if let Some(entry) = self.sessions.get_mut(session) {
+            if entry.is_stored && !entry.is_dirty {
+                entry.is_dirty = true;
+                self.journal.dirty.push(session);
+            }
+        }
+    }
+
+    /// A connection has been served: it is seen to that it is called when it is due, and that it goes when it is over.
+    pub(super) fn settle(&mut self, slot: u32) {
+        self.touch(slot);
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let who = super::agenda::Who::Connection(slot);
+        let is_over = connection.has_ended && connection.machine.is_drained() && connection.parked.is_empty();
+        if is_over {
+            self.agenda.disarm(who, &mut connection.armed);
+            self.connections.remove(slot);
+        } else {
+            let at = connection.machine.poll_timeout().map(|timeout| timeout.at);
+            self.agenda.arm(who, &mut connection.armed, at);
+        }
+    }
+
+    /// The state of a session that nobody is connected to.
+    pub(super) fn with_parked<R>(&mut self, slot: u32, act: impl FnOnce(&mut crate::Session) -> R) -> Option<R> {
+        let entry = self.sessions.get_mut(slot)?;
+        let Place::Parked(session) = &mut entry.place else {
+            return None;
+        };
+        let session: &mut Box<crate::Session> = session;
+        let result = act(session);
+        let mut dropped: u32 = 0;
+        while let Some(event) = session.poll_event() {
+            if let SessionEvent::Completed { outcome, .. } = event {
+                dropped = dropped.saturating_add(u32::from(is_drop(&outcome)));
+            }
+        }
+        let at = session.poll_timeout().map(|timeout| timeout.at);
+        let has_changes = session.has_changes();
+        self.agenda
+            .arm(super::agenda::Who::Session(slot), &mut entry.armed, at);
+        if has_changes {
+            self.mark_dirty(slot);
+        }
+        for _ in 0..dropped {
+            self.count_drop(slot);
+        }
+        Some(result)
+    }
+}
+
+/// Whether a copy was given up.
+const fn is_drop(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Dropped(_) | Outcome::TooLarge { .. })
+}

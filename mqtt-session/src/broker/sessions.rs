@@ -1,0 +1,185 @@
+//! The sessions of a broker, by the names of their clients.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+
+use bytes::Bytes;
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+use core::hash::BuildHasher;
+
+use super::event::LocalId;
+use super::parked::Parked;
+use super::records::{ClientRecord, WillRecord};
+use super::replay::Replay;
+use crate::qos::message_record;
+use crate::slab::{NONE, Slab};
+use crate::time::Instant;
+use crate::{Message, Session};
+
+/// The name of a session in the store, which is never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub(super) u64);
+
+impl SessionId {
+    /// The number, for the host's own records.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// A session and what the broker knows of it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: SessionId,
+    pub(super) client_id: Bytes,
+    pub(super) place: Place,
+    /// Published unless the client comes back in time.
+    pub(super) will: Option<Box<PendingWill>>,
+    pub(super) replays: VecDeque<Replay>,
+    /// Messages of QoS 2 that came and wait for the host.
+    pub(super) parked: VecDeque<Parked>,
+    pub(super) session_expiry_seconds: u32,
+    pub(super) is_stored: bool,
+    /// It may have changes for the store.
+    pub(super) is_dirty: bool,
+    /// A replay of it goes on with the next call.
+    pub(super) is_replaying: bool,
+    /// Copies that were dropped and not told.
+    pub(super) dropped: u64,
+    pub(super) armed: Option<Instant>,
+}
+
+impl Entry {
+    /// What a restart has to know of it.
+    pub(super) fn record(&self, will: Option<WillRecord>) -> ClientRecord {
+        ClientRecord {
+            session: self.id,
+            client_id: self.client_id.clone(),
+            session_expiry_seconds: self.session_expiry_seconds,
+            ends_at: match &self.place {
+                Place::Parked(state) => state.ends_at(),
+                _ => None,
+            },
+            will: will.or_else(|| self.will.as_ref().map(|will| will.record())),
+        }
+    }
+}
+
+impl PendingWill {
+    fn record(&self) -> WillRecord {
+        WillRecord {
+            message: message_record(&self.message, None, None),
+            expiry_seconds: self.message.expiry_seconds,
+            payload: self.message.payload.clone(),
+            delay_seconds: 0,
+            at: Some(self.at),
+        }
+    }
+}
+
+/// Where the state of a session is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// With the connection in this slot.
+    Connected(u32),
+    /// Nobody is connected to it.
+    Parked(Box<Session>),
+    /// It is one of the host's own subscriptions.
+    Host(LocalId),
+    /// It has ended, and its subscriptions are being dropped.
+    Leaving,
+}
+
+/// A will whose connection has ended.
+#[derive(Debug)]
+pub(super) struct PendingWill {
+    pub(super) message: Message,
+    pub(super) at: Instant,
+}
+
+/// All sessions.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    entries: Slab<Entry>,
+    by_client: HashTable<u32>,
+    hasher: FixedState,
+    next_id: u64,
+}
+
+impl Sessions {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            entries: Slab::new(),
+            by_client: HashTable::new(),
+            hasher: FixedState::with_seed(seed),
+            next_id: 1,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn get(&self, slot: u32) -> Option<&Entry> {
+        self.entries.get(slot)
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut Entry> {
+        self.entries.get_mut(slot)
+    }
+
+    /// The session of a client.
+    pub(super) fn of_client(&self, client_id: &[u8]) -> Option<u32> {
+        let entries = &self.entries;
+        let is_it = |slot: &u32| entries.get(*slot).is_some_and(|entry| entry.client_id == client_id);
+        self.by_client.find(self.hasher.hash_one(client_id), is_it).copied()
+    }
+
+    /// A new session, in place of none.
+    pub(super) fn insert(&mut self, client_id: Bytes, place: Place, is_stored: bool) -> u32 {
+        let is_client = !matches!(place, Place::Host(_));
+        let hash = self.hasher.hash_one(&client_id[..]);
+        let slot = self.entries.insert(Entry {
+            id: SessionId(self.next_id),
+            client_id,
+            place,
+            will: None,
+            replays: VecDeque::new(),
+            parked: VecDeque::new(),
+            session_expiry_seconds: 0,
+            is_stored,
+            is_dirty: false,
+            is_replaying: false,
+            dropped: 0,
+            armed: None,
+        });
+        if slot == NONE {
+            return slot;
+        }
+        self.next_id = self.next_id.saturating_add(1);
+        if is_client {
+            let (entries, hasher) = (&self.entries, &self.hasher);
+            let hash_of = |slot: &u32| entries.get(*slot).map_or(0, |entry| hasher.hash_one(&entry.client_id[..]));
+            self.by_client.insert_unique(hash, slot, hash_of);
+        }
+        slot
+    }
+
+    /// The client of this session has none any more. The session stays until it is removed.
+    pub(super) fn forget_client(&mut self, slot: u32) {
+        let Some(entry) = self.entries.get(slot) else {
+            return;
+        };
+        let hash = self.hasher.hash_one(&entry.client_id[..]);
+        if let Ok(found) = self.by_client.find_entry(hash, |known| *known == slot) {
+            found.remove();
+        }
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) {
+        self.forget_client(slot);
+        self.entries.remove(slot);
+    }
+}

@@ -1,0 +1,44 @@
+//! What a broker asks of the connections that it hosts.
+
+use mqtt_proto::Version;
+
+use super::{Accept, AcceptError, AcceptErrorKind, ServerConnection};
+use crate::time::Instant;
+
+impl ServerConnection {
+    /// Whether a client waits for an answer and this one could be given, whichever session comes with it.
+    pub(crate) fn can_accept(&self, accept: &Accept) -> Result<(), AcceptErrorKind> {
+        self.check(accept)?;
+        self.connack(accept).map(|_| ())
+    }
+
+    /// Accepts, with a session that is stored if it outlives the connection and there is a store.
+    pub(crate) fn accept_as(&mut self, now: Instant, accept: Accept, has_store: bool) -> Result<(), AcceptError> {
+        self.advance(now);
+        let expiry = self.granted_expiry().unwrap_or(self.session_expiry_seconds);
+        if has_store && expiry > 0 && accept.session.is_none() {
+            self.flow.session.keep_in_store();
+        }
+        self.accept(now, accept)
+    }
+
+    /// How long the session outlives the connection, in seconds.
+    pub(crate) const fn session_expiry_seconds(&self) -> u32 {
+        self.session_expiry_seconds
+    }
+
+    /// What the client speaks.
+    pub(crate) const fn spoken(&self) -> Version {
+        self.version
+    }
+
+    /// How many messages to the client have not ended.
+    pub(crate) fn outgoing_len(&self) -> usize {
+        self.flow.session.outgoing.len()
+    }
+
+    /// Whether there may be something for the store.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.flow.session.has_changes()
+    }
+}

@@ -1,0 +1,15 @@
+//! The broker from outside: scripted clients, virtual time, and the promises of the public API.
+
+mod limits;
+mod publishing;
+mod questions;
+mod retained;
+mod rig;
+mod sessions;
+mod shared;
+#[path = "../server/show.rs"]
+#[allow(dead_code, reason = "the lines of a server are more than those of a broker")]
+mod show;
+mod storing;
+mod takeover;
+mod wills;
