@@ -143,6 +143,8 @@ extern crate alloc;
 extern crate std;
 
 mod alias;
+#[cfg(feature = "broker")]
+mod broker;
 mod capabilities;
 mod client;
 mod closed;

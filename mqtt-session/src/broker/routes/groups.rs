@@ -1,0 +1,136 @@
+//! Groups that share a subscription: each message goes to one of their members.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::ends::{position, swap_remove};
+use super::index::{Hashing, Index};
+use super::trie::End;
+use crate::slab::Slab;
+
+/// The name of a group among the matches of a topic, until a subscription changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct GroupId(pub(super) u32);
+
+/// The strategy by which a group finds the member whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The one behind the one that had the last message.
+    Next,
+    /// The one that had the last message.
+    Same,
+    /// The one that a number of the caller's falls on: a random one, or the hash of a topic or of a publisher.
+    At(u64),
+}
+
+/// The sessions that are subscribed to one filter under one name.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) end: End,
+    pub(super) name: Box<[u8]>,
+    /// Where the group stands at the end of its filter.
+    pub(super) place: u32,
+    /// Keys of subscriptions.
+    members: Vec<u32>,
+    /// Where the member stands that had the last message; beyond the list at first.
+    last: usize,
+}
+
+impl Group {
+    /// The subscription whose turn it is: the first of `looks` members that is preferred, else the first one.
+    pub(super) fn pick(&mut self, turn: Turn, looks: usize, prefers: impl Fn(u32) -> bool) -> Option<u32> {
+        let first = match turn {
+            Turn::Next => self.last.wrapping_add(1),
+            Turn::Same => self.last,
+            Turn::At(number) => usize::try_from(number.checked_rem(self.members.len() as u64)?).unwrap_or_default(),
+        };
+        let first = if first < self.members.len() { first } else { 0 };
+        let (before, behind) = self.members.split_at_checked(first)?;
+        let in_turn = behind.iter().chain(before).take(looks);
+        let skipped = in_turn.take_while(|member| !prefers(**member)).count();
+        let preferred = skipped < looks.min(self.members.len());
+        let ahead = if preferred { skipped } else { 0 };
+        self.last = first.saturating_add(ahead).checked_rem(self.members.len())?;
+        self.members.get(self.last).copied()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Adds a subscription behind all others. Returns where it stands.
+    pub(super) fn push(&mut self, subscription: u32) -> u32 {
+        let place = position(&self.members);
+        self.members.push(subscription);
+        place
+    }
+
+    /// Removes the member at a place. The last one takes its place, and is returned.
+    pub(super) fn swap_remove(&mut self, place: u32) -> Option<u32> {
+        // Who takes the place of the member that had the last message is the next one.
+        if self.last == place as usize {
+            self.last = self.last.wrapping_sub(1);
+        }
+        swap_remove(&mut self.members, place)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    groups: Slab<Group>,
+    /// Finds a group by where its filter ends, and its name.
+    index: Index,
+}
+
+impl Groups {
+    pub(super) fn find(&self, hashing: &Hashing, end: End, name: &[u8]) -> Option<u32> {
+        self.index.find(hash(hashing, end, name), |key| {
+            let group = self.groups.get(key);
+            group.is_some_and(|group| group.end == end && *group.name == *name)
+        })
+    }
+
+    /// Adds a group without members.
+    pub(super) fn insert(&mut self, hashing: &Hashing, end: End, name: &[u8]) -> u32 {
+        let key = self.groups.insert(Group {
+            end,
+            name: name.into(),
+            place: 0,
+            members: Vec::new(),
+            last: usize::MAX,
+        });
+        let groups = &self.groups;
+        self.index.insert(hash(hashing, end, name), key, |key| {
+            groups.get(key).map_or(0, |group| hash(hashing, group.end, &group.name))
+        });
+        key
+    }
+
+    pub(super) fn remove(&mut self, hashing: &Hashing, key: u32) {
+        if let Some(group) = self.groups.get(key) {
+            self.index.remove(hash(hashing, group.end, &group.name), key);
+            self.groups.remove(key);
+        }
+    }
+
+    pub(super) fn get(&self, key: u32) -> Option<&Group> {
+        self.groups.get(key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut Group> {
+        self.groups.get_mut(key)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.len() == 0 && self.index.len() == 0
+    }
+}
+
+fn hash(hashing: &Hashing, end: End, name: &[u8]) -> u64 {
+    hashing.of(end.number(), name)
+}
