@@ -218,6 +218,24 @@ fn a_message_of_qos_2_without_its_payload_is_released_before_its_identifier_is_u
 }
 
 #[test]
+fn a_message_behind_a_damaged_one_has_a_record_of_its_own() {
+    let mut rig = Rig::connected(stored());
+    let op = rig.publish(1, 7);
+    rig.commit();
+    let (mut rig, report) = restart(&rig, stored(), &[Key::Outgoing(op.serial())]);
+    assert!(report.session_ended);
+    assert_eq!(tags(&report), []);
+    // Written while the damaged record still stands, which goes when the session has begun anew.
+    rig.publish(1, 15);
+    rig.commit();
+    assert_eq!(rig.open(), "CONNECT clean");
+    rig.accept(false);
+    rig.commit();
+    let (_, report) = restart(&rig, stored(), &[]);
+    assert_eq!((tags(&report), report.quarantined), (vec![15], vec![]));
+}
+
+#[test]
 fn identifiers_of_a_session_that_ended_do_not_come_back() {
     let mut rig = Rig::connected(stored());
     rig.deliver(2, 5, "a");
