@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use mqtt_session::proto::{ReasonCode, Version};
+use mqtt_session::proto::{AuthReason, ReasonCode, Version};
 use mqtt_session::{AcknowledgeError, Client as Machine, Driver, Event, Instant, Op, Outcome, Received, RequestError};
 
 use super::acceptance::Acceptance;
@@ -16,12 +16,13 @@ use super::claims::{Claims, Routed, Token};
 use super::durable::{self, Durable};
 use super::line::Line;
 use super::ops::{Ops, RENEWAL, REQUEST};
+use super::reauthentication::Reauthentication;
 use super::restored::{Restored, Restoring};
 use super::states::{ConnectionState, Log};
 use super::statistics::Statistics;
 use super::wakers::Wakers;
 use crate::options::Unclaimed;
-use crate::{Acknowledge, Cause, ClientOptions, DialError, Endpoint, Failure};
+use crate::{Acknowledge, AuthenticationError, Cause, ClientOptions, DialError, Endpoint, Failure};
 
 /// What a handle and the keeper share.
 pub(super) struct Core {
@@ -56,7 +57,10 @@ pub(super) struct Core {
     /// The server has accepted the stream that is open.
     is_accepted: bool,
     has_stream: bool,
-    /// Why this end drops the stream.
+    /// The application answers in an authentication.
+    pub(super) has_authenticator: bool,
+    pub(super) reauthentication: Reauthentication,
+    /// Why this end drops the stream, or opens none.
     cut: Option<Cause>,
     unfinished_messages: usize,
     unfinished_requests: usize,
@@ -123,6 +127,8 @@ impl Core {
             ended: None,
             is_accepted: false,
             has_stream: false,
+            has_authenticator: options.begin_authentication.is_some(),
+            reauthentication: Reauthentication::default(),
             cut: None,
             unfinished_messages: 0,
             unfinished_requests: 0,
@@ -237,14 +243,25 @@ impl Core {
     }
 
     pub(super) fn dial_failed(&mut self, now: Instant, error: DialError) {
-        let may_succeed = error.may_succeed_later();
-        self.cut = Some(Cause::Dial(error));
-        self.driver.open_failed(now, may_succeed);
+        self.not_opened(now, error.may_succeed_later(), Cause::Dial(error));
+    }
+
+    /// There is no stream, for this reason.
+    pub(super) fn not_opened(&mut self, now: Instant, may_succeed_later: bool, cause: Cause) {
+        self.cut = Some(cause);
+        self.driver.open_failed(now, may_succeed_later);
+    }
+
+    /// The stream is to be dropped, for this reason.
+    pub(super) fn cut_for(&mut self, cause: Cause) {
+        if self.has_stream {
+            self.cut = Some(cause);
+        }
     }
 
     /// Whether the stream is to be dropped.
     pub(super) const fn wants_cut(&self) -> bool {
-        self.has_stream && matches!(self.cut, Some(Cause::NotTaken))
+        self.has_stream && self.cut.is_some()
     }
 
     pub(super) fn on_event(&mut self, now: Instant, event: Event, ending: impl FnOnce() -> Ending) {
@@ -258,8 +275,13 @@ impl Core {
             Event::Completed { tag, outcome, .. } => self.on_completed(now, tag, outcome),
             Event::Dropped { messages } => self.statistics.dropped += messages,
             Event::Closed { reason, retry_at } => self.on_closed(now, reason, retry_at, ending()),
-            // Nobody here can answer, and nothing else would follow.
-            Event::Authenticate { .. } => self.driver.machine_mut().abort(now),
+            Event::Authenticate {
+                reason: AuthReason::Success,
+                ..
+            } => {
+                self.reauthentication.end(&mut self.wakers, || Ok(()));
+            }
+            Event::Authenticate { .. } => self.authentication_failed(AuthenticationError::NoAuthenticator),
             _ => {}
         }
     }
@@ -310,7 +332,7 @@ impl Core {
             Routed::Dropped => self.statistics.dropped += 1,
             // What the inbox of the store holds is bounded by itself.
             Routed::TooMuch if self.is_durable() => {}
-            Routed::TooMuch => self.cut = Some(Cause::NotTaken),
+            Routed::TooMuch => self.cut_for(Cause::NotTaken),
             Routed::Unclaimed(delivery) => {
                 self.statistics.unclaimed += 1;
                 if let Some(delivery) = delivery {

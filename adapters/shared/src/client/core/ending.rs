@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mqtt_session::{Closed, Instant, Violation};
 
 use super::Core;
+use crate::client::reauthentication::ReauthenticateError;
 use crate::client::states::ConnectionState;
 use crate::{Cause, DialError, Failure, LayerError, Stranger};
 
@@ -32,7 +33,9 @@ impl Core {
         // is the server's.
         let refusal = |error: &&io::Error| !was_accepted && error.kind() != io::ErrorKind::UnexpectedEof;
         let fault = ending.error.as_ref().filter(refusal).and_then(LayerError::of).cloned();
-        let is_final = is_stranger || fault.as_ref().is_some_and(|fault| !fault.may_succeed_later());
+        let is_final = is_stranger
+            || fault.as_ref().is_some_and(|fault| !fault.may_succeed_later())
+            || matches!(&self.cut, Some(Cause::Authentication(error)) if !error.may_succeed_later());
         let cause = match (self.cut.take(), reason) {
             (Some(cause), _) => cause,
             (None, _) if is_stranger => Cause::NotMqtt(Stranger::from_greeting(&ending.greeting)),
@@ -44,15 +47,18 @@ impl Core {
             },
             (None, reason) => Cause::Closed(reason),
         };
+        let failure = self.failure(cause);
+        let failed = || Err(ReauthenticateError::Failed(Arc::clone(&failure)));
+        self.reauthentication.end(&mut self.wakers, failed);
         match retry_at {
             Some(at) if !is_final => {
-                let (failure, retry_in) = (self.failure(cause), at.saturating_since(now));
+                let retry_in = at.saturating_since(now);
                 let state = ConnectionState::Disconnected { failure, retry_in };
                 self.states.push(state, &mut self.wakers);
             }
             _ => {
                 self.driver.machine_mut().abort(now);
-                self.end(cause);
+                self.end_for(failure);
             }
         }
     }
@@ -100,10 +106,14 @@ impl Core {
 
     /// There will be no connection any more.
     pub(in crate::client) fn end(&mut self, cause: Cause) {
+        self.end_for(self.failure(cause));
+    }
+
+    fn end_for(&mut self, failure: Arc<Failure>) {
         if self.ending.is_some() {
             return;
         }
-        self.ending = Some(self.failure(cause));
+        self.ending = Some(failure);
         if !self.is_durable() {
             self.finish();
         }
@@ -115,6 +125,8 @@ impl Core {
             return;
         };
         self.ended = Some(Arc::clone(&failure));
+        let failed = || Err(ReauthenticateError::Failed(Arc::clone(&failure)));
+        self.reauthentication.end(&mut self.wakers, failed);
         self.acceptance.call_all(&mut self.wakers);
         self.states.push(ConnectionState::Ended { failure }, &mut self.wakers);
         self.claims.end_all(&mut self.wakers);
