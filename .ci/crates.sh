@@ -33,5 +33,6 @@ NO_STD=(
     "mqtt-proto core,alloc alloc                 thumbv7em-none-eabihf wasm32-unknown-unknown"
     "mqtt-proto core,alloc alloc,extra-platforms thumbv6m-none-eabi"
     "mqtt-session core,alloc - thumbv7em-none-eabihf wasm32-unknown-unknown"
+    "mqtt-session core,alloc broker thumbv7em-none-eabihf wasm32-unknown-unknown"
     "mqtt-session core,alloc extra-platforms thumbv6m-none-eabi"
 )

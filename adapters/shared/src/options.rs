@@ -8,6 +8,7 @@ use bytes::Bytes;
 use mqtt_session::proto::{Binary, BinaryTooLong, Text, TextError, Version, Will};
 use mqtt_session::{CleanStart, ClientConfig, HandOver, Limits, Loss, Reconnect, WhenFull};
 
+use crate::authentication::Begin;
 use crate::layers::Wanted;
 use crate::url::Parsed;
 use crate::{Endpoint, UrlError};
@@ -65,6 +66,8 @@ pub struct ClientOptions {
     pub(crate) held_messages: usize,
     pub(crate) held_bytes: usize,
     pub(crate) wanted: Wanted,
+    pub(crate) begin_authentication: Option<Begin>,
+    pub(crate) authentication_timeout: Duration,
 }
 
 /// Why options cannot be made from this.
@@ -73,7 +76,7 @@ pub struct ClientOptions {
 pub enum OptionsError {
     /// The URL is wrong.
     Url(UrlError),
-    /// The client identifier or user name is not valid text.
+    /// The client identifier, user name or authentication method is not valid text.
     Text(TextError),
     /// The password is longer than 65,535 bytes.
     Password(BinaryTooLong),
@@ -100,6 +103,8 @@ impl ClientOptions {
             held_messages: 4096,
             held_bytes: 64 << 20,
             wanted: Wanted::default(),
+            begin_authentication: None,
+            authentication_timeout: Duration::from_secs(10),
         }
     }
 
@@ -382,7 +387,7 @@ impl fmt::Display for OptionsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(error) => error.fmt(f),
-            Self::Text(error) => write!(f, "the client identifier or user name {error}"),
+            Self::Text(error) => write!(f, "the client identifier, user name or authentication method {error}"),
             Self::Password(_) => f.write_str("the password is longer than 65535 bytes"),
         }
     }

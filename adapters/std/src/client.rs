@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use mqtt_adapter::{
     Client as Handle, ClientOptions, Completion, ConnectionState, Dial, DialError, Endpoint, Failure, Incoming, Keeper,
-    PublishError, Published, RequestError, Requester as Asks, Restored, States as Listens, Statistics, SubscribeError,
-    Subscribing, Subscription as Stream, TryPublishError, Unfinished,
+    PublishError, Published, ReauthenticateError, RequestError, Requester as Asks, Restored, States as Listens,
+    Statistics, SubscribeError, Subscribing, Subscription as Stream, TryPublishError, Unfinished,
 };
 use mqtt_session::proto::SubAckReason;
 use mqtt_session::{Capabilities, Message, QoS};
@@ -195,6 +195,15 @@ impl Client {
     pub fn requester(&self, response_topic: impl Into<Bytes>) -> Result<Requester, SubscribeError> {
         let asks = block_on(self.handle.requester(response_topic))?;
         Ok(Requester { asks })
+    }
+
+    /// Authenticates again on the open connection, by the method of [`ClientOptions::authentication`], and waits for the end
+    /// of that. Messages go on meanwhile.
+    ///
+    /// # Errors
+    /// If it cannot begin, or the connection ends before the server has accepted.
+    pub fn reauthenticate(&self) -> Result<(), ReauthenticateError> {
+        block_on(self.handle.reauthenticate())
     }
 
     /// What becomes of the connection from here on, beginning with its present state.

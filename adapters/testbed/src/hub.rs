@@ -1,5 +1,9 @@
 //! A server for tests: it routes messages, keeps sessions and retained messages, and does what a test asks it to.
 
+mod authentication;
+
+pub use authentication::{Conduct, METHOD};
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,6 +39,8 @@ struct State {
     farewells: u64,
     wills: u64,
     is_shut: bool,
+    conduct: Conduct,
+    proofs: u64,
     listener: Option<Waker>,
 }
 
@@ -48,6 +54,7 @@ struct Peer {
     /// Messages that were to be sent when the connection had ended.
     late: Vec<Message>,
     waker: Option<Waker>,
+    proof: Option<authentication::Proof>,
 }
 
 struct Parked {
@@ -213,7 +220,15 @@ impl Hub {
 
     pub(crate) fn on_event(&self, id: u64, machine: &mut ServerConnection, now: Instant, event: ServerEvent) {
         match event {
-            ServerEvent::Connect(connect) => self.on_connect(id, machine, now, &connect),
+            ServerEvent::Connect(connect) => {
+                match connect.properties.authentication_method().map(|text| text.to_owned()) {
+                    Some(method) => self.on_method(id, machine, now, (method.as_bytes(), connect)),
+                    None => self.on_connect(id, machine, now, (&connect, ConnAckProperties::empty())),
+                }
+            }
+            ServerEvent::Authenticate { reason, properties } => {
+                self.on_authenticate(id, machine, now, (reason, &properties));
+            }
             ServerEvent::Message(received) => self.publish(&received.message),
             ServerEvent::Subscribe { request, filters, .. } => {
                 let filters: Filters = filters.iter().map(|one| (one.filter.to_owned(), one.options)).collect();
@@ -268,7 +283,13 @@ impl Hub {
         }
     }
 
-    fn on_connect(&self, id: u64, machine: &mut ServerConnection, now: Instant, connect: &Connect<Bytes>) {
+    fn on_connect(
+        &self,
+        id: u64,
+        machine: &mut ServerConnection,
+        now: Instant,
+        (connect, properties): (&Connect<Bytes>, ConnAckProperties<Bytes>),
+    ) {
         let mut state = self.lock();
         state.connects += 1;
         let client_id = match connect.client_id.is_empty() {
@@ -294,7 +315,7 @@ impl Hub {
         let peer = state.peers.entry(id).or_default();
         peer.client_id = client_id.clone();
         peer.is_connected = true;
-        let mut accept = Accept::new();
+        let mut accept = Accept::new().properties(properties);
         if let Some(parked) = parked {
             peer.filters = parked.filters;
             accept = accept.session(parked.session);

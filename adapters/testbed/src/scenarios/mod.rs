@@ -1,5 +1,6 @@
 //! What a client of any adapter has to go through. Each panics if something is not as it should be.
 
+mod authenticating;
 mod brokers;
 mod durable;
 mod exchange;
@@ -14,6 +15,7 @@ mod secure;
 mod unsafe_ends;
 mod walkers;
 
+pub use authenticating::*;
 pub use brokers::*;
 pub(crate) use durable::writer;
 pub use durable::*;
@@ -61,6 +63,11 @@ macro_rules! every_scenario {
             a_server_may_come_later
             what_cannot_be_dialed_is_said_once
             an_unknown_host_is_told
+            each_connection_begins_with_an_authentication
+            an_open_connection_is_authenticated_again
+            failed_authentications_are_told_and_not_tried_again
+            nothing_is_sent_to_a_server_that_proves_nothing
+            an_authentication_has_its_deadlines
             publishing_in_the_receive_loop_cannot_deadlock
             a_full_queue_makes_publish_wait
             dropped_futures_lose_nothing

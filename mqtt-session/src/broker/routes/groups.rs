@@ -58,6 +58,11 @@ impl Group {
         self.members.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
     /// Adds a subscription behind all others. Returns where it stands.
     pub(super) fn push(&mut self, subscription: u32) -> u32 {
         let place = position(&self.members);

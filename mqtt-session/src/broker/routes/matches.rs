@@ -30,9 +30,13 @@ pub(crate) struct Matches {
     deliveries: Vec<Found>,
     /// The identifiers of all deliveries. Those of one of them are linked.
     identifiers: Vec<Identifier>,
-    /// By session: where its delivery stands, if that one names the session. Otherwise it is from an earlier message.
+    /// By session, when there are more than a few deliveries: where its own stands, if that one names the session. Otherwise
+    /// it is from an earlier message.
     by_session: Vec<u32>,
 }
+
+/// So many deliveries are compared one by one.
+const FEW: usize = 8;
 
 #[derive(Debug)]
 struct Found {
@@ -117,8 +121,13 @@ impl Matches {
         }
     }
 
+    /// Where the delivery to a session stands. Among few it is looked for, so that the table is left alone: of each session
+    /// that one would read from memory that no cache holds.
     #[inline]
     fn found(&self, session: u32) -> Option<usize> {
+        if self.deliveries.len() <= FEW {
+            return self.deliveries.iter().position(|found| found.session == session);
+        }
         let place = *self.by_session.get(session as usize)? as usize;
         let delivery = self.deliveries.get(place)?;
         (delivery.session == session).then_some(place)
@@ -126,7 +135,6 @@ impl Matches {
 
     #[inline]
     fn append(&mut self, session: u32, wanted: Wanted) {
-        let place = self.deliveries.len();
         let identifier = self.identify(wanted);
         self.deliveries.push(Found {
             session,
@@ -135,7 +143,19 @@ impl Matches {
             first_identifier: identifier,
             last_identifier: identifier,
         });
-        let slot = session as usize;
+        match self.deliveries.len().checked_sub(FEW) {
+            None | Some(0) => {}
+            Some(1) => (0..=FEW).for_each(|place| self.note(place)),
+            Some(_) => self.note(self.deliveries.len().saturating_sub(1)),
+        }
+    }
+
+    /// Notes by its session where a delivery stands.
+    fn note(&mut self, place: usize) {
+        let Some(found) = self.deliveries.get(place) else {
+            return;
+        };
+        let slot = found.session as usize;
         if self.by_session.len() <= slot {
             self.by_session.resize(slot.saturating_add(1), NONE);
         }

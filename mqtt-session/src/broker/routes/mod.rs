@@ -63,7 +63,7 @@ use ends::{Item, Kind, Lists, MOST_KEYS};
 use groups::Groups;
 pub(crate) use groups::{GroupId, Turn};
 use index::{Hashing, Index};
-pub(crate) use matches::{Delivery, Matches, Overlap};
+pub(crate) use matches::{Matches, Overlap};
 use subscription::Subscription;
 pub(crate) use subscription::Wanted;
 use trie::{End, Trie};

@@ -53,4 +53,10 @@ impl Walk {
         }
         topic.get(self.levels.get(depth)?.clone())
     }
+
+    /// How many levels of the topic were read.
+    #[cfg(test)]
+    pub(super) fn levels(&self) -> usize {
+        self.levels.len()
+    }
 }
