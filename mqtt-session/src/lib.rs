@@ -174,8 +174,8 @@ mod wire;
 #[cfg(feature = "broker")]
 pub use broker::{
     Ask, Broker, BrokerBatch, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, BrokerRecord,
-    ClientRecord, ConnectionId, Figures, LocalError, LocalId, Overlap, PayloadId, QuestionId, ReplayRecord, Scope,
-    SessionId, SubscriptionRecord, Verdict, WillRecord,
+    BrokerReport, BrokerRestore, ClientRecord, ConnectionId, Figures, LocalError, LocalId, Overlap, PayloadId,
+    QuestionId, ReplayRecord, Scope, SessionId, SubscriptionRecord, Verdict, WillRecord,
 };
 pub use capabilities::Capabilities;
 pub use client::{

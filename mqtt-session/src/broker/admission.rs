@@ -216,6 +216,12 @@ impl Broker {
             Some(session) => session,
             None => {
                 let is_stored = self.config.is_stored && expiry > 0;
+                if is_stored {
+                    if let Some(sessions) = self.sessions.set_aside() {
+                        let saved_at = self.now;
+                        self.journal.put(|| BrokerRecord::Broker { saved_at, sessions });
+                    }
+                }
                 self.sessions
                     .insert(client_id.clone(), Place::Connected(slot), is_stored)
             }

@@ -36,6 +36,14 @@ pub(super) struct Connection {
     pub(super) has_ended: bool,
 }
 
+impl Connection {
+    /// Whether a SUBACK waits for the store: messages for its subscriptions follow it.
+    pub(super) fn owes_suback(&self) -> bool {
+        let is_suback = |(_, owed): &(u64, Owed)| matches!(owed, Owed::Subscribed(..));
+        self.owed.iter().any(is_suback)
+    }
+}
+
 /// What is said to the client when the store has what it promises.
 #[derive(Debug)]
 pub(super) enum Owed {

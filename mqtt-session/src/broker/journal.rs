@@ -150,11 +150,18 @@ impl Journal {
                 if let Some(earlier) = self.payloads.of.insert((session, *of), payload) {
                     self.release(earlier);
                 }
-                let record = BrokerRecord::PayloadOf { session, of: *of, payload };
+                let record = BrokerRecord::PayloadOf {
+                    session,
+                    of: *of,
+                    payload,
+                };
                 self.open.push(BrokerChange::Put(record));
             }
             Change::Put(record) => {
-                let record = BrokerRecord::Session { session, record: record.clone() };
+                let record = BrokerRecord::Session {
+                    session,
+                    record: record.clone(),
+                };
                 self.open.push(BrokerChange::Put(record));
             }
             Change::Delete(key) => {
@@ -179,7 +186,11 @@ impl Journal {
             batch.fill(self.next, &mut self.open);
         }
         if has_changes || self.is_awaited {
-            let flight = Flight { number: self.next, parts, is_empty: !has_changes };
+            let flight = Flight {
+                number: self.next,
+                parts,
+                is_empty: !has_changes,
+            };
             self.flying.push_back(flight);
             self.next = self.next.saturating_add(1);
             self.is_awaited = false;
@@ -209,9 +220,9 @@ impl Journal {
         self.payloads.restore(id, bytes);
     }
 
-    /// Numbers of payloads begin behind this one.
-    pub(super) fn skip_payloads(&mut self, id: PayloadId) {
-        self.payloads.last = self.payloads.last.max(id.0);
+    /// Whether a payload has users.
+    pub(super) fn has_payload(&self, id: PayloadId) -> bool {
+        self.payloads.users.contains_key(&id)
     }
 }
 

@@ -13,6 +13,7 @@ mod publishing;
 mod questions;
 mod records;
 mod replay;
+mod restore;
 mod retained;
 mod routes;
 mod serving;
@@ -29,6 +30,7 @@ pub use records::{
     BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, ClientRecord, PayloadId, ReplayRecord, SubscriptionRecord,
     WillRecord,
 };
+pub use restore::{BrokerReport, BrokerRestore};
 pub use sessions::SessionId;
 pub use subscribing::LocalError;
 

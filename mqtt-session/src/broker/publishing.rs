@@ -7,12 +7,12 @@ use mqtt_proto::{EncodeError, PublishProperties, QoS, SubscriptionId};
 
 use super::agenda::Who;
 use super::records::{BrokerKey, BrokerRecord};
-use super::routes::{Delivery, GroupId, Turn};
+use super::routes::{GroupId, Turn};
 use super::sessions::Place;
 use super::{Broker, BrokerEvent};
+use crate::Message;
 use crate::qos::message_record;
 use crate::time::Instant;
-use crate::Message;
 
 impl Broker {
     /// Publishes a message of the host, which is asked nothing about it.
@@ -34,19 +34,13 @@ impl Broker {
         self.routes
             .matches(&message.topic, from, self.config.overlap.into(), &mut matches);
         for delivery in matches.deliveries() {
-            self.hand_on(delivery, &message);
+            let copy = reduced(&message, delivery.qos, delivery.retain_as_published);
+            self.deliver_named(delivery.session, copy, delivery.identifiers());
         }
         for group in matches.groups() {
             self.hand_to_group(*group, &message);
         }
         self.matches = matches;
-    }
-
-    fn hand_on(&mut self, delivery: Delivery<'_>, message: &Message) {
-        let mut copy = message.clone();
-        copy.qos = copy.qos.min(delivery.qos);
-        copy.retain &= delivery.retain_as_published;
-        self.deliver_named(delivery.session, copy, delivery.identifiers());
     }
 
     /// One member of a group gets it: the next that is connected, or else the next.
@@ -60,9 +54,7 @@ impl Broker {
         let Some((session, wanted)) = self.routes.pick(group, Turn::Next, looks, is_connected) else {
             return;
         };
-        let mut copy = message.clone();
-        copy.qos = copy.qos.min(wanted.options.qos);
-        copy.retain &= wanted.options.retain_as_published;
+        let copy = reduced(message, wanted.options.qos, wanted.options.retain_as_published);
         self.deliver_named(session, copy, wanted.identifier.into_iter());
     }
 
@@ -181,6 +173,14 @@ impl Broker {
     }
 }
 
+/// The copy of a message for a subscription. [MQTT-3.8.4-8, MQTT-3.3.1-12, MQTT-3.3.1-13]
+fn reduced(message: &Message, granted: QoS, retain_as_published: bool) -> Message {
+    let mut copy = message.clone();
+    copy.qos = copy.qos.min(granted);
+    copy.retain &= retain_as_published;
+    copy
+}
+
 /// The properties of a message, and the identifiers of the subscriptions that it goes to.
 fn named(
     properties: &PublishProperties<Bytes>,
@@ -194,4 +194,3 @@ fn named(
     }
     builder.build()
 }
-

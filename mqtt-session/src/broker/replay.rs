@@ -66,10 +66,10 @@ impl Broker {
     fn has_room_to_replay(&self, session: u32) -> bool {
         let limits = &self.config.limits;
         match self.sessions.get(session).map(|entry| &entry.place) {
-            Some(Place::Connected(slot)) => self
-                .connections
-                .get(*slot)
-                .is_some_and(|connection| connection.machine.outgoing_len() < usize::from(limits.replay_window.max(1))),
+            Some(Place::Connected(slot)) => self.connections.get(*slot).is_some_and(|connection| {
+                let window = usize::from(limits.replay_window.max(1));
+                connection.machine.outgoing_len() < window && !connection.owes_suback()
+            }),
             Some(Place::Host(_)) => self.told.len() < crate::flow::size(limits.events),
             _ => false,
         }
@@ -83,9 +83,7 @@ impl Broker {
         let Some(replay) = entry.replays.front_mut() else {
             return false;
         };
-        let step = self
-            .retained
-            .next(&replay.filter, replay.after.as_ref(), self.now);
+        let step = self.retained.next(&replay.filter, replay.after.as_ref(), self.now);
         let progress = match step {
             Step::Found(kept) => {
                 replay.after = Some(kept.message.topic.clone());

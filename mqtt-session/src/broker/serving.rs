@@ -285,8 +285,7 @@ impl Broker {
         }
         let at = session.poll_timeout().map(|timeout| timeout.at);
         let has_changes = session.has_changes();
-        self.agenda
-            .arm(super::agenda::Who::Session(slot), &mut entry.armed, at);
+        self.agenda.arm(super::agenda::Who::Session(slot), &mut entry.armed, at);
         if has_changes {
             self.mark_dirty(slot);
         }

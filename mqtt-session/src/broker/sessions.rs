@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
+use core::hash::BuildHasher;
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
-use core::hash::BuildHasher;
 
 use super::event::LocalId;
 use super::parked::Parked;
@@ -99,13 +99,19 @@ pub(super) struct PendingWill {
     pub(super) at: Instant,
 }
 
+/// How many names of sessions one record sets aside.
+const NAMES_AT_ONCE: u64 = 1024;
+
 /// All sessions.
 #[derive(Debug)]
 pub(super) struct Sessions {
     entries: Slab<Entry>,
     by_client: HashTable<u32>,
     hasher: FixedState,
-    next_id: u64,
+    /// The name that was given last.
+    last: u64,
+    /// Names up to this one are set aside in the store.
+    named: u64,
 }
 
 impl Sessions {
@@ -114,7 +120,8 @@ impl Sessions {
             entries: Slab::new(),
             by_client: HashTable::new(),
             hasher: FixedState::with_seed(seed),
-            next_id: 1,
+            last: 0,
+            named: 0,
         }
     }
 
@@ -137,12 +144,38 @@ impl Sessions {
         self.by_client.find(self.hasher.hash_one(client_id), is_it).copied()
     }
 
+    /// Sessions up to this number were named in an earlier life.
+    pub(super) fn restore_named(&mut self, last: u64) {
+        self.named = self.named.max(last);
+        self.last = self.last.max(last);
+    }
+
+    /// Sets names aside, if the next session has none that was. Returns the last of them.
+    pub(super) fn set_aside(&mut self) -> Option<u64> {
+        if self.last < self.named {
+            return None;
+        }
+        self.named = self.last.saturating_add(NAMES_AT_ONCE);
+        Some(self.named)
+    }
+
     /// A new session, in place of none.
     pub(super) fn insert(&mut self, client_id: Bytes, place: Place, is_stored: bool) -> u32 {
+        self.last = self.last.saturating_add(1);
+        self.place(SessionId(self.last), client_id, place, is_stored)
+    }
+
+    /// A session of an earlier life.
+    pub(super) fn insert_named(&mut self, id: SessionId, client_id: Bytes, place: Place) -> u32 {
+        self.last = self.last.max(id.0);
+        self.place(id, client_id, place, true)
+    }
+
+    fn place(&mut self, id: SessionId, client_id: Bytes, place: Place, is_stored: bool) -> u32 {
         let is_client = !matches!(place, Place::Host(_));
         let hash = self.hasher.hash_one(&client_id[..]);
         let slot = self.entries.insert(Entry {
-            id: SessionId(self.next_id),
+            id,
             client_id,
             place,
             will: None,
@@ -158,10 +191,13 @@ impl Sessions {
         if slot == NONE {
             return slot;
         }
-        self.next_id = self.next_id.saturating_add(1);
         if is_client {
             let (entries, hasher) = (&self.entries, &self.hasher);
-            let hash_of = |slot: &u32| entries.get(*slot).map_or(0, |entry| hasher.hash_one(&entry.client_id[..]));
+            let hash_of = |slot: &u32| {
+                entries
+                    .get(*slot)
+                    .map_or(0, |entry| hasher.hash_one(&entry.client_id[..]))
+            };
             self.by_client.insert_unique(hash, slot, hash_of);
         }
         slot

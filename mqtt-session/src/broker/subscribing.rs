@@ -40,11 +40,7 @@ impl Broker {
     ///
     /// # Errors
     /// If there is no room.
-    pub fn subscribe_local(
-        &mut self,
-        now: Instant,
-        subscription: &Subscription<Bytes>,
-    ) -> Result<LocalId, LocalError> {
+    pub fn subscribe_local(&mut self, now: Instant, subscription: &Subscription<Bytes>) -> Result<LocalId, LocalError> {
         self.advance(now);
         let slot = self.sessions.insert(Bytes::new(), Place::Leaving, false);
         if slot == NONE {

@@ -9,9 +9,9 @@ use mqtt_proto::{PropertyId, PublishProperties, Will};
 
 use super::agenda::Who;
 use super::parked::Asked;
+use super::records::WillRecord;
 use super::sessions::PendingWill;
 use super::{Broker, BrokerEvent, QuestionId};
-use super::records::WillRecord;
 use crate::Message;
 use crate::qos::message_record;
 
@@ -66,8 +66,7 @@ impl Broker {
         let at = self.now.saturating_add(Duration::from_secs(u64::from(delay)));
         if let Some(entry) = self.sessions.get_mut(session) {
             entry.will = Some(Box::new(PendingWill { message, at }));
-            self.agenda
-                .arm(Who::Session(session), &mut entry.armed, Some(at));
+            self.agenda.arm(Who::Session(session), &mut entry.armed, Some(at));
         }
     }
 

@@ -121,7 +121,9 @@ fn properties_go_on_to_mqtt_5_and_stay_behind_before_it() {
     let properties = PublishProperties::builder().content_type("text/plain").build().unwrap();
     rig.publish_with("p", "t", 0, "m", false, properties.clone());
     let [packet] = rig.sent_packets("s").try_into().unwrap();
-    let mqtt_session::proto::Packet::Publish(publish) = packet else { panic!("{packet:?}") };
+    let mqtt_session::proto::Packet::Publish(publish) = packet else {
+        panic!("{packet:?}")
+    };
     assert_eq!(publish.properties, properties);
     assert_eq!(rig.sent("old"), ["PUBLISH q0 t: m"]);
 }

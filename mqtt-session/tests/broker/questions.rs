@@ -60,7 +60,9 @@ fn a_client_that_is_refused_takes_nothing_over() {
     assert_eq!(rig.connect(lasting("c", Version::V5)), NOTHING);
     let second = rig.id("c");
     let reason = ConnAckReason::NotAuthorized;
-    rig.broker.refuse(rig.now, second, reason, ConnAckProperties::empty()).unwrap();
+    rig.broker
+        .refuse(rig.now, second, reason, ConnAckProperties::empty())
+        .unwrap();
     assert_eq!(rig.sent("c"), ["CONNACK 0x87"]);
     assert!(rig.broker.is_drained(second));
     assert_eq!(rig.sent("good"), NOTHING);
@@ -129,12 +131,20 @@ fn an_answer_can_be_for_more_than_one_message_until_the_policy_changes() {
     rig.publish("c", "t", 0, "m");
     assert_eq!(questions(&mut rig), []);
     rig.publish("c", "other", 0, "m");
-    answer(&mut rig, "may c publish q0 to other?", Verdict::ALLOW.scope(Scope::Connection));
+    answer(
+        &mut rig,
+        "may c publish q0 to other?",
+        Verdict::ALLOW.scope(Scope::Connection),
+    );
     rig.publish("c", "third", 0, "m");
     assert_eq!(questions(&mut rig), []);
     rig.broker.policy_changed(rig.now);
     rig.publish("c", "t", 0, "m");
-    answer(&mut rig, "may c publish q0 to t?", Verdict::DENY.scope(Scope::Connection));
+    answer(
+        &mut rig,
+        "may c publish q0 to t?",
+        Verdict::DENY.scope(Scope::Connection),
+    );
     rig.publish("c", "t", 0, "m");
     assert_eq!(questions(&mut rig), []);
     assert_eq!(rig.broker.figures().messages_published, 4);
@@ -148,7 +158,10 @@ fn an_answer_of_an_earlier_policy_does_not_count() {
     rig.publish("c", "t", 1, "m");
     let early = question(&mut rig, "may c publish q1 to t?");
     rig.broker.policy_changed(rig.now);
-    assert!(rig.broker.authorize(rig.now, early, Verdict::ALLOW.scope(Scope::Connection)));
+    assert!(
+        rig.broker
+            .authorize(rig.now, early, Verdict::ALLOW.scope(Scope::Connection))
+    );
     assert_eq!(rig.sent("c"), NOTHING);
     answer(&mut rig, "may c publish q1 to t?", Verdict::DENY);
     assert_eq!(rig.sent("c"), ["PUBACK #5 0x87"]);

@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use mqtt_session::BrokerLimits;
-use mqtt_session::proto::{
-    PublishProperties, RetainHandling, Subscription, SubscriptionOptions, TopicFilter, Version,
-};
+use mqtt_session::proto::{PublishProperties, RetainHandling, Subscription, SubscriptionOptions, TopicFilter, Version};
 
 use super::rig::{NOTHING, Rig, config, fleeting, lasting, qos};
 

@@ -11,8 +11,8 @@ use mqtt_session::proto::{
     TopicFilters, TopicName, Unsubscribe, Version, Will, WillProperties,
 };
 use mqtt_session::{
-    Broker, BrokerBatch, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerRecord, ConnectionId, Instant,
-    Outbox, QoS,
+    Broker, BrokerBatch, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerRecord, BrokerReport, ConnectionId,
+    Instant, Outbox, QoS,
 };
 
 use super::show;
@@ -178,7 +178,10 @@ impl Rig {
 
     pub(crate) fn subscribe(&mut self, name: &str, filter: &str, bits: u8) {
         let sent = self.subscribe_with(name, &[(filter, SubscriptionOptions::new(qos(bits)))], None);
-        assert_eq!(sent.first().map(String::as_str), Some(&*format!("SUBACK #9 {bits:#04x}")));
+        assert_eq!(
+            sent.first().map(String::as_str),
+            Some(&*format!("SUBACK #9 {bits:#04x}"))
+        );
         assert_eq!(sent.len(), 1, "{sent:?}");
     }
 
@@ -341,6 +344,27 @@ impl Rig {
     }
 
     // ---- the store
+
+    /// The process ends, and the next one goes on with the store.
+    pub(crate) fn restart(&mut self, config: BrokerConfig) -> BrokerReport {
+        self.restart_damaged(config, &[])
+    }
+
+    /// The same, and what stands under these keys cannot be read.
+    pub(crate) fn restart_damaged(&mut self, config: BrokerConfig, damaged: &[BrokerKey]) -> BrokerReport {
+        let mut restore = Broker::restore(config, self.now);
+        for (key, record) in &self.disk {
+            if damaged.contains(key) {
+                restore.damaged(key.clone());
+            } else {
+                restore.record(record.clone());
+            }
+        }
+        let (broker, report) = restore.finish();
+        self.broker = broker;
+        self.peers.clear();
+        report
+    }
 
     /// Takes what is to be stored. Returns the number of the batch, if there is one.
     pub(crate) fn take(&mut self) -> Option<BrokerBatch> {

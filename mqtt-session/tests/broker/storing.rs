@@ -1,7 +1,7 @@
 //! What waits for the store.
 
 use mqtt_session::proto::Version;
-use mqtt_session::{BrokerChange, BrokerConfig, BrokerKey, BrokerRecord};
+use mqtt_session::{BrokerChange, BrokerConfig, BrokerKey, BrokerRecord, BrokerReport};
 
 use super::rig::{NOTHING, Rig, VERSIONS, config, fleeting, lasting};
 
@@ -48,7 +48,10 @@ fn an_acknowledgement_waits_for_all_copies_which_are_one_batch() {
             let outgoing = batch.changes().iter().filter(|change| {
                 matches!(
                     change,
-                    BrokerChange::Put(BrokerRecord::Session { record: mqtt_session::Record::Outgoing(_), .. })
+                    BrokerChange::Put(BrokerRecord::Session {
+                        record: mqtt_session::Record::Outgoing(_),
+                        ..
+                    })
                 )
             });
             assert_eq!(outgoing.count(), 2);
@@ -91,7 +94,11 @@ fn a_client_whose_session_ends_with_its_connection_waits_for_nobody_but_the_copi
     assert_eq!(rig.sent("f"), NOTHING);
     rig.commit();
     assert_eq!(rig.sent("f"), ["PUBREC #5"]);
-    assert!(rig.disk.keys().all(|key| !matches!(key, BrokerKey::Session(_, mqtt_session::Key::Incoming(_)))));
+    assert!(
+        rig.disk
+            .keys()
+            .all(|key| !matches!(key, BrokerKey::Session(_, mqtt_session::Key::Incoming(_))))
+    );
 }
 
 #[test]
@@ -120,6 +127,7 @@ fn a_session_that_ends_leaves_nothing_in_the_store() {
     assert!(!rig.disk.is_empty());
     rig.advance(u64::from(super::rig::LASTING_SECONDS));
     rig.commit();
+    rig.disk.remove(&BrokerKey::Broker);
     assert!(rig.disk.is_empty(), "{:?}", rig.disk);
     assert_eq!(rig.broker.figures().sessions, 0);
 }
@@ -150,4 +158,201 @@ fn a_store_that_fails_ends_everything_and_acknowledges_nothing() {
     assert!(rig.take().is_none());
     assert_eq!(rig.broker.handle_open(rig.now), None);
     assert_eq!(rig.broker.figures().clients_connected, 0);
+}
+
+/// The process ends, and the next one goes on with the store.
+fn restart(rig: &mut Rig) -> BrokerReport {
+    rig.restart(stored())
+}
+
+#[test]
+fn a_restart_goes_on_with_sessions_subscriptions_messages_and_retained_messages() {
+    for version in VERSIONS {
+        let mut rig = fan_out(version);
+        rig.publish("p", "t", 2, "before");
+        rig.commit();
+        assert_eq!(rig.sent("p"), ["PUBREC #5"]);
+        assert_eq!(rig.sent("a"), ["PUBLISH q2 #1 t: before"]);
+        rig.retain("p", "kept", 1, "kept");
+        rig.commit();
+        let report = restart(&mut rig);
+        assert_eq!((report.sessions, report.subscriptions, report.retained), (3, 2, 1));
+        assert_eq!((report.quarantined, report.ended), (vec![], vec![]));
+        rig.join(fleeting("f", version));
+        rig.publish("f", "t", 1, "after");
+        rig.commit();
+        for name in ["a", "b"] {
+            assert_eq!(rig.connect(lasting(name, version)), NOTHING);
+            rig.commit();
+            let sent = rig.sent(name);
+            assert_eq!(
+                sent[1],
+                format!("PUBLISH q2 #1{} t: before", if name == "a" { " dup" } else { " dup" })
+            );
+            assert_eq!(sent[2], "PUBLISH q1 #2 t: after");
+        }
+        // What was acknowledged by PUBREC is known.
+        assert_eq!(rig.connect(lasting("p", version)), NOTHING);
+        rig.commit();
+        rig.sent("p");
+        rig.publish("p", "t", 2, "before");
+        rig.commit();
+        assert_eq!(rig.sent("p"), ["PUBREC #5"]);
+        assert_eq!(rig.sent("b"), NOTHING, "it goes on once");
+        subscribe(&mut rig, "p", "other", 0);
+        let options = mqtt_session::proto::SubscriptionOptions::new(super::rig::qos(0));
+        assert_eq!(rig.subscribe_with("p", &[("kept", options)], None), NOTHING);
+        rig.commit();
+        assert_eq!(rig.sent("p"), ["SUBACK #9 0x00", "PUBLISH q0 retain kept: kept"]);
+    }
+}
+
+#[test]
+fn a_restart_twice_is_a_restart_once() {
+    let mut rig = fan_out(Version::V5);
+    rig.publish("p", "t", 2, "m");
+    rig.commit();
+    let first = restart(&mut rig);
+    rig.commit();
+    let disk = rig.disk.clone();
+    let second = restart(&mut rig);
+    rig.commit();
+    assert_eq!(first, second);
+    assert_eq!(disk, rig.disk);
+}
+
+#[test]
+fn a_session_whose_time_passes_while_the_broker_is_away_ends() {
+    let mut rig = fan_out(Version::V5);
+    rig.cut("a");
+    rig.commit();
+    rig.now = rig.now + core::time::Duration::from_secs(u64::from(super::rig::LASTING_SECONDS));
+    restart(&mut rig);
+    rig.run();
+    rig.commit();
+    assert_eq!(
+        rig.broker.figures().sessions,
+        2,
+        "those of the connected begin to wait with the restart"
+    );
+    assert_eq!(rig.connect(lasting("a", Version::V5)), NOTHING);
+    rig.commit();
+    assert_eq!(rig.sent("a"), ["CONNACK"]);
+}
+
+#[test]
+fn a_will_is_published_after_a_restart_unless_its_client_comes_back_before() {
+    for comes_back in [false, true] {
+        let mut rig = Rig::new(stored());
+        let connect = mqtt_session::proto::Connect {
+            will: super::rig::will("gone", 10),
+            ..lasting("c", Version::V5)
+        };
+        assert_eq!(rig.connect(connect.clone()), NOTHING);
+        rig.commit();
+        restart(&mut rig);
+        rig.advance(29);
+        assert_eq!(rig.broker.figures().wills_published, 0);
+        if comes_back {
+            rig.connect(connect);
+        }
+        rig.advance(1);
+        assert_eq!(rig.broker.figures().wills_published, u64::from(!comes_back));
+        rig.commit();
+        let again = restart(&mut rig);
+        assert_eq!(again.sessions, 1);
+        rig.advance(100);
+        assert_eq!(rig.broker.figures().wills_published, u64::from(comes_back));
+    }
+}
+
+#[test]
+fn a_replay_goes_on_after_a_restart_where_it_was() {
+    let limits = mqtt_session::BrokerLimits::default().replay_window(3);
+    let mut rig = Rig::new(stored().limits(limits));
+    rig.join(fleeting("p", Version::V5));
+    for number in 0..10 {
+        rig.retain("p", &format!("many/{number}"), 1, "m");
+        rig.commit();
+    }
+    join(&mut rig, "s", Version::V5);
+    let options = mqtt_session::proto::SubscriptionOptions::new(super::rig::qos(1));
+    rig.subscribe_with("s", &[("many/+", options)], None);
+    rig.commit();
+    let first = rig.sent("s");
+    assert_eq!(first[0], "SUBACK #9 0x01");
+    let mut came: Vec<String> = first[1..].iter().map(|line| line.replace(" dup", "")).collect();
+    rig.commit();
+    came.extend(rig.sent("s"));
+    rig.restart(stored().limits(limits));
+    assert_eq!(rig.connect(lasting("s", Version::V5)), NOTHING);
+    for _ in 0..20 {
+        rig.commit();
+        rig.run();
+        for line in rig.sent("s") {
+            let Some(number) = line.split(['#', ' ']).nth(3) else {
+                continue;
+            };
+            rig.puback("s", number.parse().unwrap());
+            came.push(line.replace(" dup", ""));
+        }
+    }
+    let mut topics: Vec<&str> = came
+        .iter()
+        .filter_map(|line| line.split_once("retain "))
+        .map(|(_, rest)| rest)
+        .collect();
+    topics.sort_unstable();
+    topics.dedup();
+    assert_eq!(topics.len(), 10, "{came:?}");
+}
+
+#[test]
+fn what_is_damaged_is_lost_alone_and_reported() {
+    let mut rig = fan_out(Version::V5);
+    for _ in 0..2 {
+        rig.publish("p", "t", 1, "m");
+        rig.commit();
+    }
+    rig.retain("p", "kept", 1, "kept");
+    rig.commit();
+    let retained = rig
+        .disk
+        .keys()
+        .find(|key| matches!(key, BrokerKey::Retained(_)))
+        .unwrap()
+        .clone();
+    let subscription = rig
+        .disk
+        .keys()
+        .find(|key| matches!(key, BrokerKey::Subscription(..)))
+        .unwrap()
+        .clone();
+    let report = rig.restart_damaged(stored(), &[retained.clone(), subscription.clone()]);
+    assert_eq!((report.sessions, report.subscriptions, report.retained), (3, 1, 0));
+    assert_eq!(report.quarantined.len(), 2);
+    rig.commit();
+    assert!(!rig.disk.contains_key(&retained) && !rig.disk.contains_key(&subscription));
+}
+
+#[test]
+fn a_damaged_session_ends_and_the_others_go_on() {
+    let mut rig = fan_out(Version::V5);
+    rig.publish("p", "t", 2, "m");
+    rig.commit();
+    let session = rig
+        .disk
+        .keys()
+        .find(|key| matches!(key, BrokerKey::Session(_, mqtt_session::Key::Outgoing(_))));
+    let session = session.unwrap().clone();
+    let report = rig.restart_damaged(stored(), &[session]);
+    assert_eq!((report.sessions, report.subscriptions), (2, 2));
+    assert_eq!(report.ended.len(), 1);
+    rig.run();
+    rig.commit();
+    assert_eq!(rig.broker.figures().subscriptions, 1);
+    let ended = String::from_utf8_lossy(&report.ended[0]).into_owned();
+    assert_eq!(rig.connect(lasting(&ended, Version::V5)), NOTHING);
+    rig.commit();
+    assert_eq!(rig.sent(&ended), ["CONNACK"]);
 }

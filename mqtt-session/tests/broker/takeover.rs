@@ -18,7 +18,11 @@ fn the_earlier_connection_ends_and_the_session_goes_on() {
         rig.subscribe("s", "t", 1);
         let sent = come_again(&mut rig, lasting("s", version));
         assert_eq!(sent.len(), 1);
-        let farewell = if version == Version::V5 { vec!["DISCONNECT 0x8e"] } else { vec![] };
+        let farewell = if version == Version::V5 {
+            vec!["DISCONNECT 0x8e"]
+        } else {
+            vec![]
+        };
         assert_eq!(rig.sent("old"), farewell, "{version:?}");
         assert!(rig.broker.is_drained(rig.id("old")));
         rig.publish("s", "t", 1, "m");

@@ -1,0 +1,299 @@
+//! A broker from the records of an earlier life.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::agenda::Who;
+use super::records::{BrokerKey, BrokerRecord, ClientRecord, PayloadId, SubscriptionRecord, WillRecord};
+use super::replay::Replay;
+use super::routes::Wanted;
+use super::sessions::{PendingWill, Place, SessionId};
+use super::{Broker, BrokerConfig};
+use crate::store::{Key, MessageRecord, PayloadOf, Record};
+use crate::time::Instant;
+use crate::{Message, Session};
+
+/// Takes the records of an earlier life, in any order.
+///
+/// ```
+/// use mqtt_session::{Broker, BrokerConfig, BrokerRecord, Instant};
+/// # let (records, now) = (Vec::<BrokerRecord>::new(), Instant::from_secs(1));
+/// let mut restore = Broker::restore(BrokerConfig::new(7), now);
+/// for record in records {
+///     restore.record(record);
+/// }
+/// let (broker, report) = restore.finish();
+/// assert_eq!(report.sessions, 0);
+/// # drop(broker);
+/// ```
+#[derive(Debug)]
+pub struct BrokerRestore {
+    broker: Broker,
+    sessions: BTreeMap<SessionId, Gathered>,
+    retained: Vec<(MessageRecord, PayloadId)>,
+    payloads: BTreeMap<PayloadId, Bytes>,
+    report: BrokerReport,
+}
+
+/// What there is of one session.
+#[derive(Debug, Default)]
+struct Gathered {
+    client: Option<ClientRecord>,
+    records: Vec<Record>,
+    payloads: Vec<(PayloadOf, PayloadId)>,
+    subscriptions: Vec<SubscriptionRecord>,
+    damaged: Vec<Key>,
+}
+
+/// What came of the records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BrokerReport {
+    /// Sessions that go on.
+    pub sessions: u64,
+    /// Subscriptions that go on.
+    pub subscriptions: u64,
+    /// Retained messages.
+    pub retained: u64,
+    /// Records that could not be used, and that are being removed. A message, a subscription or a retained message is lost
+    /// alone.
+    pub quarantined: Vec<BrokerKey>,
+    /// Clients whose sessions ended, since half a session cannot keep its promise: the record of the session or of an exchange
+    /// of QoS 2 was damaged.
+    pub ended: Vec<Bytes>,
+}
+
+impl Broker {
+    /// A broker that goes on with what an earlier life has stored.
+    #[must_use]
+    pub fn restore(config: BrokerConfig, now: Instant) -> BrokerRestore {
+        BrokerRestore {
+            broker: Self::new(config.is_stored(true), now),
+            sessions: BTreeMap::new(),
+            retained: Vec::new(),
+            payloads: BTreeMap::new(),
+            report: BrokerReport::default(),
+        }
+    }
+}
+
+impl BrokerRestore {
+    /// Takes a record.
+    pub fn record(&mut self, record: BrokerRecord) {
+        match record {
+            BrokerRecord::Broker { saved_at, sessions } => {
+                self.broker.advance(saved_at);
+                self.broker.sessions.restore_named(sessions);
+            }
+            BrokerRecord::Client(client) => {
+                let session = client.session;
+                self.of(session).client = Some(client);
+            }
+            BrokerRecord::Session { session, record } => {
+                if let Record::Session(record) = &record {
+                    self.broker.advance(record.saved_at);
+                }
+                self.of(session).records.push(record);
+            }
+            BrokerRecord::PayloadOf { session, of, payload } => self.of(session).payloads.push((of, payload)),
+            BrokerRecord::Subscription(subscription) => {
+                let session = subscription.session;
+                self.of(session).subscriptions.push(subscription);
+            }
+            BrokerRecord::Retained { message, payload } => self.retained.push((message, payload)),
+            BrokerRecord::Payload { id, bytes } => {
+                self.payloads.insert(id, bytes);
+            }
+        }
+    }
+
+    /// Something stands under this key that cannot be read.
+    pub fn damaged(&mut self, key: BrokerKey) {
+        if let BrokerKey::Session(session, key) = key {
+            self.of(session).damaged.push(key);
+        }
+        self.quarantine(key);
+    }
+
+    /// Ends restoring. Restored sessions are routed to from the first message on.
+    #[must_use]
+    pub fn finish(mut self) -> (Broker, BrokerReport) {
+        for (id, gathered) in core::mem::take(&mut self.sessions) {
+            match gathered.client.clone() {
+                Some(client) => self.restore_session(client, gathered),
+                None => self.drop_session(id, &gathered),
+            }
+        }
+        self.restore_retained();
+        for (id, _) in core::mem::take(&mut self.payloads) {
+            if !self.broker.journal.has_payload(id) {
+                self.broker.journal.delete(|| BrokerKey::Payload(id));
+            }
+        }
+        (self.broker, self.report)
+    }
+
+    fn of(&mut self, session: SessionId) -> &mut Gathered {
+        self.sessions.entry(session).or_default()
+    }
+
+    fn quarantine(&mut self, key: BrokerKey) {
+        self.broker.journal.delete(|| key.clone());
+        self.report.quarantined.push(key);
+    }
+
+    /// Records of a session without a client: they would be in the way of nobody, and of no use.
+    fn drop_session(&mut self, session: SessionId, gathered: &Gathered) {
+        let records = gathered.records.iter().map(Record::key);
+        let payloads = gathered.payloads.iter().map(|(of, _)| Key::Payload(*of));
+        for key in records.chain(payloads) {
+            self.quarantine(BrokerKey::Session(session, key));
+        }
+        for subscription in &gathered.subscriptions {
+            self.quarantine(BrokerKey::Subscription(session, subscription.filter.clone()));
+        }
+    }
+
+    fn restore_session(&mut self, client: ClientRecord, gathered: Gathered) {
+        let mut restore = Session::restore(&self.broker.server.session, self.broker.now);
+        for record in gathered.records {
+            restore.record(record);
+        }
+        for key in gathered.damaged {
+            restore.damaged(key);
+        }
+        for (of, payload) in gathered.payloads {
+            match self.payloads.get(&payload) {
+                Some(bytes) => {
+                    let bytes = bytes.clone();
+                    self.broker.journal.restore_payload(client.session, of, payload, &bytes);
+                    restore.record(Record::Payload { of, bytes });
+                }
+                None => restore.damaged(Key::Payload(of)),
+            }
+        }
+        let (session, report) = restore.finish();
+        for quarantined in &report.quarantined {
+            let key = BrokerKey::Session(client.session, quarantined.key);
+            if !self.report.quarantined.contains(&key) {
+                self.report.quarantined.push(key);
+            }
+        }
+        let has_ended = report.session_ended || session.has_ended();
+        let slot = self.seat(&client, session);
+        for subscription in gathered.subscriptions {
+            self.restore_subscription(slot, subscription);
+        }
+        if has_ended {
+            self.report.ended.push(client.client_id);
+            self.broker.end_session(slot);
+        } else {
+            self.report.sessions = self.report.sessions.saturating_add(1);
+        }
+    }
+
+    /// Puts a session where its client will find it. Nobody is connected: a connection that was open when the records were
+    /// written has ended with that life.
+    fn seat(&mut self, client: &ClientRecord, mut session: Session) -> u32 {
+        let broker = &mut self.broker;
+        match client.ends_at {
+            Some(at) => session.set_end(Some(at)),
+            None => session.outlives(broker.now, client.session_expiry_seconds),
+        }
+        let will = client.will.as_ref().map(|will| broker.pending(will, client));
+        let place = Place::Parked(Box::new(session));
+        let slot = broker
+            .sessions
+            .insert_named(client.session, client.client_id.clone(), place);
+        if let Some(entry) = broker.sessions.get_mut(slot) {
+            entry.session_expiry_seconds = client.session_expiry_seconds;
+            let at = will.as_ref().map(|will| will.at);
+            entry.will = will.map(Box::new);
+            broker.agenda.arm(Who::Session(slot), &mut entry.armed, at);
+        }
+        broker.with_parked(slot, |_| ());
+        broker.write_client(slot, None);
+        slot
+    }
+
+    fn restore_subscription(&mut self, slot: u32, subscription: SubscriptionRecord) {
+        let wanted = Wanted {
+            options: subscription.options,
+            identifier: subscription
+                .identifier
+                .and_then(|identifier| NonZeroU32::new(identifier.get())),
+        };
+        if self
+            .broker
+            .routes
+            .subscribe(slot, &subscription.filter, wanted)
+            .is_err()
+        {
+            return self.quarantine(BrokerKey::Subscription(subscription.session, subscription.filter));
+        }
+        self.report.subscriptions = self.report.subscriptions.saturating_add(1);
+        let (replay, entry) = (subscription.replay, self.broker.sessions.get_mut(slot));
+        if let (Some(replay), Some(entry)) = (replay, entry) {
+            entry.replays.push_back(Replay {
+                filter: subscription.filter,
+                wanted,
+                after: replay.after,
+            });
+        }
+    }
+
+    fn restore_retained(&mut self) {
+        for (record, payload_id) in core::mem::take(&mut self.retained) {
+            let key = BrokerKey::Retained(record.topic.clone());
+            let expires_at = record.expires_at;
+            let Some(payload) = self.payloads.get(&payload_id) else {
+                self.quarantine(key);
+                continue;
+            };
+            let payload = payload.clone();
+            let message = message(record, payload.clone());
+            self.broker.journal.restore_shared(payload_id, &payload);
+            match self.broker.retained.put(&message, expires_at, Some(payload_id)) {
+                Ok(_) => self.report.retained = self.report.retained.saturating_add(1),
+                Err(_) => {
+                    self.broker.journal.release(payload_id);
+                    self.quarantine(key);
+                }
+            }
+        }
+        self.broker.arm_retained();
+    }
+}
+
+impl Broker {
+    /// A will whose connection ended at the latest with the earlier life: its client may come back before it is due.
+    fn pending(&self, will: &WillRecord, client: &ClientRecord) -> PendingWill {
+        let delay = will.delay_seconds.min(client.session_expiry_seconds);
+        let due = will
+            .at
+            .unwrap_or_else(|| self.now.saturating_add(Duration::from_secs(u64::from(delay))));
+        let mut message = message(will.message.clone(), will.payload.clone());
+        message.expiry_seconds = will.expiry_seconds;
+        PendingWill {
+            message,
+            at: due.max(self.now.saturating_add(self.config.restart_grace)),
+        }
+    }
+}
+
+/// A message from its record. How long it has is told where it is sent.
+fn message(record: MessageRecord, payload: Bytes) -> Message {
+    Message {
+        topic: record.topic,
+        payload,
+        qos: record.qos,
+        retain: record.retain,
+        expiry_seconds: None,
+        properties: record.properties,
+    }
+}
