@@ -31,13 +31,15 @@ struct Flight {
 pub(super) struct Journal {
     is_enabled: bool,
     open: Vec<BrokerChange>,
+    /// Counts what changes, here and in sessions.
+    changes: u64,
     /// The number of the open batch.
     next: u64,
     /// Something waits for the open batch.
     is_awaited: bool,
     stored: u64,
     /// Sessions that may have changes of their own.
-    pub(super) dirty: Vec<u32>,
+    dirty: Vec<u32>,
     flying: VecDeque<Flight>,
     payloads: Payloads,
     scratch: Batch,
@@ -48,6 +50,7 @@ impl Journal {
         Self {
             is_enabled,
             open: Vec::new(),
+            changes: 0,
             next: 1,
             is_awaited: false,
             stored: 0,
@@ -64,24 +67,46 @@ impl Journal {
 
     pub(super) fn put(&mut self, record: impl FnOnce() -> BrokerRecord) {
         if self.is_enabled {
-            self.open.push(BrokerChange::Put(record()));
+            self.push(BrokerChange::Put(record()));
         }
     }
 
     pub(super) fn delete(&mut self, key: impl FnOnce() -> BrokerKey) {
         if self.is_enabled {
-            self.open.push(BrokerChange::Delete(key()));
+            self.push(BrokerChange::Delete(key()));
+        }
+    }
+
+    fn push(&mut self, change: BrokerChange) {
+        self.changes = self.changes.saturating_add(1);
+        self.open.push(change);
+    }
+
+    /// A session has changes of its own. `is_known`: it stands in the list of these already.
+    pub(super) fn session_changed(&mut self, session: u32, is_known: bool) {
+        self.changes = self.changes.saturating_add(1);
+        if !is_known {
+            self.dirty.push(session);
         }
     }
 
     /// How much has changed, to compare it with later.
-    pub(super) fn mark(&self) -> (u64, usize, usize) {
-        (self.next, self.open.len(), self.dirty.len())
+    pub(super) const fn mark(&self) -> u64 {
+        self.changes
     }
 
     /// What waits for everything that has changed since then waits for this number.
-    pub(super) fn ticket_since(&mut self, mark: (u64, usize, usize)) -> u64 {
-        if mark == self.mark() { 0 } else { self.ticket() }
+    pub(super) fn ticket_since(&mut self, mark: u64) -> u64 {
+        if mark == self.changes {
+            return 0;
+        }
+        self.is_awaited = true;
+        self.next
+    }
+
+    /// Takes the list of sessions that may have changes.
+    pub(super) fn take_dirty(&mut self) -> Vec<u32> {
+        core::mem::take(&mut self.dirty)
     }
 
     /// The list of dirty sessions is used again.
@@ -89,16 +114,6 @@ impl Journal {
         if self.dirty.is_empty() {
             dirty.clear();
             self.dirty = dirty;
-        }
-    }
-
-    /// What waits for everything up to here waits for this number.
-    pub(super) fn ticket(&mut self) -> u64 {
-        if self.open.is_empty() && self.dirty.is_empty() {
-            self.next.saturating_sub(1)
-        } else {
-            self.is_awaited = true;
-            self.next
         }
     }
 

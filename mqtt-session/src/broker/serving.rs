@@ -121,12 +121,14 @@ impl Broker {
                 ref filters,
                 ref properties,
             } => {
+                let since = self.journal.mark();
                 let codes = self.subscribe(slot, filters, properties, &parked);
-                self.owe(slot, Owed::Subscribed(request, codes));
+                self.owe(slot, since, Owed::Subscribed(request, codes));
             }
             Waiting::Unsubscribe { request, ref filters } => {
+                let since = self.journal.mark();
                 let codes = self.unsubscribe(slot, filters);
-                self.owe(slot, Owed::Unsubscribed(request, codes));
+                self.owe(slot, since, Owed::Unsubscribed(request, codes));
             }
             Waiting::Closed {
                 reason,
@@ -149,14 +151,15 @@ impl Broker {
             return;
         }
         let qos = received.message.qos;
+        let since = self.journal.mark();
         self.route(received.message, Some(session));
         if let Some(delivery) = received.delivery {
-            self.acknowledge(slot, delivery, qos);
+            self.acknowledge(slot, since, delivery, qos);
         }
     }
 
     /// The message is with all who get it. What the client is told waits until their copies are stored.
-    fn acknowledge(&mut self, slot: u32, delivery: DeliveryId, qos: QoS) {
+    fn acknowledge(&mut self, slot: u32, since: u64, delivery: DeliveryId, qos: QoS) {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
@@ -169,13 +172,13 @@ impl Broker {
             let _ = connection.machine.acknowledge(self.now, delivery);
             self.touch(slot);
         } else {
-            self.owe(slot, Owed::Acknowledge(delivery));
+            self.owe(slot, since, Owed::Acknowledge(delivery));
         }
     }
 
-    /// Says something when all that has changed so far is stored.
-    fn owe(&mut self, slot: u32, owed: Owed) {
-        let ticket = self.journal.ticket();
+    /// Says something when all that has changed since then is stored.
+    fn owe(&mut self, slot: u32, since: u64, owed: Owed) {
+        let ticket = self.journal.ticket_since(since);
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
@@ -245,9 +248,9 @@ impl Broker {
 
     pub(super) fn mark_dirty(&mut self, session: u32) {
         if let Some(entry) = self.sessions.get_mut(session) {
-            if entry.is_stored && !entry.is_dirty {
-                entry.is_dirty = true;
-                self.journal.dirty.push(session);
+            if entry.is_stored {
+                let is_known = core::mem::replace(&mut entry.is_dirty, true);
+                self.journal.session_changed(session, is_known);
             }
         }
     }

@@ -18,7 +18,7 @@ impl Broker {
             return false;
         }
         let mut parts = Vec::new();
-        let dirty = core::mem::take(&mut self.journal.dirty);
+        let dirty = self.journal.take_dirty();
         for slot in &dirty {
             if let Some(part) = self.collect(*slot) {
                 parts.push(part);
