@@ -11,6 +11,7 @@ mod durable;
 mod incoming;
 mod keeper;
 mod line;
+mod names;
 mod ops;
 mod publish;
 mod reauthentication;

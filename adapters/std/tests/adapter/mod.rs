@@ -29,7 +29,7 @@ impl Adapter for Std {
 
     fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr> {
         Box::pin(async move {
-            let mut listener = Listener::bind(("127.0.0.1", port), Hub::config())
+            let mut listener = Listener::bind(("127.0.0.1", port), hub.config())
                 .unwrap()
                 .layers(layers);
             let address = listener.local_addr();

@@ -11,6 +11,7 @@ mod lacks;
 mod leaving;
 mod network;
 mod resuming;
+mod routing;
 mod secure;
 mod unsafe_ends;
 mod walkers;
@@ -26,6 +27,7 @@ pub use killed::*;
 pub use leaving::*;
 pub use network::*;
 pub use resuming::*;
+pub use routing::*;
 pub use secure::*;
 pub use unsafe_ends::*;
 pub use walkers::*;
@@ -53,6 +55,11 @@ macro_rules! every_scenario {
             filters_are_granted_one_by_one
             each_subscription_has_its_own_messages
             retained_messages_come_with_the_subscription
+            overlapping_subscriptions_get_each_message_once
+            shared_subscriptions_have_their_own_messages
+            what_is_no_subscription_any_more_is_not_told_to_others
+            identifiers_of_the_application_are_its_own
+            a_server_without_identifiers_is_subscribed_to_without
             requests_get_their_own_answers
             unacknowledged_messages_come_again
             keep_alive_does_not_need_the_application
@@ -100,6 +107,7 @@ macro_rules! every_scenario {
             mosquitto_publishes_wills
             mosquitto_resumes_sessions
             mosquitto_passes_large_payloads_on
+            mosquitto_names_subscriptions
             rabbitmq_does_what_it_can
             nats_does_what_it_can
             aedes_does_what_it_can
