@@ -11,7 +11,7 @@ mod told;
 use alloc::collections::VecDeque;
 
 use bytes::BytesMut;
-use mqtt_proto::{PacketId, PubCompReason, PubRelReason, Version};
+use mqtt_proto::{PacketId, PubCompReason, PubRelReason, VARINT_MAX, Version};
 
 use crate::alias::{ReceiveAliases, SendAliases};
 use crate::capabilities::Capabilities;
@@ -25,6 +25,9 @@ use crate::time::Instant;
 use chunks::Receiving;
 use source::Sending;
 pub(crate) use told::{Tells, Traffic, tells};
+
+/// No packet is longer, whatever the peer takes: a fixed header of 5 bytes, and the largest Remaining Length.
+const LARGEST_PACKET: u32 = VARINT_MAX + 5;
 
 /// An answer that leaves as soon as the store allows.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +63,7 @@ impl Link {
         Self {
             version: Version::V5,
             is_open: false,
-            peer_packet_bytes: u32::MAX,
+            peer_packet_bytes: LARGEST_PACKET,
             capabilities: Capabilities::default(),
             send_aliases: SendAliases::new(0),
             receive_aliases: ReceiveAliases::new(0),
@@ -167,7 +170,7 @@ impl<E: Tells> Flow<E> {
         self.link = Link {
             version,
             is_open: true,
-            peer_packet_bytes: peer.packet_bytes,
+            peer_packet_bytes: peer.packet_bytes.min(LARGEST_PACKET),
             capabilities: peer.capabilities,
             send_aliases: SendAliases::new(aliases_used),
             receive_aliases: ReceiveAliases::new(aliases_accepted),

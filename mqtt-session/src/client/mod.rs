@@ -213,8 +213,7 @@ impl Client {
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
         self.advance(now);
         self.may_publish(&message)?;
-        let bytes = self.flow.admit(&message, None)?;
-        Ok(self.flow.session.queue(message, bytes, None, tag))
+        self.flow.publish(message, None, tag)
     }
 
     /// Sends a message whose payload the host gives in parts, when [`Event::PayloadWanted`] asks for them. The payload of
@@ -234,9 +233,7 @@ impl Client {
     ) -> Result<Op, PublishError> {
         self.advance(now);
         self.may_publish(&message)?;
-        let message = message.without_payload();
-        let bytes = self.flow.admit(&message, Some(payload_bytes))?;
-        Ok(self.flow.session.queue(message, bytes, Some(payload_bytes), tag))
+        self.flow.publish(message.without_payload(), Some(payload_bytes), tag)
     }
 
     fn may_publish(&self, message: &Message) -> Result<(), PublishError> {

@@ -8,6 +8,7 @@ use mqtt_proto::{
     Delivery, EncodeError, PropertyId, Publish, PublishHead, PublishProperties, SharedPublish, TopicName, Version,
 };
 
+use super::LARGEST_PACKET;
 use crate::message::Message;
 
 /// Properties of one packet that the machine writes itself take at most this.
@@ -41,8 +42,7 @@ impl Outline<'_> {
         } else {
             self.write_head(own, buffer)
         };
-        let total = written.map_or(u32::MAX, |total| u32::try_from(total).unwrap_or(u32::MAX));
-        keep_within(limit, total, before, buffer)
+        keep_within(limit, self.total(written), before, buffer)
     }
 
     /// Appends the whole packet, if the connection has nothing to add and the packet is within a limit; else says how large
@@ -52,18 +52,12 @@ impl Outline<'_> {
         if self.alias.is_some() || self.source_bytes.is_some() || self.has_expiry() {
             return None;
         }
-        let publish = Publish {
-            delivery: self.delivery,
-            retain: self.message.retain,
-            topic: self.topic(),
-            properties: self.properties(),
-            payload: &self.message.payload[..],
-        };
+        let publish = self.publish(self.properties(), &self.message.payload);
         // The packet is written into room that is surely enough, which is quicker than asking for room part by part.
         let before = buffer.len();
         buffer.resize(before.saturating_add(self.most()), 0);
         let written = publish.encode(self.version, buffer.get_mut(before..).unwrap_or_default());
-        let total = written.map_or(u32::MAX, |total| u32::try_from(total).unwrap_or(u32::MAX));
+        let total = self.total(written);
         let kept = keep_within(limit, total, before, buffer);
         if kept.is_ok() {
             buffer.truncate(before.saturating_add(crate::flow::size(total)));
@@ -75,7 +69,19 @@ impl Outline<'_> {
     fn most(&self) -> usize {
         usize::try_from(self.message.size())
             .unwrap_or(usize::MAX)
+            .saturating_add(self.source_bytes.map_or(0, super::size))
             .saturating_add(HEAD_BYTES)
+    }
+
+    /// The length of the whole packet. One that cannot be written is longer than any packet.
+    #[inline]
+    fn total(&self, written: Result<usize, EncodeError>) -> u32 {
+        match written {
+            Ok(total) => u32::try_from(total).unwrap_or(u32::MAX),
+            Err(_) => u32::try_from(self.most())
+                .unwrap_or(u32::MAX)
+                .max(LARGEST_PACKET.saturating_add(1)),
+        }
     }
 
     /// Whether the properties of the message can be sent as they stand.
@@ -93,16 +99,7 @@ impl Outline<'_> {
 
     /// The connection has nothing to add.
     fn write_as_it_is(&self, buffer: &mut Vec<u8>) -> Result<usize, EncodeError> {
-        let payload_bytes = u32::try_from(self.message.payload.len()).unwrap_or(u32::MAX);
-        let publish = Publish {
-            delivery: self.delivery,
-            retain: self.message.retain,
-            topic: self.topic(),
-            properties: self.properties(),
-            payload: &[][..],
-        };
-        let head = publish.encode_head_to(self.version, payload_bytes, buffer)?;
-        Ok(head.saturating_add(crate::flow::size(payload_bytes)))
+        self.write_publish(self.properties(), buffer)
     }
 
     /// The properties of the message stay as they are, behind those of this connection.
@@ -129,19 +126,28 @@ impl Outline<'_> {
             properties = properties.property(&property);
         }
         let properties = properties.build()?;
+        self.write_publish(properties.as_view(), buffer)
+    }
+
+    fn write_publish(&self, properties: PublishProperties<&[u8]>, buffer: &mut Vec<u8>) -> Result<usize, EncodeError> {
         let payload_bytes = match self.source_bytes {
             Some(bytes) => bytes,
             None => u32::try_from(self.message.payload.len()).unwrap_or(u32::MAX),
         };
-        let publish = Publish {
+        let head = self
+            .publish(properties, &[])
+            .encode_head_to(self.version, payload_bytes, buffer)?;
+        Ok(head.saturating_add(crate::flow::size(payload_bytes)))
+    }
+
+    fn publish<'p>(&'p self, properties: PublishProperties<&'p [u8]>, payload: &'p [u8]) -> Publish<&'p [u8]> {
+        Publish {
             delivery: self.delivery,
             retain: self.message.retain,
             topic: self.topic(),
-            properties: properties.as_view(),
-            payload: &[][..],
-        };
-        let head = publish.encode_head_to(self.version, payload_bytes, buffer)?;
-        Ok(head.saturating_add(crate::flow::size(payload_bytes)))
+            properties,
+            payload,
+        }
     }
 
     fn topic(&self) -> Option<TopicName<&[u8]>> {

@@ -8,8 +8,19 @@ use crate::message::Message;
 use crate::op::{Op, PublishError};
 
 impl<E: Tells> Flow<E> {
+    #[inline(always)]
+    pub(crate) fn publish(
+        &mut self,
+        message: Message,
+        source_bytes: Option<u32>,
+        tag: u64,
+    ) -> Result<Op, PublishError> {
+        let bytes = self.admit(&message, source_bytes)?;
+        Ok(self.session.queue(message, bytes, source_bytes, tag))
+    }
+
     /// Whether a message can be sent and has room, or can get it. It is to be queued then, with the bytes that this says.
-    pub(crate) fn admit(&mut self, message: &Message, source_bytes: Option<u32>) -> Result<u64, PublishError> {
+    fn admit(&mut self, message: &Message, source_bytes: Option<u32>) -> Result<u64, PublishError> {
         if self.link.is_open {
             self.fits_link(message, source_bytes)?;
         }

@@ -190,9 +190,7 @@ impl ServerConnection {
         if self.phase != Phase::Connected {
             return Err(PublishError::Closed);
         }
-        let message = self.bridged(message);
-        let bytes = self.flow.admit(&message, None)?;
-        Ok(self.flow.session.queue(message, bytes, None, tag))
+        self.flow.publish(self.bridged(message), None, tag)
     }
 
     /// Sends a message whose payload the host gives in parts, when [`ServerEvent::PayloadWanted`] asks for them. The payload
@@ -212,8 +210,7 @@ impl ServerConnection {
             return Err(PublishError::Closed);
         }
         let message = self.bridged(message.without_payload());
-        let bytes = self.flow.admit(&message, Some(payload_bytes))?;
-        Ok(self.flow.session.queue(message, bytes, Some(payload_bytes), tag))
+        self.flow.publish(message, Some(payload_bytes), tag)
     }
 
     /// The message as the version of the client can carry it.

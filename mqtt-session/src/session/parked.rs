@@ -162,9 +162,7 @@ impl Session {
     /// # Errors
     /// If it can never be sent, there is no room for it, or the session has ended. Nothing has changed then.
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
-        self.may_publish(now)?;
-        let bytes = self.state.admit(&message, &mut self.told)?;
-        Ok(self.state.queue(message, bytes, None, tag))
+        self.queue(now, message, None, tag)
     }
 
     /// Queues a message whose payload is asked for when it is sent, in parts, by
@@ -179,20 +177,24 @@ impl Session {
         payload_bytes: u32,
         tag: u64,
     ) -> Result<Op, PublishError> {
-        self.may_publish(now)?;
-        let message = message.without_payload();
-        let bytes = self.state.admit(&message, &mut self.told)?;
-        Ok(self.state.queue(message, bytes, Some(payload_bytes), tag))
+        self.queue(now, message.without_payload(), Some(payload_bytes), tag)
     }
 
-    fn may_publish(&mut self, now: Instant) -> Result<(), PublishError> {
+    fn queue(
+        &mut self,
+        now: Instant,
+        message: Message,
+        source_bytes: Option<u32>,
+        tag: u64,
+    ) -> Result<Op, PublishError> {
         self.advance(now);
         if self.has_ended {
             return Err(PublishError::Closed);
         }
         // A restart that finds messages has to find their session.
         self.state.write_down(true);
-        Ok(())
+        let bytes = self.state.admit(&message, &mut self.told)?;
+        Ok(self.state.queue(message, bytes, source_bytes, tag))
     }
 
     /// Ends a message that was never sent. Returns whether it could.

@@ -1,7 +1,7 @@
 //! Messages whose payload the host gives while they are sent.
 
 use bytes::Bytes;
-use mqtt_session::proto::{Filters, Packet, SubscribeProperties, SubscriptionOptions, Version};
+use mqtt_session::proto::{Filters, Packet, SubscribeProperties, SubscriptionOptions, VARINT_MAX, Version};
 use mqtt_session::{
     CleanStart, ClientConfig, Event, Limits, Message, Op, PublishError, QoS, ServerConfig, SessionConfig, SupplyError,
     Timer,
@@ -327,6 +327,38 @@ fn a_message_that_the_peer_cannot_take_is_refused() {
     let refused = rig.client.publish_source(rig.now, head(1), 43, 1);
     assert_eq!(refused, Err(PublishError::TooLarge { bytes: 51, limit: 50 }));
     rig.client.publish_source(rig.now, head(1), 42, 1).unwrap();
+}
+
+#[test]
+fn a_message_that_no_packet_can_carry_is_refused() {
+    const LIMIT: u32 = VARINT_MAX + 5;
+    let mut rig = Rig::connected(small_parts());
+    for payload_bytes in [VARINT_MAX - 5, VARINT_MAX, u32::MAX] {
+        let refused = rig.client.publish_source(rig.now, head(1), payload_bytes, 1);
+        let Err(PublishError::TooLarge { bytes, limit: LIMIT }) = refused else {
+            panic!("{payload_bytes}: {refused:?}")
+        };
+        assert!(
+            (LIMIT + 1..=payload_bytes.saturating_add(30)).contains(&bytes),
+            "{bytes}"
+        );
+    }
+    assert_eq!(rig.sent_bytes(), b"");
+    rig.client.publish_source(rig.now, head(1), VARINT_MAX - 6, 1).unwrap();
+    assert_eq!(rig.sent_bytes()[..5], *b"\x32\xFF\xFF\xFF\x7F");
+}
+
+#[test]
+fn a_message_that_no_packet_can_carry_ends_when_its_turn_comes() {
+    let mut rig = Rig::new(small_parts());
+    rig.client.publish_source(rig.now, head(0), u32::MAX, 1).unwrap();
+    rig.open();
+    rig.accept(false);
+    assert_eq!(rig.sent_bytes(), b"");
+    assert_eq!(
+        rig.told(),
+        ["connected", "completed 1: too large: 4294967295 above 268435460"]
+    );
 }
 
 #[test]

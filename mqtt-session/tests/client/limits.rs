@@ -68,6 +68,29 @@ fn acknowledged_messages_do_not_count_against_the_receive_maximum() {
 }
 
 #[test]
+fn what_an_earlier_connection_left_open_gives_back_no_quota_of_this_one() {
+    let limits = Limits::default().receive_maximum(2);
+    let mut rig = Rig::connected(config().limits(limits));
+    rig.deliver(2, 1, "x");
+    rig.told();
+    assert_eq!(rig.sent(), ["PUBREC #1"]);
+    rig.reconnect(true);
+    for number in [2, 3] {
+        rig.deliver(2, number, "x");
+    }
+    rig.told();
+    rig.pubrel(1);
+    assert_eq!(rig.sent(), ["PUBREC #2", "PUBREC #3", "PUBCOMP #1"]);
+    assert!(rig.client.is_connected());
+    rig.deliver(2, 4, "x");
+    assert_eq!(
+        rig.told(),
+        ["closed Violation(ReceiveMaximumExceeded)"],
+        "three are open of two that may be"
+    );
+}
+
+#[test]
 fn a_message_larger_than_the_server_takes_is_refused() {
     let mut rig = Rig::connected_with(config(), said(|server| server.maximum_packet_size(20)));
     // Type and length 2, topic 3, no properties 1.

@@ -1,6 +1,7 @@
 //! The client machine from outside: a scripted server, virtual time, and the promises of the public API.
 
 mod authentication;
+mod capabilities;
 mod connecting;
 mod contract;
 mod keeping_alive;

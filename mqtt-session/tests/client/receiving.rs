@@ -1,7 +1,7 @@
 //! Messages from the server.
 
 use mqtt_session::proto::{PubAckReason, PubRecReason, Version};
-use mqtt_session::{AcknowledgeError, CleanStart, ClientConfig, DeliveryId, HandOver};
+use mqtt_session::{AcknowledgeError, CleanStart, ClientConfig, DeliveryId, HandOver, Limits};
 
 use crate::rig::{Rig, VERSIONS, config};
 
@@ -91,6 +91,30 @@ fn messages_of_both_qos_are_acknowledged_by_their_own_numbers_in_any_order() {
     for number in 1..=8 {
         let again = rig.client.acknowledge(rig.now, DeliveryId::from_number(number));
         assert_eq!(again, Err(AcknowledgeError::Unknown), "{number}");
+    }
+}
+
+#[test]
+fn hundreds_of_messages_are_acknowledged_whichever_is_last() {
+    const MESSAGES: u16 = 300;
+    let limits = Limits::default().receive_maximum(MESSAGES).events(1000);
+    for last in [1, 150, MESSAGES] {
+        let mut rig = Rig::connected(manual().limits(limits));
+        for number in 1..=MESSAGES {
+            rig.deliver(2, number, "x");
+        }
+        assert_eq!(rig.told().len(), usize::from(MESSAGES));
+        for number in (1..=MESSAGES).filter(|number| *number != last) {
+            acknowledge(&mut rig, u64::from(number));
+        }
+        assert_eq!(
+            rig.sent().len(),
+            usize::from(last - 1),
+            "each waits for those before it"
+        );
+        acknowledge(&mut rig, u64::from(last));
+        let rest = (last..=MESSAGES).map(|number| format!("PUBREC #{number}"));
+        assert_eq!(rig.sent(), rest.collect::<Vec<_>>());
     }
 }
 

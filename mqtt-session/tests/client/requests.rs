@@ -1,11 +1,13 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use mqtt_session::proto::{
     AckProperties, Filters, Packet, SubAck, SubAckCodes, SubAckReason, SubscribeProperties, SubscriptionOptions,
     TopicFilters, TopicFiltersBuilder, UnsubAck, UnsubAckCodes, UnsubAckReason, Version,
 };
-use mqtt_session::{Capability, Limit, Limits, Op, QoS, RequestError};
+use mqtt_session::{Capability, Limit, Limits, Op, QoS, RequestError, Timer};
 
 use crate::rig::{Rig, VERSIONS, config, id, said};
 
@@ -144,6 +146,37 @@ fn a_request_that_was_not_sent_can_be_cancelled() {
     assert_eq!(rig.sent(), ["SUBSCRIBE #1 b"]);
     assert!(!rig.client.cancel(rig.now, op));
     assert_eq!(rig.told(), [""; 0]);
+}
+
+#[test]
+fn an_operation_that_is_late_goes_on() {
+    let mut rig = Rig::connected(config());
+    let message = rig.publish(1, 1);
+    let subscription = subscribe(&mut rig, &["a"], 2).unwrap();
+    let end = unsubscribe(&mut rig, &["b"], 3).unwrap();
+    let sent = rig.sent();
+    assert_eq!(sent.len(), 3, "{sent:?}");
+    for (op, seconds) in [(message, 3), (subscription, 2), (end, 1)] {
+        let late = rig.now + Duration::from_secs(seconds);
+        assert!(rig.client.set_deadline(rig.now, op, late));
+    }
+    for late in ["late 3", "late 2", "late 1"] {
+        assert_eq!(rig.fire_next(), Timer::Late);
+        assert_eq!(rig.told(), [late]);
+    }
+    // Their identifiers are still theirs.
+    rig.puback(1);
+    suback(&mut rig, 2, &[SubAckReason::GrantedQoS0]);
+    unsuback(&mut rig, 3, UnsubAckCodes::new([UnsubAckReason::Success]).unwrap());
+    let ends = ["acknowledged", "subscribed 0x00", "unsubscribed, 1 codes"];
+    let told: Vec<_> = (1..)
+        .zip(ends)
+        .map(|(tag, end)| format!("completed {tag}: {end}"))
+        .collect();
+    assert_eq!(rig.told(), told);
+    for op in [message, subscription, end] {
+        assert!(!rig.client.set_deadline(rig.now, op, rig.now), "it has ended");
+    }
 }
 
 #[test]

@@ -218,6 +218,25 @@ fn a_message_of_qos_2_without_its_payload_is_released_before_its_identifier_is_u
 }
 
 #[test]
+fn a_message_behind_a_damaged_one_has_a_record_of_its_own() {
+    let mut rig = Rig::new(stored());
+    rig.publish(1, 7);
+    let damaged = rig.publish(1, 8);
+    rig.commit();
+    let (mut rig, report) = restart(&rig, stored(), &[Key::Outgoing(damaged.serial())]);
+    assert!(report.session_ended);
+    assert_eq!(tags(&report), [7]);
+    // Written while the damaged record still stands, which is deleted when the session has begun anew.
+    rig.publish(1, 9);
+    rig.commit();
+    assert_eq!(rig.open(), "CONNECT clean");
+    rig.accept_with(false, said(|server| server.receive_maximum(1)));
+    rig.commit();
+    let (_, report) = restart(&rig, stored(), &[]);
+    assert_eq!((tags(&report), report.quarantined), (vec![7, 9], vec![]));
+}
+
+#[test]
 fn identifiers_of_a_session_that_ended_do_not_come_back() {
     let mut rig = Rig::connected(stored());
     rig.deliver(2, 5, "a");
@@ -249,33 +268,80 @@ fn time_goes_on_where_the_earlier_life_has_stored_it() {
 }
 
 #[test]
-fn a_delivery_number_is_never_used_again_although_the_record_of_the_session_was_damaged() {
-    let mut rig = Rig::connected(inbox());
-    rig.deliver(2, 5, "first");
+fn records_without_one_of_their_session_begin_anew_and_nothing_of_them_ends_in_silence() {
+    let mut rig = busy();
+    rig.deliver(2, 5, "c");
+    rig.told();
     rig.commit();
-    assert_eq!(rig.told(), ["message q2 @1 s: first"]);
-    rig.client.acknowledge(rig.now, DeliveryId::from_number(1)).unwrap();
-    rig.commit();
-    let (mut rig, report) = restart(&rig, inbox(), &[Key::Session]);
-    assert!(report.session_ended);
+    assert!(rig.disk.remove(&Key::Session).is_some());
+    let (mut rig, report) = restart(&rig, stored(), &[]);
+    assert_eq!(tags(&report), [11, 12, 13, 14]);
     assert_eq!(rig.open(), "CONNECT clean");
     rig.accept(false);
+    let ends = ["completed 12: SessionLost", "completed 13: SessionLost"];
+    assert_eq!(rig.told(), ["open", ends[0], ends[1], "connected"]);
     rig.commit();
-    let (mut rig, report) = restart(&rig, inbox(), &[]);
-    assert_eq!(report, RestoreReport::default());
-    assert_eq!(rig.open(), "CONNECT");
-    rig.accept(true);
-    rig.deliver(2, 5, "second");
+    let sent = rig.sent();
+    assert_eq!(sent.len(), 2, "{sent:?}");
+    for (line, message) in sent.iter().zip(["m11", "m14"]) {
+        assert!(line.starts_with("PUBLISH q1 ") && line.ends_with(message), "{sent:?}");
+        assert!(!line.contains("dup"), "{sent:?}");
+    }
+    rig.deliver(2, 5, "d");
+    assert_eq!(rig.told(), ["message q2 s: d"], "the other one was of another session");
     rig.commit();
-    let number = rig.events().into_iter().find_map(|event| match event {
-        Event::Message(received) => received.delivery.map(DeliveryId::number),
-        _ => None,
-    });
-    assert!(number.is_some_and(|number| number > 1), "{number:?}");
+    let (mut rig, _) = restart(&rig, stored(), &[]);
+    assert_eq!(rig.open(), "CONNECT", "this session has its record");
+}
+
+/// The number of the one message that is told.
+fn told_number(rig: &mut Rig) -> u64 {
+    let told: Vec<_> = rig
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Message(received) => received.delivery.map(DeliveryId::number),
+            _ => None,
+        })
+        .collect();
+    let [number] = told[..] else { panic!("{told:?}") };
+    number
 }
 
 #[test]
-fn a_message_that_was_given_up_does_not_end_as_acknowledged_after_a_restart() {
+fn a_delivery_number_is_never_used_again_although_the_record_of_the_session_was_damaged() {
+    for hand_over in [HandOver::Inbox, HandOver::Manual] {
+        for restarts_before_the_next_message in 0..3 {
+            let config = || stored().hand_over(hand_over);
+            let mut rig = Rig::connected(config());
+            rig.deliver(2, 5, "first");
+            rig.commit();
+            let first = told_number(&mut rig);
+            rig.client.acknowledge(rig.now, DeliveryId::from_number(first)).unwrap();
+            rig.commit();
+            let (mut rig, report) = restart(&rig, config(), &[Key::Session]);
+            assert!(report.session_ended);
+            assert_eq!(rig.open(), "CONNECT clean");
+            rig.accept(false);
+            for _ in 0..restarts_before_the_next_message {
+                rig.commit();
+                let report;
+                (rig, report) = restart(&rig, config(), &[]);
+                assert_eq!(report, RestoreReport::default());
+                assert_eq!(rig.open(), "CONNECT");
+                rig.accept(true);
+            }
+            rig.deliver(2, 6, "second");
+            rig.commit();
+            let second = told_number(&mut rig);
+            // Numbers are set aside by the thousand: what the damaged record had set aside is not known.
+            assert!(second > first + 100_000, "{second}");
+        }
+    }
+}
+
+#[test]
+fn a_message_that_was_given_up_is_neither_told_nor_sent_again_after_restarts() {
     let mut rig = Rig::connected(stored());
     rig.publish(2, 7);
     rig.commit();
@@ -289,13 +355,36 @@ fn a_message_that_was_given_up_does_not_end_as_acknowledged_after_a_restart() {
         "{told:?}"
     );
     rig.commit();
-    let (mut rig, report) = restart(&rig, stored(), &[]);
-    assert_eq!(report, RestoreReport::default(), "its outcome was told");
-    rig.open();
-    rig.accept(true);
-    assert_eq!(rig.sent(), ["PUBREL #1"]);
+    for _ in 0..2 {
+        let report;
+        (rig, report) = restart(&rig, stored(), &[]);
+        assert_eq!(report, RestoreReport::default(), "its outcome was told");
+        rig.open();
+        // This server would take the message.
+        rig.accept(true);
+        assert_eq!(rig.sent(), ["PUBREL #1"]);
+    }
     rig.pubcomp(1);
     assert_eq!(rig.told(), ["open", "connected, session present"]);
+    rig.commit();
+    assert!(rig.disk_is_idle(), "{:?}", rig.disk);
+}
+
+#[test]
+fn a_message_that_was_given_up_stays_so_when_its_session_is_lost_after_a_restart() {
+    let mut rig = Rig::connected(stored());
+    rig.publish(2, 7);
+    rig.commit();
+    rig.sent();
+    rig.reconnect_with(true, said(|server| server.maximum_packet_size(8)));
+    rig.sent();
+    rig.told();
+    rig.commit();
+    let (mut rig, _) = restart(&rig, stored(), &[]);
+    rig.open();
+    rig.accept(false);
+    assert_eq!(rig.told(), ["open", "connected"], "no second outcome");
+    assert_eq!(rig.sent(), NOTHING);
     rig.commit();
     assert!(rig.disk_is_idle(), "{:?}", rig.disk);
 }

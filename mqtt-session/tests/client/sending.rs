@@ -134,12 +134,20 @@ fn a_pubcomp_ends_the_message_whatever_it_says() {
 
 #[test]
 fn an_acknowledgement_of_another_qos_closes() {
-    let mut rig = Rig::connected(config());
-    rig.publish(2, 1);
-    rig.sent();
-    rig.puback(1);
-    assert_eq!(rig.told(), ["closed Violation(AcknowledgementOfOtherQoS)"]);
-    assert_eq!(rig.sent(), ["DISCONNECT 0x82"]);
+    type Answer = fn(&mut Rig);
+    let answers: [(u8, Answer); 3] = [
+        (2, |rig| rig.puback(1)),
+        (1, |rig| rig.pubrec(1)),
+        (1, |rig| rig.pubcomp(1)),
+    ];
+    for (qos, answer) in answers {
+        let mut rig = Rig::connected(config());
+        rig.publish(qos, 1);
+        rig.sent();
+        answer(&mut rig);
+        assert_eq!(rig.told(), ["closed Violation(AcknowledgementOfOtherQoS)"]);
+        assert_eq!(rig.sent(), ["DISCONNECT 0x82"]);
+    }
 }
 
 #[test]

@@ -248,6 +248,21 @@ fn a_message_of_qos_0_leaves_nothing_for_the_store() {
 }
 
 #[test]
+fn a_message_of_qos_0_that_is_not_sent_leaves_nothing_for_the_store_either() {
+    let mut rig = Rig::new(stored());
+    let op = rig.publish(0, 7);
+    assert!(rig.client.cancel(rig.now, op));
+    let expiring = message(0, "x").expiry_seconds(10);
+    rig.client.publish(rig.now, expiring, 8).unwrap();
+    rig.advance(20);
+    assert_eq!(rig.told(), ["completed 7: Cancelled", "completed 8: Expired"]);
+    assert!(
+        !rig.client.poll_store(&mut Batch::new()),
+        "nobody has to wait for a flush"
+    );
+}
+
+#[test]
 fn a_release_of_something_unknown_waits_for_those_that_were_earned_before() {
     let mut rig = Rig::connected(stored());
     rig.publish(2, 7);
