@@ -38,10 +38,11 @@ pub use mqtt_adapter as adapter;
 #[cfg_attr(docsrs, doc(cfg(feature = "store")))]
 pub use mqtt_adapter::store;
 pub use mqtt_adapter::{
-    Acknowledge, Acknowledgement, Answering, AuthenticationError, Authenticator, Cause, ClientLayers, ClientOptions,
-    Clock, Completion, ConnectionState, DialError, Endpoint, Failure, Incoming, LayerError, OptionsError, Place,
-    PublishError, Published, ReauthenticateError, RequestError, Restored, Scheme, ServerLayers, Statistics, Step,
-    Stranger, SubscribeError, Subscribing, TryPublishError, Unanswered, Unclaimed, Unfinished, UrlError, UrlFault,
+    Acknowledge, Acknowledged, Acknowledgement, Answering, AuthenticationError, Authenticator, Cause, ClientLayers,
+    ClientOptions, Clock, Completion, ConnectionState, DialError, Endpoint, Failure, Incoming, LayerError,
+    OptionsError, Place, PublishError, Published, ReauthenticateError, RequestError, Restored, Scheme, ServerLayers,
+    Statistics, Step, Stranger, SubscribeError, Subscribing, TryPublishError, Unanswered, Unclaimed, Unfinished,
+    UrlError, UrlFault,
 };
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]

@@ -6,14 +6,14 @@ pub(super) use ending::Ending;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
-use mqtt_session::proto::{AuthReason, ReasonCode, Version};
+use mqtt_session::proto::{AuthReason, QoS, ReasonCode, Version};
 use mqtt_session::{
     AcknowledgeError, Capability, Client as Machine, Driver, Event, Instant, Op, Outcome, Received, RequestError,
 };
 
-use super::acceptance::Acceptance;
+use super::acceptance::{Acceptance, Place};
 use super::claims::{Claims, Routed, Token};
 use super::durable::{self, Durable};
 use super::line::Line;
@@ -32,6 +32,8 @@ pub(super) struct Core {
     pub(super) endpoint: Endpoint,
     pub(super) version: Version,
     pub(super) acknowledge: Acknowledge,
+    /// The highest QoS that the server has, as the application knows.
+    pub(super) maximum_qos: QoS,
     /// What the store had, if there is one.
     pub(super) restored: Option<Arc<Restored>>,
     /// Operations of an earlier life, whose tags mean nothing here.
@@ -106,6 +108,7 @@ impl Core {
             driver: Driver::new(machine),
             endpoint: options.endpoint().clone(),
             acknowledge: options.acknowledge,
+            maximum_qos: options.publish_qos_maximum,
             restored: None,
             restored_ops: HashSet::new(),
             acceptance: Acceptance::default(),
@@ -190,6 +193,17 @@ impl Core {
             (Poll::Ready(outcome), _) => Poll::Ready(Ok(outcome)),
             (Poll::Pending, Some(failure)) => Poll::Ready(Err(Arc::clone(failure))),
             (Poll::Pending, None) => Poll::Pending,
+        }
+    }
+
+    /// Whether what is waited for is durable, or why it will not be.
+    pub(super) fn poll_stored(&mut self, place: Place, cx: &Context<'_>) -> Poll<Result<(), Arc<Failure>>> {
+        if self.acceptance.poll(place, cx.waker(), &mut self.wakers) {
+            return Poll::Ready(Ok(()));
+        }
+        match &self.ended {
+            Some(failure) => Poll::Ready(Err(Arc::clone(failure))),
+            None => Poll::Pending,
         }
     }
 

@@ -23,7 +23,7 @@ mod statistics;
 mod subscribe;
 mod wakers;
 
-pub use incoming::{Acknowledgement, Incoming};
+pub use incoming::{Acknowledged, Acknowledgement, Incoming};
 pub use keeper::{AnyStream, Dial, Dialing, Keeper};
 pub use publish::{Completion, Publish, PublishError, Published, TryPublishError};
 pub use reauthentication::ReauthenticateError;

@@ -41,7 +41,7 @@ impl Naming {
 /// A copy for these subscriptions: with the highest QoS that one of them has, and their identifiers.
 pub(super) fn named<'i, I: IntoIterator<Item = &'i Interest>>(message: &Message, interests: I) -> Message {
     let mut properties = PublishProperties::builder();
-    for property in message.properties.iter() {
+    for property in &message.properties {
         properties = properties.property(&property);
     }
     let mut qos = mqtt_session::QoS::AtMostOnce;

@@ -3,6 +3,7 @@
 mod authenticating;
 mod brokers;
 mod durable;
+mod earlier;
 mod exchange;
 mod failing;
 mod flow;
@@ -20,6 +21,7 @@ pub use authenticating::*;
 pub use brokers::*;
 pub(crate) use durable::writer;
 pub use durable::*;
+pub use earlier::*;
 pub use exchange::*;
 pub use failing::*;
 pub use flow::*;
@@ -87,6 +89,11 @@ macro_rules! every_scenario {
             a_lost_session_is_subscribed_again
             a_subscription_that_is_refused_later_ends
             messages_beyond_the_bound_close_the_connection_and_are_kept
+            what_an_earlier_life_subscribed_to_waits_to_be_taken
+            a_durable_session_of_mqtt_3_begins_as_it_is_told
+            wrong_urls_are_told_before_anything_is_opened
+            acknowledged_means_stored
+            a_qos_that_the_server_lacks_can_be_refused
             accepted_messages_survive_a_restart
             accepted_means_stored
             an_earlier_life_ends_nobody_elses_messages
