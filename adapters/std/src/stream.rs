@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use mqtt_adapter::Transport;
 
 use crate::reactor::{Reactor, Registered, Source, Waits};
+use crate::sliced::Sliced;
 
 const READABLE: Waits = Waits {
     readable: true,
@@ -19,11 +20,11 @@ const WRITABLE: Waits = Waits {
 };
 
 /// A stream that connections of this crate are made of: `TcpStream`, on Unix `UnixStream`, and whatever reads and writes, by
-/// [`Sliced`](crate::Sliced).
+/// [`Sliced`].
 #[allow(private_bounds, reason = "how streams are waited for is no affair of users")]
 pub trait Stream: Opens + Send {}
 
-impl<S: Opens + Send> Stream for S {}
+impl<S: Read + Write + Send + 'static> Stream for Sliced<S> {}
 
 /// What can be made a stream of a machine, waited for by a reactor.
 pub(crate) trait Opens {
@@ -58,6 +59,9 @@ macro_rules! sockets {
                     self.shutdown(Shutdown::Write)
                 }
             }
+
+            $(#[$attribute])*
+            impl Stream for $type {}
 
             $(#[$attribute])*
             impl Opens for $type {
