@@ -5,4 +5,5 @@
     expect(dead_code, reason = "the machine that stands on these parts is not in this module")
 )]
 
+mod retained;
 mod routes;
