@@ -30,6 +30,8 @@ pub struct BrokerConfig {
     pub is_stored: bool,
     /// How many copies a client gets of a message that several of its subscriptions match. Default: one.
     pub overlap: Overlap,
+    /// Which member of a group gets a message of a shared subscription. Default: each in its turn.
+    pub share: Share,
     /// A will that a restart found waiting is published this much after the restart, if it would be due earlier: its client
     /// may come back before. Default 30 s.
     pub restart_grace: Duration,
@@ -68,6 +70,21 @@ pub enum Overlap {
     OneCopy,
     /// One for each subscription, with its QoS and its identifier. [U5-3.3.4]
     CopyEach,
+}
+
+/// Which member of a group gets a message of a shared subscription. Those that are connected go first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Share {
+    /// The one behind the one that had the last message.
+    #[default]
+    InTurn,
+    /// The one that had the last message, as long as it is there.
+    Same,
+    /// Any.
+    Random,
+    /// Always the same one for a topic, as long as nobody comes or goes.
+    ByTopic,
 }
 
 /// The bounds of all clients of a broker together.
@@ -177,6 +194,7 @@ impl BrokerConfig {
             limits: BrokerLimits::default(),
             is_stored: false,
             overlap: Overlap::OneCopy,
+            share: Share::InTurn,
             restart_grace: Duration::from_secs(30),
             seed,
         }
@@ -189,6 +207,7 @@ setters! { BrokerConfig:
     limits: BrokerLimits,
     is_stored: bool,
     overlap: Overlap,
+    share: Share,
     restart_grace: Duration,
 }
 

@@ -8,6 +8,7 @@ mod ending;
 mod event;
 mod figures;
 mod journal;
+mod kept;
 mod parked;
 mod publishing;
 mod questions;
@@ -23,7 +24,7 @@ mod subscribing;
 mod time;
 mod wills;
 
-pub use config::{Ask, BrokerConfig, BrokerLimits, Overlap};
+pub use config::{Ask, BrokerConfig, BrokerLimits, Overlap, Share};
 pub use event::{BrokerEvent, ConnectionId, LocalId, QuestionId, Scope, Verdict};
 pub use figures::Figures;
 pub use records::{
@@ -46,6 +47,7 @@ use crate::{HandOver, ServerConfig, ServerConnection};
 use agenda::Agenda;
 use connections::Connections;
 use journal::Journal;
+use kept::Kept;
 use retained::Retained;
 use routes::{Matches, Routes};
 use sessions::Sessions;
@@ -62,7 +64,7 @@ pub struct Broker {
     sessions: Sessions,
     routes: Routes,
     matches: Matches,
-    retained: Retained,
+    retained: Retained<Kept>,
     retained_armed: Option<Instant>,
     wills: ParkedWills,
     journal: Journal,
@@ -99,7 +101,7 @@ impl Broker {
             sessions: Sessions::new(config.seed),
             routes: Routes::new(config.limits.routes(), config.seed),
             matches: Matches::new(),
-            retained: Retained::new(&config.limits),
+            retained: Retained::new(config.limits.retained()),
             retained_armed: None,
             wills: ParkedWills::default(),
             journal: Journal::new(config.is_stored),

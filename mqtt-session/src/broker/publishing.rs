@@ -5,13 +5,11 @@ use core::num::NonZeroU32;
 use bytes::Bytes;
 use mqtt_proto::{EncodeError, PublishProperties, QoS, SubscriptionId};
 
-use super::agenda::Who;
-use super::records::{BrokerKey, BrokerRecord};
+use super::config::Share;
 use super::routes::{GroupId, Turn};
 use super::sessions::Place;
 use super::{Broker, BrokerEvent};
 use crate::Message;
-use crate::qos::message_record;
 use crate::time::Instant;
 
 impl Broker {
@@ -25,10 +23,10 @@ impl Broker {
     }
 
     /// A message goes to all who get it. `from` is the session of its client.
-    pub(super) fn route(&mut self, message: Message, from: Option<u32>) {
+    pub(super) fn route(&mut self, mut message: Message, from: Option<u32>) {
         self.figures.messages_published = self.figures.messages_published.saturating_add(1);
         if message.retain {
-            self.retain(&message);
+            self.retain(&mut message);
         }
         let mut matches = core::mem::take(&mut self.matches);
         self.routes
@@ -51,7 +49,13 @@ impl Broker {
             entry.is_some_and(|entry| matches!(entry.place, Place::Connected(_) | Place::Host(_)))
         };
         let looks = crate::flow::size(self.config.limits.steps_per_call);
-        let Some((session, wanted)) = self.routes.pick(group, Turn::Next, looks, is_connected) else {
+        let turn = match self.config.share {
+            Share::InTurn => Turn::Next,
+            Share::Same => Turn::Same,
+            Share::Random => Turn::At(self.random.next_u64()),
+            Share::ByTopic => Turn::At(self.sessions.hash(message.topic.as_bytes())),
+        };
+        let Some((session, wanted)) = self.routes.pick(group, turn, looks, is_connected) else {
             return;
         };
         let copy = reduced(message, wanted.options.qos, wanted.options.retain_as_published);
@@ -118,58 +122,6 @@ impl Broker {
             }
             entry.dropped = entry.dropped.saturating_add(1);
         }
-    }
-
-    // ---- retained messages
-
-    /// The last message of a topic is kept; an empty one takes it away. [MQTT-3.3.1-5, MQTT-3.3.1-6]
-    fn retain(&mut self, message: &Message) {
-        if message.payload.is_empty() {
-            if let Some(kept) = self.retained.remove(&message.topic) {
-                self.forget_retained(kept.payload_id, &message.topic);
-            }
-            return;
-        }
-        let seconds = message.expiry_seconds.map(u64::from);
-        let expires_at = seconds.map(|seconds| self.now.saturating_add(core::time::Duration::from_secs(seconds)));
-        let payload_id = self.journal.is_enabled().then(|| self.journal.share(&message.payload));
-        match self.retained.put(message, expires_at, payload_id) {
-            Ok(earlier) => {
-                if let Some(payload) = payload_id {
-                    let record = BrokerRecord::Retained {
-                        message: message_record(message, expires_at, None),
-                        payload,
-                    };
-                    self.journal.put(|| record);
-                }
-                if let Some(payload) = earlier.and_then(|kept| kept.payload_id) {
-                    self.journal.release(payload);
-                }
-                self.arm_retained();
-            }
-            Err(_) => {
-                if let Some(payload) = payload_id {
-                    self.journal.release(payload);
-                }
-                self.figures.retained_refused = self.figures.retained_refused.saturating_add(1);
-            }
-        }
-    }
-
-    pub(super) fn forget_retained(
-        &mut self,
-        payload_id: Option<super::PayloadId>,
-        topic: &mqtt_proto::TopicName<Bytes>,
-    ) {
-        self.journal.delete(|| BrokerKey::Retained(topic.clone()));
-        if let Some(payload) = payload_id {
-            self.journal.release(payload);
-        }
-    }
-
-    pub(super) fn arm_retained(&mut self) {
-        let at = self.retained.next_expiry();
-        self.agenda.arm(Who::Retained, &mut self.retained_armed, at);
     }
 }
 

@@ -8,7 +8,6 @@ use super::records::ReplayRecord;
 use super::retained::Step;
 use super::routes::Wanted;
 use super::sessions::Place;
-use crate::Message;
 
 /// The retained messages that a subscription has still to get. What it has got stands in front of `after`, in the order of
 /// the topics; so it goes on where it was, over cuts and restarts, whatever is retained in between.
@@ -28,10 +27,15 @@ impl Replay {
 }
 
 /// What one step has come to.
-enum Progress {
-    Sent(Message),
+enum Stepped {
+    /// A message was sent.
+    Sent,
+    /// A replay is over.
+    Over,
+    /// Nothing was found in as many steps as one call has.
     More,
-    End,
+    /// There is nothing to replay.
+    Idle,
 }
 
 impl Broker {
@@ -45,19 +49,18 @@ impl Broker {
         }
     }
 
-    /// Sends retained messages to a session, as far as its queue has room for them and as many steps as one call has.
-    /// Returns whether any were sent.
+    /// Sends retained messages to a session, as far as its queue has room for them. Returns whether any were sent.
     pub(super) fn replay(&mut self, session: u32) -> bool {
         let mut any = false;
-        let mut budget = self.config.limits.steps_per_call.max(1);
         while self.has_room_to_replay(session) {
-            if budget == 0 {
-                self.go_on_replaying(session);
-                break;
-            }
-            budget = budget.saturating_sub(1);
-            if !self.replay_step(session, &mut any) {
-                break;
+            match self.replay_step(session) {
+                Stepped::Sent => any = true,
+                Stepped::Over => {}
+                Stepped::More => {
+                    self.go_on_replaying(session);
+                    break;
+                }
+                Stepped::Idle => break,
             }
         }
         any
@@ -75,43 +78,35 @@ impl Broker {
         }
     }
 
-    /// One message or a few steps on the way to it. Whether there is more to do.
-    fn replay_step(&mut self, session: u32, any: &mut bool) -> bool {
+    fn replay_step(&mut self, session: u32) -> Stepped {
+        let budget = crate::flow::size(self.config.limits.steps_per_call.max(1));
         let Some(entry) = self.sessions.get_mut(session) else {
-            return false;
+            return Stepped::Idle;
         };
         let Some(replay) = entry.replays.front_mut() else {
-            return false;
+            return Stepped::Idle;
         };
-        let step = self.retained.next(&replay.filter, replay.after.as_ref(), self.now);
-        let progress = match step {
-            Step::Found(kept) => {
-                replay.after = Some(kept.message.topic.clone());
-                let mut copy = kept.message.clone();
-                copy.expiry_seconds = kept.seconds_left(self.now);
-                // [MQTT-3.3.1-8]
-                copy.retain = true;
-                copy.qos = copy.qos.min(replay.wanted.options.qos);
-                Progress::Sent(copy)
-            }
-            Step::Passed(topic) => {
-                replay.after = Some(topic);
-                Progress::More
-            }
-            Step::End => Progress::End,
-        };
-        let (filter, wanted) = (replay.filter.clone(), replay.wanted);
-        match progress {
-            Progress::Sent(copy) => {
-                *any = true;
+        let (wanted, after) = (replay.wanted, replay.after.as_ref());
+        match self.retained.next(&replay.filter, after, self.now, budget) {
+            Step::Found(topic, kept) => {
+                replay.after = Some(topic.clone());
+                let mut copy = kept.copy(self.now);
+                copy.qos = copy.qos.min(wanted.options.qos);
+                let filter = replay.filter.clone();
                 self.deliver_named(session, copy, wanted.identifier.into_iter());
+                self.write_subscription(session, &filter, wanted);
+                Stepped::Sent
             }
-            Progress::More => return true,
-            Progress::End => {
+            Step::Budget(topic) => {
+                replay.after = Some(topic.clone());
+                Stepped::More
+            }
+            Step::End => {
+                let filter = replay.filter.clone();
                 entry.replays.pop_front();
+                self.write_subscription(session, &filter, wanted);
+                Stepped::Over
             }
         }
-        self.write_subscription(session, &filter, wanted);
-        true
     }
 }

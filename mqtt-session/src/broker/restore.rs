@@ -258,15 +258,12 @@ impl BrokerRestore {
             let payload = payload.clone();
             let message = message(record, payload.clone());
             self.broker.journal.restore_shared(payload_id, &payload);
-            match self.broker.retained.put(&message, expires_at, Some(payload_id)) {
-                Ok(_) => self.report.retained = self.report.retained.saturating_add(1),
-                Err(_) => {
-                    self.broker.journal.release(payload_id);
-                    self.quarantine(key);
-                }
+            if self.broker.keep(&message, expires_at, Some(payload_id)) {
+                self.report.retained = self.report.retained.saturating_add(1);
+            } else {
+                self.quarantine(key);
             }
         }
-        self.broker.arm_retained();
     }
 }
 

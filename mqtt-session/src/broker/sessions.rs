@@ -4,14 +4,12 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
-use core::hash::BuildHasher;
-use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 
 use super::event::LocalId;
 use super::parked::Parked;
 use super::records::{ClientRecord, WillRecord};
 use super::replay::Replay;
+use super::routes::{Hashing, Index};
 use crate::qos::message_record;
 use crate::slab::{NONE, Slab};
 use crate::time::Instant;
@@ -106,8 +104,8 @@ const NAMES_AT_ONCE: u64 = 1024;
 #[derive(Debug)]
 pub(super) struct Sessions {
     entries: Slab<Entry>,
-    by_client: HashTable<u32>,
-    hasher: FixedState,
+    by_client: Index,
+    hashing: Hashing,
     /// The name that was given last.
     last: u64,
     /// Names up to this one are set aside in the store.
@@ -118,8 +116,8 @@ impl Sessions {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             entries: Slab::new(),
-            by_client: HashTable::new(),
-            hasher: FixedState::with_seed(seed),
+            by_client: Index::default(),
+            hashing: Hashing::new(seed),
             last: 0,
             named: 0,
         }
@@ -139,9 +137,13 @@ impl Sessions {
 
     /// The session of a client.
     pub(super) fn of_client(&self, client_id: &[u8]) -> Option<u32> {
-        let entries = &self.entries;
-        let is_it = |slot: &u32| entries.get(*slot).is_some_and(|entry| entry.client_id == client_id);
-        self.by_client.find(self.hasher.hash_one(client_id), is_it).copied()
+        let is_it = |slot| self.get(slot).is_some_and(|entry| entry.client_id == client_id);
+        self.by_client.find(self.hash(client_id), is_it)
+    }
+
+    /// A number that follows from some bytes, and that nobody outside can foresee.
+    pub(super) fn hash(&self, bytes: &[u8]) -> u64 {
+        self.hashing.of(0, bytes)
     }
 
     /// Sessions up to this number were named in an earlier life.
@@ -173,7 +175,7 @@ impl Sessions {
 
     fn place(&mut self, id: SessionId, client_id: Bytes, place: Place, is_stored: bool) -> u32 {
         let is_client = !matches!(place, Place::Host(_));
-        let hash = self.hasher.hash_one(&client_id[..]);
+        let hash = self.hash(&client_id);
         let slot = self.entries.insert(Entry {
             id,
             client_id,
@@ -192,13 +194,10 @@ impl Sessions {
             return slot;
         }
         if is_client {
-            let (entries, hasher) = (&self.entries, &self.hasher);
-            let hash_of = |slot: &u32| {
-                entries
-                    .get(*slot)
-                    .map_or(0, |entry| hasher.hash_one(&entry.client_id[..]))
-            };
-            self.by_client.insert_unique(hash, slot, hash_of);
+            let (entries, hashing) = (&self.entries, &self.hashing);
+            self.by_client.insert(hash, slot, |slot| {
+                entries.get(slot).map_or(0, |entry| hashing.of(0, &entry.client_id))
+            });
         }
         slot
     }
@@ -208,10 +207,7 @@ impl Sessions {
         let Some(entry) = self.entries.get(slot) else {
             return;
         };
-        let hash = self.hasher.hash_one(&entry.client_id[..]);
-        if let Ok(found) = self.by_client.find_entry(hash, |known| *known == slot) {
-            found.remove();
-        }
+        self.by_client.remove(self.hash(&entry.client_id), slot);
     }
 
     pub(super) fn remove(&mut self, slot: u32) {

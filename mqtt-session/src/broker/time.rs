@@ -84,10 +84,10 @@ impl Broker {
     fn retained_is_due(&mut self) {
         self.retained_armed = None;
         for _ in 0..self.config.limits.steps_per_call.max(1) {
-            let Some(kept) = self.retained.expire(self.now) else {
+            let Some((topic, kept)) = self.retained.expire(self.now) else {
                 break;
             };
-            self.forget_retained(kept.payload_id, &kept.message.topic);
+            self.forget_retained(kept.payload_id, &topic);
         }
         self.arm_retained();
     }

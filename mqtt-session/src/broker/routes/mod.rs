@@ -62,7 +62,7 @@ use crate::slab::{Links, List, NONE, Slab};
 use ends::{Item, Kind, Lists, MOST_KEYS};
 use groups::Groups;
 pub(crate) use groups::{GroupId, Turn};
-use index::{Hashing, Index};
+pub(crate) use index::{Hashing, Index};
 pub(crate) use matches::{Matches, Overlap};
 use subscription::Subscription;
 pub(crate) use subscription::Wanted;

@@ -1,0 +1,126 @@
+//! What is kept of a retained message.
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use mqtt_proto::TopicName;
+
+use super::agenda::Who;
+use super::records::{BrokerKey, BrokerRecord, PayloadId};
+use super::{Broker, BrokerLimits};
+use crate::Message;
+use crate::broker::retained::RetainedLimits;
+use crate::qos::message_record;
+use crate::time::Instant;
+
+/// Payloads up to this may share memory with others, which they would keep from being freed.
+const COPIED_BYTES: usize = 4096;
+
+/// A retained message.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) message: Message,
+    pub(super) expires_at: Option<Instant>,
+    pub(super) payload_id: Option<PayloadId>,
+}
+
+impl Kept {
+    /// What a subscriber gets of it: what is left of its time, and never nothing. [MQTT-3.3.2-6]
+    pub(super) fn copy(&self, now: Instant) -> Message {
+        let left = |at: Instant| at.saturating_since(now).as_micros().div_ceil(1_000_000);
+        let seconds = self
+            .expires_at
+            .map(|at| u32::try_from(left(at)).unwrap_or(u32::MAX).max(1));
+        let mut copy = self.message.clone();
+        copy.expiry_seconds = seconds;
+        // [MQTT-3.3.1-8]
+        copy.retain = true;
+        copy
+    }
+}
+
+impl BrokerLimits {
+    pub(super) fn retained(&self) -> RetainedLimits {
+        RetainedLimits {
+            messages: crate::flow::size(self.retained_messages),
+            bytes: self.retained_bytes,
+        }
+    }
+}
+
+impl Broker {
+    /// The last message of a topic is kept; an empty one takes it away. [MQTT-3.3.1-5, MQTT-3.3.1-6]
+    pub(super) fn retain(&mut self, message: &mut Message) {
+        if message.payload.is_empty() {
+            if let Some(kept) = self.retained.remove(&message.topic) {
+                self.forget_retained(kept.payload_id, &message.topic);
+            }
+            return;
+        }
+        // It may stay for long: it takes no more memory than its own. All copies of the message share it.
+        if message.payload.len() <= COPIED_BYTES {
+            message.payload = Bytes::copy_from_slice(&message.payload);
+        }
+        let seconds = message
+            .expiry_seconds
+            .map(|seconds| Duration::from_secs(u64::from(seconds)));
+        let expires_at = seconds.map(|seconds| self.now.saturating_add(seconds));
+        let payload_id = self.journal.is_enabled().then(|| self.journal.share(&message.payload));
+        if self.keep(message, expires_at, payload_id) {
+            if let Some(payload) = payload_id {
+                let record = message_record(message, expires_at, None);
+                self.journal.put(|| BrokerRecord::Retained {
+                    message: record,
+                    payload,
+                });
+            }
+        } else {
+            self.figures.retained_refused = self.figures.retained_refused.saturating_add(1);
+        }
+    }
+
+    /// Keeps a message in place of the one that its topic had. Returns whether there was room.
+    pub(super) fn keep(
+        &mut self,
+        message: &Message,
+        expires_at: Option<Instant>,
+        payload_id: Option<PayloadId>,
+    ) -> bool {
+        let topic = owned(&message.topic);
+        let mut message = message.clone();
+        message.topic = topic.clone();
+        message.properties = message.properties.as_view().to_owned();
+        let pinned = message.size().saturating_add(size_of::<Kept>() as u64);
+        let kept = Kept {
+            message,
+            expires_at,
+            payload_id,
+        };
+        let (has_room, gone) = match self.retained.set(topic, kept, pinned, expires_at) {
+            Ok(earlier) => (true, earlier.and_then(|kept| kept.payload_id)),
+            Err(_) => (false, payload_id),
+        };
+        if let Some(payload) = gone {
+            self.journal.release(payload);
+        }
+        self.arm_retained();
+        has_room
+    }
+
+    pub(super) fn forget_retained(&mut self, payload_id: Option<PayloadId>, topic: &TopicName<Bytes>) {
+        self.journal.delete(|| BrokerKey::Retained(owned(topic)));
+        if let Some(payload) = payload_id {
+            self.journal.release(payload);
+        }
+    }
+
+    pub(super) fn arm_retained(&mut self) {
+        let at = self.retained.next_expiry();
+        self.agenda.arm(Who::Retained, &mut self.retained_armed, at);
+    }
+}
+
+/// A topic that keeps no other memory from being freed.
+fn owned(topic: &TopicName<Bytes>) -> TopicName<Bytes> {
+    TopicName::from_bytes(Bytes::copy_from_slice(topic.as_bytes())).unwrap_or_else(|_| topic.clone())
+}
