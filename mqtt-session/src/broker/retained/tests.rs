@@ -129,7 +129,7 @@ fn change(random: &mut Random, retained: &mut Retained<u64>, all: &mut BTreeMap<
 #[test]
 fn a_replay_finds_what_stays_exactly_once_among_changes() {
     let mut total = 0;
-    for seed in 0..40 {
+    for seed in 0..12 {
         let mut random = Random::new(seed);
         let (mut retained, mut all) = (Retained::new(NO_LIMITS), BTreeMap::new());
         for _ in 0..300 {
@@ -140,7 +140,7 @@ fn a_replay_finds_what_stays_exactly_once_among_changes() {
         }
         assert_eq!(retained.bytes(), all.keys().map(|text| text.len() as u64).sum::<u64>());
     }
-    assert!(total > 5_000, "{total}");
+    assert!(total > 1_500, "{total}");
 }
 
 #[test]
