@@ -29,8 +29,8 @@ mod url;
 pub use authentication::{Answering, AuthenticationError, Authenticator, Unanswered};
 pub use channel::{Channel, Step};
 pub use client::{
-    Acknowledgement, AnyStream, Client, Completion, ConnectionState, Dial, Dialing, Incoming, Keeper, Publish,
-    PublishError, Published, ReauthenticateError, RequestError, Requester, Restored, States, Statistics,
+    Acknowledged, Acknowledgement, AnyStream, Client, Completion, ConnectionState, Dial, Dialing, Incoming, Keeper,
+    Publish, PublishError, Published, ReauthenticateError, RequestError, Requester, Restored, States, Statistics,
     SubscribeError, Subscribing, Subscription, TryPublishError, Unfinished,
 };
 pub use clock::Clock;

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use bytes::Bytes;
-use mqtt_session::proto::{Binary, BinaryTooLong, Text, TextError, Version, Will};
+use mqtt_session::proto::{Binary, BinaryTooLong, QoS, Text, TextError, Version, Will};
 use mqtt_session::{CleanStart, ClientConfig, HandOver, Limits, Loss, Reconnect, WhenFull};
 
 use crate::authentication::Begin;
@@ -60,6 +60,7 @@ pub struct ClientOptions {
     pub(crate) store: Option<mqtt_store::Writer>,
     unclaimed: Option<Unclaimed>,
     pub(crate) acknowledge: Acknowledge,
+    pub(crate) publish_qos_maximum: QoS,
     pub(crate) connect_timeout: Duration,
     pub(crate) drain_timeout: Duration,
     pub(crate) stream_messages: usize,
@@ -97,6 +98,7 @@ impl ClientOptions {
             store: None,
             unclaimed: None,
             acknowledge: Acknowledge::default(),
+            publish_qos_maximum: QoS::ExactlyOnce,
             connect_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
             stream_messages: 1024,
@@ -248,6 +250,15 @@ impl ClientOptions {
         let before = self.config.session_expiry_seconds;
         self.config = change(self.config);
         self.has_session_expiry |= self.config.session_expiry_seconds != before;
+        self
+    }
+
+    /// The highest QoS that the server takes, where it cannot say so itself: a server of MQTT 3 that has no QoS 2 closes the
+    /// connection, again and again, while the message waits for its end. Messages above it are refused with
+    /// [`Capability::QoS`](mqtt_session::Capability) instead. Default 2.
+    #[must_use]
+    pub const fn publish_qos_maximum(mut self, qos: QoS) -> Self {
+        self.publish_qos_maximum = qos;
         self
     }
 

@@ -26,17 +26,17 @@ mod stream;
 mod task;
 
 pub use connection::Connection;
-pub use dial::Dialer;
+pub use dial::{Dialer, dial_by};
 pub use listener::{Accepted, Listener};
 pub use mqtt_adapter as adapter;
 #[cfg(feature = "store")]
 #[cfg_attr(docsrs, doc(cfg(feature = "store")))]
 pub use mqtt_adapter::store;
 pub use mqtt_adapter::{
-    Acknowledge, Acknowledgement, Answering, AuthenticationError, Authenticator, Cause, Client, ClientLayers,
-    ClientOptions, Clock, Completion, ConnectionState, DialError, Endpoint, Failure, Incoming, LayerError,
-    OptionsError, Place, Publish, PublishError, Published, ReauthenticateError, RequestError, Requester, Restored,
-    Scheme, ServerLayers, States, Statistics, Step, Stranger, SubscribeError, Subscribing, Subscription,
+    Acknowledge, Acknowledged, Acknowledgement, Answering, AuthenticationError, Authenticator, Cause, Client,
+    ClientLayers, ClientOptions, Clock, Completion, ConnectionState, DialError, Endpoint, Failure, Incoming,
+    LayerError, OptionsError, Place, Publish, PublishError, Published, ReauthenticateError, RequestError, Requester,
+    Restored, Scheme, ServerLayers, States, Statistics, Step, Stranger, SubscribeError, Subscribing, Subscription,
     TryPublishError, Unanswered, Unclaimed, Unfinished, UrlError, UrlFault,
 };
 #[cfg(feature = "tls")]

@@ -6,12 +6,14 @@ pub(super) use ending::Ending;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
-use mqtt_session::proto::{AuthReason, ReasonCode, Version};
-use mqtt_session::{AcknowledgeError, Client as Machine, Driver, Event, Instant, Op, Outcome, Received, RequestError};
+use mqtt_session::proto::{AuthReason, QoS, ReasonCode, Version};
+use mqtt_session::{
+    AcknowledgeError, Capability, Client as Machine, Driver, Event, Instant, Op, Outcome, Received, RequestError,
+};
 
-use super::acceptance::Acceptance;
+use super::acceptance::{Acceptance, Place};
 use super::claims::{Claims, Routed, Token};
 use super::durable::{self, Durable};
 use super::line::Line;
@@ -30,6 +32,8 @@ pub(super) struct Core {
     pub(super) endpoint: Endpoint,
     pub(super) version: Version,
     pub(super) acknowledge: Acknowledge,
+    /// The highest QoS that the server has, as the application knows.
+    pub(super) maximum_qos: QoS,
     /// What the store had, if there is one.
     pub(super) restored: Option<Arc<Restored>>,
     /// Operations of an earlier life, whose tags mean nothing here.
@@ -104,6 +108,7 @@ impl Core {
             driver: Driver::new(machine),
             endpoint: options.endpoint().clone(),
             acknowledge: options.acknowledge,
+            maximum_qos: options.publish_qos_maximum,
             restored: None,
             restored_ops: HashSet::new(),
             acceptance: Acceptance::default(),
@@ -188,6 +193,17 @@ impl Core {
             (Poll::Ready(outcome), _) => Poll::Ready(Ok(outcome)),
             (Poll::Pending, Some(failure)) => Poll::Ready(Err(Arc::clone(failure))),
             (Poll::Pending, None) => Poll::Pending,
+        }
+    }
+
+    /// Whether what is waited for is durable, or why it will not be.
+    pub(super) fn poll_stored(&mut self, place: Place, cx: &Context<'_>) -> Poll<Result<(), Arc<Failure>>> {
+        if self.acceptance.poll(place, cx.waker(), &mut self.wakers) {
+            return Poll::Ready(Ok(()));
+        }
+        match &self.ended {
+            Some(failure) => Poll::Ready(Err(Arc::clone(failure))),
+            None => Poll::Pending,
         }
     }
 
@@ -298,7 +314,7 @@ impl Core {
             }
         } else {
             // The machine itself asks again for what has not been answered.
-            self.to_renew = self.claims.granted();
+            self.to_renew = self.claims.forgotten();
             self.to_renew.retain(|claim| !self.renewing.contains(claim));
         }
         self.renew(now);
@@ -307,11 +323,8 @@ impl Core {
     /// Subscribes again, as far as the machine takes requests.
     fn renew(&mut self, now: Instant) {
         while let Some(id) = self.to_renew.pop() {
-            let request = self.claims.all.get(&id).and_then(|claim| claim.request.clone());
-            let Some((filters, properties)) = request else { continue };
-            let machine = self.driver.machine_mut();
-            match machine.subscribe(now, filters, properties, REQUEST | RENEWAL | id) {
-                Ok(_) => {
+            match self.subscribe(now, id, REQUEST | RENEWAL | id) {
+                Ok(()) => {
                     self.renewing.insert(id);
                     self.unfinished_requests += 1;
                 }
@@ -323,6 +336,23 @@ impl Core {
                 Err(_) => self.claims.end(id, &mut self.wakers),
             }
         }
+    }
+
+    /// Asks for what a claim wants, under an identifier if the server takes one.
+    pub(super) fn subscribe(&mut self, now: Instant, id: u64, tag: u64) -> Result<(), RequestError> {
+        let Claims { all, names, .. } = &mut self.claims;
+        let claim = all.get(&id).ok_or(RequestError::Closed)?;
+        let (filters, properties) = claim.request.as_ref().ok_or(RequestError::Closed)?;
+        let machine = self.driver.machine_mut();
+        let takes_names = self.version.has_properties() && machine.capabilities().subscription_ids;
+        let properties = match takes_names {
+            true => names.assign(properties).map_err(RequestError::NotEncodable)?,
+            false => properties.clone(),
+        };
+        let name = properties.subscription_id();
+        machine.subscribe(now, filters.clone(), properties, tag)?;
+        names.asked(claim.filters(), name);
+        Ok(())
     }
 
     fn on_message(&mut self, now: Instant, received: Received) {
@@ -351,12 +381,18 @@ impl Core {
         if tag & (REQUEST | RENEWAL) == REQUEST | RENEWAL {
             let claim = tag & !(REQUEST | RENEWAL);
             self.renewing.remove(&claim);
-            if !is_granted(&outcome) {
+            self.claims.answered(claim, &outcome);
+            if is_unnameable(&outcome) {
+                self.to_renew.push(claim);
+            } else if !is_granted(&outcome) {
                 self.claims.end(claim, &mut self.wakers);
             }
         } else {
-            let claim = self.subscribing.remove(&tag);
-            if let Some(claim) = claim.and_then(|id| self.claims.all.get_mut(&id)) {
+            let id = self.subscribing.remove(&tag);
+            if let Some(id) = id {
+                self.claims.answered(id, &outcome);
+            }
+            if let Some(claim) = id.and_then(|id| self.claims.all.get_mut(&id)) {
                 // From here on it is asked for again when the server has lost it.
                 claim.is_granted = is_granted(&outcome);
             }
@@ -380,6 +416,12 @@ impl Core {
             _ => self.statistics.undelivered += 1,
         }
     }
+}
+
+/// Whether a subscription has an identifier, and the server that it went to takes none. The next one is sent without, unless
+/// the application has chosen it.
+pub(super) fn is_unnameable(outcome: &Outcome) -> bool {
+    *outcome == Outcome::NotSupported(Capability::SubscriptionIdentifiers)
 }
 
 /// Whether the server has granted at least one filter.

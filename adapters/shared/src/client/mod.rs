@@ -11,6 +11,7 @@ mod durable;
 mod incoming;
 mod keeper;
 mod line;
+mod names;
 mod ops;
 mod publish;
 mod reauthentication;
@@ -22,7 +23,7 @@ mod statistics;
 mod subscribe;
 mod wakers;
 
-pub use incoming::{Acknowledgement, Incoming};
+pub use incoming::{Acknowledged, Acknowledgement, Incoming};
 pub use keeper::{AnyStream, Dial, Dialing, Keeper};
 pub use publish::{Completion, Publish, PublishError, Published, TryPublishError};
 pub use reauthentication::ReauthenticateError;
