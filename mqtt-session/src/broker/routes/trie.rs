@@ -46,7 +46,7 @@ impl Node {
 pub(super) struct End(u32);
 
 impl End {
-    /// There are less nodes than 2^31: see [`MOST_NODES`].
+    /// There are fewer nodes than 2^31: see [`MOST_NODES`].
     const fn new(node: u32, below: bool) -> Self {
         Self(node << 1 | below as u32)
     }
