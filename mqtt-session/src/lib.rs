@@ -175,7 +175,7 @@ mod wire;
 pub use broker::{
     Ask, Broker, BrokerBatch, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, BrokerRecord,
     BrokerReport, BrokerRestore, ClientRecord, ConnectionId, Figures, LocalError, LocalId, Overlap, PayloadId,
-    QuestionId, ReplayRecord, Scope, SessionId, SubscriptionRecord, Verdict, WillRecord,
+    QuestionId, ReplayRecord, Scope, SessionId, Share, SubscriptionRecord, Verdict, WillRecord,
 };
 pub use capabilities::Capabilities;
 pub use client::{

@@ -1,6 +1,6 @@
 //! What routes cost: bytes a subscription, and no allocation for a message.
 //!
-//! Without an argument it checks both at 100,000 filters. With numbers it prints memory and time at so many filters each:
+//! Without an argument it checks both at 100,000 filters, and that unsubscribing costs no more where many do. With numbers it prints memory and time at so many filters each:
 //!
 //! ```text
 //! cargo test --release -p mqtt-session --features broker --test broker_cost -- 10 1000 100000 1000000
@@ -142,6 +142,41 @@ fn measure(filters: usize) -> usize {
     bytes
 }
 
+/// The time that one of so many sessions takes to leave the filter that they all have, and one that has as many filters to
+/// give one up: nanoseconds for both.
+fn unsubscribing(sessions: u32) -> usize {
+    let names: Vec<String> = (0..sessions).map(|number| number.to_string()).collect();
+    let all = TopicFilter::new("all").unwrap();
+    let own = |number: u32| TopicFilter::new(&names[number as usize]).unwrap();
+    let mut routes = Routes::new(LIMITS, 1);
+    let mut time = 0;
+    let rounds = MOST_SHARING / sessions;
+    for _ in 0..rounds {
+        for number in 0..sessions {
+            routes.subscribe(number, &all, WANTED).unwrap();
+            routes.subscribe(sessions, &own(number), WANTED).unwrap();
+        }
+        let start = processor_time();
+        // Those in the middle are far from both ends of all lists.
+        let middle = sessions / 2;
+        for number in (middle..sessions).chain(0..middle) {
+            assert!(routes.unsubscribe(number, &all));
+            assert!(routes.unsubscribe(sessions, &own(number)));
+        }
+        time += processor_time() - start;
+    }
+    time / (rounds * sessions) as usize
+}
+
+const MOST_SHARING: u32 = 100_000;
+
+/// A scan would take a hundred times as long with a hundred times as many. Memory that no cache holds takes a few times.
+fn check_unsubscribing() {
+    let (few, many) = (unsubscribing(MOST_SHARING / 100), unsubscribing(MOST_SHARING));
+    println!("unsubscribing: {few} ns among 1,000, {many} ns among 100,000");
+    assert!(many <= 20 * few.max(100), "{many} ns, and {few} ns among a hundredth");
+}
+
 fn main() {
     let asked: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     for filters in &asked {
@@ -150,5 +185,6 @@ fn main() {
     if asked.is_empty() {
         let bytes = measure(100_000);
         assert!(bytes <= SUBSCRIPTION_BYTES, "{bytes} bytes a subscription");
+        check_unsubscribing();
     }
 }

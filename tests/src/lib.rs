@@ -3,6 +3,7 @@
 //!
 //! The conformance tests are in `tests/conformance`, the property tests beside them.
 
+pub mod broker;
 pub mod explore;
 pub mod frame;
 pub mod fuzz;

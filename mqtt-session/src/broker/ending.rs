@@ -34,8 +34,7 @@ impl Broker {
                 will,
                 session_expiry_seconds,
             };
-            let asked = alloc::vec::Vec::new();
-            connection.parked.push_back(Parked { what: closed, asked });
+            connection.parked.push_back(Parked::new(closed));
             return;
         }
         self.end_connection(slot, reason, will, session_expiry_seconds);
@@ -55,8 +54,7 @@ impl Broker {
             }
             match connection.machine.poll_event() {
                 Some(ServerEvent::Message(received)) => {
-                    let (what, asked) = (Waiting::Publish(received), alloc::vec::Vec::new());
-                    connection.parked.push_back(Parked { what, asked });
+                    connection.parked.push_back(Parked::new(Waiting::Publish(received)));
                 }
                 Some(ServerEvent::Closed {
                     reason,

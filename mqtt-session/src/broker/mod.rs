@@ -286,6 +286,12 @@ impl Broker {
         self.sessions.get(known.session).map(|session| &session.client_id)
     }
 
+    /// Whether there is a session of this client, with or without a connection.
+    #[must_use]
+    pub fn has_session(&self, client_id: &[u8]) -> bool {
+        self.sessions.of_client(client_id).is_some()
+    }
+
     /// The connection of a client, if it is connected.
     #[must_use]
     pub fn connection_of(&self, client_id: &[u8]) -> Option<ConnectionId> {

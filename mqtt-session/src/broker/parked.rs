@@ -46,6 +46,12 @@ pub(super) struct Asked {
 }
 
 impl Parked {
+    /// A packet of which nothing has been asked.
+    pub(super) const fn new(what: Waiting) -> Self {
+        let asked = Vec::new();
+        Self { what, asked }
+    }
+
     /// Whether the host has said all that is needed.
     pub(super) fn is_answered(&self) -> bool {
         self.asked.iter().all(|asked| asked.answer.is_some())

@@ -9,8 +9,8 @@ use super::config::Share;
 use super::routes::{GroupId, Turn};
 use super::sessions::Place;
 use super::{Broker, BrokerEvent};
-use crate::Message;
 use crate::time::Instant;
+use crate::{Message, PublishError};
 
 impl Broker {
     /// Publishes a message of the host, which is asked nothing about it.
@@ -109,6 +109,8 @@ impl Broker {
         };
         match result {
             Ok(_) => self.figures.messages_delivered = self.figures.messages_delivered.saturating_add(1),
+            // A session that is ending gets nothing any more.
+            Err(PublishError::Closed) => {}
             Err(_) => self.count_drop(session),
         }
     }

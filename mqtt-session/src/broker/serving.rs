@@ -282,8 +282,15 @@ impl Broker {
         let result = act(session);
         let mut dropped: u32 = 0;
         while let Some(event) = session.poll_event() {
-            if let SessionEvent::Completed { outcome, .. } = event {
-                dropped = dropped.saturating_add(u32::from(is_drop(&outcome)));
+            match event {
+                SessionEvent::Completed { outcome, .. } => {
+                    dropped = dropped.saturating_add(u32::from(is_drop(&outcome)))
+                }
+                // It came before its session was stored, and is told now that it is: its client sends it again.
+                SessionEvent::Message(received) if received.message.qos == QoS::ExactlyOnce => {
+                    entry.parked.push_back(Parked::new(Waiting::Publish(received)));
+                }
+                _ => {}
             }
         }
         let at = session.poll_timeout().map(|timeout| timeout.at);

@@ -9,7 +9,7 @@ use super::event::LocalId;
 use super::parked::Parked;
 use super::records::{ClientRecord, WillRecord};
 use super::replay::Replay;
-use super::routes::{Hashing, Index};
+use super::routes::{Hash, Hashing, Index};
 use crate::qos::message_record;
 use crate::slab::{NONE, Slab};
 use crate::time::Instant;
@@ -142,8 +142,8 @@ impl Sessions {
     }
 
     /// A number that follows from some bytes, and that nobody outside can foresee.
-    pub(super) fn hash(&self, bytes: &[u8]) -> u64 {
-        self.hashing.of(0, bytes)
+    pub(super) fn hash(&self, bytes: &[u8]) -> Hash {
+        self.hashing.behind(self.hashing.start(), bytes)
     }
 
     /// Sessions up to this number were named in an earlier life.
@@ -194,10 +194,7 @@ impl Sessions {
             return slot;
         }
         if is_client {
-            let (entries, hashing) = (&self.entries, &self.hashing);
-            self.by_client.insert(hash, slot, |slot| {
-                entries.get(slot).map_or(0, |entry| hashing.of(0, &entry.client_id))
-            });
+            self.by_client.insert(hash, slot);
         }
         slot
     }

@@ -129,7 +129,7 @@ fn change(random: &mut Random, retained: &mut Retained<u64>, all: &mut BTreeMap<
 #[test]
 fn a_replay_finds_what_stays_exactly_once_among_changes() {
     let mut total = 0;
-    for seed in 0..40 {
+    for seed in 0..12 {
         let mut random = Random::new(seed);
         let (mut retained, mut all) = (Retained::new(NO_LIMITS), BTreeMap::new());
         for _ in 0..300 {
@@ -140,7 +140,7 @@ fn a_replay_finds_what_stays_exactly_once_among_changes() {
         }
         assert_eq!(retained.bytes(), all.keys().map(|text| text.len() as u64).sum::<u64>());
     }
-    assert!(total > 5_000, "{total}");
+    assert!(total > 1_500, "{total}");
 }
 
 #[test]
@@ -199,13 +199,17 @@ fn a_call_looks_at_no_more_topics_than_its_budget() {
 #[test]
 fn topics_of_the_greatest_length_are_found() {
     let longest = "a/".repeat(32_767) + "b";
-    let retained = retained(&["a", "a/b", &longest]);
+    let mut retained = retained(&["a", "a/b", &longest]);
     assert_eq!(replay(&retained, "a/#", 9).0.len(), 3);
     assert_eq!(replay(&retained, "+/b", 9).0, ["a/b"]);
     let deep = "+/".repeat(32_766);
     assert_eq!(replay(&retained, &(deep.clone() + "+/b"), 9).0, [longest.as_str()]);
     // The place behind the longest one is longer than any topic.
     assert_eq!(replay(&retained, &(deep + "+/+"), 9).0, [longest.as_str()]);
+    let wide = "a".repeat(65_535);
+    retained.set(topic(&wide), 0, 0, None).unwrap();
+    retained.set(topic("b/b"), 0, 0, None).unwrap();
+    assert_eq!(replay(&retained, "+/b", 9).0, ["a/b", "b/b"]);
     let cut = "a/".repeat(32_765) + "+";
     assert_eq!(replay(&retained, &cut, 9).0.len(), 0);
 }

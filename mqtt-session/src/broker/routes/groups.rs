@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::ends::{position, swap_remove};
-use super::index::{Hashing, Index};
+use super::index::{Hash, Hashing, Index};
 use super::trie::End;
 use crate::slab::Slab;
 
@@ -104,10 +104,7 @@ impl Groups {
             members: Vec::new(),
             last: usize::MAX,
         });
-        let groups = &self.groups;
-        self.index.insert(hash(hashing, end, name), key, |key| {
-            groups.get(key).map_or(0, |group| hash(hashing, group.end, &group.name))
-        });
+        self.index.insert(hash(hashing, end, name), key);
         key
     }
 
@@ -131,6 +128,6 @@ impl Groups {
     }
 }
 
-fn hash(hashing: &Hashing, end: End, name: &[u8]) -> u64 {
-    hashing.of(end.number(), name)
+fn hash(hashing: &Hashing, end: End, name: &[u8]) -> Hash {
+    hashing.behind(hashing.of_numbers(end.number(), 0), name)
 }

@@ -14,6 +14,10 @@ pub(crate) struct Hashing {
     shared: SharedSeed,
 }
 
+/// A hash, and the seed of those that build on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hash(u64);
+
 impl Hashing {
     pub(crate) const fn new(seed: u64) -> Self {
         Self {
@@ -22,22 +26,27 @@ impl Hashing {
         }
     }
 
-    /// The hash of a number and some bytes.
+    /// What the first hash of a chain builds on.
     #[inline]
-    pub(crate) fn of(&self, number: u64, bytes: &[u8]) -> u64 {
-        let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
-        hasher.write_u64(number);
+    pub(crate) const fn start(&self) -> Hash {
+        Hash(self.seed)
+    }
+
+    /// The hash of some bytes behind what another hash stands for.
+    #[inline]
+    pub(crate) fn behind(&self, before: Hash, bytes: &[u8]) -> Hash {
+        let mut hasher = FoldHasher::with_seed(before.0, &self.shared);
         hasher.write(bytes);
-        hasher.finish()
+        Hash(hasher.finish())
     }
 
     /// The hash of two numbers.
     #[inline]
-    pub(crate) fn of_numbers(&self, first: u64, second: u64) -> u64 {
+    pub(crate) fn of_numbers(&self, first: u64, second: u64) -> Hash {
         let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
         hasher.write_u64(first);
         hasher.write_u64(second);
-        hasher.finish()
+        Hash(hasher.finish())
     }
 }
 
@@ -48,26 +57,55 @@ impl core::fmt::Debug for Hashing {
     }
 }
 
-/// Finds the keys of a slab by what stands there. The index holds the keys alone: the caller knows hashes and values.
+/// Finds the keys of a slab by what stands there, of which only the caller knows.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     #[expect(clippy::disallowed_types, reason = "only looked up, never iterated")]
-    table: HashTable<u32>,
+    table: HashTable<Place>,
+}
+
+/// A key, with so much of its hash that growing asks for no more.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u32,
+    key: u32,
+}
+
+impl Place {
+    #[inline]
+    const fn new(hash: Hash, key: u32) -> Self {
+        Self {
+            hash: (hash.0 ^ hash.0 >> 32) as u32,
+            key,
+        }
+    }
+
+    /// The hash as the table wants it: it looks at the lowest bits, and at the highest.
+    #[inline]
+    fn spread(self) -> u64 {
+        u64::from(self.hash) << 32 | u64::from(self.hash)
+    }
 }
 
 impl Index {
     #[inline]
-    pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        self.table.find(hash, |key| is_it(*key)).copied()
+    pub(crate) fn find(&self, hash: Hash, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        let wanted = Place::new(hash, 0);
+        let found = self
+            .table
+            .find(wanted.spread(), |place| place.hash == wanted.hash && is_it(place.key));
+        found.map(|place| place.key)
     }
 
     /// Adds a key that is not in the index.
-    pub(crate) fn insert(&mut self, hash: u64, key: u32, hash_of: impl Fn(u32) -> u64) {
-        self.table.insert_unique(hash, key, |key| hash_of(*key));
+    pub(crate) fn insert(&mut self, hash: Hash, key: u32) {
+        let place = Place::new(hash, key);
+        self.table.insert_unique(place.spread(), place, |place| place.spread());
     }
 
-    pub(crate) fn remove(&mut self, hash: u64, key: u32) {
-        if let Ok(entry) = self.table.find_entry(hash, |found| *found == key) {
+    pub(crate) fn remove(&mut self, hash: Hash, key: u32) {
+        let place = Place::new(hash, key);
+        if let Ok(entry) = self.table.find_entry(place.spread(), |found| found.key == key) {
             entry.remove();
         }
     }

@@ -22,7 +22,7 @@ pub(crate) enum Overlap {
 
 /// What a message matched, in memory that is used again for every message.
 ///
-/// It holds four bytes for each session that has ever matched, and otherwise as much as the message that matched most.
+/// It holds at most four bytes for each session, and otherwise as much as the message that matched most.
 #[derive(Debug, Default)]
 pub(crate) struct Matches {
     pub(super) walk: Walk,
@@ -35,7 +35,7 @@ pub(crate) struct Matches {
     by_session: Vec<u32>,
 }
 
-/// So many deliveries are compared one by one.
+/// So many deliveries do without the table.
 const FEW: usize = 8;
 
 #[derive(Debug)]
@@ -121,8 +121,8 @@ impl Matches {
         }
     }
 
-    /// Where the delivery to a session stands. Among few it is looked for, so that the table is left alone: of each session
-    /// that one would read from memory that no cache holds.
+    /// Where the delivery to a session stands. Few are compared one by one: where a session stands in the table is memory
+    /// that no cache holds.
     #[inline]
     fn found(&self, session: u32) -> Option<usize> {
         if self.deliveries.len() <= FEW {

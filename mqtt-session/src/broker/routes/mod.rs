@@ -1,25 +1,26 @@
 //! Which subscriptions a topic matches.
 //!
-//! The levels of all filters stand in one tree. A child is found by its parent and its text in one hash table, so a topic
-//! costs a look-up for each of its levels, and one for each `+` on its way, however many filters there are:
+//! The levels of all filters stand in one tree. A node whose level is text is found in one hash table by the levels that lead
+//! to it, so a topic costs a look-up for each of its levels, and more for each `+` on its way, however many filters there are:
 //!
 //! ```text
-//!  filters: home/+/light  home/#  home/attic/light  $share/eve/home/#
+//!  filters: home/+/light  home/attic/light  home/#  $share/eve/home/#
 //!
-//!                    (root)                 node
-//!                      │ "home"               parent    u32
-//!                    (home)──── # ──> list    plus      u32: the child "+"
-//!                 +  │    │ "attic"     │     literals  how many children the table knows
-//!              (home/+)  (home/attic)   │     here      who has the filter that ends here
-//!       "light"│          │"light"      │     below     who has the filter with /# behind it
-//!     ...light)│      (...light)        │     level     its text, up to 14 bytes in place
-//!              │          │             │
-//!   here ──────┘          └──── here    ├── subscription: session, end, place in this list, options, identifier
-//!                                       └── group "eve": its members in order, whose turn it is
+//!                 (root)
+//!                    │ "home"
+//!                 (home)──────── # ──> subscription     session, end, group, place, QoS and options, identifier
+//!              "+" │  │ "attic"   └──> group "eve"      its members in order, whose turn it is
+//!          (home/+)  (home/attic)           └─> subscription, subscription ..
+//!         "light" │    │ "light"
+//!  (home/+/light) ┘    └ (home/attic/light)
+//!         │                  └──> subscription
+//!         └──> subscription
 //!
-//!  (parent, text)        ──hash──> node
-//!  (end, name of group)  ──hash──> group
-//!  (session, end, group) ──hash──> subscription        session ──> its subscriptions, linked in the order of their making
+//!  node: parent, child "+", how many children are text, what ends here or in # below, text of its level
+//!
+//!  (levels from the root)  ──hash──> node
+//!  (end, name)             ──hash──> group
+//!  (session, end, group)   ──hash──> subscription       session ──> its subscriptions, linked as they were made
 //! ```
 //!
 //! A filter's text stands nowhere else: [`Routes::subscriptions`] reads it from the tree. What several filters have in common
@@ -28,19 +29,22 @@
 //!
 //! # Order
 //!
-//! Matches come in an order that follows from the calls before, and never from a hash: the text goes before `+` at each level,
-//! `#` before both, and at one filter they come as they stand in its list.
+//! Matches come in an order that follows from the calls before, and never from a hash: first those of the filters without `+`,
+//! then from the last `+` to the first; shorter filters go before longer ones, and at one filter its list says.
 //!
 //! # What filters of an enemy cost
 //!
 //! A topic of n levels has 2^n filters of its length, one for each choice of text or `+`; where they all exist, a message
-//! visits all their nodes. It never visits a node twice, and only nodes that begin as the topic does. So the filters of one
-//! session add at most `subscriptions_per_session` × `filter_levels` nodes to the way of a message, and usually one or none:
-//! it is the first of these two limits that keeps an enemy small. Memory has the same bound, at 47 bytes a node, and 14 bytes
-//! of text in it; a longer text is kept apart. The stack of the walk is as deep as the filters. Hashes have a seed that
-//! nobody outside knows, so no choice of texts makes look-ups longer.
+//! visits all their nodes. It never visits a node twice, and only nodes whose levels match those that the topic begins with. So the filters of one
+//! session add at most [`subscriptions_per_session`](RouteLimits::subscriptions_per_session) ×
+//! [`filter_levels`](RouteLimits::filter_levels) nodes to the way of a message, and usually one or none: the first of these
+//! limits keeps an enemy small. Memory has the same bound, at 42 to 53 bytes a node (its place in the table included, which
+//! is full to between 44 and 87 %); a level of more than 14 bytes is kept apart. What waits on the way is at most
+//! twice as long as the filters are deep. Hashes have a seed that nobody outside knows, so no choice of texts makes look-ups
+//! longer.
 //!
 //! Tables grow by doubling: a subscription is cheap in the mean, and the one that makes a table grow pays for a copy of it.
+//! What was held once is kept for the next, except in lists that one filter or group has.
 
 mod ends;
 mod groups;
@@ -62,7 +66,7 @@ use crate::slab::{Links, List, NONE, Slab};
 use ends::{Item, Kind, Lists, MOST_KEYS};
 use groups::Groups;
 pub(crate) use groups::{GroupId, Turn};
-pub(crate) use index::{Hashing, Index};
+pub(crate) use index::{Hash, Hashing, Index};
 pub(crate) use matches::{Matches, Overlap};
 use subscription::Subscription;
 pub(crate) use subscription::Wanted;
@@ -287,11 +291,7 @@ impl Routes {
             }
             None => self.enter(end, Kind::Subscription(key)),
         }
-        let (hashing, subscriptions) = (&self.hashing, &self.subscriptions);
-        self.index.insert(hash(hashing, session, end, group), key, |key| {
-            let subscription = subscriptions.get(key);
-            subscription.map_or(0, |found| hash(hashing, found.session, found.end, found.group))
-        });
+        self.index.insert(hash(&self.hashing, session, end, group), key);
         let slot = session as usize;
         if self.sessions.len() <= slot {
             self.sessions.resize(slot.saturating_add(1), List::new());
@@ -413,6 +413,6 @@ impl<'f> Asked<'f> {
     }
 }
 
-fn hash(hashing: &Hashing, session: u32, end: End, group: u32) -> u64 {
+fn hash(hashing: &Hashing, session: u32, end: End, group: u32) -> Hash {
     hashing.of_numbers(u64::from(session) << 32 | u64::from(group), end.number())
 }

@@ -384,6 +384,13 @@ fn a_group_takes_turns_and_prefers_whom_the_caller_prefers() {
     assert_eq!(pick(Turn::Next, 5, |_| false), 3, "nobody is preferred");
     assert_eq!(pick(Turn::Next, 2, |session| session == 1), 4, "beyond the looks");
     assert_eq!(pick(Turn::Next, 0, all), 0);
+    let looks = core::cell::Cell::new(0);
+    routes.pick(group, Turn::Next, 2, |_| {
+        looks.set(looks.get() + 1);
+        false
+    });
+    assert_eq!(looks.get(), 2);
+    let mut pick = |turn, looks, prefers: fn(u32) -> bool| routes.pick(group, turn, looks, prefers).unwrap().0;
     assert_eq!(pick(Turn::At(13), 5, all), 3);
     assert_eq!(pick(Turn::At(13), 5, |session| session == 1), 1);
 }
@@ -451,28 +458,6 @@ fn many_deliveries_are_merged_by_session_too() {
     }
 }
 
-/// Subscribes and unsubscribes so many, in the worst order, in a time that a scan for each would not leave.
-#[test]
-fn a_filter_and_a_session_with_many_subscriptions_end_one_as_fast_as_with_few() {
-    const MANY: u32 = 20_000;
-    let mut routes = routes(LIMITS);
-    let names: Vec<String> = (0..MANY).map(|number| number.to_string()).collect();
-    let wanted = qos(QoS::AtMostOnce);
-    for (session, name) in (0..MANY).zip(&names) {
-        routes.subscribe(session, &filter("all"), wanted).unwrap();
-        routes.subscribe(MANY, &filter(name), wanted).unwrap();
-        routes.subscribe(session, &filter("$share/g/all"), wanted).unwrap();
-    }
-    // The middle one is far from both ends of all lists.
-    let middle = MANY / 2;
-    for session in (middle..MANY).chain(0..middle) {
-        assert!(routes.unsubscribe(session, &filter("all")));
-        assert!(routes.unsubscribe(MANY, &filter(&names[session as usize])));
-        assert!(routes.unsubscribe(session, &filter("$share/g/all")));
-    }
-    assert_eq!(routes.len(), 0);
-}
-
 #[test]
 fn a_walk_is_as_deep_as_the_filters_and_not_as_the_topic() {
     let mut routes = routes(LIMITS);
@@ -488,5 +473,6 @@ fn a_walk_is_as_deep_as_the_filters_and_not_as_the_topic() {
         &mut matches,
     );
     assert_eq!(matches.deliveries().len(), 1);
-    assert!(matches.walk.levels() <= 7, "{}", matches.walk.levels());
+    assert_eq!(matches.walk.text.len(), 7);
+    assert!(matches.walk.waiting.capacity() <= 16);
 }

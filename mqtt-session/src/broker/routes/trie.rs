@@ -1,9 +1,9 @@
-//! The levels of all filters, as a tree whose branches are found by hashing.
+//! The levels of all filters, as a tree whose nodes are found by hashing.
 
 use alloc::vec::Vec;
 
 use super::ends::Ends;
-use super::index::{Hashing, Index};
+use super::index::{Hash, Hashing, Index};
 use super::level::{Level, LongLevels};
 use super::walk::{Step, Walk};
 use crate::slab::{NONE, Slab};
@@ -46,7 +46,7 @@ impl Node {
 pub(super) struct End(u32);
 
 impl End {
-    /// There are less nodes than 2^31: see [`MOST_NODES`].
+    /// There are fewer nodes than 2^31: see [`MOST_NODES`].
     const fn new(node: u32, below: bool) -> Self {
         Self(node << 1 | below as u32)
     }
@@ -75,8 +75,8 @@ const MOST_NODES: usize = 1 << 31;
 pub(super) struct Trie {
     nodes: Slab<Node>,
     long: LongLevels,
-    /// Finds a child by its parent and its text.
-    children: Index,
+    /// Finds a node by the levels from the root to it, if its own one is text.
+    literals: Index,
 }
 
 impl Trie {
@@ -86,31 +86,33 @@ impl Trie {
         Self {
             nodes,
             long: LongLevels::default(),
-            children: Index::default(),
+            literals: Index::default(),
         }
     }
 
     /// Where this filter ends, if some filter runs through there.
     pub(super) fn find(&self, hashing: &Hashing, filter: &[u8]) -> Option<End> {
-        let mut node = ROOT;
+        let (mut node, mut hash) = (ROOT, hashing.start());
         for level in levels(filter) {
             if level == b"#" {
                 return Some(End::new(node, true));
             }
-            node = self.child(hashing, node, level)?;
+            hash = hashing.behind(hash, level);
+            node = self.child(node, level, hash)?;
         }
         Some(End::new(node, false))
     }
 
     /// Where this filter ends. What the tree lacks of it is added. `None` if there can be no more nodes.
     pub(super) fn insert(&mut self, hashing: &Hashing, filter: &[u8]) -> Option<End> {
-        let mut node = ROOT;
+        let (mut node, mut hash) = (ROOT, hashing.start());
         for level in levels(filter) {
             if level == b"#" {
                 return Some(End::new(node, true));
             }
-            let child = self.child(hashing, node, level);
-            let Some(child) = child.or_else(|| self.add_child(hashing, node, level)) else {
+            hash = hashing.behind(hash, level);
+            let child = self.child(node, level, hash);
+            let Some(child) = child.or_else(|| self.add_child(node, level, hash)) else {
                 self.prune(hashing, node);
                 return None;
             };
@@ -120,26 +122,24 @@ impl Trie {
     }
 
     /// The child with this level, as it is written in a filter.
-    fn child(&self, hashing: &Hashing, parent: u32, level: &[u8]) -> Option<u32> {
-        let node = self.nodes.get(parent)?;
+    fn child(&self, parent: u32, level: &[u8], hash: Hash) -> Option<u32> {
         if level == b"+" {
-            return (node.plus != NONE).then_some(node.plus);
+            let plus = self.nodes.get(parent)?.plus;
+            return (plus != NONE).then_some(plus);
         }
-        self.literal(hashing, parent, node, level)
+        self.literal(parent, level, hash)
     }
 
+    /// The child whose level is this text.
     #[inline]
-    fn literal(&self, hashing: &Hashing, parent: u32, node: &Node, level: &[u8]) -> Option<u32> {
-        if node.literals == 0 {
-            return None;
-        }
-        self.children.find(hashing.of(parent.into(), level), |key| {
+    fn literal(&self, parent: u32, level: &[u8], hash: Hash) -> Option<u32> {
+        self.literals.find(hash, |key| {
             let child = self.nodes.get(key);
             child.is_some_and(|child| child.parent == parent && child.level.text(&self.long) == level)
         })
     }
 
-    fn add_child(&mut self, hashing: &Hashing, parent: u32, level: &[u8]) -> Option<u32> {
+    fn add_child(&mut self, parent: u32, level: &[u8], hash: Hash) -> Option<u32> {
         if self.nodes.len() >= MOST_NODES {
             return None;
         }
@@ -150,34 +150,37 @@ impl Trie {
             above.plus = key;
         } else {
             above.literals = above.literals.saturating_add(1);
-            let (nodes, long) = (&self.nodes, &self.long);
-            let hash_of = |key| hash_of(hashing, nodes, long, key);
-            self.children.insert(hashing.of(parent.into(), level), key, hash_of);
+            self.literals.insert(hash, key);
         }
         Some(key)
     }
 
     /// Removes a node that nothing needs, and so those above it.
     pub(super) fn prune(&mut self, hashing: &Hashing, from: u32) {
+        if self.nodes.get(from).is_none_or(Node::is_needed) {
+            return;
+        }
+        let mut hash = hashing.start();
+        let hashes = self.path(from).into_iter().map(|level| {
+            hash = hashing.behind(hash, level);
+            hash
+        });
         let mut key = from;
-        while let Some(node) = self.nodes.get(key) {
-            if key == ROOT || node.is_needed() {
+        for hash in hashes.collect::<Vec<_>>().into_iter().rev() {
+            let Some(node) = self.nodes.get(key).filter(|node| !node.is_needed()) else {
                 return;
-            }
+            };
             let parent = node.parent;
+            node.level.forget(&mut self.long);
+            self.nodes.remove(key);
             if let Some(above) = self.nodes.get_mut(parent) {
                 if above.plus == key {
                     above.plus = NONE;
                 } else {
                     above.literals = above.literals.saturating_sub(1);
-                    let hash = hash_of(hashing, &self.nodes, &self.long, key);
-                    self.children.remove(hash, key);
+                    self.literals.remove(hash, key);
                 }
             }
-            if let Some(node) = self.nodes.get(key) {
-                node.level.forget(&mut self.long);
-            }
-            self.nodes.remove(key);
             key = parent;
         }
     }
@@ -189,56 +192,90 @@ impl Trie {
 
     /// The text of the filter that ends here, with what goes before it.
     pub(super) fn text(&self, prefix: &[u8], end: End) -> Vec<u8> {
-        let path = core::iter::successors(self.above_root(end.node()), |node| self.above_root(node.parent));
-        let upwards = path.map(|node| node.level.text(&self.long));
-        let mut levels: Vec<&[u8]> = end.is_below().then_some(&b"#"[..]).into_iter().chain(upwards).collect();
-        levels.reverse();
+        let mut levels = self.path(end.node());
+        levels.extend(end.is_below().then_some(&b"#"[..]));
         [prefix, &levels.join(&b'/')].concat()
     }
 
-    fn above_root(&self, key: u32) -> Option<&Node> {
-        if key == ROOT { None } else { self.nodes.get(key) }
+    /// The levels from the root to a node.
+    fn path(&self, node: u32) -> Vec<&[u8]> {
+        let above_root = |key: u32| if key == ROOT { None } else { self.nodes.get(key) };
+        let upwards = core::iter::successors(above_root(node), |node| above_root(node.parent));
+        let mut levels: Vec<&[u8]> = upwards.map(|node| node.level.text(&self.long)).collect();
+        levels.reverse();
+        levels
     }
 
     /// Tells the ends of all filters that match a topic, each once, in an order that only the filters decide.
     pub(super) fn visit(&self, hashing: &Hashing, topic: &[u8], walk: &mut Walk, mut found: impl FnMut(&Ends, bool)) {
-        walk.begin(ROOT);
-        let reserved = topic.first() == Some(&b'$');
-        while let Some(Step { node: key, depth }) = walk.next() {
-            let Some(node) = self.nodes.get(key) else {
-                continue;
-            };
-            // [MQTT-4.7.2-1]
-            let wildcards = !(reserved && key == ROOT);
-            if wildcards && !node.ends.is_nothing() {
-                found(&node.ends, true);
-            }
-            let Some(level) = walk.level(topic, depth) else {
-                found(&node.ends, false);
-                continue;
-            };
-            if wildcards && node.plus != NONE {
-                walk.descend(node.plus, depth);
-            }
-            if let Some(child) = self.literal(hashing, key, node, level) {
-                walk.descend(child, depth);
+        self.follow_text(hashing, topic, walk);
+        // [MQTT-4.7.2-1]
+        let mut wildcards = topic.first() != Some(&b'$');
+        let Walk { text, waiting } = walk;
+        for step in text {
+            self.look(hashing, topic, step, wildcards, waiting, &mut found);
+            wildcards = true;
+        }
+        while let Some(step) = waiting.pop() {
+            let next = self.look(hashing, topic, &step, true, waiting, &mut found);
+            if let Some((_, level)) = next.filter(|(node, _)| node.literals != 0) {
+                let hash = hashing.behind(step.hash, level);
+                if let Some(child) = self.literal(step.node, level, hash) {
+                    waiting.push(step.to(child, level, hash));
+                }
             }
         }
     }
 
+    /// Finds the nodes whose levels are those of the topic, without a wildcard.
+    ///
+    /// None of these look-ups depends on what another one has read, so the processor waits for their memory at once. This
+    /// is where the time of a message goes when there are many filters.
+    fn follow_text(&self, hashing: &Hashing, topic: &[u8], walk: &mut Walk) {
+        let mut step = Step::first(ROOT, hashing.start());
+        walk.begin(step);
+        while let Some(level) = step.level(topic) {
+            let hash = hashing.behind(step.hash, level);
+            let Some(child) = self.literal(step.node, level, hash) else {
+                return;
+            };
+            step = step.to(child, level, hash);
+            walk.text.push(step);
+        }
+    }
+
+    /// Tells what ends at a node, and lets its `+` wait. Returns the node and the next level of the topic, if there is one.
+    #[inline(always)]
+    fn look<'t>(
+        &self,
+        hashing: &Hashing,
+        topic: &'t [u8],
+        step: &Step,
+        wildcards: bool,
+        waiting: &mut Vec<Step>,
+        found: &mut impl FnMut(&Ends, bool),
+    ) -> Option<(&Node, &'t [u8])> {
+        let node = self.nodes.get(step.node)?;
+        if wildcards && !node.ends.is_nothing() {
+            found(&node.ends, true);
+        }
+        let Some(level) = step.level(topic) else {
+            found(&node.ends, false);
+            return None;
+        };
+        if wildcards && node.plus != NONE {
+            waiting.push(step.to(node.plus, level, hashing.behind(step.hash, b"+")));
+        }
+        Some((node, level))
+    }
+
     /// Whether no filter has left anything behind.
     pub(super) fn is_empty(&self) -> bool {
-        self.nodes.len() == 1 && self.long.len() == 0 && self.children.len() == 0
+        self.nodes.len() == 1 && self.long.len() == 0 && self.literals.len() == 0
     }
 }
 
 /// The parts of a filter between the slashes.
 fn levels(filter: &[u8]) -> impl Iterator<Item = &[u8]> {
     filter.split(|byte| *byte == b'/')
-}
-
-fn hash_of(hashing: &Hashing, nodes: &Slab<Node>, long: &LongLevels, key: u32) -> u64 {
-    nodes
-        .get(key)
-        .map_or(0, |node| hashing.of(node.parent.into(), node.level.text(long)))
 }

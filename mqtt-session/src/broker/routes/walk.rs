@@ -1,62 +1,57 @@
 //! The way of a topic through the tree: memory that is used again for every topic.
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
-/// A node that is still to be looked at, and how many levels of the topic lie above it.
+use super::index::Hash;
+
+/// A node on the way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
     pub(super) node: u32,
-    pub(super) depth: usize,
+    /// Where the level of the topic begins that the children of the node stand for; beyond the topic behind its last one.
+    at: usize,
+    /// Of the levels from the root to the node.
+    pub(super) hash: Hash,
+}
+
+impl Step {
+    pub(super) const fn first(node: u32, hash: Hash) -> Self {
+        Self { node, at: 0, hash }
+    }
+
+    /// To a child that stands for this level of the topic.
+    #[inline]
+    pub(super) const fn to(&self, child: u32, level: &[u8], hash: Hash) -> Self {
+        Self {
+            node: child,
+            at: self.at.saturating_add(level.len()).saturating_add(1),
+            hash,
+        }
+    }
+
+    /// The level of the topic that the children of the node stand for. Topics are read as far as filters reach.
+    #[inline]
+    pub(super) fn level<'t>(&self, topic: &'t [u8]) -> Option<&'t [u8]> {
+        let rest = topic.get(self.at..)?;
+        let slash = rest.iter().position(|byte| *byte == b'/');
+        slash.map_or(Some(rest), |slash| rest.get(..slash))
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Walk {
-    /// Where the levels of the topic stand in it, as far as somebody asked.
-    levels: Vec<Range<usize>>,
-    /// Of each node on the way at most two children wait here, so it is at most as long as the filters are deep.
-    stack: Vec<Step>,
+    /// The nodes from the root whose levels are those of the topic, without a wildcard.
+    pub(super) text: Vec<Step>,
+    /// Nodes behind a `+` that are still to be looked at. Each node on the way lets two children wait at most, so they are
+    /// twice as many as the deepest filter has levels.
+    pub(super) waiting: Vec<Step>,
 }
 
 impl Walk {
-    /// Begins with a topic at the node where all filters begin.
-    pub(super) fn begin(&mut self, root: u32) {
-        self.levels.clear();
-        self.stack.clear();
-        self.stack.push(Step { node: root, depth: 0 });
-    }
-
-    #[inline]
-    pub(super) fn next(&mut self) -> Option<Step> {
-        self.stack.pop()
-    }
-
-    /// Goes to a child of a node at this depth, before all that still waits.
-    #[inline]
-    pub(super) fn descend(&mut self, child: u32, depth: usize) {
-        self.stack.push(Step {
-            node: child,
-            depth: depth.saturating_add(1),
-        });
-    }
-
-    /// The level of the topic below this many others; `None` behind the last one.
-    ///
-    /// A topic is read as far as filters reach: its other levels cost nothing.
-    #[inline]
-    pub(super) fn level<'t>(&mut self, topic: &'t [u8], depth: usize) -> Option<&'t [u8]> {
-        while self.levels.len() <= depth {
-            let start = self.levels.last().map_or(0, |last| last.end.saturating_add(1));
-            let rest = topic.get(start..)?;
-            let len = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
-            self.levels.push(start..start.saturating_add(len));
-        }
-        topic.get(self.levels.get(depth)?.clone())
-    }
-
-    /// How many levels of the topic were read.
-    #[cfg(test)]
-    pub(super) fn levels(&self) -> usize {
-        self.levels.len()
+    /// Begins at the node where all filters begin.
+    pub(super) fn begin(&mut self, root: Step) {
+        self.waiting.clear();
+        self.text.clear();
+        self.text.push(root);
     }
 }

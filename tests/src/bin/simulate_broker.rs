@@ -1,0 +1,38 @@
+//! `simulate_broker [--seeds N] [--from N]` runs the simulation of a broker with its clients; `simulate_broker --seed N` runs
+//! one seed again and prints what happened.
+
+use std::process::ExitCode;
+
+use mqtt_tests::broker::{Counts, run};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let value = |name: &str| -> Option<u64> {
+        let place = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(place + 1)?.parse().ok()
+    };
+    if let Some(seed) = value("--seed") {
+        let run = run(seed, true);
+        for line in &run.trace {
+            println!("{line}");
+        }
+        println!("{:?}", run.counts);
+        println!("{:?}", run.fault);
+        return ExitCode::from(u8::from(run.fault.is_some()));
+    }
+    let (from, seeds) = (value("--from").unwrap_or(0), value("--seeds").unwrap_or(1000));
+    let (mut failed, mut total) = (0, Counts::default());
+    for seed in from..from + seeds {
+        let run = run(seed, false);
+        total.add(&run.counts);
+        if let Some(fault) = run.fault {
+            println!("seed {seed}: {fault}");
+            failed += 1;
+        }
+    }
+    for (name, count) in total.all() {
+        println!("{count:>12}  {name}");
+    }
+    println!("{failed} of {seeds} seeds failed");
+    ExitCode::from(u8::from(failed > 0))
+}

@@ -1,0 +1,42 @@
+//! Streams between clients and the broker, which end at either side or at both.
+
+use bytes::Buf;
+use mqtt_session::{ConnectionId, Outbox};
+
+/// A stream. What is on its way is lost when it is cut, at any byte.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: ConnectionId,
+    /// From the client to the broker.
+    pub(super) up: Vec<u8>,
+    /// From the broker to the client.
+    pub(super) down: Vec<u8>,
+    pub(super) outbox: Outbox,
+    /// The broker's end is open.
+    pub(super) is_served: bool,
+    /// The client's end is open.
+    pub(super) is_used: bool,
+}
+
+impl Link {
+    pub(super) fn new(id: ConnectionId) -> Self {
+        Self {
+            id,
+            up: Vec::new(),
+            down: Vec::new(),
+            outbox: Outbox::new(512),
+            is_served: true,
+            is_used: true,
+        }
+    }
+
+    pub(super) const fn is_gone(&self) -> bool {
+        !self.is_served && !self.is_used
+    }
+}
+
+/// Moves what an outbox holds.
+pub(super) fn drain(outbox: &mut Outbox, into: &mut Vec<u8>) {
+    let len = outbox.len();
+    into.extend_from_slice(&outbox.copy_to_bytes(len));
+}

@@ -1,0 +1,56 @@
+//! The seeded simulation of a broker with its clients: everything is random, and follows from one number.
+//!
+//! The broker and the clients are the real machines. What is between them, the store and the clock belong to the simulation:
+//! streams that end at either side or at both, at any byte; a store that has what it said, and of the rest any beginning; a
+//! broker that ends and comes back with what the store has; time that jumps to the next deadline of anybody. In the end faults
+//! stop, and everything has to come to rest: each operation has ended, and each message that was acknowledged to its publisher
+//! is with every subscriber that was there for it, once if it was of QoS 2 all the way.
+
+mod links;
+mod plan;
+mod watch;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use watch::Counts;
+use world::World;
+
+use crate::simulation::Random;
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What happened in it.
+    pub counts: Counts,
+    /// What went wrong.
+    pub fault: Option<String>,
+    /// A number that differs if anything differs that was sent or told.
+    pub hash: u64,
+    /// The steps in words, if they were to be written down.
+    pub trace: Vec<String>,
+}
+
+/// The run that follows from a seed.
+#[must_use]
+pub fn run(seed: u64, traces: bool) -> Run {
+    let mut random = Random::new(seed);
+    let plan = plan::Plan::new(&mut random);
+    let mut world = World::new(plan, random, traces);
+    // A panic is a fault of its seed too.
+    let played = catch_unwind(AssertUnwindSafe(|| world.play()));
+    let fault = match played {
+        Ok(result) => result.err(),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Some(format!("panic: {}", text.unwrap_or_default()))
+        }
+    };
+    Run {
+        counts: world.watch.counts.clone(),
+        fault,
+        hash: world.watch.hash,
+        trace: world.watch.trace,
+    }
+}

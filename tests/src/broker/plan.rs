@@ -1,0 +1,88 @@
+//! What a run is to be: it follows from its seed.
+
+use mqtt_session::proto::Version;
+use mqtt_session::{Ask, BrokerConfig, BrokerLimits, Limits, Overlap, ServerConfig, SessionConfig, Share};
+
+use crate::simulation::Random;
+
+/// What a run is to be.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) clients: Vec<Who>,
+    pub(super) is_stored: bool,
+    pub(super) steps: u64,
+    /// Of 1000 steps, so many cut a stream.
+    pub(super) cuts: u64,
+    /// Of 1000 steps, so many end the broker.
+    pub(super) crashes: u64,
+    /// Of 1000 steps, so many let time pass.
+    pub(super) skips: u64,
+    /// The host is asked, and refuses some.
+    pub(super) asks: bool,
+    pub(super) seed: u64,
+    pub(super) receive_maximum: u16,
+    pub(super) replay_window: u16,
+}
+
+/// One client.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    pub(super) version: Version,
+    /// Its session outlives its connections.
+    pub(super) is_lasting: bool,
+    pub(super) has_will: bool,
+    pub(super) keep_alive_seconds: u16,
+}
+
+impl Plan {
+    pub(super) fn new(random: &mut Random) -> Self {
+        let is_stored = random.percent(70);
+        let many = random.percent(5);
+        let count = if many {
+            random.within(10..51)
+        } else {
+            random.within(2..6)
+        };
+        let clients = (0..count).map(|_| Who {
+            version: random.one_of(&[Version::V5, Version::V5, Version::V3_1_1, Version::V3_1]),
+            is_lasting: random.percent(80),
+            has_will: random.percent(40),
+            keep_alive_seconds: random.one_of(&[0, 5, 60]),
+        });
+        Self {
+            clients: clients.collect(),
+            is_stored,
+            steps: random.within(200..900),
+            cuts: random.one_of(&[0, 10, 40]),
+            crashes: if is_stored { random.one_of(&[0, 2, 8]) } else { 0 },
+            skips: random.one_of(&[5, 20, 60]),
+            asks: random.percent(25),
+            seed: random.next(),
+            receive_maximum: random.one_of(&[1, 2, 64]),
+            replay_window: random.one_of(&[1, 3, 16]),
+        }
+    }
+
+    pub(super) fn config(&self, life: u64) -> BrokerConfig {
+        let limits = Limits::default().receive_maximum(self.receive_maximum);
+        let client = ServerConfig::default().session(SessionConfig::default().limits(limits));
+        let ask = Ask {
+            connect: false,
+            publish: self.asks,
+            subscribe: self.asks,
+        };
+        let share = [Share::InTurn, Share::Same, Share::Random, Share::ByTopic];
+        let share = share[usize::try_from(self.seed % 4).unwrap_or_default()];
+        BrokerConfig::new(self.seed.wrapping_add(life))
+            .client(client)
+            .ask(ask)
+            .share(share)
+            .overlap(Overlap::OneCopy)
+            .is_stored(self.is_stored)
+            .limits(
+                BrokerLimits::default()
+                    .replay_window(self.replay_window)
+                    .steps_per_call(4),
+            )
+    }
+}

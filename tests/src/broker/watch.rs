@@ -1,0 +1,345 @@
+//! What has to hold, whatever happens: kept outside of the machines, from what clients say and are told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mqtt_session::proto::{TopicFilter, TopicName};
+use mqtt_session::{Closed, Event, Outcome, QoS, Received};
+
+macro_rules! counts {
+    ($($name:ident: $text:literal,)*) => {
+        /// What happened in a run.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counts {
+            $(#[doc = $text] pub $name: u64,)*
+        }
+
+        impl Counts {
+            /// Each with its name.
+            #[must_use]
+            pub fn all(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($text, self.$name)),*]
+            }
+
+            /// Adds those of another run.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+
+counts! {
+    steps: "steps",
+    published: "messages published",
+    delivered: "messages delivered",
+    delivered_once: "of these, such as may come once",
+    required: "messages that had to arrive, by subscriber",
+    retained_copies: "retained messages delivered",
+    wills: "wills delivered",
+    cuts: "streams cut",
+    cuts_inside_a_packet: "of these, inside a packet",
+    crashes: "ends of the broker",
+    crashes_with_batches: "of these, with batches on their way",
+    resumes: "sessions resumed",
+    new_sessions: "sessions begun",
+    takeovers: "takeovers",
+    sessions_ended: "sessions ended",
+    questions: "questions answered",
+    refused: "operations refused",
+    batches: "batches",
+    shared: "shared subscriptions",
+}
+
+/// A message that a client published.
+#[derive(Clone, Debug)]
+struct Sent {
+    publisher: usize,
+    topic: &'static str,
+    qos: QoS,
+    at: u64,
+    is_acknowledged: bool,
+}
+
+/// What a client is known to have.
+#[derive(Clone, Debug, Default)]
+struct Subscriber {
+    /// Counts its sessions.
+    epoch: u64,
+    since: u64,
+    /// The broker has ended its session, and the client does not know.
+    is_stale: bool,
+    /// Filters that were granted and not given up, with the step of that.
+    granted: BTreeMap<&'static str, (u64, QoS)>,
+    /// By which request it has given up a filter.
+    given_up: BTreeMap<&'static str, u64>,
+    /// All that it has ever asked for.
+    asked: BTreeSet<&'static str>,
+    /// How often a message came, by session, and how often of these as one that comes once.
+    got: BTreeMap<(u64, u64), (u32, u32)>,
+    /// The last message, by publisher, topic and both QoS: later ones have higher numbers.
+    order: BTreeMap<(usize, &'static str, u8, u8), u64>,
+}
+
+/// The books.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    pub(super) counts: Counts,
+    pub(super) hash: u64,
+    pub(super) trace: Vec<String>,
+    pub(super) traces: bool,
+    /// The host is asked.
+    asks: bool,
+    pub(super) step: u64,
+    sent: BTreeMap<u64, Sent>,
+    subscribers: Vec<Subscriber>,
+    /// SUBSCRIBE and UNSUBSCRIBE by their tags.
+    requests: BTreeMap<u64, (usize, &'static str, Option<QoS>)>,
+    /// Operations that have not ended.
+    pub(super) open: BTreeSet<u64>,
+}
+
+/// What the host never allows, when it is asked.
+pub(super) const FORBIDDEN: &str = "deny";
+
+pub(super) fn matches(filter: &str, topic: &str) -> bool {
+    let filter = TopicFilter::from_bytes(filter).expect("filters of the simulation are valid");
+    let topic = TopicName::from_bytes(topic).expect("topics of the simulation are valid");
+    match filter.shared() {
+        Some(shared) => shared.filter.matches(&topic),
+        None => filter.matches(&topic),
+    }
+}
+
+impl Watch {
+    pub(super) fn new(clients: usize, asks: bool, traces: bool) -> Self {
+        Self {
+            traces,
+            asks,
+            subscribers: vec![Subscriber::default(); clients],
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn note(&mut self, text: impl FnOnce() -> String) {
+        let text = text();
+        for byte in text.bytes() {
+            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+        if self.traces {
+            self.trace.push(format!("{:>5}  {text}", self.step));
+        }
+    }
+
+    pub(super) fn published(&mut self, number: u64, publisher: usize, topic: &'static str, qos: QoS) {
+        self.counts.published += 1;
+        self.open.insert(number);
+        let sent = Sent {
+            publisher,
+            topic,
+            qos,
+            at: self.step,
+            is_acknowledged: false,
+        };
+        self.sent.insert(number, sent);
+    }
+
+    pub(super) fn asked(&mut self, tag: u64, client: usize, filter: &'static str, qos: Option<QoS>) {
+        self.open.insert(tag);
+        self.requests.insert(tag, (client, filter, qos));
+        match qos {
+            Some(qos) => {
+                let subscriber = &mut self.subscribers[client];
+                subscriber.asked.insert(filter);
+                // From here on it may be the lower of both.
+                if let Some((_, granted)) = subscriber.granted.get_mut(filter) {
+                    *granted = qos.min(*granted);
+                }
+            }
+            None => {
+                let subscriber = &mut self.subscribers[client];
+                subscriber.granted.remove(filter);
+                subscriber.given_up.insert(filter, tag);
+            }
+        }
+    }
+
+    /// What a client is told.
+    pub(super) fn told(&mut self, client: usize, event: &Event) -> Result<(), String> {
+        self.note(|| format!("{client} is told {}", short(event)));
+        match event {
+            Event::Connected { session_present, .. } => self.connected(client, *session_present),
+            Event::Message(received) => self.got(client, received)?,
+            Event::Completed { tag, outcome, .. } => self.completed(*tag, outcome),
+            Event::Closed { reason, .. } => match reason {
+                Closed::Malformed(_) | Closed::Violation(_) | Closed::Refused { .. } => {
+                    return Err(format!("client {client} says of the broker: {reason}"));
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn connected(&mut self, client: usize, session_present: bool) {
+        let subscriber = &mut self.subscribers[client];
+        subscriber.is_stale = false;
+        if session_present {
+            self.counts.resumes += 1;
+        } else {
+            self.counts.new_sessions += 1;
+            subscriber.epoch += 1;
+            subscriber.since = self.step;
+            subscriber.granted.clear();
+            // MQTT 3.1 cannot say that the session goes on, and with it what was in flight.
+            subscriber.order.clear();
+        }
+    }
+
+    /// The broker says that a session has ended.
+    pub(super) fn session_ended(&mut self, client: usize) {
+        self.counts.sessions_ended += 1;
+        self.note(|| format!("the session of {client} has ended"));
+        let subscriber = &mut self.subscribers[client];
+        subscriber.since = self.step;
+        subscriber.granted.clear();
+        // What was on its way to the client may still arrive.
+        subscriber.is_stale = true;
+    }
+
+    fn completed(&mut self, tag: u64, outcome: &Outcome) {
+        self.open.remove(&tag);
+        let is_good = matches!(outcome, Outcome::Acknowledged(_));
+        if matches!(outcome, Outcome::Refused(_)) {
+            self.counts.refused += 1;
+        }
+        if let Some(sent) = self.sent.get_mut(&tag) {
+            sent.is_acknowledged = is_good;
+        }
+        let Some((client, filter, qos)) = self.requests.remove(&tag) else {
+            return;
+        };
+        let subscriber = &mut self.subscribers[client];
+        match (qos, outcome) {
+            _ if subscriber.is_stale => {}
+            (Some(qos), Outcome::Subscribed(answer)) if answer.codes.iter().all(|code| !code.is_error()) => {
+                if subscriber.given_up.get(filter).is_some_and(|given_up| *given_up > tag) {
+                    return;
+                }
+                // What was asked later may have been granted by now.
+                let outstanding = self.requests.values();
+                let later = outstanding.filter(|(other, same, _)| *other == client && *same == filter);
+                let qos = later.filter_map(|(_, _, qos)| *qos).fold(qos, QoS::min);
+                let granted = subscriber.granted.entry(filter).or_insert((self.step, qos));
+                if granted.1 < qos {
+                    *granted = (self.step, qos);
+                }
+            }
+            (Some(_), Outcome::Subscribed(_)) => self.counts.refused += 1,
+            _ => {}
+        }
+    }
+
+    fn got(&mut self, client: usize, received: &Received) -> Result<(), String> {
+        self.counts.delivered += 1;
+        let message = &received.message;
+        let topic = String::from_utf8_lossy(message.topic.as_bytes()).into_owned();
+        let text = String::from_utf8_lossy(&message.payload).into_owned();
+        let subscriber = &mut self.subscribers[client];
+        if !subscriber.asked.iter().any(|filter| matches(filter, &topic)) {
+            return Err(format!("client {client} got {topic}, which it never asked for"));
+        }
+        if topic == FORBIDDEN && self.asks {
+            return Err(format!("client {client} got what the host never allowed"));
+        }
+        if message.retain {
+            self.counts.retained_copies += 1;
+            return Ok(());
+        }
+        let Ok(number) = text.parse::<u64>() else {
+            self.counts.wills += 1;
+            return Ok(());
+        };
+        let sent = self
+            .sent
+            .get(&number)
+            .ok_or_else(|| format!("client {client} got {number}, which nobody sent"))?;
+        if sent.topic != topic || message.qos > sent.qos {
+            return Err(format!(
+                "client {client} got {number} with another topic or a higher QoS"
+            ));
+        }
+        // A copy of QoS 0 does not wait for the store: a broker that ends before it has the message sends another one.
+        let is_once = match message.qos {
+            QoS::AtMostOnce => sent.qos != QoS::AtLeastOnce && self.counts.crashes == 0,
+            QoS::AtLeastOnce => false,
+            QoS::ExactlyOnce => true,
+        };
+        if is_once {
+            self.counts.delivered_once += 1;
+        }
+        let (times, once) = subscriber.got.entry((subscriber.epoch, number)).or_insert((0, 0));
+        *times += 1;
+        *once += u32::from(is_once);
+        // One for its own subscriptions together, and one for each group.
+        let matching = subscriber.asked.iter().filter(|filter| matches(filter, &topic));
+        let (shared, own): (Vec<&str>, Vec<&str>) = matching.copied().partition(|filter| filter.starts_with("$share"));
+        let most = u32::from(!own.is_empty()) + u32::try_from(shared.len()).unwrap_or(0);
+        if *once > most {
+            return Err(format!("client {client} got {number} {once} times"));
+        }
+        let key = (sent.publisher, sent.topic, sent.qos.bits(), message.qos.bits());
+        let last = subscriber.order.entry(key).or_insert(0);
+        if *times == 1 && *last > number {
+            return Err(format!("client {client} got {number} after {last}"));
+        }
+        *last = (*last).max(number);
+        Ok(())
+    }
+
+    /// All has come to rest: what was acknowledged is with everybody who was there for it.
+    pub(super) fn finish(&mut self) -> Result<(), String> {
+        if let Some(tag) = self.open.first() {
+            return Err(format!("operation {tag} has not ended"));
+        }
+        for (number, sent) in &self.sent {
+            if !sent.is_acknowledged || sent.qos == QoS::AtMostOnce || (self.asks && sent.topic == FORBIDDEN) {
+                continue;
+            }
+            for (client, subscriber) in self.subscribers.iter().enumerate() {
+                let wants = |(filter, (since, qos)): (&&'static str, &(u64, QoS))| {
+                    *since < sent.at
+                        && *qos > QoS::AtMostOnce
+                        && !filter.starts_with("$share")
+                        && matches(filter, sent.topic)
+                };
+                let Some((filter, (since, _))) = subscriber.granted.iter().find(|granted| wants(*granted)) else {
+                    continue;
+                };
+                if subscriber.since >= sent.at {
+                    continue;
+                }
+                self.counts.required += 1;
+                if !subscriber.got.contains_key(&(subscriber.epoch, *number)) {
+                    return Err(format!(
+                        "client {client} has {filter} since {since} and never got {number}, which was acknowledged"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn short(event: &Event) -> String {
+    match event {
+        Event::Message(received) => format!(
+            "{} q{}{} {:?}",
+            received.message.topic,
+            received.message.qos.bits(),
+            if received.message.retain { " retained" } else { "" },
+            received.message.payload
+        ),
+        other => format!("{other:?}"),
+    }
+}
