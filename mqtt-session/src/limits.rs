@@ -60,7 +60,8 @@ pub struct Limits {
     /// How many batches may be with the store. Default 64. At the bound nothing is read any more until one is stored.
     pub batches: u32,
     /// How many received messages an inbox holds that were not acknowledged. Default 1024. Further ones are neither told nor
-    /// acknowledged to the peer until one is, and what else comes is read on: the Receive Maximum bounds them.
+    /// acknowledged to the peer until one is, and what else comes is read on: the Receive Maximum bounds them. Only a message
+    /// in chunks is not read before they have been told, and nothing behind it.
     pub inbox_messages: u32,
     /// Payloads up to this are copied where they are kept or sent, larger ones are shared. Default 512.
     pub inline_bytes: u32,

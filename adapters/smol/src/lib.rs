@@ -26,7 +26,7 @@ mod stream;
 mod task;
 
 pub use connection::Connection;
-pub use dial::Dialer;
+pub use dial::{Dialer, dial_by};
 pub use listener::{Accepted, Listener};
 pub use mqtt_adapter as adapter;
 #[cfg(feature = "store")]

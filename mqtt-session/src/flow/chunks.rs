@@ -151,8 +151,8 @@ impl<E: Tells> Flow<E> {
         !self.waits_to_receive()
     }
 
-    /// Whether a message in chunks waits for the store: earlier messages are told first, and its number has to be set
-    /// aside before it can be used.
+    /// Whether a message in chunks waits for the store, or for room in the inbox: earlier messages are told first, and its
+    /// number has to be set aside before it can be used. Nothing else can be read meanwhile, since it is not held.
     pub(super) fn waits_to_receive(&self) -> bool {
         (self.link.receiving_soon || self.link.receiving.is_some()) && !self.session.is_quiet()
     }

@@ -147,6 +147,33 @@ fn a_large_message_waits_for_those_that_the_store_does_not_have() {
 }
 
 #[test]
+fn a_large_message_waits_for_those_that_the_inbox_has_no_room_for() {
+    for qos in 1..=2 {
+        let limits = limits().inbox_messages(1);
+        let mut rig = Rig::connected(stored().limits(limits).hand_over(HandOver::Inbox));
+        rig.deliver(qos, 1, "first");
+        rig.deliver(qos, 2, "second");
+        rig.commit();
+        assert_eq!(rig.told(), [format!("message q{qos} @1 s: first")]);
+        let bytes = rig.encoded(&large(qos, 3));
+        assert_eq!(rig.feed_bytes(&bytes), bytes.len());
+        assert_eq!(rig.told(), NOTHING);
+        assert_eq!(rig.client.input_room(), 0, "the host owes an acknowledgement");
+
+        rig.client.acknowledge(rig.now, DeliveryId::from_number(1)).unwrap();
+        assert_eq!(
+            rig.feed_bytes(&bytes),
+            bytes.len(),
+            "the store does not have the second"
+        );
+        rig.commit();
+        assert!(rig.feed_bytes(&bytes) < bytes.len());
+        let second = format!("message q{qos} @2 s: second");
+        assert_eq!(rig.told()[..2], [second, format!("start q{qos} 80 bytes")]);
+    }
+}
+
+#[test]
 fn a_message_that_is_cut_leaves_nothing_in_the_store() {
     let mut rig = Rig::connected(stored().limits(limits()));
     rig.commit();

@@ -94,10 +94,11 @@ impl SessionState {
         }
     }
 
-    /// Whether no message waits for the store before it is told, nor would another one.
+    /// Whether no message waits for the store, or for room in the inbox, before it is told, nor would another one wait for
+    /// the store.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
-        self.inbox.is_empty() && self.journal.is_stored(self.floor_ticket)
+        self.inbox.is_empty() && self.crowded_out.is_empty() && self.journal.is_stored(self.floor_ticket)
     }
 
     /// How many messages wait for the store before they are told.
