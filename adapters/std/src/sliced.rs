@@ -309,7 +309,8 @@ mod tests {
 
     use super::*;
 
-    const SLICE: Duration = Duration::from_millis(10);
+    /// Far longer than whatever may keep a thread from running between two calls.
+    const SLICE: Duration = Duration::from_millis(300);
 
     /// Takes everything, and has nothing to say.
     #[derive(Default)]
