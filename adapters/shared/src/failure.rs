@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mqtt_session::proto::ConnAckReason;
 use mqtt_session::{Closed, Violation};
 
-use crate::{Endpoint, LayerError};
+use crate::{AuthenticationError, Endpoint, LayerError};
 
 /// Why a stream could not be opened.
 #[derive(Clone, Debug)]
@@ -153,6 +153,8 @@ pub enum Cause {
     /// The application does not take its messages, and [`ClientOptions::held_messages`](crate::ClientOptions) or
     /// [`ClientOptions::held_bytes`](crate::ClientOptions) is reached.
     NotTaken,
+    /// An exchange of enhanced authentication came to no end at this end.
+    Authentication(AuthenticationError),
     /// A client with a store needs a client identifier: its session is kept under it.
     Nameless,
     /// The store cannot be used, or has failed. What was confirmed is in it.
@@ -190,8 +192,12 @@ impl Failure {
             Cause::Closed(Closed::Violation(Violation::AcknowledgementOfOtherQoS)) => {
                 "the server does not do QoS 2 although it accepts such messages: publish with QoS 1"
             }
+            Cause::Closed(Closed::NotEncodable(_)) => {
+                "leave out of the options what this version of MQTT does not have"
+            }
             Cause::Closed(_) | Cause::Broken(_) => "the log of the server may say more",
             Cause::NotTaken => "take messages faster, drop subscriptions that nobody reads, or raise the bound",
+            Cause::Authentication(error) => error.advice(),
             Cause::Nameless => "set a client identifier",
             // The error of a store says it itself.
             #[cfg(feature = "store")]
@@ -206,6 +212,9 @@ const fn refusal_advice(reason: ConnAckReason) -> &'static str {
         ConnAckReason::UnsupportedProtocolVersion => "set another version: the server does not speak this one",
         ConnAckReason::ClientIdentifierNotValid => "set another client identifier",
         ConnAckReason::BadUserNameOrPassword | ConnAckReason::NotAuthorized => "check user name and password",
+        ConnAckReason::BadAuthenticationMethod => {
+            "set another authentication method: the server does not know this one"
+        }
         ConnAckReason::ServerUnavailable | ConnAckReason::ServerBusy => "try again later",
         _ => "the log of the server may say more",
     }
@@ -225,6 +234,7 @@ impl fmt::Display for Cause {
             Self::Closed(closed) => closed.fmt(f),
             Self::Broken(error) => write!(f, "the stream broke: {error}"),
             Self::NotTaken => f.write_str("the application does not take its messages"),
+            Self::Authentication(error) => error.fmt(f),
             Self::Nameless => f.write_str("a client with a store has no client identifier"),
             #[cfg(feature = "store")]
             Self::Store(error) => error.fmt(f),
@@ -238,6 +248,7 @@ impl std::error::Error for Failure {
         match &self.cause {
             Cause::Dial(error) => Some(error),
             Cause::Broken(error) => Some(error),
+            Cause::Authentication(error) => Some(error),
             #[cfg(feature = "store")]
             Cause::Store(error) => Some(error),
             _ => None,

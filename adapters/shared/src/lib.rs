@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod authentication;
 mod channel;
 mod client;
 mod clock;
@@ -25,11 +26,12 @@ mod places;
 mod transport;
 mod url;
 
+pub use authentication::{Answering, AuthenticationError, Authenticator, Unanswered};
 pub use channel::{Channel, Step};
 pub use client::{
-    Acknowledgement, AnyStream, Client, Completion, ConnectionState, Dial, Dialing, Incoming, Keeper, Publish,
-    PublishError, Published, RequestError, Requester, Restored, States, Statistics, SubscribeError, Subscribing,
-    Subscription, TryPublishError, Unfinished,
+    Acknowledged, Acknowledgement, AnyStream, Client, Completion, ConnectionState, Dial, Dialing, Incoming, Keeper,
+    Publish, PublishError, Published, ReauthenticateError, RequestError, Requester, Restored, States, Statistics,
+    SubscribeError, Subscribing, Subscription, TryPublishError, Unfinished,
 };
 pub use clock::Clock;
 pub use failure::{Cause, DialError, Failure, Stranger};

@@ -5,9 +5,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use bytes::Bytes;
-use mqtt_session::proto::{Binary, BinaryTooLong, Text, TextError, Version, Will};
+use mqtt_session::proto::{Binary, BinaryTooLong, QoS, Text, TextError, Version, Will};
 use mqtt_session::{CleanStart, ClientConfig, HandOver, Limits, Loss, Reconnect, WhenFull};
 
+use crate::authentication::Begin;
 use crate::layers::Wanted;
 use crate::url::Parsed;
 use crate::{Endpoint, UrlError};
@@ -59,12 +60,15 @@ pub struct ClientOptions {
     pub(crate) store: Option<mqtt_store::Writer>,
     unclaimed: Option<Unclaimed>,
     pub(crate) acknowledge: Acknowledge,
+    pub(crate) publish_qos_maximum: QoS,
     pub(crate) connect_timeout: Duration,
     pub(crate) drain_timeout: Duration,
     pub(crate) stream_messages: usize,
     pub(crate) held_messages: usize,
     pub(crate) held_bytes: usize,
     pub(crate) wanted: Wanted,
+    pub(crate) begin_authentication: Option<Begin>,
+    pub(crate) authentication_timeout: Duration,
 }
 
 /// Why options cannot be made from this.
@@ -73,7 +77,7 @@ pub struct ClientOptions {
 pub enum OptionsError {
     /// The URL is wrong.
     Url(UrlError),
-    /// The client identifier or user name is not valid text.
+    /// The client identifier, user name or authentication method is not valid text.
     Text(TextError),
     /// The password is longer than 65,535 bytes.
     Password(BinaryTooLong),
@@ -94,12 +98,15 @@ impl ClientOptions {
             store: None,
             unclaimed: None,
             acknowledge: Acknowledge::default(),
+            publish_qos_maximum: QoS::ExactlyOnce,
             connect_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
             stream_messages: 1024,
             held_messages: 4096,
             held_bytes: 64 << 20,
             wanted: Wanted::default(),
+            begin_authentication: None,
+            authentication_timeout: Duration::from_secs(10),
         }
     }
 
@@ -246,6 +253,15 @@ impl ClientOptions {
         self
     }
 
+    /// The highest QoS that the server takes, where it cannot say so itself: a server of MQTT 3 that has no QoS 2 closes the
+    /// connection, again and again, while the message waits for its end. Messages above it are refused with
+    /// [`Capability::QoS`](mqtt_session::Capability) instead. Default 2.
+    #[must_use]
+    pub const fn publish_qos_maximum(mut self, qos: QoS) -> Self {
+        self.publish_qos_maximum = qos;
+        self
+    }
+
     /// Who acknowledges received messages. Default: it is done when they are taken.
     #[must_use]
     pub fn acknowledge(mut self, acknowledge: Acknowledge) -> Self {
@@ -382,7 +398,7 @@ impl fmt::Display for OptionsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(error) => error.fmt(f),
-            Self::Text(error) => write!(f, "the client identifier or user name {error}"),
+            Self::Text(error) => write!(f, "the client identifier, user name or authentication method {error}"),
             Self::Password(_) => f.write_str("the password is longer than 65535 bytes"),
         }
     }

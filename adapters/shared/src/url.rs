@@ -1,5 +1,9 @@
 //! Where a server is, as a URL says it.
 
+mod fault;
+
+pub use fault::{UrlError, UrlFault};
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -214,7 +218,7 @@ impl Parsed {
         let (host, port) = host_and_port(host, host_at)?;
         let path = match scheme {
             Scheme::Ws | Scheme::Wss if path.is_empty() => "/mqtt",
-            Scheme::Ws | Scheme::Wss if path.starts_with('/') => path,
+            Scheme::Ws | Scheme::Wss => asked_path(path, at + end)?,
             _ if path.is_empty() || path == "/" => "",
             _ => {
                 return Err(UrlError {
@@ -251,6 +255,21 @@ impl Parsed {
     }
 }
 
+/// What a server of WebSocket is asked for: a path, and perhaps a query, which begin at byte `at`.
+fn asked_path(path: &str, at: usize) -> Result<&str, UrlError> {
+    match (path.find('#'), path.starts_with('/')) {
+        (Some(fragment), _) => Err(UrlError {
+            fault: UrlFault::Fragment,
+            at: at + fragment,
+        }),
+        (None, true) => Ok(path),
+        (None, false) => Err(UrlError {
+            fault: UrlFault::QueryWithoutPath,
+            at,
+        }),
+    }
+}
+
 /// Takes `host`, `host:port`, `[address]` or `[address]:port` apart, which begins at byte `at`.
 fn host_and_port(text: &str, at: usize) -> Result<(&str, Option<u16>), UrlError> {
     let fail = |fault, offset: usize| Err(UrlError { fault, at: at + offset });
@@ -277,9 +296,11 @@ fn host_and_port(text: &str, at: usize) -> Result<(&str, Option<u16>), UrlError>
     if host.is_empty() {
         return fail(UrlFault::NoHost, 0);
     }
-    match port.map(str::parse::<u16>) {
+    // `parse` would take a sign.
+    let number = |port: &str| port.parse::<u16>().ok().filter(|_| !port.starts_with('+'));
+    match port.map(number) {
         None => Ok((host, None)),
-        Some(Ok(port)) if port > 0 => Ok((host, Some(port))),
+        Some(Some(port)) if port > 0 => Ok((host, Some(port))),
         Some(_) => fail(UrlFault::Port, text.len() - port.map_or(0, str::len)),
     }
 }
@@ -306,81 +327,6 @@ fn percent_decoded(text: &str) -> Result<Vec<u8>, usize> {
     }
     Ok(bytes)
 }
-
-/// What is wrong with a URL, and at which byte of it. The URL itself is not repeated: it may hold a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UrlError {
-    /// What is wrong.
-    pub fault: UrlFault,
-    /// At which byte.
-    pub at: usize,
-}
-
-macro_rules! faults {
-    ($($(#[$doc:meta])* $name:ident => $what:literal, $advice:literal;)*) => {
-        /// What is wrong with a URL.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum UrlFault {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl UrlFault {
-            /// What to try.
-            #[must_use]
-            pub const fn advice(self) -> &'static str {
-                match self { $(Self::$name => $advice,)* }
-            }
-        }
-
-        impl fmt::Display for UrlFault {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$name => $what,)* })
-            }
-        }
-    };
-}
-
-faults! {
-    /// There is no `:`.
-    NoScheme => "there is no scheme", "write mqtt://HOST:PORT";
-    /// It is none of `mqtt`, `mqtts`, `ws`, `wss` and `unix`.
-    UnknownScheme => "the scheme is not known", "use mqtt, mqtts, ws, wss or unix";
-    /// A space or a control character.
-    NotPrintable => "a space or control character", "write it as %20 or leave it out";
-    /// `unix:` and nothing behind it.
-    NoPath => "there is no path of a socket", "write unix:/path/to/the/socket";
-    /// No `//` behind the scheme.
-    NoSlashes => "there is no // behind the scheme", "write mqtt://HOST:PORT";
-    /// A `%` without two hexadecimal digits, or what is to be text is not UTF-8.
-    PercentEncoding => "a wrong percent encoding", "write a percent sign itself as %25";
-    /// A path that nobody asks for.
-    PathNotUsed => "a path, which only ws, wss and unix have", "leave it out: topics are no part of the URL";
-    /// An opening bracket without its closing one, or text behind that.
-    NoBracket => "brackets that do not enclose an IPv6 address", "write [ADDRESS]:PORT";
-    /// What stands in brackets is no IPv6 address.
-    NotAnAddress => "no IPv6 address in the brackets", "write names and IPv4 addresses without brackets";
-    /// More than one colon.
-    AddressWithoutBrackets => "an IPv6 address without brackets", "write [ADDRESS]:PORT";
-    /// Nothing where the host should be.
-    NoHost => "there is no host", "write mqtt://HOST:PORT";
-    /// No number from 1 to 65535.
-    Port => "the port is no number from 1 to 65535", "leave it out for the port that the scheme has by default";
-}
-
-impl fmt::Display for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the URL is wrong at byte {}: {}; {}",
-            self.at,
-            self.fault,
-            self.fault.advice()
-        )
-    }
-}
-
-impl std::error::Error for UrlError {}
 
 #[cfg(test)]
 mod tests {
@@ -442,7 +388,20 @@ mod tests {
         assert_eq!(fault("mqtt://host:"), (UrlFault::Port, 12));
         assert_eq!(fault("mqtt://host:0"), (UrlFault::Port, 12));
         assert_eq!(fault("mqtt://host:65536"), (UrlFault::Port, 12));
+        assert_eq!(fault("mqtt://host:-1"), (UrlFault::Port, 12));
+        assert_eq!(fault("mqtt://host:+1"), (UrlFault::Port, 12));
+        assert_eq!(fault("mqtt://user@:1883"), (UrlFault::NoHost, 12));
         assert_eq!(fault("mqtt://host/topic"), (UrlFault::PathNotUsed, 11));
+        assert_eq!(fault("mqtt://host?qos=1"), (UrlFault::PathNotUsed, 11));
+        assert_eq!(fault("mqtts://host:8883/#"), (UrlFault::PathNotUsed, 17));
+        assert_eq!(fault("ws://host?a=b"), (UrlFault::QueryWithoutPath, 9));
+        assert_eq!(fault("wss://host/mqtt?a=b#c"), (UrlFault::Fragment, 19));
+        assert_eq!(fault("ws://host#c"), (UrlFault::Fragment, 9));
+        assert_eq!(fault("mqtt://a%4@host"), (UrlFault::PercentEncoding, 8));
+        assert_eq!(fault("mqtt://a:b%zz@host"), (UrlFault::PercentEncoding, 10));
+        assert_eq!(fault("mqtt://%ff@host"), (UrlFault::PercentEncoding, 7));
+        assert_eq!(fault("unix:/run/%"), (UrlFault::PercentEncoding, 10));
+        assert_eq!(fault("mqtt://a\nb"), (UrlFault::NotPrintable, 8));
         assert_eq!(fault("mqtt://a b"), (UrlFault::NotPrintable, 8));
         assert_eq!(fault("unix:"), (UrlFault::NoPath, 5));
     }

@@ -1,32 +1,33 @@
-//! A server in 40 lines: every client gets back what it publishes. A client is connected to it, and says something.
+//! A server in 40 lines: it serves any number of clients, and gives each back what it publishes.
 
-use std::net::TcpStream;
-use std::time::Duration;
+#[path = "support/visitor.rs"]
+mod visitor;
 
-use mqtt_std::session::proto::{AckProperties, SubAckReason};
-use mqtt_std::session::{Accept, ServerConfig, ServerConnection, ServerEvent};
-use mqtt_std::{ClientOptions, Connection, Listener, Message, QoS, Step};
+use std::thread;
+
+use mqtt_std::session::proto::{AckProperties, SubAckReason, Text};
+use mqtt_std::session::{Accept, ServerConfig, ServerEvent};
+use mqtt_std::{Accepted, Listener, Step};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-fn serve(mut connection: Connection<ServerConnection, TcpStream>) -> Result<(), Error> {
+/// Another client may come in the place of this one when it is over.
+fn serve(accepted: Accepted) -> Result<(), Error> {
+    let mut connection = accepted.connection;
     while let Some(step) = connection.next() {
         let now = connection.now();
         let machine = connection.machine_mut();
         match step {
-            Step::Event(ServerEvent::Connect(connect)) => {
-                println!("server: {} connects", connect.client_id);
-                machine.accept(now, Accept::new())?;
+            Step::Event(ServerEvent::Connect(connect)) if connect.client_id.is_empty() => {
+                let name = Text::from_bytes(format!("guest-{}", accepted.peer.port()).into())?;
+                machine.accept(now, Accept::new().assigned_client_id(name))?;
             }
+            Step::Event(ServerEvent::Connect(_)) => machine.accept(now, Accept::new())?,
             Step::Event(ServerEvent::Subscribe { request, filters, .. }) => {
                 let codes = filters.iter().map(|one| SubAckReason::granted(one.options.qos));
                 machine.subscribed(now, request, codes, AckProperties::empty())?;
             }
-            Step::Event(ServerEvent::Message(received)) => {
-                println!("server: {:?}", received.message);
-                machine.publish(now, received.message, 0)?;
-            }
-            Step::Event(ServerEvent::Closed { reason, .. }) => println!("server: {reason}"),
+            Step::Event(ServerEvent::Message(received)) => drop(machine.publish(now, received.message, 0)?),
             _ => {}
         }
     }
@@ -34,19 +35,12 @@ fn serve(mut connection: Connection<ServerConnection, TcpStream>) -> Result<(), 
 }
 
 fn main() -> Result<(), Error> {
-    let mut listener = Listener::bind("127.0.0.1:0", ServerConfig::default())?.connections(100);
-    let port = listener.local_addr().port();
-    let server = std::thread::spawn(move || serve(listener.accept()?.connection));
-
-    let client = mqtt_std::connect(ClientOptions::tcp("127.0.0.1", port).client_id("parrot")?)?;
-    let mut answers = client.subscribe("#", QoS::AtLeastOnce)?;
-    client.publish(Message::new("greeting", "hello")?.qos(QoS::AtLeastOnce))?;
-    println!(
-        "client: {:?}",
-        answers
-            .next_within(Duration::from_secs(5))
-            .map(|incoming| incoming.message)
-    );
-    client.disconnect(Duration::from_secs(1))?;
-    server.join().map_err(|_| "the server panicked")?
+    let mut listener = Listener::bind("127.0.0.1:0", ServerConfig::default())?;
+    let address = listener.local_addr();
+    thread::spawn(move || {
+        while let Ok(accepted) = listener.accept() {
+            thread::spawn(move || serve(accepted));
+        }
+    });
+    visitor::visit(&format!("mqtt://{address}"))
 }

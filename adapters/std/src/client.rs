@@ -8,8 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use mqtt_adapter::{
     Client as Handle, ClientOptions, Completion, ConnectionState, Dial, DialError, Endpoint, Failure, Incoming, Keeper,
+<<<<<<< HEAD
+    PublishError, Published, ReauthenticateError, RequestError, Requester as Asks, Restored, States as Listens,
+    Statistics, SubscribeError, Subscribing, Subscription as Stream, TryPublishError, Unfinished,
+=======
     PublishError, Published, RequestError, Requester as Asks, Restored, States as Listens, Statistics, SubscribeError,
-    Subscribing, Subscription as Stream, TryPublishError, Unfinished,
+    Subscribing, Subscription as Messages, TryPublishError, Unfinished,
+>>>>>>> layers
 };
 use mqtt_session::proto::SubAckReason;
 use mqtt_session::{Capabilities, Message, QoS};
@@ -17,7 +22,7 @@ use mqtt_session::{Capabilities, Message, QoS};
 use crate::blocking::{block_on, block_on_within};
 use crate::dial::{Dialer, OwnDialer};
 use crate::reactor::Reactor;
-use crate::stream::Socket;
+use crate::stream::Stream;
 
 /// A client of one server. It is cheap to clone, and all clones are the same client.
 ///
@@ -44,12 +49,12 @@ pub fn connect(options: ClientOptions) -> Result<Client, Arc<Failure>> {
     connected(endpoint, start(options))
 }
 
-/// The same over sockets that `dial` opens, by way of a proxy for instance. It is called in the thread of the connection,
+/// The same over streams that `dial` opens: sockets by way of a proxy, or whatever reads and writes, by [`Sliced`](crate::Sliced). It is called in the thread of the connection,
 /// which has nothing else to do meanwhile; how long it takes is its own affair.
 ///
 /// # Errors
 /// If the first connection fails; the client has ended then.
-pub fn connect_with<S: Socket + 'static>(
+pub fn connect_with<S: Stream>(
     options: ClientOptions,
     dial: impl FnMut(&Endpoint) -> Result<S, DialError> + Send + 'static,
 ) -> Result<Client, Arc<Failure>> {
@@ -85,11 +90,11 @@ pub fn start(options: ClientOptions) -> io::Result<Client> {
     spawn(options, dialer, reactor)
 }
 
-/// The same over sockets that `dial` opens, as for [`connect_with`].
+/// The same over streams that `dial` opens, as for [`connect_with`].
 ///
 /// # Errors
 /// If the system has no thread left, or no means to wait for sockets.
-pub fn start_with<S: Socket + 'static>(
+pub fn start_with<S: Stream>(
     options: ClientOptions,
     dial: impl FnMut(&Endpoint) -> Result<S, DialError> + Send + 'static,
 ) -> io::Result<Client> {
@@ -197,6 +202,15 @@ impl Client {
         Ok(Requester { asks })
     }
 
+    /// Authenticates again on the open connection, by the method of [`ClientOptions::authentication`], and waits for the end
+    /// of that. Messages go on meanwhile.
+    ///
+    /// # Errors
+    /// If it cannot begin, or the connection ends before the server has accepted.
+    pub fn reauthenticate(&self) -> Result<(), ReauthenticateError> {
+        block_on(self.handle.reauthenticate())
+    }
+
     /// What becomes of the connection from here on, beginning with its present state.
     #[must_use]
     pub fn states(&self) -> States {
@@ -250,7 +264,7 @@ impl Client {
 /// Messages are acknowledged and dropped as the stream of the same name in `mqtt-adapter` says.
 #[derive(Debug)]
 pub struct Subscription {
-    stream: Stream,
+    stream: Messages,
 }
 
 impl Subscription {

@@ -1,4 +1,4 @@
-//! A machine over a socket, for those who serve it themselves.
+//! A machine over a stream, for those who serve it themselves.
 
 use std::io;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use mqtt_adapter::{Carrier, ClientLayers, Clock, Link, ServerLayers, Step};
 use mqtt_session::{Client, Event, Instant, Machine, ServerConnection, ServerEvent};
 
 use crate::reactor::Reactor;
-use crate::stream::{Io, Socket};
+use crate::stream::{Opens, Stream};
 
-/// A machine of `mqtt-session` over a socket: bytes move and time passes while [`next`](Self::next) waits.
+/// A machine of `mqtt-session` over a [stream](Stream): bytes move and time passes while [`next`](Self::next) waits.
 ///
 /// ```
 /// use std::net::{TcpListener, TcpStream};
@@ -49,8 +49,8 @@ use crate::stream::{Io, Socket};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Connection<M, S: Socket> {
-    link: Link<M, Carrier<Io<S>>>,
+pub struct Connection<M, S: Stream> {
+    link: Link<M, Carrier<<S as Opens>::Io>>,
     reactor: Arc<Reactor>,
 }
 
@@ -65,7 +65,7 @@ pub enum Waited<E> {
     Over,
 }
 
-impl<S: Socket> Connection<Client, S> {
+impl<S: Stream> Connection<Client, S> {
     /// Serves a client. It asks for a stream with [`Event::Open`]: answer with [`opened`](Self::opened) or
     /// [`open_failed`](Self::open_failed).
     ///
@@ -81,19 +81,18 @@ impl<S: Socket> Connection<Client, S> {
     /// The stream that was asked for is open.
     ///
     /// # Errors
-    /// If the socket cannot be waited for.
-    pub fn opened(&mut self, socket: S) -> io::Result<()> {
-        self.link.opened(Carrier::plain(Io::new(socket, &self.reactor)?));
+    /// If the stream cannot be waited for.
+    pub fn opened(&mut self, stream: S) -> io::Result<()> {
+        self.link.opened(Carrier::plain(stream.open(&self.reactor)?));
         Ok(())
     }
 
     /// The same with TLS, WebSocket or both on it. Their handshakes are made as bytes move.
     ///
     /// # Errors
-    /// If the socket cannot be waited for.
-    pub fn opened_with(&mut self, socket: S, layers: &ClientLayers) -> io::Result<()> {
-        self.link
-            .opened(Carrier::client(Io::new(socket, &self.reactor)?, layers));
+    /// If the stream cannot be waited for.
+    pub fn opened_with(&mut self, stream: S, layers: &ClientLayers) -> io::Result<()> {
+        self.link.opened(Carrier::client(stream.open(&self.reactor)?, layers));
         Ok(())
     }
 
@@ -121,28 +120,28 @@ impl<S: Socket> Connection<Client, S> {
     }
 }
 
-impl<S: Socket> Connection<ServerConnection, S> {
+impl<S: Stream> Connection<ServerConnection, S> {
     /// Serves a connection that has been accepted.
     ///
     /// # Errors
-    /// If the socket cannot be waited for.
-    pub fn accepted(machine: ServerConnection, socket: S, clock: Clock) -> io::Result<Self> {
-        Self::accepted_with(machine, socket, &ServerLayers::new(), clock)
+    /// If the stream cannot be waited for.
+    pub fn accepted(machine: ServerConnection, stream: S, clock: Clock) -> io::Result<Self> {
+        Self::accepted_with(machine, stream, &ServerLayers::new(), clock)
     }
 
     /// The same with TLS, WebSocket or both on it. Their handshakes are made as bytes move, and count as part of the time
     /// that the machine gives a client for its CONNECT.
     ///
     /// # Errors
-    /// If the socket cannot be waited for.
+    /// If the stream cannot be waited for.
     pub fn accepted_with(
         machine: ServerConnection,
-        socket: S,
+        stream: S,
         layers: &ServerLayers,
         clock: Clock,
     ) -> io::Result<Self> {
         let reactor = Reactor::new()?;
-        let stream = Carrier::server(Io::new(socket, &reactor)?, layers);
+        let stream = Carrier::server(stream.open(&reactor)?, layers);
         Ok(Self {
             link: Link::accepted(machine, stream, clock),
             reactor,
@@ -167,7 +166,7 @@ impl<S: Socket> Connection<ServerConnection, S> {
     }
 }
 
-impl<M: Machine, S: Socket> Connection<M, S> {
+impl<M: Machine, S: Stream> Connection<M, S> {
     fn wait<T>(
         &mut self,
         time: Option<Duration>,
@@ -198,7 +197,7 @@ impl<M: Machine, S: Socket> Connection<M, S> {
     fn poll_with<R>(
         &mut self,
         cx: &mut Context<'_>,
-        mut step: impl FnMut(&mut Link<M, Carrier<Io<S>>>, &mut Context<'_>) -> Poll<R>,
+        mut step: impl FnMut(&mut Link<M, Carrier<<S as Opens>::Io>>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         loop {
             if let Poll::Ready(done) = step(&mut self.link, cx) {
@@ -241,7 +240,7 @@ impl<M: Machine, S: Socket> Connection<M, S> {
         self.link.now()
     }
 
-    /// Takes the machine out. The socket is closed.
+    /// Takes the machine out. The stream is dropped.
     #[must_use]
     pub fn into_machine(self) -> M {
         self.link.into_machine()

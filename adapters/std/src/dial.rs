@@ -8,7 +8,7 @@ use std::time::Duration;
 use mqtt_adapter::{AnyStream, Dial, DialError, Dialing, Endpoint, Scheme};
 
 use crate::reactor::Reactor;
-use crate::stream::{Io, Socket};
+use crate::stream::{Opens, Stream};
 
 /// Opens what a URL names: TCP and, for `unix:`, sockets of this machine. It does so in the thread of the connection, which has nothing else to
 /// do meanwhile.
@@ -23,10 +23,10 @@ pub(crate) struct OwnDialer<F> {
     pub(crate) dial: F,
 }
 
-impl<S: Socket + 'static, F: FnMut(&Endpoint) -> Result<S, DialError> + Send> Dial for OwnDialer<F> {
+impl<S: Stream, F: FnMut(&Endpoint) -> Result<S, DialError> + Send> Dial for OwnDialer<F> {
     fn dial(&mut self, endpoint: &Endpoint) -> Dialing {
         let opened = (self.dial)(endpoint)
-            .and_then(|socket| Io::new(socket, &self.reactor).map_err(DialError::connect))
+            .and_then(|stream| stream.open(&self.reactor).map_err(DialError::connect))
             .map(|stream| -> AnyStream { Box::new(stream) });
         Box::pin(std::future::ready(opened))
     }
@@ -54,7 +54,7 @@ fn tcp(endpoint: &Endpoint, reactor: &Arc<Reactor>, timeout: Duration) -> Result
         let opened = TcpStream::connect_timeout(&address, timeout).and_then(|socket| {
             // Packets are gathered before they are written; small ones should not wait for acknowledgements of TCP.
             socket.set_nodelay(true)?;
-            Io::new(socket, reactor)
+            socket.open(reactor)
         });
         match opened {
             Ok(stream) => return Ok(Box::new(stream)),
@@ -70,6 +70,6 @@ fn tcp(endpoint: &Endpoint, reactor: &Arc<Reactor>, timeout: Duration) -> Result
 
 #[cfg(unix)]
 fn unix(endpoint: &Endpoint, reactor: &Arc<Reactor>) -> Result<AnyStream, DialError> {
-    let opened = std::os::unix::net::UnixStream::connect(endpoint.path()).and_then(|socket| Io::new(socket, reactor));
+    let opened = std::os::unix::net::UnixStream::connect(endpoint.path()).and_then(|socket| socket.open(reactor));
     Ok(Box::new(opened.map_err(DialError::connect)?))
 }

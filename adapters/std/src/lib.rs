@@ -15,9 +15,9 @@
 //! ```
 //!
 //! [`connect`] waits for the first connection, [`start`] does not. Both keep the connection in one thread: see [`Client`].
-//! [`Connection`] serves a machine of `mqtt-session` over a socket of your own, and [`Listener`] accepts connections for a
+//! [`Connection`] serves a machine of `mqtt-session` over a stream of your own, and [`Listener`] accepts connections for a
 //! server. Both wait by what the system has for it (`epoll`, `kqueue` and so on, by way of `polling`), so a command of another
-//! thread is not kept waiting.
+//! thread is not kept waiting. What the system cannot wait for, such as a serial port, goes in slices: see [`Sliced`].
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -27,6 +27,7 @@ mod connection;
 mod dial;
 mod listener;
 mod reactor;
+mod sliced;
 mod stream;
 
 pub use blocking::{block_on, block_on_within};
@@ -38,10 +39,11 @@ pub use mqtt_adapter as adapter;
 #[cfg_attr(docsrs, doc(cfg(feature = "store")))]
 pub use mqtt_adapter::store;
 pub use mqtt_adapter::{
-    Acknowledge, Acknowledgement, Cause, ClientLayers, ClientOptions, Clock, Completion, ConnectionState, DialError,
-    Endpoint, Failure, Incoming, LayerError, OptionsError, Place, PublishError, Published, RequestError, Restored,
-    Scheme, ServerLayers, Statistics, Step, Stranger, SubscribeError, Subscribing, TryPublishError, Unclaimed,
-    Unfinished, UrlError, UrlFault,
+    Acknowledge, Acknowledged, Acknowledgement, Answering, AuthenticationError, Authenticator, Cause, ClientLayers,
+    ClientOptions, Clock, Completion, ConnectionState, DialError, Endpoint, Failure, Incoming, LayerError,
+    OptionsError, Place, PublishError, Published, ReauthenticateError, RequestError, Restored, Scheme, ServerLayers,
+    Statistics, Step, Stranger, SubscribeError, Subscribing, TryPublishError, Unanswered, Unclaimed, Unfinished,
+    UrlError, UrlFault,
 };
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
@@ -51,7 +53,8 @@ pub use mqtt_adapter::{Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession,
 pub use mqtt_adapter::{WebSocket, WebSocketError, WebSocketRefusal, WebSocketServer};
 pub use mqtt_session as session;
 pub use mqtt_session::{Message, QoS};
-pub use stream::Socket;
+pub use sliced::Sliced;
+pub use stream::Stream;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

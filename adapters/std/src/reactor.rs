@@ -5,8 +5,8 @@ use std::future::Future;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant as Clocked};
 
@@ -21,6 +21,16 @@ pub(crate) struct Reactor {
     rounds: AtomicU64,
     last_key: AtomicUsize,
     deadline: Mutex<Option<Clocked>>,
+    /// Whether there was a waker's call since the future was polled.
+    is_woken: AtomicBool,
+    slices: Mutex<Vec<Weak<dyn Slice>>>,
+}
+
+/// A stream that is read where a socket would be waited for.
+pub(crate) trait Slice: Send + Sync {
+    /// Reads for a slice, if the stream is what is waited for; or not yet, if something else is to be done and reading had its turn. Says
+    /// how long to wait then for whatever else there is.
+    fn take(&self, is_woken: bool) -> Option<Duration>;
 }
 
 /// Any thread may wake the one that waits.
@@ -30,6 +40,7 @@ impl Wake for Reactor {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        self.is_woken.store(true, Ordering::Release);
         // It fails only if the system has no memory for a number; then the next event or deadline wakes.
         let _ = self.poller.notify();
     }
@@ -42,6 +53,8 @@ impl Reactor {
             rounds: AtomicU64::new(0),
             last_key: AtomicUsize::new(0),
             deadline: Mutex::new(None),
+            is_woken: AtomicBool::new(false),
+            slices: Mutex::new(Vec::new()),
         }))
     }
 
@@ -53,14 +66,17 @@ impl Reactor {
         let mut events = Events::new();
         loop {
             self.set_deadline(None);
+            self.is_woken.store(false, Ordering::Release);
             if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
                 return Some(value);
             }
-            let now = Clocked::now();
-            if until.is_some_and(|until| until <= now) {
+            if until.is_some_and(|until| until <= Clocked::now()) {
                 return None;
             }
-            let wakes = [until, self.deadline()].into_iter().flatten().min();
+            let rest = self.take_slices();
+            let now = Clocked::now();
+            let rest = rest.map(|rest| now + rest);
+            let wakes = [until, self.deadline(), rest].into_iter().flatten().min();
             events.clear();
             // An interruption by a signal counts as a look around.
             let _ = self
@@ -70,6 +86,27 @@ impl Reactor {
                 self.rounds.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+
+    /// From here on this is read where the others are waited for, until it is dropped.
+    pub(crate) fn add_slice(&self, slice: &Arc<dyn Slice>) {
+        let mut slices = self.slices();
+        slices.retain(|slice| slice.strong_count() > 0);
+        slices.push(Arc::downgrade(slice));
+    }
+
+    fn slices(&self) -> MutexGuard<'_, Vec<Weak<dyn Slice>>> {
+        self.slices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what is read in slices. When to look around again, if something is.
+    fn take_slices(&self) -> Option<Duration> {
+        let slices = self.slices();
+        let taken = slices.iter().filter_map(Weak::upgrade).filter_map(|slice| {
+            let is_woken = self.is_woken.load(Ordering::Acquire);
+            slice.take(is_woken)
+        });
+        taken.min()
     }
 
     fn deadline(&self) -> Option<Clocked> {

@@ -1,4 +1,4 @@
-//! Sockets, as the adapters see them.
+//! Streams, as the adapters see them: sockets, and what else there is.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use mqtt_adapter::Transport;
 
 use crate::reactor::{Reactor, Registered, Source, Waits};
+use crate::sliced::Sliced;
 
 const READABLE: Waits = Waits {
     readable: true,
@@ -18,21 +19,24 @@ const WRITABLE: Waits = Waits {
     writable: true,
 };
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for std::net::TcpStream {}
-    #[cfg(unix)]
-    impl Sealed for std::os::unix::net::UnixStream {}
+/// A stream that connections of this crate are made of: `TcpStream`, on Unix `UnixStream`, and whatever reads and writes, by
+/// [`Sliced`].
+#[allow(private_bounds, reason = "how streams are waited for is no affair of users")]
+pub trait Stream: Opens + Send {}
+
+impl<S: Read + Write + Send + 'static> Stream for Sliced<S> {}
+
+/// What can be made a stream of a machine, waited for by a reactor.
+pub(crate) trait Opens {
+    type Io: Transport + Send + 'static;
+
+    fn open(self, reactor: &Arc<Reactor>) -> io::Result<Self::Io>;
 }
 
-/// A socket that is a stream: `TcpStream` and, on Unix, `UnixStream`.
-#[allow(private_bounds, reason = "how sockets are waited for is no affair of users")]
-pub trait Socket: sealed::Sealed + Source + Send {
-    #[doc(hidden)]
+/// A socket that is a stream.
+pub(crate) trait Socket: Source + Send + 'static {
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
-    #[doc(hidden)]
     fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-    #[doc(hidden)]
     fn close_writing(&self) -> io::Result<()>;
 }
 
@@ -55,6 +59,18 @@ macro_rules! sockets {
                     self.shutdown(Shutdown::Write)
                 }
             }
+
+            $(#[$attribute])*
+            impl Stream for $type {}
+
+            $(#[$attribute])*
+            impl Opens for $type {
+                type Io = Io<Self>;
+
+                fn open(self, reactor: &Arc<Reactor>) -> io::Result<Io<Self>> {
+                    Registered::new(self, reactor).map(Io)
+                }
+            }
         )*
     };
 }
@@ -68,12 +84,6 @@ sockets!(
 /// A socket that a reactor waits for.
 #[derive(Debug)]
 pub(crate) struct Io<S: Socket>(Registered<S>);
-
-impl<S: Socket> Io<S> {
-    pub(crate) fn new(socket: S, reactor: &Arc<Reactor>) -> io::Result<Self> {
-        Registered::new(socket, reactor).map(Self)
-    }
-}
 
 impl<S: Socket> Transport for Io<S> {
     fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use mqtt_std::session::proto::{AckProperties, SubAckReason};
 use mqtt_std::session::{Accept, ServerConfig, ServerEvent};
-use mqtt_std::{ClientOptions, ConnectionState, Listener, Message, Published, QoS, Step, block_on_within};
+use mqtt_std::{
+    ClientOptions, ConnectionState, Listener, Message, Published, QoS, ReauthenticateError, Step, block_on_within,
+};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -78,6 +80,7 @@ fn every_call_waits_for_its_end() {
         .expect("it comes in time");
     assert_eq!(answer.payload, "answer");
 
+    assert!(matches!(client.reauthenticate(), Err(ReauthenticateError::NoMethod)));
     let states = client.states();
     client.disconnect(SOON).unwrap();
     assert!(matches!(states.last(), Some(ConnectionState::Ended { .. })));

@@ -1,5 +1,11 @@
 //! A server for tests: it routes messages, keeps sessions and retained messages, and does what a test asks it to.
 
+mod authentication;
+mod routing;
+
+pub use authentication::{Conduct, METHOD};
+pub use routing::Naming;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,14 +13,16 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use mqtt_session::proto::{
-    AckProperties, ConnAckProperties, ConnAckReason, Connect, QoS, SubAckReason, SubscriptionOptions, Text,
-    TopicFilter, UnsubAckReason,
+    AckProperties, ConnAckProperties, ConnAckReason, Connect, SubAckReason, Text, TopicFilter, UnsubAckReason,
 };
 use mqtt_session::{
-    Accept, Instant, Limits, Message, PublishError, ServerConfig, ServerConnection, ServerEvent, Session, SessionConfig,
+    Accept, Capabilities, Instant, Limits, Message, PublishError, ServerConfig, ServerConnection, ServerEvent, Session,
+    SessionConfig,
 };
 
-type Filters = Vec<(TopicFilter<Bytes>, SubscriptionOptions)>;
+use routing::{Interest, named};
+
+type Filters = Vec<Interest>;
 
 /// A server for tests.
 #[derive(Default)]
@@ -35,6 +43,9 @@ struct State {
     farewells: u64,
     wills: u64,
     is_shut: bool,
+    naming: Naming,
+    conduct: Conduct,
+    proofs: u64,
     listener: Option<Waker>,
 }
 
@@ -48,6 +59,7 @@ struct Peer {
     /// Messages that were to be sent when the connection had ended.
     late: Vec<Message>,
     waker: Option<Waker>,
+    proof: Option<authentication::Proof>,
 }
 
 struct Parked {
@@ -59,12 +71,16 @@ struct Parked {
 impl Hub {
     /// What its connections are to be.
     #[must_use]
-    pub fn config() -> ServerConfig {
+    pub fn config(&self) -> ServerConfig {
         let limits = Limits::default()
             .queued_messages(100_000)
             .packet_bytes(4 << 20)
             .queued_bytes(1 << 30);
-        ServerConfig::default().session(SessionConfig::default().limits(limits))
+        let mut capabilities = Capabilities::default();
+        capabilities.subscription_ids = self.lock().naming != Naming::Refused;
+        ServerConfig::default()
+            .capabilities(capabilities)
+            .session(SessionConfig::default().limits(limits))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -81,6 +97,12 @@ impl Hub {
     /// This client is not refused.
     pub fn allow(&self, client_id: &'static str) {
         self.lock().allowed = Some(client_id.into());
+    }
+
+    /// How messages of several subscriptions are sent. Whether identifiers are refused is said to connections that are
+    /// accepted later.
+    pub fn naming(&self, naming: Naming) {
+        self.lock().naming = naming;
     }
 
     /// This filter is refused.
@@ -163,7 +185,7 @@ impl Hub {
     pub fn has_subscription(&self, filter: &str) -> bool {
         let state = self.lock();
         let mut filters = state.peers.values().flat_map(|peer| &peer.filters);
-        filters.any(|(other, _)| other.as_bytes() == filter.as_bytes())
+        filters.any(|other| other.filter.as_bytes() == filter.as_bytes())
     }
 
     /// How long the session of a client that is not connected is to be kept, if there is one.
@@ -213,10 +235,29 @@ impl Hub {
 
     pub(crate) fn on_event(&self, id: u64, machine: &mut ServerConnection, now: Instant, event: ServerEvent) {
         match event {
-            ServerEvent::Connect(connect) => self.on_connect(id, machine, now, &connect),
+            ServerEvent::Connect(connect) => {
+                match connect.properties.authentication_method().map(|text| text.to_owned()) {
+                    Some(method) => self.on_method(id, machine, now, (method.as_bytes(), connect)),
+                    None => self.on_connect(id, machine, now, (&connect, ConnAckProperties::empty())),
+                }
+            }
+            ServerEvent::Authenticate { reason, properties } => {
+                self.on_authenticate(id, machine, now, (reason, &properties));
+            }
             ServerEvent::Message(received) => self.publish(&received.message),
-            ServerEvent::Subscribe { request, filters, .. } => {
-                let filters: Filters = filters.iter().map(|one| (one.filter.to_owned(), one.options)).collect();
+            ServerEvent::Subscribe {
+                request,
+                filters,
+                properties,
+            } => {
+                let id_of_all = properties.subscription_id();
+                let interest = |(filter, options)| Interest {
+                    filter,
+                    options,
+                    id: id_of_all,
+                };
+                let filters = filters.iter().map(|one| (one.filter.to_owned(), one.options));
+                let filters = filters.map(interest).collect();
                 let (codes, retained) = self.lock().subscribe(id, filters);
                 let properties = AckProperties::empty();
                 machine
@@ -268,7 +309,13 @@ impl Hub {
         }
     }
 
-    fn on_connect(&self, id: u64, machine: &mut ServerConnection, now: Instant, connect: &Connect<Bytes>) {
+    fn on_connect(
+        &self,
+        id: u64,
+        machine: &mut ServerConnection,
+        now: Instant,
+        (connect, properties): (&Connect<Bytes>, ConnAckProperties<Bytes>),
+    ) {
         let mut state = self.lock();
         state.connects += 1;
         let client_id = match connect.client_id.is_empty() {
@@ -294,7 +341,7 @@ impl Hub {
         let peer = state.peers.entry(id).or_default();
         peer.client_id = client_id.clone();
         peer.is_connected = true;
-        let mut accept = Accept::new();
+        let mut accept = Accept::new().properties(properties);
         if let Some(parked) = parked {
             peer.filters = parked.filters;
             accept = accept.session(parked.session);
@@ -318,13 +365,13 @@ impl State {
         }
         let mut woken = Vec::new();
         for peer in self.peers.values_mut() {
-            if let Some(copy) = copy_for(&peer.filters, message) {
+            for copy in self.naming.copies(&peer.filters, message) {
                 peer.mail.push_back(Some(copy));
                 woken.extend(peer.waker.take());
             }
         }
         for parked in self.parked.values_mut() {
-            if let Some(copy) = copy_for(&parked.filters, message) {
+            for copy in self.naming.copies(&parked.filters, message) {
                 let _ = parked.session.publish(Instant::ZERO, copy, 0);
             }
         }
@@ -334,16 +381,17 @@ impl State {
     fn subscribe(&mut self, id: u64, filters: Filters) -> (Vec<SubAckReason>, Vec<Message>) {
         let (mut codes, mut retained) = (Vec::new(), Vec::new());
         let peer = self.peers.entry(id).or_default();
-        for (filter, options) in filters {
+        for interest in filters {
+            let Interest { filter, options, .. } = &interest;
             if self.refused_filter.as_deref() == Some(filter.as_bytes()) {
                 codes.push(SubAckReason::NotAuthorized);
                 continue;
             }
             codes.push(SubAckReason::granted(options.qos));
             let matching = self.retained.values().filter(|message| filter.matches(&message.topic));
-            retained.extend(matching.map(|message| message.clone().qos(message.qos.min(options.qos))));
-            peer.filters.retain(|(other, _)| *other != filter);
-            peer.filters.push((filter, options));
+            retained.extend(matching.map(|message| named(message, [&interest]).retain(true)));
+            peer.filters.retain(|other| other.filter != *filter);
+            peer.filters.push(interest);
         }
         (codes, retained)
     }
@@ -352,19 +400,12 @@ impl State {
 impl Peer {
     fn unsubscribe(&mut self, filter: &TopicFilter<&[u8]>) -> UnsubAckReason {
         let before = self.filters.len();
-        self.filters.retain(|(other, _)| other != filter);
+        self.filters.retain(|other| other.filter != *filter);
         match before == self.filters.len() {
             true => UnsubAckReason::NoSubscriptionExisted,
             false => UnsubAckReason::Success,
         }
     }
-}
-
-/// One copy, with the highest QoS of the filters that the message belongs to.
-fn copy_for(filters: &Filters, message: &Message) -> Option<Message> {
-    let matching = filters.iter().filter(|(filter, _)| filter.matches(&message.topic));
-    let qos: QoS = matching.map(|(_, options)| options.qos).max()?;
-    Some(message.clone().qos(message.qos.min(qos)).retain(false))
 }
 
 impl fmt::Debug for Hub {

@@ -35,7 +35,7 @@ use mqtt_session::{Instant, ServerConnection, ServerEvent};
 pub use broker::{AEDES, Broker, Kind, Lack, MOSQUITTO, NATS, RABBITMQ};
 pub use certificates::{Authority, Issued, Valid};
 pub use faults::Faults;
-pub use hub::Hub;
+pub use hub::{Conduct, Hub, METHOD, Naming};
 pub use killing::the_process_that_is_killed;
 #[cfg(target_os = "linux")]
 pub use leaks::{CountingHeap, connections_leave_nothing, in_own_process};

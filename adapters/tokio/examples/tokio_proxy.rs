@@ -4,10 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mqtt_tokio::adapter::{AnyStream, Dialing};
 use mqtt_tokio::session::{Accept, ServerConfig, ServerEvent};
 use mqtt_tokio::{
-    ClientOptions, DialError, Endpoint, Identity, Io, Listener, Message, QoS, ServerLayers, Step, Tls, TlsServer, Trust,
+    ClientOptions, DialError, Endpoint, Identity, Listener, Message, QoS, ServerLayers, Step, Tls, TlsServer, Trust,
+    dial_by,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -52,11 +52,6 @@ async fn by_socks(proxy: SocketAddr, endpoint: Endpoint) -> io::Result<TcpStream
     }
 }
 
-fn boxed(stream: io::Result<TcpStream>) -> Result<AnyStream, DialError> {
-    let stream = stream.map_err(DialError::connect)?;
-    Ok(Box::new(Io(stream)))
-}
-
 async fn serve(listener: Listener) -> Result<(), Error> {
     let mut connection = listener.accept().await?.connection;
     while let Some(step) = connection.next().await {
@@ -83,10 +78,7 @@ async fn main() -> Result<(), Error> {
     let url = format!("mqtts://localhost:{}", listener.local_addr()?.port());
     let layers = ServerLayers::new().tls(TlsServer::new(identity));
     let serving = tokio::spawn(serve(listener.layers(layers)));
-    let dialer = move |endpoint: &Endpoint| -> Dialing {
-        let endpoint = endpoint.clone();
-        Box::pin(async move { boxed(by_http(proxy, endpoint).await) })
-    };
+    let dialer = dial_by(move |endpoint| async move { by_http(proxy, endpoint).await.map_err(DialError::connect) });
     let client =
         mqtt_tokio::connect_with(ClientOptions::from_url(&url)?.client_id("sensor-7")?.tls(tls), dialer).await?;
     println!("by HTTP CONNECT: {:?}", client.publish(message.clone()).await?);
@@ -96,10 +88,7 @@ async fn main() -> Result<(), Error> {
     let listener = Listener::bind("127.0.0.1:0", ServerConfig::default()).await?;
     let url = format!("mqtt://localhost:{}", listener.local_addr()?.port());
     let serving = tokio::spawn(serve(listener));
-    let dialer = move |endpoint: &Endpoint| -> Dialing {
-        let endpoint = endpoint.clone();
-        Box::pin(async move { boxed(by_socks(proxy, endpoint).await) })
-    };
+    let dialer = dial_by(move |endpoint| async move { by_socks(proxy, endpoint).await.map_err(DialError::connect) });
     let client = mqtt_tokio::connect_with(ClientOptions::from_url(&url)?.client_id("sensor-7")?, dialer).await?;
     println!("by SOCKS5: {:?}", client.publish(message).await?);
     client.disconnect(Duration::from_secs(5)).await?;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use mqtt_adapter::{AnyStream, Dial, DialError, Dialing, Endpoint, Scheme};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::stream::Io;
@@ -11,6 +12,36 @@ use crate::stream::Io;
 /// Opens what a URL names: TCP and, for `unix:`, sockets of this machine. What the URL asks for above that, the client does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dialer;
+
+/// A dialer that opens streams by an asynchronous function: through a proxy, in memory, or whatever else is a stream.
+///
+/// ```no_run
+/// use mqtt_tokio::{ClientOptions, DialError, dial_by};
+/// use tokio::net::TcpStream;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let dialer = dial_by(|endpoint| async move {
+///     // What the URL asks for above the stream, such as TLS, the client does.
+///     println!("to {endpoint}, by way of another machine");
+///     TcpStream::connect("10.0.0.1:9000").await.map_err(DialError::connect)
+/// });
+/// let client = mqtt_tokio::connect_with(ClientOptions::from_url("mqtt://broker.example")?, dialer).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn dial_by<S, F>(mut dial: impl FnMut(Endpoint) -> F + Send + 'static) -> impl Dial + 'static
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = Result<S, DialError>> + Send + 'static,
+{
+    move |endpoint: &Endpoint| -> Dialing {
+        let dialing = dial(endpoint.clone());
+        Box::pin(async move {
+            let stream: AnyStream = Box::new(Io(dialing.await?));
+            Ok(stream)
+        })
+    }
+}
 
 impl Dial for Dialer {
     fn dial(&mut self, endpoint: &Endpoint) -> Dialing {

@@ -27,17 +27,18 @@ mod stream;
 mod task;
 
 pub use connection::Connection;
-pub use dial::Dialer;
+pub use dial::{Dialer, dial_by};
 pub use listener::{Accepted, Listener};
 pub use mqtt_adapter as adapter;
 #[cfg(feature = "store")]
 #[cfg_attr(docsrs, doc(cfg(feature = "store")))]
 pub use mqtt_adapter::store;
 pub use mqtt_adapter::{
-    Acknowledge, Acknowledgement, Cause, Client, ClientLayers, ClientOptions, Clock, Completion, ConnectionState,
-    DialError, Endpoint, Failure, Incoming, LayerError, OptionsError, Place, Publish, PublishError, Published,
-    RequestError, Requester, Restored, Scheme, ServerLayers, States, Statistics, Step, Stranger, SubscribeError,
-    Subscribing, Subscription, TryPublishError, Unclaimed, Unfinished, UrlError, UrlFault,
+    Acknowledge, Acknowledged, Acknowledgement, Answering, AuthenticationError, Authenticator, Cause, Client,
+    ClientLayers, ClientOptions, Clock, Completion, ConnectionState, DialError, Endpoint, Failure, Incoming,
+    LayerError, OptionsError, Place, Publish, PublishError, Published, ReauthenticateError, RequestError, Requester,
+    Restored, Scheme, ServerLayers, States, Statistics, Step, Stranger, SubscribeError, Subscribing, Subscription,
+    TryPublishError, Unanswered, Unclaimed, Unfinished, UrlError, UrlFault,
 };
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]

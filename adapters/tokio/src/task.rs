@@ -20,7 +20,7 @@ pub async fn connect(options: ClientOptions) -> Result<Client, Arc<Failure>> {
     connect_with(options, Dialer).await
 }
 
-/// The same over streams that `dialer` opens: by way of a proxy, a pipe in memory.
+/// The same over streams that `dialer` opens, by way of a proxy for instance: see [`dial_by`](crate::dial_by).
 ///
 /// # Errors
 /// If the first connection fails; the client has ended then.
@@ -47,7 +47,7 @@ pub fn start(options: ClientOptions) -> Client {
     start_with(options, Dialer)
 }
 
-/// The same over streams that `dialer` opens: by way of a proxy, a pipe in memory.
+/// The same over streams that `dialer` opens, by way of a proxy for instance: see [`dial_by`](crate::dial_by).
 ///
 /// # Panics
 /// Outside of a runtime with time and I/O.

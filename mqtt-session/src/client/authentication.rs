@@ -1,7 +1,7 @@
 //! Enhanced authentication: AUTH in both directions, during the handshake and later.
 
 use bytes::Bytes;
-use mqtt_proto::{Auth, AuthProperties, AuthReason, ConnAck, EncodeError, Text};
+use mqtt_proto::{Auth, AuthProperties, AuthReason, Binary, ConnAck, EncodeError, Text};
 
 use super::{Client, Event, Phase};
 use crate::time::Instant;
@@ -45,6 +45,13 @@ pub(super) enum Turn {
 }
 
 impl Client {
+    /// Sets what the next CONNECT says in the authentication method of the configuration: for methods that begin with other
+    /// data each time. It is to be called before `handle_open`. Returns whether there is a method.
+    pub fn set_authentication_data(&mut self, data: Option<Binary<Bytes>>) -> bool {
+        let authentication = self.config.authentication.as_mut();
+        authentication.map(|own| own.data = data).is_some()
+    }
+
     /// Answers an [`Event::Authenticate`] that asks to go on. [MQTT-4.12.0-3]
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub enum CleanStart {
     /// store has no record of a session. One that was restored with such a record resumes.
     ///
     /// Before MQTT 5.0 a session that begins anew ends with its connection, so the session that is kept begins with the second
-    /// connection. A client that is sure that the server has nothing of it says [`Never`](Self::Never).
+    /// connection, of this life or the next. A client that is sure that the server has nothing of it says [`Never`](Self::Never).
     #[default]
     ByStore,
     /// Each connection begins anew. What was in flight when a connection ended is treated as lost.

@@ -37,6 +37,9 @@ impl Client {
         if was_connected && self.is_passing {
             self.flow.lose_session();
             self.flow.session.forget_damage();
+            // The server has nothing of it either: the next life goes on with that, as the next connection of this one does.
+            let resumes = !self.begins_anew();
+            self.flow.session.write_down(resumes);
         }
         self.requests.disconnected();
         if !may_say {

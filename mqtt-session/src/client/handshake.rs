@@ -108,7 +108,7 @@ impl Client {
         properties.build()
     }
 
-    fn begins_anew(&self) -> bool {
+    pub(super) fn begins_anew(&self) -> bool {
         // MQTT 3 cannot be told the name that the server chose. [MQTT-3.1.3-7]
         if !self.config.version.has_properties() && self.config.client_id.is_empty() {
             return true;

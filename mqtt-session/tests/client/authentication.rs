@@ -1,7 +1,7 @@
 //! Enhanced authentication.
 
 use bytes::{Buf, Bytes};
-use mqtt_session::proto::{Auth, AuthProperties, AuthReason, Packet, Text, Version};
+use mqtt_session::proto::{Auth, AuthProperties, AuthReason, Binary, Packet, Text, Version};
 use mqtt_session::{AuthenticateError, Authentication, ClientConfig, Event};
 
 use crate::rig::{Rig, config, said};
@@ -65,6 +65,23 @@ fn the_steps_of_the_server_are_answered_before_connack() {
     }
     rig.accept_with(false, said(|server| server.authentication_method("SCRAM")));
     assert_eq!(rig.told(), ["connected"]);
+}
+
+#[test]
+fn each_connect_says_the_data_that_was_set_last() {
+    let mut rig = Rig::new(scram());
+    for data in ["nonce-1", "nonce-2"] {
+        assert!(rig.client.set_authentication_data(Binary::new(Bytes::from(data)).ok()));
+        rig.client.handle_open(rig.now);
+        let connect = bytes(&mut rig);
+        let property = [b"\x16\x00\x07", data.as_bytes()].concat();
+        assert!(
+            connect.windows(property.len()).any(|part| part == property),
+            "{connect:?}"
+        );
+        rig.client.handle_eof(rig.now);
+    }
+    assert!(!Rig::new(config()).client.set_authentication_data(None));
 }
 
 #[test]

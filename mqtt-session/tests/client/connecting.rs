@@ -66,6 +66,12 @@ fn a_store_without_a_session_begins_anew_and_one_with_a_session_resumes() {
         // Before MQTT 5.0 a session that began anew has ended with its connection.
         let is_kept = version.has_properties() || choice == CleanStart::Never;
         assert_eq!(rig.open(), if is_kept { "CONNECT" } else { anew });
+        // One whose connection has ended left nothing at either end, and the next life goes on with that.
+        rig.accept(false);
+        rig.client.handle_eof(rig.now);
+        rig.commit();
+        let (mut rig, _) = restart(&rig, config(), &[]);
+        assert_eq!(rig.open(), "CONNECT", "{version}");
     }
 }
 

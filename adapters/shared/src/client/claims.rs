@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
 use bytes::Bytes;
-use mqtt_session::proto::{Filters, SubscribeProperties, TopicFilter};
-use mqtt_session::{DeliveryId, Message, QoS, Received};
+use mqtt_session::proto::{Filters, PropertyId, PublishProperties, SubscribeProperties, TopicFilter};
+use mqtt_session::{DeliveryId, Message, Outcome, QoS, Received};
 
+use super::names::{Names, Told};
 use super::wakers::Wakers;
 
 /// The claim on what belongs to no other.
@@ -94,6 +95,18 @@ impl Claim {
         !self.is_ended && self.filters.iter().any(|filter| filter.matches(&message.topic))
     }
 
+    /// Whether a message that came like this is for it.
+    fn is_meant(&self, message: &Message, told: &Told<'_>) -> bool {
+        let is_meant = |filter: &TopicFilter<Bytes>| filter.matches(&message.topic) && told.means(filter);
+        !self.is_ended && self.filters.iter().any(is_meant)
+    }
+
+    /// Whether the application knows what an identifier means: it has chosen one, or takes what belongs to nobody.
+    fn reads_names(&self) -> bool {
+        let properties = self.request.as_ref().map(|(_, properties)| properties);
+        properties.is_none_or(|properties| properties.subscription_id().is_some())
+    }
+
     pub(super) fn filters(&self) -> &[TopicFilter<Bytes>] {
         &self.filters
     }
@@ -116,6 +129,7 @@ pub(super) enum Routed {
 #[derive(Debug)]
 pub(super) struct Claims {
     pub(super) all: BTreeMap<u64, Claim>,
+    pub(super) names: Names,
     next: u64,
     /// What belongs to nobody waits, instead of being dropped.
     holds_unclaimed: bool,
@@ -130,6 +144,7 @@ impl Claims {
     pub(super) fn new(holds_unclaimed: bool, stream_messages: usize, most_messages: usize, most_bytes: usize) -> Self {
         Self {
             all: BTreeMap::from([(UNCLAIMED, Claim::new(None))]),
+            names: Names::new(),
             next: UNCLAIMED + 1,
             holds_unclaimed,
             stream_messages,
@@ -182,7 +197,13 @@ impl Claims {
 
     /// Takes the next message of a claim.
     pub(super) fn take(&mut self, id: u64) -> Option<Held> {
-        let held = self.all.get_mut(&id)?.queue.pop_front()?;
+        let claim = self.all.get_mut(&id)?;
+        let mut held = claim.queue.pop_front()?;
+        if !claim.reads_names() {
+            // A message with one could not be passed on.
+            let properties = std::mem::replace(&mut held.message.properties, PublishProperties::empty());
+            held.message.properties = properties.without(PropertyId::SubscriptionIdentifier);
+        }
         self.release(&held);
         Some(held)
     }
@@ -194,8 +215,9 @@ impl Claims {
 
     /// Gives a message to all who want it.
     pub(super) fn route(&mut self, received: Received, wakers: &mut Wakers) -> Routed {
-        let wants = |claim: &Claim| claim.wants(&received.message);
-        let mut ids = self.all.iter().filter(|(_, claim)| wants(claim)).map(|(id, _)| *id);
+        let told = self.names.told(&received.message);
+        let is_meant = |claim: &Claim| claim.is_meant(&received.message, &told);
+        let mut ids = self.all.iter().filter(|(_, claim)| is_meant(claim)).map(|(id, _)| *id);
         let (first, others) = (ids.next(), ids.collect::<Vec<_>>());
         let Some(first) = first.or(self.holds_unclaimed.then_some(UNCLAIMED)) else {
             return Routed::Unclaimed(received.delivery);
@@ -256,10 +278,27 @@ impl Claims {
         self.held_bytes = self.held_bytes.saturating_sub(bytes);
     }
 
-    /// Which claims the server no longer knows of.
-    pub(super) fn granted(&self) -> Vec<u64> {
+    /// The server has lost the session. Which claims it no longer knows of.
+    pub(super) fn forgotten(&mut self) -> Vec<u64> {
+        let all = &self.all;
+        self.names
+            .retain(|filter| all.values().any(|claim| claim.filters.contains(filter)));
         let granted = self.all.iter().filter(|(_, claim)| claim.is_granted && !claim.is_ended);
         granted.map(|(id, _)| *id).collect()
+    }
+
+    /// The server has answered what a claim asks for. Filters that it has not granted have no name there.
+    pub(super) fn answered(&mut self, id: u64, outcome: &Outcome) {
+        let Some(claim) = self.all.get(&id) else { return };
+        let codes = match outcome {
+            Outcome::Subscribed(answer) => answer.codes.iter().collect(),
+            _ => Vec::new(),
+        };
+        for (index, filter) in claim.filters.iter().enumerate() {
+            if codes.get(index).is_none_or(|code| code.granted_qos().is_none()) {
+                self.names.forget(filter);
+            }
+        }
     }
 
     /// Whether another claim wants what this filter stands for.

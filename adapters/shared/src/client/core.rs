@@ -1,26 +1,30 @@
 //! What a handle and the keeper of the connection share: the machine, and who waits for what.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io;
-use std::sync::Arc;
-use std::task::{Poll, Waker};
+mod ending;
 
-use mqtt_session::proto::{ReasonCode, Version};
+pub(super) use ending::Ending;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use mqtt_session::proto::{AuthReason, QoS, ReasonCode, Version};
 use mqtt_session::{
-    AcknowledgeError, Client as Machine, Closed, Driver, Event, Instant, Op, Outcome, Received, RequestError, Violation,
+    AcknowledgeError, Capability, Client as Machine, Driver, Event, Instant, Op, Outcome, Received, RequestError,
 };
 
-use super::acceptance::Acceptance;
+use super::acceptance::{Acceptance, Place};
 use super::claims::{Claims, Routed, Token};
 use super::durable::{self, Durable};
 use super::line::Line;
 use super::ops::{Ops, RENEWAL, REQUEST};
+use super::reauthentication::Reauthentication;
 use super::restored::{Restored, Restoring};
 use super::states::{ConnectionState, Log};
 use super::statistics::Statistics;
 use super::wakers::Wakers;
 use crate::options::Unclaimed;
-use crate::{Acknowledge, Cause, ClientOptions, DialError, Endpoint, Failure, LayerError, Stranger};
+use crate::{Acknowledge, AuthenticationError, Cause, ClientOptions, DialError, Endpoint, Failure};
 
 /// What a handle and the keeper share.
 pub(super) struct Core {
@@ -28,6 +32,8 @@ pub(super) struct Core {
     pub(super) endpoint: Endpoint,
     pub(super) version: Version,
     pub(super) acknowledge: Acknowledge,
+    /// The highest QoS that the server has, as the application knows.
+    pub(super) maximum_qos: QoS,
     /// What the store had, if there is one.
     pub(super) restored: Option<Arc<Restored>>,
     /// Operations of an earlier life, whose tags mean nothing here.
@@ -55,7 +61,10 @@ pub(super) struct Core {
     /// The server has accepted the stream that is open.
     is_accepted: bool,
     has_stream: bool,
-    /// Why this end drops the stream.
+    /// The application answers in an authentication.
+    pub(super) has_authenticator: bool,
+    pub(super) reauthentication: Reauthentication,
+    /// Why this end drops the stream, or opens none.
     cut: Option<Cause>,
     unfinished_messages: usize,
     unfinished_requests: usize,
@@ -64,12 +73,6 @@ pub(super) struct Core {
     /// Claims that are to be asked for again, and those that are.
     to_renew: Vec<u64>,
     renewing: BTreeSet<u64>,
-}
-
-/// What the stream was like that has ended.
-pub(super) struct Ending {
-    pub(super) greeting: Vec<u8>,
-    pub(super) error: Option<io::Error>,
 }
 
 impl Core {
@@ -105,6 +108,7 @@ impl Core {
             driver: Driver::new(machine),
             endpoint: options.endpoint().clone(),
             acknowledge: options.acknowledge,
+            maximum_qos: options.publish_qos_maximum,
             restored: None,
             restored_ops: HashSet::new(),
             acceptance: Acceptance::default(),
@@ -128,6 +132,8 @@ impl Core {
             ended: None,
             is_accepted: false,
             has_stream: false,
+            has_authenticator: options.begin_authentication.is_some(),
+            reauthentication: Reauthentication::default(),
             cut: None,
             unfinished_messages: 0,
             unfinished_requests: 0,
@@ -190,6 +196,17 @@ impl Core {
         }
     }
 
+    /// Whether what is waited for is durable, or why it will not be.
+    pub(super) fn poll_stored(&mut self, place: Place, cx: &Context<'_>) -> Poll<Result<(), Arc<Failure>>> {
+        if self.acceptance.poll(place, cx.waker(), &mut self.wakers) {
+            return Poll::Ready(Ok(()));
+        }
+        match &self.ended {
+            Some(failure) => Poll::Ready(Err(Arc::clone(failure))),
+            None => Poll::Pending,
+        }
+    }
+
     /// The application goes when everything has ended, or at this time: the earliest that was said counts.
     pub(super) fn leave(&mut self, at: Instant) {
         self.leaving = Some(self.leaving.map_or(at, |other| other.min(at)));
@@ -242,14 +259,25 @@ impl Core {
     }
 
     pub(super) fn dial_failed(&mut self, now: Instant, error: DialError) {
-        let may_succeed = error.may_succeed_later();
-        self.cut = Some(Cause::Dial(error));
-        self.driver.open_failed(now, may_succeed);
+        self.not_opened(now, error.may_succeed_later(), Cause::Dial(error));
+    }
+
+    /// There is no stream, for this reason.
+    pub(super) fn not_opened(&mut self, now: Instant, may_succeed_later: bool, cause: Cause) {
+        self.cut = Some(cause);
+        self.driver.open_failed(now, may_succeed_later);
+    }
+
+    /// The stream is to be dropped, for this reason.
+    pub(super) fn cut_for(&mut self, cause: Cause) {
+        if self.has_stream {
+            self.cut = Some(cause);
+        }
     }
 
     /// Whether the stream is to be dropped.
     pub(super) const fn wants_cut(&self) -> bool {
-        self.has_stream && matches!(self.cut, Some(Cause::NotTaken))
+        self.has_stream && self.cut.is_some()
     }
 
     pub(super) fn on_event(&mut self, now: Instant, event: Event, ending: impl FnOnce() -> Ending) {
@@ -263,8 +291,13 @@ impl Core {
             Event::Completed { tag, outcome, .. } => self.on_completed(now, tag, outcome),
             Event::Dropped { messages } => self.statistics.dropped += messages,
             Event::Closed { reason, retry_at } => self.on_closed(now, reason, retry_at, ending()),
-            // Nobody here can answer, and nothing else would follow.
-            Event::Authenticate { .. } => self.driver.machine_mut().abort(now),
+            Event::Authenticate {
+                reason: AuthReason::Success,
+                ..
+            } => {
+                self.reauthentication.end(&mut self.wakers, || Ok(()));
+            }
+            Event::Authenticate { .. } => self.authentication_failed(AuthenticationError::NoAuthenticator),
             _ => {}
         }
     }
@@ -281,7 +314,7 @@ impl Core {
             }
         } else {
             // The machine itself asks again for what has not been answered.
-            self.to_renew = self.claims.granted();
+            self.to_renew = self.claims.forgotten();
             self.to_renew.retain(|claim| !self.renewing.contains(claim));
         }
         self.renew(now);
@@ -290,11 +323,8 @@ impl Core {
     /// Subscribes again, as far as the machine takes requests.
     fn renew(&mut self, now: Instant) {
         while let Some(id) = self.to_renew.pop() {
-            let request = self.claims.all.get(&id).and_then(|claim| claim.request.clone());
-            let Some((filters, properties)) = request else { continue };
-            let machine = self.driver.machine_mut();
-            match machine.subscribe(now, filters, properties, REQUEST | RENEWAL | id) {
-                Ok(_) => {
+            match self.subscribe(now, id, REQUEST | RENEWAL | id) {
+                Ok(()) => {
                     self.renewing.insert(id);
                     self.unfinished_requests += 1;
                 }
@@ -308,6 +338,23 @@ impl Core {
         }
     }
 
+    /// Asks for what a claim wants, under an identifier if the server takes one.
+    pub(super) fn subscribe(&mut self, now: Instant, id: u64, tag: u64) -> Result<(), RequestError> {
+        let Claims { all, names, .. } = &mut self.claims;
+        let claim = all.get(&id).ok_or(RequestError::Closed)?;
+        let (filters, properties) = claim.request.as_ref().ok_or(RequestError::Closed)?;
+        let machine = self.driver.machine_mut();
+        let takes_names = self.version.has_properties() && machine.capabilities().subscription_ids;
+        let properties = match takes_names {
+            true => names.assign(properties).map_err(RequestError::NotEncodable)?,
+            false => properties.clone(),
+        };
+        let name = properties.subscription_id();
+        machine.subscribe(now, filters.clone(), properties, tag)?;
+        names.asked(claim.filters(), name);
+        Ok(())
+    }
+
     fn on_message(&mut self, now: Instant, received: Received) {
         self.statistics.received += 1;
         match self.claims.route(received, &mut self.wakers) {
@@ -315,7 +362,7 @@ impl Core {
             Routed::Dropped => self.statistics.dropped += 1,
             // What the inbox of the store holds is bounded by itself.
             Routed::TooMuch if self.is_durable() => {}
-            Routed::TooMuch => self.cut = Some(Cause::NotTaken),
+            Routed::TooMuch => self.cut_for(Cause::NotTaken),
             Routed::Unclaimed(delivery) => {
                 self.statistics.unclaimed += 1;
                 if let Some(delivery) = delivery {
@@ -334,12 +381,18 @@ impl Core {
         if tag & (REQUEST | RENEWAL) == REQUEST | RENEWAL {
             let claim = tag & !(REQUEST | RENEWAL);
             self.renewing.remove(&claim);
-            if !is_granted(&outcome) {
+            self.claims.answered(claim, &outcome);
+            if is_unnameable(&outcome) {
+                self.to_renew.push(claim);
+            } else if !is_granted(&outcome) {
                 self.claims.end(claim, &mut self.wakers);
             }
         } else {
-            let claim = self.subscribing.remove(&tag);
-            if let Some(claim) = claim.and_then(|id| self.claims.all.get_mut(&id)) {
+            let id = self.subscribing.remove(&tag);
+            if let Some(id) = id {
+                self.claims.answered(id, &outcome);
+            }
+            if let Some(claim) = id.and_then(|id| self.claims.all.get_mut(&id)) {
                 // From here on it is asked for again when the server has lost it.
                 claim.is_granted = is_granted(&outcome);
             }
@@ -363,113 +416,12 @@ impl Core {
             _ => self.statistics.undelivered += 1,
         }
     }
+}
 
-    fn on_closed(&mut self, now: Instant, reason: Closed, retry_at: Option<Instant>, ending: Ending) {
-        let was_accepted = std::mem::take(&mut self.is_accepted);
-        self.has_stream = false;
-        self.statistics.disconnections += 1;
-        let is_stranger = !was_accepted
-            && matches!(
-                reason,
-                Closed::Malformed(_) | Closed::Violation(Violation::PacketBeforeConnAck)
-            );
-        if let Some(cause) = self.store_failure.take() {
-            return self.end(cause);
-        }
-        // What a layer has against a server is told as in a handshake, as long as the server has accepted nothing; a mere end
-        // is the server's.
-        let refusal = |error: &&io::Error| !was_accepted && error.kind() != io::ErrorKind::UnexpectedEof;
-        let fault = ending.error.as_ref().filter(refusal).and_then(LayerError::of).cloned();
-        let is_final = is_stranger || fault.as_ref().is_some_and(|fault| !fault.may_succeed_later());
-        let cause = match (self.cut.take(), reason) {
-            (Some(cause), _) => cause,
-            (None, _) if is_stranger => Cause::NotMqtt(Stranger::from_greeting(&ending.greeting)),
-            (None, Closed::ByHost(_)) => Cause::Disconnected,
-            (None, Closed::StreamEnded) => match (fault, ending.error) {
-                (Some(fault), _) => Cause::Dial(DialError::Layer(fault)),
-                (None, Some(error)) => Cause::Broken(Arc::new(error)),
-                (None, None) => Cause::Closed(Closed::StreamEnded),
-            },
-            (None, reason) => Cause::Closed(reason),
-        };
-        match retry_at {
-            Some(at) if !is_final => {
-                let (failure, retry_in) = (self.failure(cause), at.saturating_since(now));
-                let state = ConnectionState::Disconnected { failure, retry_in };
-                self.states.push(state, &mut self.wakers);
-            }
-            _ => {
-                self.driver.machine_mut().abort(now);
-                self.end(cause);
-            }
-        }
-    }
-
-    fn failure(&self, cause: Cause) -> Arc<Failure> {
-        let endpoint = self.endpoint.clone();
-        Arc::new(Failure { endpoint, cause })
-    }
-
-    /// All batches up to this one are durable.
-    pub(super) fn stored(&mut self, now: Instant, upto: u64) {
-        self.driver.machine_mut().handle_stored(now, upto);
-        self.acceptance.stored(upto, &mut self.wakers);
-    }
-
-    /// Nothing can be promised any more: nothing is acknowledged, and the client ends.
-    pub(super) fn store_failed(&mut self, now: Instant, cause: Cause) {
-        self.has_lost_store = true;
-        self.driver.machine_mut().handle_store_failed(now);
-        if self.has_stream {
-            // The machine tells the end of the connection.
-            self.store_failure = Some(cause);
-        } else {
-            self.end(cause);
-        }
-    }
-
-    /// Ends the connection if the application wants to go and everything has ended, or its time has come.
-    pub(super) fn go_if_done(&mut self, now: Instant) {
-        let Some(until) = self.leaving else { return };
-        if self.ending.is_some() || (self.unfinished() > 0 && now < until) {
-            return;
-        }
-        let machine = self.driver.machine_mut();
-        if now < until {
-            machine.disconnect(now);
-        } else {
-            machine.abort(now);
-        }
-        if !self.has_stream {
-            // The machine tells the end of a connection, and there is none.
-            self.end(Cause::Disconnected);
-        }
-    }
-
-    /// There will be no connection any more.
-    pub(super) fn end(&mut self, cause: Cause) {
-        if self.ending.is_some() {
-            return;
-        }
-        self.ending = Some(self.failure(cause));
-        if !self.is_durable() {
-            self.finish();
-        }
-    }
-
-    /// Everything has ended, and is stored if it is to be.
-    pub(super) fn finish(&mut self) {
-        let Some(failure) = self.ending.clone().filter(|_| self.ended.is_none()) else {
-            return;
-        };
-        self.ended = Some(Arc::clone(&failure));
-        self.acceptance.call_all(&mut self.wakers);
-        self.states.push(ConnectionState::Ended { failure }, &mut self.wakers);
-        self.claims.end_all(&mut self.wakers);
-        self.ops.wake_all(&mut self.wakers);
-        self.messages_line.call_all(&mut self.wakers);
-        self.requests_line.call_all(&mut self.wakers);
-    }
+/// Whether a subscription has an identifier, and the server that it went to takes none. The next one is sent without, unless
+/// the application has chosen it.
+pub(super) fn is_unnameable(outcome: &Outcome) -> bool {
+    *outcome == Outcome::NotSupported(Capability::SubscriptionIdentifiers)
 }
 
 /// Whether the server has granted at least one filter.

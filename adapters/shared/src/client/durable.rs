@@ -35,7 +35,7 @@ impl ClientOptions {
     /// - the server is asked to keep the session for ever, as it does in MQTT 3, if
     ///   [`session_expiry`](Self::session_expiry) says nothing else;
     /// - a client whose store has a session goes on with it; otherwise it begins anew. In MQTT 3 a session that begins anew ends
-    ///   with its connection, so what is kept begins with the second one, unless
+    ///   with its connection, so what is kept begins with the second one (after a restart too), unless
     ///   [`CleanStart::Never`](mqtt_session::CleanStart) says that the server has nothing of an earlier life;
     /// - a client that ends does so when everything is stored.
     ///

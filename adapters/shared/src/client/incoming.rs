@@ -1,13 +1,18 @@
 //! A message that has been taken from its stream.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use mqtt_session::proto::ReasonCode;
 use mqtt_session::{AcknowledgeError, DeliveryId, Message};
 
 use super::Shared;
+use super::acceptance::Place;
 use super::claims::Token;
+use crate::Failure;
 
 /// A message that has been taken from its stream.
 #[derive(Debug)]
@@ -41,13 +46,18 @@ pub struct Acknowledgement {
 }
 
 impl Acknowledgement {
-    /// The message has been dealt with. With a store, this does not wait for it: a process that dies at once may be told the
-    /// message again.
+    /// The message has been dealt with, and will be acknowledged whatever becomes of what is returned: that waits until it is
+    /// durable, if there is a store. A process that dies before may be told the message again.
     ///
     /// # Errors
     /// If the message is of QoS 1 and its connection has ended: the server sends it again. Not with a store.
-    pub fn acknowledge(self) -> Result<(), AcknowledgeError> {
-        self.shared.with(|core, now| core.dealt_with(now, &self.token))
+    pub fn acknowledge(self) -> Result<Acknowledged, AcknowledgeError> {
+        let storing = self.shared.with(|core, now| {
+            core.dealt_with(now, &self.token)?;
+            Ok(core.is_durable().then(|| core.acceptance.begin()))
+        })?;
+        let shared = self.shared;
+        Ok(Acknowledged { shared, storing })
     }
 
     /// The message is refused with this reason. MQTT 3 cannot say so: there it is acknowledged.
@@ -63,6 +73,49 @@ impl Acknowledgement {
     #[must_use]
     pub const fn delivery(&self) -> DeliveryId {
         self.token.delivery
+    }
+}
+
+/// Waits until an acknowledgement is durable: from then on the message is not told again, in this life or another. Without a
+/// store it is ready at once. Nothing depends on whether it is awaited; it is no handle that keeps the client.
+///
+/// If a message belongs to several subscriptions, the last one of their acknowledgements is what is stored.
+pub struct Acknowledged {
+    shared: Arc<Shared>,
+    storing: Option<Place>,
+}
+
+impl Future for Acknowledged {
+    /// Or why the store was not told any more.
+    type Output = Result<(), Arc<Failure>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let Some(place) = this.storing else {
+            return Poll::Ready(Ok(()));
+        };
+        let stored = this.shared.with(|core, _| core.poll_stored(place, cx));
+        if stored.is_ready() {
+            this.storing = None;
+        }
+        stored
+    }
+}
+
+impl Drop for Acknowledged {
+    fn drop(&mut self) {
+        if let Some(place) = self.storing.take() {
+            self.shared
+                .with(|core, _| core.acceptance.leave(place, &mut core.wakers));
+        }
+    }
+}
+
+impl fmt::Debug for Acknowledged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acknowledged")
+            .field("waits", &self.storing.is_some())
+            .finish()
     }
 }
 

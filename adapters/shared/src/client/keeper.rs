@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use mqtt_session::{Batch, Event, Instant};
 
+use super::answers::{self, Answer, Answers, Question};
 use super::core::{Core, Ending};
 use super::durable::Durable;
 use super::spans::{self, Spans};
 use super::{Client, Shared};
 use crate::layers::{Opening, Wanted};
-use crate::{Carrier, Cause, Channel, ClientOptions, DialError, Endpoint, Failure, Step, Transport};
+use crate::{
+    AuthenticationError, Carrier, Cause, Channel, ClientOptions, DialError, Endpoint, Failure, Step, Transport,
+};
 
 /// How many steps are made before those are woken who wait for them.
 const STEPS: usize = 256;
@@ -52,6 +55,7 @@ pub struct Keeper<D> {
     deadline: Option<Instant>,
     endpoint: Endpoint,
     connect_timeout: Duration,
+    answers: Answers,
     durable: Option<Durable>,
     spans: Spans,
 }
@@ -69,6 +73,7 @@ impl Client {
             channel: Channel::new().feeding_all(),
             deadline: None,
             connect_timeout: options.connect_timeout,
+            answers: Answers::new(&options),
             spans: Spans::new(options.endpoint()),
             endpoint: options.into_endpoint(),
             durable,
@@ -77,12 +82,21 @@ impl Client {
     }
 }
 
+/// A stream, or why there is none.
+type Opened = Result<Carrier<AnyStream>, DialError>;
+
 /// What a turn with the machine came to.
 enum Turn {
     /// There is more to do.
     Goes,
+    /// There is to be a connection.
+    Connects,
     /// A stream is to be opened.
     Dials,
+    /// The application is asked something that belongs to an authentication.
+    Asks(Question),
+    /// The server has accepted: the application is to see this event first.
+    Accepts(Event),
     /// Everything waits.
     Waits,
     /// Everything is stored, and the store is to be given back.
@@ -116,13 +130,18 @@ impl<D: Dial> Keeper<D> {
         for _ in 0..ROUNDS {
             // Opening a stream may take long, and is the adapter's own code: handles are not kept waiting for it.
             let opened = self.poll_opening(cx);
-            match shared.with(|core, now| self.turn(cx, core, now, opened)) {
+            let answered = self.answers.poll(cx, shared.clock.now());
+            match shared.with(|core, now| self.turn(cx, core, now, (opened, answered))) {
                 Turn::Goes => {}
-                Turn::Dials => {
-                    spans::dialing();
-                    let until = shared.clock.now().saturating_add(self.connect_timeout);
-                    let opening = Opening::new(&mut self.dialer, &self.endpoint, &mut self.wanted);
-                    self.opening = Some((opening, until));
+                Turn::Connects if self.answers.is_wanted() => self.answers.ask(Question::Connect, shared.clock.now()),
+                Turn::Connects | Turn::Dials => self.dial(),
+                Turn::Asks(question) => self.answers.ask(question, shared.clock.now()),
+                Turn::Accepts(event) => {
+                    let accepted = self.answers.accept(&event);
+                    shared.with(|core, now| match accepted {
+                        Ok(()) => self.tell(core, now, event),
+                        Err(error) => core.authentication_failed(error),
+                    });
                 }
                 Turn::Waits => return Poll::Pending,
                 Turn::Closes => {
@@ -142,8 +161,15 @@ impl<D: Dial> Keeper<D> {
         Poll::Pending
     }
 
+    fn dial(&mut self) {
+        spans::dialing();
+        let until = self.shared.clock.now().saturating_add(self.connect_timeout);
+        let opening = Opening::new(&mut self.dialer, &self.endpoint, &mut self.wanted);
+        self.opening = Some((opening, until));
+    }
+
     /// The stream that was being opened, or why it is none.
-    fn poll_opening(&mut self, cx: &mut Context<'_>) -> Option<Result<Carrier<AnyStream>, DialError>> {
+    fn poll_opening(&mut self, cx: &mut Context<'_>) -> Option<Opened> {
         let (opening, until) = self.opening.as_mut()?;
         let opened = match opening.poll(cx) {
             Poll::Ready(opened) => opened,
@@ -159,7 +185,7 @@ impl<D: Dial> Keeper<D> {
         cx: &mut Context<'_>,
         core: &mut Core,
         now: Instant,
-        opened: Option<Result<Carrier<AnyStream>, DialError>>,
+        (opened, answered): (Option<Opened>, Option<(Question, Answer)>),
     ) -> Turn {
         core.wakers.discard(core.keeper.take());
         match opened {
@@ -173,9 +199,23 @@ impl<D: Dial> Keeper<D> {
             }
             _ => {}
         }
+        if let Some((question, answer)) = answered.filter(|_| core.ending.is_none()) {
+            if core.answered(now, &question, answer) {
+                return Turn::Dials;
+            }
+            if core.reauthentication.is_under_way() {
+                self.answers.wait_for_server(now);
+            }
+        }
         for _ in 0..STEPS {
             let now = self.shared.clock.now();
             core.go_if_done(now);
+            if self.answers.server_is_late(now) {
+                core.authentication_failed(AuthenticationError::ServerTimedOut);
+            }
+            if core.reauthentication.take_wanted() {
+                return Turn::Asks(Question::Again);
+            }
             if core.wants_cut() {
                 self.channel.cut();
                 core.driver.closed(now);
@@ -184,8 +224,13 @@ impl<D: Dial> Keeper<D> {
                 Poll::Ready(Step::Event(Event::Open)) if core.ending.is_some() => {}
                 Poll::Ready(Step::Event(Event::Open)) => {
                     core.dialing();
-                    return Turn::Dials;
+                    return Turn::Connects;
                 }
+                Poll::Ready(Step::Event(event)) if self.answers.is_wanted() => match self.answers.step(&event) {
+                    Some(answers::Step::Asks(question)) => return Turn::Asks(question),
+                    Some(answers::Step::Accepts) => return Turn::Accepts(event),
+                    None => self.tell(core, now, event),
+                },
                 Poll::Ready(Step::Event(event)) => self.tell(core, now, event),
                 // Only a machine with a store has batches.
                 Poll::Ready(Step::Store(batch)) => {
@@ -216,6 +261,9 @@ impl<D: Dial> Keeper<D> {
 
     fn tell(&mut self, core: &mut Core, now: Instant, event: Event) {
         spans::event(&event);
+        if matches!(event, Event::Closed { .. }) {
+            self.answers.end();
+        }
         let channel = &mut self.channel;
         core.on_event(now, event, || Ending {
             greeting: channel.greeting().to_vec(),
@@ -232,7 +280,7 @@ impl<D: Dial> Keeper<D> {
         core.keeper = Some(cx.waker().clone());
         let opening = self.opening.as_ref().map(|(_, until)| *until);
         let leaving = core.leaving.filter(|_| core.ending.is_none());
-        let deadlines = [self.channel.deadline(), opening, leaving];
+        let deadlines = [self.channel.deadline(), opening, self.answers.deadline(), leaving];
         self.deadline = deadlines.into_iter().flatten().min();
         let is_ending = core.ending.is_some() && core.ended.is_none();
         match is_ending && (core.has_lost_store || core.acceptance.is_all_stored()) {

@@ -3,6 +3,7 @@
 //! Nothing here needs a runtime: futures need wakers alone. An adapter polls the [`Keeper`] in a task or a thread of its own.
 
 mod acceptance;
+mod answers;
 mod claims;
 mod core;
 #[cfg_attr(not(feature = "store"), path = "memory.rs")]
@@ -10,8 +11,10 @@ mod durable;
 mod incoming;
 mod keeper;
 mod line;
+mod names;
 mod ops;
 mod publish;
+mod reauthentication;
 mod requester;
 mod restored;
 mod spans;
@@ -20,9 +23,10 @@ mod statistics;
 mod subscribe;
 mod wakers;
 
-pub use incoming::{Acknowledgement, Incoming};
+pub use incoming::{Acknowledged, Acknowledgement, Incoming};
 pub use keeper::{AnyStream, Dial, Dialing, Keeper};
 pub use publish::{Completion, Publish, PublishError, Published, TryPublishError};
+pub use reauthentication::ReauthenticateError;
 pub use requester::{RequestError, Requester};
 pub use restored::Restored;
 pub use states::{ConnectionState, States};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use mqtt_session::proto::ReasonCode;
-use mqtt_session::{Instant, Message, Outcome, PublishError as Refusal, QoS};
+use mqtt_session::{Capability, Instant, Message, Outcome, PublishError as Refusal, QoS};
 
 use super::Client;
 use super::acceptance::Place;
@@ -108,7 +108,11 @@ impl Core {
 
     /// Gives a message to the machine, and returns its tag.
     fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<u64, Refusal> {
-        match self.driver.machine_mut().publish(now, message, tag) {
+        let taken = match message.qos <= self.maximum_qos {
+            true => self.driver.machine_mut().publish(now, message, tag),
+            false => Err(Refusal::NotSupported(Capability::QoS)),
+        };
+        match taken {
             Ok(_) => {
                 self.message_taken();
                 Ok(tag)
@@ -185,14 +189,11 @@ impl Publish<'_> {
         let Some(place) = self.storing else {
             return Poll::Ready(Ok(()));
         };
-        if !core.acceptance.poll(place, cx.waker(), &mut core.wakers) {
-            return match &core.ended {
-                Some(failure) => Poll::Ready(Err(PublishError::Ended(Arc::clone(failure)))),
-                None => Poll::Pending,
-            };
+        let stored = core.poll_stored(place, cx);
+        if matches!(stored, Poll::Ready(Ok(()))) {
+            self.storing = None;
         }
-        self.storing = None;
-        Poll::Ready(Ok(()))
+        stored.map_err(PublishError::Ended)
     }
 }
 

@@ -16,7 +16,7 @@ use mqtt_session::{Instant, Outcome, RequestError as Refusal};
 
 use super::Client;
 use super::claims::{Claim, UNCLAIMED};
-use super::core::{Core, is_granted};
+use super::core::{Core, is_granted, is_unnameable};
 use super::incoming::{Acknowledgement, Incoming};
 use super::ops::REQUEST;
 use super::publish::Ended;
@@ -77,6 +77,10 @@ impl Subscribing {
     }
 
     /// Sets Subscription Identifier and User Properties, since MQTT 5.0.
+    ///
+    /// A subscription without an identifier is given one by the client, which messages are routed by and do not show. One that
+    /// is set here is sent as it is, to a server that takes one, and the messages of this subscription show theirs: it should be
+    /// below 16,384, so that it is none of those.
     pub fn properties(mut self, properties: SubscribeProperties<Bytes>) -> Self {
         self.properties = properties;
         self
@@ -108,8 +112,8 @@ impl Client {
                 builder.filter(filter, *options)
             });
         let filters = builder.build_for(version).map_err(SubscribeError::Filters)?;
-        let properties = request.properties;
-        let claim = Claim::new(Some((filters.clone(), properties.clone())));
+        let chooses_name = request.properties.subscription_id().is_some();
+        let claim = Claim::new(Some((filters, request.properties)));
         let id = self.with(|core, _| core.claims.add(claim));
         let mut subscription = Subscription {
             client: self.clone(),
@@ -117,12 +121,16 @@ impl Client {
             granted: Vec::new(),
         };
         let asks = |core: &mut Core, now, tag| {
-            let machine = core.driver.machine_mut();
-            machine.subscribe(now, filters.clone(), properties.clone(), tag)?;
+            core.subscribe(now, id, tag)?;
             core.subscribing.insert(tag, id);
             Ok(())
         };
-        match self.ask(asks).await? {
+        let mut outcome = self.ask(asks).await?;
+        while is_unnameable(&outcome) && !chooses_name {
+            // It was asked for before the server had said so.
+            outcome = self.ask(asks).await?;
+        }
+        match outcome {
             Outcome::Subscribed(answer) => {
                 subscription.granted = answer.codes.iter().collect();
                 if !is_granted(&Outcome::Subscribed(answer)) {
@@ -152,7 +160,11 @@ impl Client {
             machine.unsubscribe(now, filters.clone(), tag).map(|_| ())
         };
         match self.ask(asks).await? {
-            Outcome::Unsubscribed(answer) if answer.codes.iter().all(|code| !code.is_error()) => Ok(()),
+            Outcome::Unsubscribed(answer) if answer.codes.iter().all(|code| !code.is_error()) => {
+                let forgotten = filters.iter().map(|filter| filter.to_owned());
+                self.with(|core, _| forgotten.for_each(|filter| core.claims.names.forget(&filter)));
+                Ok(())
+            }
             Outcome::Unsubscribed(answer) => Err(SubscribeError::NotUnsubscribed(answer.codes.iter().collect())),
             outcome => Err(SubscribeError::Failed(outcome)),
         }
@@ -267,6 +279,10 @@ impl Drop for Asked<'_> {
 }
 
 /// A subscription: what the server has granted, and the stream of its messages.
+///
+/// Messages find their stream by subscription identifier, if the server has them: of two subscriptions to overlapping filters
+/// each gets what is sent for it, once. Elsewhere the filters decide, and a server that sends a copy for each of them has each
+/// copy in both.
 ///
 /// A message of QoS 1 or 2 is acknowledged when it is taken from here; so what nobody takes is bounded by the window that the
 /// server keeps to, or with a store by `inbox_messages` of [`Limits`](mqtt_session::Limits). Messages of QoS 0 beyond [`ClientOptions::stream_messages`](crate::ClientOptions::stream_messages) are

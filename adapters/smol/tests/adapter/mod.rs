@@ -24,7 +24,7 @@ impl Adapter for Smol {
 
     fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr> {
         Box::pin(async move {
-            let listener = Listener::bind(("127.0.0.1", port), Hub::config())
+            let listener = Listener::bind(("127.0.0.1", port), hub.config())
                 .await
                 .unwrap()
                 .layers(layers);

@@ -1,6 +1,6 @@
 //! std, as the testbed sees it.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mqtt_std::adapter::Client;
 use mqtt_std::session::{self, ServerConnection, ServerEvent};
-use mqtt_std::{ClientOptions, Connection, Listener, ServerLayers, Step};
+use mqtt_std::{ClientOptions, Connection, Listener, ServerLayers, Step, Stream};
 use mqtt_testbed::{Adapter, Boxed, Hub, Served};
 
 pub(crate) struct Std;
@@ -29,7 +29,7 @@ impl Adapter for Std {
 
     fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr> {
         Box::pin(async move {
-            let mut listener = Listener::bind(("127.0.0.1", port), Hub::config())
+            let mut listener = Listener::bind(("127.0.0.1", port), hub.config())
                 .unwrap()
                 .layers(layers);
             let address = listener.local_addr();
@@ -89,9 +89,10 @@ impl Drop for Sleep {
     }
 }
 
-struct Server(Connection<ServerConnection, TcpStream>);
+/// A connection over any stream.
+pub(crate) struct Server<S: Stream>(pub(crate) Connection<ServerConnection, S>);
 
-impl Served for Server {
+impl<S: Stream> Served for Server<S> {
     async fn next(&mut self) -> Option<Step<ServerEvent>> {
         std::future::poll_fn(|cx| self.0.poll_next(cx)).await
     }

@@ -50,6 +50,34 @@ pub async fn mosquitto_passes_large_payloads_on<A: Adapter>() {
     large_payloads_are_passed_on::<A>(&broker).await;
 }
 
+/// Overlapping subscriptions of one client each get each message once.
+pub async fn mosquitto_names_subscriptions<A: Adapter>() {
+    let Some(broker) = Broker::start(&MOSQUITTO) else {
+        return;
+    };
+    for version in broker.kind.versions.iter().copied() {
+        let client = connected::<A>(options(broker.address(), version, "overlapping")).await;
+        let mut streams = Vec::new();
+        for filter in ["names/#", "names/a", "+/a", "$share/group/names/a"] {
+            if filter.starts_with('$') && !version.has_properties() {
+                continue;
+            }
+            streams.push(client.subscribe(filter, QoS::ExactlyOnce).await.unwrap());
+        }
+        for number in 0..5 {
+            let published = client.publish(message("names/a", number, QoS::ExactlyOnce));
+            soon::<A, _>("publishing", published).await.unwrap();
+        }
+        for stream in &mut streams {
+            assert_eq!(numbers::<A>(stream, 5).await, [0, 1, 2, 3, 4], "{version:?}");
+        }
+        A::sleep(Duration::from_millis(100)).await;
+        for stream in &mut streams {
+            assert!(stream.try_next().is_none(), "{version:?}");
+        }
+    }
+}
+
 /// RabbitMQ with its MQTT plugin: all of the above, and what it lacks.
 pub async fn rabbitmq_does_what_it_can<A: Adapter>() {
     does_what_it_can::<A>(&RABBITMQ).await;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -155,6 +156,67 @@ pub async fn accepted_means_stored<A: Adapter>() {
     assert_eq!(loaded.records.iter().filter(is_message).count(), 1);
 }
 
+/// What is acknowledged is told again until the store knows it, and whoever waits for that knows when.
+pub async fn acknowledged_means_stored<A: Adapter>() {
+    for version in VERSIONS {
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let (hub, address) = server::<A>().await;
+            let gate = Gate::default();
+            gate.open(true);
+            let writer = writer(gate.clone());
+            let own = || {
+                let own = lasting(address, version, "gated").acknowledge(Acknowledge::ByApplication);
+                own.store(&writer)
+            };
+            let client = connected::<A>(own()).await;
+            let mut stream = client.subscribe("t", qos).await.unwrap();
+            for index in 0..2 {
+                hub.publish(&message("t", index, qos));
+            }
+            let (first, second) = (next::<A>(&mut stream).await, next::<A>(&mut stream).await);
+            let _opens = Opens(gate.clone());
+            gate.open(false);
+            let mut acknowledged = first.acknowledgement.unwrap().acknowledge().unwrap();
+            A::sleep(Duration::from_millis(50)).await;
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            let is_stored = Pin::new(&mut acknowledged).poll(&mut context).is_ready();
+            assert!(!is_stored, "the store does nothing");
+            let in_store = || {
+                let loaded = writer.load(&SessionName::new("gated").unwrap()).unwrap();
+                let is_message = |stored: &&Stored| matches!(stored.key(), Key::Inbox(_));
+                loaded.records.iter().filter(is_message).count()
+            };
+            gate.open(true);
+            soon::<A, _>("the store", acknowledged).await.unwrap();
+            assert_eq!(in_store(), 1);
+            // Whether it is awaited makes no difference to it.
+            drop(second.acknowledgement.unwrap().acknowledge().unwrap());
+            until::<A>("the store", || in_store() == 0).await;
+            client.abort();
+            ended::<A>(&client).await;
+        }
+    }
+
+    // A store that fails says so, and a client in memory has nothing to wait for.
+    let (hub, address) = server::<A>().await;
+    let store = MemoryStore::new();
+    let own = durable(address, Version::V5, &store).acknowledge(Acknowledge::ByApplication);
+    let client = connected::<A>(own).await;
+    let mut stream = client.subscribe("t", QoS::AtLeastOnce).await.unwrap();
+    hub.publish(&message("t", 1, QoS::AtLeastOnce));
+    let incoming = next::<A>(&mut stream).await;
+    store.fail();
+    let acknowledged = incoming.acknowledgement.unwrap().acknowledge().unwrap();
+    let failure = soon::<A, _>("the end", acknowledged).await.unwrap_err();
+    assert!(matches!(failure.cause, Cause::Store(_)), "{failure}");
+    let own = options(address, Version::V5, "memory").acknowledge(Acknowledge::ByApplication);
+    let client = connected::<A>(own).await;
+    let mut stream = client.subscribe("t", QoS::AtLeastOnce).await.unwrap();
+    hub.publish(&message("t", 2, QoS::AtLeastOnce));
+    let incoming = next::<A>(&mut stream).await;
+    incoming.acknowledgement.unwrap().acknowledge().unwrap().await.unwrap();
+}
+
 /// How messages of an earlier life end is not told to those who wait for others.
 pub async fn an_earlier_life_ends_nobody_elses_messages<A: Adapter>() {
     let (hub, address) = server::<A>().await;
@@ -219,7 +281,7 @@ pub async fn a_message_is_told_again_until_it_is_acknowledged<A: Adapter>() {
                         assert_eq!(refused, Err(mqtt_session::AcknowledgeError::CannotRefuse));
                     }
                     2 => {}
-                    _ => again.acknowledgement.unwrap().acknowledge().unwrap(),
+                    _ => drop(again.acknowledgement.unwrap().acknowledge().unwrap()),
                 }
                 client_ends::<A>(&client, life).await;
             }

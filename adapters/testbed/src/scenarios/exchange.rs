@@ -216,7 +216,7 @@ pub async fn keep_alive_does_not_need_the_application<A: Adapter>() {
 }
 
 /// Waits for two futures.
-async fn join<T, U>(one: impl Future<Output = T>, other: impl Future<Output = U>) -> (T, U) {
+pub(super) async fn join<T, U>(one: impl Future<Output = T>, other: impl Future<Output = U>) -> (T, U) {
     let (mut one, mut other) = (std::pin::pin!(one), std::pin::pin!(other));
     let (mut first, mut second) = (None, None);
     std::future::poll_fn(|cx| {

@@ -1,7 +1,9 @@
 //! What a client of any adapter has to go through. Each panics if something is not as it should be.
 
+mod authenticating;
 mod brokers;
 mod durable;
+mod earlier;
 mod exchange;
 mod failing;
 mod flow;
@@ -10,13 +12,16 @@ mod lacks;
 mod leaving;
 mod network;
 mod resuming;
+mod routing;
 mod secure;
 mod unsafe_ends;
 mod walkers;
 
+pub use authenticating::*;
 pub use brokers::*;
 pub(crate) use durable::writer;
 pub use durable::*;
+pub use earlier::*;
 pub use exchange::*;
 pub use failing::*;
 pub use flow::*;
@@ -24,6 +29,7 @@ pub use killed::*;
 pub use leaving::*;
 pub use network::*;
 pub use resuming::*;
+pub use routing::*;
 pub use secure::*;
 pub use unsafe_ends::*;
 pub use walkers::*;
@@ -51,6 +57,11 @@ macro_rules! every_scenario {
             filters_are_granted_one_by_one
             each_subscription_has_its_own_messages
             retained_messages_come_with_the_subscription
+            overlapping_subscriptions_get_each_message_once
+            shared_subscriptions_have_their_own_messages
+            what_is_no_subscription_any_more_is_not_told_to_others
+            identifiers_of_the_application_are_its_own
+            a_server_without_identifiers_is_subscribed_to_without
             requests_get_their_own_answers
             unacknowledged_messages_come_again
             keep_alive_does_not_need_the_application
@@ -61,6 +72,11 @@ macro_rules! every_scenario {
             a_server_may_come_later
             what_cannot_be_dialed_is_said_once
             an_unknown_host_is_told
+            each_connection_begins_with_an_authentication
+            an_open_connection_is_authenticated_again
+            failed_authentications_are_told_and_not_tried_again
+            nothing_is_sent_to_a_server_that_proves_nothing
+            an_authentication_has_its_deadlines
             publishing_in_the_receive_loop_cannot_deadlock
             a_full_queue_makes_publish_wait
             dropped_futures_lose_nothing
@@ -73,6 +89,11 @@ macro_rules! every_scenario {
             a_lost_session_is_subscribed_again
             a_subscription_that_is_refused_later_ends
             messages_beyond_the_bound_close_the_connection_and_are_kept
+            what_an_earlier_life_subscribed_to_waits_to_be_taken
+            a_durable_session_of_mqtt_3_begins_as_it_is_told
+            wrong_urls_are_told_before_anything_is_opened
+            acknowledged_means_stored
+            a_qos_that_the_server_lacks_can_be_refused
             accepted_messages_survive_a_restart
             accepted_means_stored
             an_earlier_life_ends_nobody_elses_messages
@@ -93,6 +114,7 @@ macro_rules! every_scenario {
             mosquitto_publishes_wills
             mosquitto_resumes_sessions
             mosquitto_passes_large_payloads_on
+            mosquitto_names_subscriptions
             rabbitmq_does_what_it_can
             nats_does_what_it_can
             aedes_does_what_it_can

@@ -22,7 +22,7 @@ impl Adapter for Tokio {
 
     fn serve_with(hub: Arc<Hub>, port: u16, layers: ServerLayers) -> Boxed<SocketAddr> {
         Box::pin(async move {
-            let listener = Listener::bind(("127.0.0.1", port), Hub::config())
+            let listener = Listener::bind(("127.0.0.1", port), hub.config())
                 .await
                 .unwrap()
                 .layers(layers);

@@ -1,0 +1,37 @@
+//! Publishing: with each QoS, retained, many messages at once, and without waiting for room.
+
+mod support;
+
+use std::time::Duration;
+
+use mqtt_std::{ClientOptions, Message, QoS, block_on};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let client = mqtt_std::connect(ClientOptions::from_url(&support::url())?)?;
+
+    // It returns when the message is sent (QoS 0), or when the server has it (QoS 1 and 2).
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let message = Message::new("lamp/1/switch", "on")?.qos(qos);
+        println!("{qos:?}: {:?}", client.publish(message)?);
+    }
+
+    // The server keeps a retained message for those who subscribe later.
+    client.publish(Message::new("lamp/1/state", "on")?.qos(QoS::AtLeastOnce).retain(true))?;
+
+    // Many are on their way at once; each has a future of its end.
+    let readings = (0..100).map(|reading| Message::new("meter/1", format!("{reading} W")));
+    let mut under_way = Vec::new();
+    for reading in readings {
+        match client.try_publish(reading?.qos(QoS::AtLeastOnce)) {
+            Ok(completion) => under_way.push(completion),
+            // A full queue gives the message back, so it can wait for room after all.
+            Err(refused) => client.publish_accepted(*refused.message)?,
+        }
+    }
+    for completion in under_way {
+        block_on(completion)?;
+    }
+    println!("delivered: {}", client.statistics().delivered);
+
+    Ok(client.disconnect(Duration::from_secs(5))?)
+}

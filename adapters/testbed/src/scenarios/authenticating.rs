@@ -1,0 +1,337 @@
+//! Enhanced authentication: exchanges of several steps, on a connection that begins and on one that is open.
+
+use std::future::{pending, ready};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use mqtt_adapter::{
+    Answering, AuthenticationError, Authenticator, Cause, Client, ClientOptions, ConnectionState, Failure, Published,
+    ReauthenticateError, Unanswered,
+};
+use mqtt_session::proto::{ConnAckReason, DisconnectReason, QoS, Text, Version};
+use mqtt_session::{Authentication, Closed, Limits, Timer};
+
+use super::{connected, message, numbers, options, server};
+use crate::{Adapter, Conduct, Hub, METHOD, soon, until};
+
+/// How an application answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    Right,
+    Wrong,
+    /// It will not answer, now or ever.
+    Refuses,
+    /// It does not know yet.
+    Mute,
+    /// It does not even know how to begin.
+    MuteFromTheFirst,
+}
+
+/// What a test tells its applications.
+#[derive(Clone)]
+struct Application {
+    manner: Arc<Mutex<Manner>>,
+    /// How each exchange begins: with another number.
+    last: Arc<AtomicU8>,
+}
+
+struct Doubling {
+    application: Application,
+    first: u8,
+}
+
+impl Application {
+    fn new(manner: Manner) -> Self {
+        Self {
+            manner: Arc::new(Mutex::new(manner)),
+            last: Arc::default(),
+        }
+    }
+
+    fn becomes(&self, manner: Manner) {
+        *self.manner.lock().unwrap() = manner;
+    }
+
+    fn manner(&self) -> Manner {
+        *self.manner.lock().unwrap()
+    }
+
+    fn exchanges(&self) -> u8 {
+        self.last.load(Ordering::Relaxed)
+    }
+
+    fn options(&self, address: SocketAddr) -> ClientOptions {
+        self.by(METHOD, options(address, Version::V5, "prover"))
+    }
+
+    fn by(&self, method: &'static str, options: ClientOptions) -> ClientOptions {
+        let application = self.clone();
+        let begin = move || Doubling {
+            first: application.last.fetch_add(1, Ordering::Relaxed) + 1,
+            application: application.clone(),
+        };
+        options.authentication(method, begin).unwrap()
+    }
+}
+
+impl Authenticator for Doubling {
+    fn first(&mut self) -> Answering {
+        if self.application.manner() == Manner::MuteFromTheFirst {
+            return Box::pin(pending());
+        }
+        Box::pin(ready(Ok(Some(Bytes::copy_from_slice(&[self.first])))))
+    }
+
+    fn answer(&mut self, data: Option<Bytes>) -> Answering {
+        let manner = self.application.manner();
+        Box::pin(async move {
+            let asked = data.as_deref().and_then(|data| data.first().copied()).unwrap_or(0);
+            let said = match manner {
+                Manner::Right => asked.wrapping_mul(2),
+                Manner::Wrong => asked,
+                Manner::Refuses => return Err(Unanswered::never("the secret is lost")),
+                Manner::Mute | Manner::MuteFromTheFirst => pending().await,
+            };
+            Ok(Some(Bytes::copy_from_slice(&[said])))
+        })
+    }
+
+    fn accepted(&mut self, data: Option<Bytes>) -> Result<(), Unanswered> {
+        match data.as_deref() == Some(&[self.first]) {
+            true => Ok(()),
+            false => Err(Unanswered::never("the server does not know how this began")),
+        }
+    }
+}
+
+/// The client has ended, for this reason.
+async fn ended<A: Adapter>(client: &Client) -> Arc<Failure> {
+    let mut states = client.states();
+    loop {
+        if let Some(ConnectionState::Ended { failure, .. }) = soon::<A, _>("the end", states.next()).await {
+            return failure;
+        }
+    }
+}
+
+async fn again<A: Adapter>(client: &Client) -> Result<(), ReauthenticateError> {
+    soon::<A, _>("the authentication", client.reauthenticate()).await
+}
+
+/// Each connection begins with an exchange of its own, and then messages go.
+pub async fn each_connection_begins_with_an_authentication<A: Adapter>() {
+    let (hub, address) = server::<A>().await;
+    let application = Application::new(Manner::Right);
+    let client = connected::<A>(application.options(address)).await;
+    let mut stream = client.subscribe("t", QoS::ExactlyOnce).await.unwrap();
+    for connection in 1..4 {
+        assert_eq!((hub.proofs(), application.exchanges()), (connection, connection as u8));
+        let number = connection as u32;
+        client.publish(message("t", number, QoS::ExactlyOnce)).await.unwrap();
+        assert_eq!(numbers::<A>(&mut stream, 1).await, [number]);
+        hub.cut();
+        until::<A>("another connection", || client.statistics().connections > connection).await;
+    }
+
+    // MQTT 3 has no such thing: it is said once.
+    let client = A::start(application.options(address).version(Version::V3_1_1));
+    let failure = ended::<A>(&client).await;
+    assert!(
+        matches!(failure.cause, Cause::Closed(Closed::NotEncodable(_))),
+        "{failure}"
+    );
+    assert!(
+        failure.to_string().contains("what this version of MQTT does not have"),
+        "{failure}"
+    );
+}
+
+/// On an open connection messages go on meanwhile; what fails ends the connection, and says so to the one who asked.
+pub async fn an_open_connection_is_authenticated_again<A: Adapter>() {
+    let (hub, address) = server::<A>().await;
+    let application = Application::new(Manner::Right);
+    let client = connected::<A>(application.options(address)).await;
+    for proofs in 2..5 {
+        again::<A>(&client).await.unwrap();
+        assert_eq!(hub.proofs(), proofs);
+    }
+    let (one, other) = (client.clone(), client.clone());
+    let both = super::exchange::join(one.reauthenticate(), other.reauthenticate());
+    let (first, second) = soon::<A, _>("the authentication", both).await;
+    assert!(
+        first.is_ok() && matches!(second, Err(ReauthenticateError::UnderWay)),
+        "{second:?}"
+    );
+
+    application.becomes(Manner::Mute);
+    let waiting = client.reauthenticate();
+    let publishing = client.publish(message("t", 1, QoS::ExactlyOnce));
+    let publishes = async {
+        let published = publishing.await;
+        // The application knows it in the end, but wrongly.
+        assert!(matches!(published, Ok(Published::Acknowledged(_))), "{published:?}");
+        application.becomes(Manner::Wrong);
+        client.abort();
+    };
+    let (failed, ()) = soon::<A, _>("the end", super::exchange::join(waiting, publishes)).await;
+    assert!(
+        matches!(&failed, Err(ReauthenticateError::Failed(failure)) if matches!(failure.cause, Cause::Disconnected)),
+        "{failed:?}"
+    );
+    let late = again::<A>(&client).await;
+    assert!(matches!(late, Err(ReauthenticateError::Failed(_))), "{late:?}");
+
+    let client = connected::<A>(options(address, Version::V5, "plain")).await;
+    let without = again::<A>(&client).await;
+    assert!(matches!(without, Err(ReauthenticateError::NoMethod)), "{without:?}");
+}
+
+/// Whoever gives the wrong answer, none, or uses another method is told so, and does not ask again.
+pub async fn failed_authentications_are_told_and_not_tried_again<A: Adapter>() {
+    let (hub, address) = server::<A>().await;
+    let application = Application::new(Manner::Wrong);
+    let refused = |failure: &Failure| match &failure.cause {
+        Cause::Closed(Closed::Refused { reason, .. }) => Some(*reason),
+        _ => None,
+    };
+    let failure = ended::<A>(&A::start(application.options(address))).await;
+    assert_eq!(refused(&failure), Some(ConnAckReason::NotAuthorized), "{failure}");
+
+    let other = application.by("OTHER", options(address, Version::V5, "prover"));
+    let failure = ended::<A>(&A::start(other)).await;
+    assert_eq!(
+        refused(&failure),
+        Some(ConnAckReason::BadAuthenticationMethod),
+        "{failure}"
+    );
+    assert!(
+        failure.to_string().contains("set another authentication method"),
+        "{failure}"
+    );
+
+    application.becomes(Manner::Refuses);
+    let failure = ended::<A>(&A::start(application.options(address))).await;
+    assert!(
+        matches!(failure.cause, Cause::Authentication(AuthenticationError::Unanswered(_))),
+        "{failure}"
+    );
+    assert!(failure.to_string().contains("the secret is lost"), "{failure}");
+
+    // A method in the configuration, and nobody who answers.
+    let method = Text::from_bytes(Bytes::from_static(METHOD.as_bytes())).unwrap();
+    let nobody = options(address, Version::V5, "prover")
+        .configure(|config| config.authentication(Some(Authentication { method, data: None })));
+    let failure = ended::<A>(&A::start(nobody)).await;
+    assert!(
+        matches!(
+            failure.cause,
+            Cause::Authentication(AuthenticationError::NoAuthenticator)
+        ),
+        "{failure}"
+    );
+
+    // What is wrong on an open connection ends it.
+    application.becomes(Manner::Right);
+    let connects = hub.connects();
+    for manner in [Manner::Wrong, Manner::Refuses] {
+        application.becomes(Manner::Right);
+        let client = connected::<A>(application.options(address)).await;
+        application.becomes(manner);
+        let failed = again::<A>(&client).await;
+        let Err(ReauthenticateError::Failed(failure)) = failed else {
+            panic!("{failed:?}");
+        };
+        match &failure.cause {
+            Cause::Closed(Closed::Disconnected { reason, .. }) if manner == Manner::Wrong => {
+                assert_eq!(*reason, DisconnectReason::NotAuthorized);
+            }
+            Cause::Authentication(AuthenticationError::Unanswered(_)) if manner == Manner::Refuses => {}
+            other => panic!("{other:?}"),
+        }
+        ended::<A>(&client).await;
+    }
+    A::sleep(Duration::from_millis(100)).await;
+    assert_eq!(hub.connects() - connects, 2);
+}
+
+/// A server that accepts, but does not prove who it is, is sent nothing.
+pub async fn nothing_is_sent_to_a_server_that_proves_nothing<A: Adapter>() {
+    let (hub, address) = server::<A>().await;
+    let reader = connected::<A>(options(address, Version::V5, "reader")).await;
+    let mut stream = reader.subscribe("#", QoS::AtLeastOnce).await.unwrap();
+    hub.conduct(Conduct::Impostor);
+    let client = A::start(Application::new(Manner::Right).options(address));
+    for qos in super::EVERY_QOS {
+        drop(client.try_publish(message("secret", 1, qos)));
+    }
+    let failure = ended::<A>(&client).await;
+    assert!(
+        failure.to_string().contains("the server does not know how this began"),
+        "{failure}"
+    );
+    reader.publish(message("t", 2, QoS::AtLeastOnce)).await.unwrap();
+    assert_eq!(numbers::<A>(&mut stream, 1).await, [2]);
+    assert_eq!((hub.proofs(), client.statistics().connections), (1, 0));
+}
+
+/// Neither an application nor a server that says nothing keeps a client for ever; both may do better later.
+pub async fn an_authentication_has_its_deadlines<A: Adapter>() {
+    let soon_over = Duration::from_millis(80);
+    let (hub, address) = server::<A>().await;
+    for manner in [Manner::Mute, Manner::MuteFromTheFirst] {
+        let application = Application::new(manner);
+        let client = A::start(application.options(address).authentication_timeout(soon_over));
+        let failure = soon::<A, _>("the failure", client.established()).await.unwrap_err();
+        assert!(
+            matches!(
+                failure.cause,
+                Cause::Authentication(AuthenticationError::AnswerTimedOut)
+            ),
+            "{failure}"
+        );
+        application.becomes(Manner::Right);
+        until::<A>("a connection", || client.is_connected()).await;
+        // The application cannot begin: the connection goes on.
+        application.becomes(Manner::MuteFromTheFirst);
+        let connections = client.statistics().connections;
+        let failed = again::<A>(&client).await;
+        assert!(
+            matches!(
+                failed,
+                Err(ReauthenticateError::NotBegun(AuthenticationError::AnswerTimedOut))
+            ),
+            "{failed:?}"
+        );
+        client.publish(message("t", 1, QoS::AtLeastOnce)).await.unwrap();
+        assert_eq!(client.statistics().connections, connections);
+        // The server does not go on: there is another connection.
+        application.becomes(Manner::Right);
+        hub.conduct(Conduct::Silent);
+        let failed = again::<A>(&client).await;
+        assert!(
+            matches!(&failed, Err(ReauthenticateError::Failed(failure))
+                if matches!(failure.cause, Cause::Authentication(AuthenticationError::ServerTimedOut))),
+            "{failed:?}"
+        );
+        hub.conduct(Conduct::Fair);
+        leaves::<A>(&hub, client).await;
+    }
+    hub.conduct(Conduct::Silent);
+    let limits = Limits::default().handshake_timeout(soon_over);
+    let client = A::start(Application::new(Manner::Right).options(address).limits(limits));
+    let failure = soon::<A, _>("the failure", client.established()).await.unwrap_err();
+    assert!(
+        matches!(failure.cause, Cause::Closed(Closed::TimedOut(Timer::Handshake))),
+        "{failure}"
+    );
+}
+
+/// The next client has the same name.
+async fn leaves<A: Adapter>(hub: &Hub, client: Client) {
+    until::<A>("another connection", || client.is_connected()).await;
+    client.abort();
+    until::<A>("the end of the connection", || hub.connections() == 0).await;
+}
