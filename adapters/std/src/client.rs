@@ -8,13 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use mqtt_adapter::{
     Client as Handle, ClientOptions, Completion, ConnectionState, Dial, DialError, Endpoint, Failure, Incoming, Keeper,
-<<<<<<< HEAD
     PublishError, Published, ReauthenticateError, RequestError, Requester as Asks, Restored, States as Listens,
-    Statistics, SubscribeError, Subscribing, Subscription as Stream, TryPublishError, Unfinished,
-=======
-    PublishError, Published, RequestError, Requester as Asks, Restored, States as Listens, Statistics, SubscribeError,
-    Subscribing, Subscription as Messages, TryPublishError, Unfinished,
->>>>>>> layers
+    Statistics, SubscribeError, Subscribing, Subscription as Messages, TryPublishError, Unfinished,
 };
 use mqtt_session::proto::SubAckReason;
 use mqtt_session::{Capabilities, Message, QoS};

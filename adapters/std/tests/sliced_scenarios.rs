@@ -48,7 +48,7 @@ impl Adapter for InSlices {
                 let stream = sliced(socket.unwrap());
                 thread::spawn(move || {
                     let clock = Clock::new();
-                    let machine = ServerConnection::new(Hub::config(), clock.now());
+                    let machine = ServerConnection::new(hub.config(), clock.now());
                     let connection = Connection::accepted_with(machine, stream, &layers, clock).unwrap();
                     connection.block_on(|connection| mqtt_testbed::serve(hub, Server(connection)));
                 });
