@@ -6,7 +6,7 @@ use std::cell::Cell;
 use bytes::Buf;
 use mqtt_session::proto::{Decoded, Delivery, Packet, PacketId, PubAck, PubAckReason, PubComp, PubCompReason, PubRec};
 use mqtt_session::proto::{Properties, PubRecReason, PubRel, PubRelReason, Publish, Role, Rules, TopicName, Version};
-use mqtt_session::{Client, ClientConfig, Event, Instant, Message, Outbox, QoS};
+use mqtt_session::{Batch, Client, ClientConfig, DeliveryId, Event, HandOver, Instant, Message, Outbox, QoS};
 
 struct Counting;
 
@@ -42,7 +42,12 @@ struct Rig {
 
 impl Rig {
     fn connected(version: Version) -> Self {
-        let mut client = Client::new(ClientConfig::new("c").unwrap().version(version), NOW);
+        Self::connected_as(ClientConfig::new("c").unwrap().version(version))
+    }
+
+    fn connected_as(config: ClientConfig) -> Self {
+        let version = config.version;
+        let mut client = Client::new(config, NOW);
         client.handle_open(NOW);
         let mut rig = Self {
             client,
@@ -167,4 +172,69 @@ fn receiving_allocates_nothing_in_the_steady_state() {
             assert_eq!(allocations(|| rig.receive(qos)), 0, "{version:?} {qos:?}");
         }
     }
+}
+
+/// A host that acknowledges what comes by tens, from the inbox.
+struct Inbox {
+    rig: Rig,
+    batch: Batch,
+    told: Vec<DeliveryId>,
+}
+
+impl Inbox {
+    fn store(&mut self) {
+        while self.rig.client.poll_store(&mut self.batch) {
+            self.rig.client.handle_stored(NOW, self.batch.number());
+        }
+    }
+
+    /// So many messages come, and are told.
+    fn receive(&mut self, messages: u16) {
+        for number in 1..=messages {
+            let id = PacketId::new(number).unwrap();
+            self.rig.feed(&Packet::Publish(Publish {
+                delivery: Delivery::first(QoS::AtLeastOnce, id),
+                retain: false,
+                topic: Some(TopicName::new("t").unwrap()),
+                properties: Properties::empty(),
+                payload: &[7; 64][..],
+            }));
+        }
+        self.store();
+        while let Some(event) = self.rig.client.poll_event() {
+            if let Event::Message(received) = event {
+                self.told.extend(received.delivery);
+            }
+        }
+        self.rig.client.poll_transmit(&mut self.rig.outbox);
+        self.rig.outbox.advance(usize::MAX);
+    }
+
+    fn acknowledge(&mut self) {
+        for delivery in self.told.drain(..) {
+            self.rig.client.acknowledge(NOW, delivery).unwrap();
+        }
+        self.store();
+    }
+}
+
+#[test]
+fn a_message_that_is_never_acknowledged_lets_nothing_grow() {
+    let config = ClientConfig::new("c").unwrap();
+    let mut inbox = Inbox {
+        rig: Rig::connected_as(config.is_stored(true).hand_over(HandOver::Inbox)),
+        batch: Batch::new(),
+        told: Vec::new(),
+    };
+    inbox.receive(1);
+    let [oldest] = inbox.told.drain(..).collect::<Vec<_>>()[..] else {
+        panic!()
+    };
+    let round = || {
+        inbox.receive(10);
+        assert_eq!(inbox.told.len(), 10);
+        inbox.acknowledge();
+    };
+    assert_eq!(allocations(round), 0);
+    assert_eq!(inbox.rig.client.acknowledge(NOW, oldest), Ok(()));
 }

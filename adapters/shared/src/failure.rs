@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use mqtt_session::proto::ConnAckReason;
-use mqtt_session::{Closed, Violation};
+use mqtt_session::proto::{ConnAckReason, DisconnectReason};
+use mqtt_session::{Closed, Timer, Violation};
 
 use crate::{AuthenticationError, Endpoint, LayerError};
 
@@ -195,6 +195,16 @@ impl Failure {
             Cause::Closed(Closed::NotEncodable(_)) => {
                 "leave out of the options what this version of MQTT does not have"
             }
+            Cause::Closed(Closed::TimedOut(Timer::Handshake)) => {
+                "something answers there, but not to CONNECT: check the port, and whether the server expects TLS or WebSocket"
+            }
+            Cause::Closed(Closed::TimedOut(Timer::PingResponse)) => {
+                "the server has gone silent: check the network between here and there"
+            }
+            Cause::Closed(Closed::Disconnected {
+                reason: DisconnectReason::SessionTakenOver,
+                ..
+            }) => "another client has the same client identifier: give each its own",
             Cause::Closed(_) | Cause::Broken(_) => "the log of the server may say more",
             Cause::NotTaken => "take messages faster, drop subscriptions that nobody reads, or raise the bound",
             Cause::Authentication(error) => error.advice(),
@@ -215,7 +225,16 @@ const fn refusal_advice(reason: ConnAckReason) -> &'static str {
         ConnAckReason::BadAuthenticationMethod => {
             "set another authentication method: the server does not know this one"
         }
-        ConnAckReason::ServerUnavailable | ConnAckReason::ServerBusy => "try again later",
+        ConnAckReason::Banned => "ask those who run the server: it does not want this client",
+        ConnAckReason::ServerUnavailable | ConnAckReason::ServerBusy | ConnAckReason::QuotaExceeded => {
+            "try again later"
+        }
+        ConnAckReason::ConnectionRateExceeded => "connect less often",
+        ConnAckReason::RetainNotSupported => "leave `retain` out of the will: the server retains nothing",
+        ConnAckReason::QoSNotSupported => "give the will a lower QoS: the server does not do this one",
+        ConnAckReason::UseAnotherServer | ConnAckReason::ServerMoved => {
+            "connect to another server: the answer may name it"
+        }
         _ => "the log of the server may say more",
     }
 }
@@ -258,6 +277,8 @@ impl std::error::Error for Failure {
 
 #[cfg(test)]
 mod tests {
+    use mqtt_session::proto::DisconnectProperties;
+
     use super::*;
 
     #[test]
@@ -281,6 +302,21 @@ mod tests {
             "mqtt://broker.example:1883: the connection could not be opened: connection refused; \
              nothing listens there: check the port, and that the server runs"
         );
+    }
+
+    #[test]
+    fn what_a_silent_server_and_a_double_mean_is_said() {
+        let advice = |closed: Closed| {
+            let endpoint = Endpoint::tcp("broker.example", 1883);
+            let cause = Cause::Closed(closed);
+            Failure { endpoint, cause }.advice()
+        };
+        assert!(advice(Closed::TimedOut(Timer::PingResponse)).starts_with("the server has gone silent"));
+        let taken_over = Closed::Disconnected {
+            reason: DisconnectReason::SessionTakenOver,
+            properties: DisconnectProperties::empty(),
+        };
+        assert!(advice(taken_over).starts_with("another client has the same client identifier"));
     }
 
     #[test]

@@ -59,7 +59,8 @@ type Close<S> = Box<dyn FnMut(&mut S) -> io::Result<()> + Send>;
 /// should be many slices long, since a server closes after one and a half of it. An idle connection wakes its thread once in a slice.
 ///
 /// While there is something to write, writing and reading take turns of one slice each; a turn ends sooner when there is nothing to do
-/// in it but for waiting in a read. So without input, writing has at least half of the time.
+/// in it but for waiting in a read. So without input, writing has at least half of the time. A handle of a client that is called while its
+/// thread writes waits for that write, and not for a read.
 ///
 /// A read that says sooner than after a slice that nothing has come is followed by a pause for the rest of it. In such a pause a command
 /// is noticed at once, and input waits for its end.
@@ -308,7 +309,8 @@ mod tests {
 
     use super::*;
 
-    const SLICE: Duration = Duration::from_millis(10);
+    /// Far longer than whatever may keep a thread from running between two calls.
+    const SLICE: Duration = Duration::from_millis(300);
 
     /// Takes everything, and has nothing to say.
     #[derive(Default)]

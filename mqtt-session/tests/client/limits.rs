@@ -317,6 +317,17 @@ fn a_queue_is_bounded_in_bytes_too() {
 }
 
 #[test]
+fn a_queue_takes_exactly_as_many_bytes_as_it_may() {
+    // The topic of each has one byte.
+    for (payload_bytes, fits) in [(49, true), (50, false)] {
+        let mut rig = Rig::new(config().limits(Limits::default().queued_bytes(100)));
+        rig.client.publish(rig.now, message(1, &"x".repeat(49)), 1).unwrap();
+        let second = rig.client.publish(rig.now, message(1, &"x".repeat(payload_bytes)), 2);
+        assert_eq!(second.is_ok(), fits, "{payload_bytes}: {second:?}");
+    }
+}
+
+#[test]
 fn messages_of_qos_0_that_nobody_polls_are_dropped_and_counted() {
     let limits = Limits::default().events(2);
     let mut rig = Rig::connected(config().limits(limits));

@@ -180,6 +180,26 @@ fn an_operation_that_is_late_goes_on() {
 }
 
 #[test]
+fn the_identifier_of_a_request_that_has_ended_is_used_again() {
+    let mut rig = Rig::connected(config().limits(Limits::default().packet_ids(2)));
+    for tag in 1..=10 {
+        subscribe(&mut rig, &["a"], tag).unwrap();
+        unsubscribe(&mut rig, &["a"], tag).unwrap();
+        let sent = rig.sent();
+        let [asked, ended] = &sent[..] else { panic!("{sent:?}") };
+        let number = if asked == "SUBSCRIBE #1 a" { 1 } else { 2 };
+        assert_eq!(*asked, format!("SUBSCRIBE #{number} a"));
+        assert_eq!(*ended, format!("UNSUBSCRIBE #{} a", 3 - number));
+        suback(&mut rig, number, &[SubAckReason::GrantedQoS0]);
+        unsuback(
+            &mut rig,
+            3 - number,
+            UnsubAckCodes::new([UnsubAckReason::Success]).unwrap(),
+        );
+    }
+}
+
+#[test]
 fn requests_are_bounded() {
     let mut rig = Rig::connected(config().limits(Limits::default().requests(1)));
     subscribe(&mut rig, &["a"], 1).unwrap();

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use bytes::Buf;
 use mqtt_session::proto::PubAckReason;
-use mqtt_session::{AcknowledgeError, Batch, ClientConfig, DeliveryId, HandOver, Record};
+use mqtt_session::{AcknowledgeError, Batch, ClientConfig, DeliveryId, HandOver, Outbox, Record};
 
 use crate::rig::{Rig, message, said, stored};
 
@@ -277,6 +278,26 @@ fn a_release_of_something_unknown_waits_for_those_that_were_earned_before() {
         sent.len() == 2 && sent[0] == "PUBREL #1" && sent[1].starts_with("PUBREL #9"),
         "{sent:?}"
     );
+}
+
+#[test]
+fn a_release_of_something_unknown_waits_for_nothing_that_came_later() {
+    let mut rig = Rig::connected(stored());
+    rig.publish(2, 7);
+    rig.commit();
+    rig.sent();
+    rig.pubrec(1);
+    rig.pubrec(9);
+    rig.commit();
+    // The stream takes one packet.
+    let mut outbox = Outbox::new(0);
+    rig.client.poll_transmit(&mut outbox);
+    assert_eq!(outbox.chunk(), b"\x62\x02\x00\x01", "PUBREL #1");
+    rig.pubcomp(1);
+    // The exchange is over, and this one may have its place.
+    rig.publish(2, 8);
+    let sent = rig.sent();
+    assert!(sent.len() == 1 && sent[0].starts_with("PUBREL #9"), "{sent:?}");
 }
 
 #[test]

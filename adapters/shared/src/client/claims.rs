@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 use mqtt_session::proto::{Filters, PropertyId, PublishProperties, SubscribeProperties, TopicFilter};
-use mqtt_session::{DeliveryId, Message, Outcome, QoS, Received};
+use mqtt_session::{DeliveryId, Message, QoS, Received};
 
 use super::names::{Names, Told};
 use super::wakers::Wakers;
@@ -285,20 +285,6 @@ impl Claims {
             .retain(|filter| all.values().any(|claim| claim.filters.contains(filter)));
         let granted = self.all.iter().filter(|(_, claim)| claim.is_granted && !claim.is_ended);
         granted.map(|(id, _)| *id).collect()
-    }
-
-    /// The server has answered what a claim asks for. Filters that it has not granted have no name there.
-    pub(super) fn answered(&mut self, id: u64, outcome: &Outcome) {
-        let Some(claim) = self.all.get(&id) else { return };
-        let codes = match outcome {
-            Outcome::Subscribed(answer) => answer.codes.iter().collect(),
-            _ => Vec::new(),
-        };
-        for (index, filter) in claim.filters.iter().enumerate() {
-            if codes.get(index).is_none_or(|code| code.granted_qos().is_none()) {
-                self.names.forget(filter);
-            }
-        }
     }
 
     /// Whether another claim wants what this filter stands for.

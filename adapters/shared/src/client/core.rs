@@ -346,7 +346,9 @@ impl Core {
         let machine = self.driver.machine_mut();
         let takes_names = self.version.has_properties() && machine.capabilities().subscription_ids;
         let properties = match takes_names {
-            true => names.assign(properties).map_err(RequestError::NotEncodable)?,
+            true => names
+                .assign(claim.filters(), properties)
+                .map_err(RequestError::NotEncodable)?,
             false => properties.clone(),
         };
         let name = properties.subscription_id();
@@ -381,18 +383,14 @@ impl Core {
         if tag & (REQUEST | RENEWAL) == REQUEST | RENEWAL {
             let claim = tag & !(REQUEST | RENEWAL);
             self.renewing.remove(&claim);
-            self.claims.answered(claim, &outcome);
             if is_unnameable(&outcome) {
                 self.to_renew.push(claim);
             } else if !is_granted(&outcome) {
                 self.claims.end(claim, &mut self.wakers);
             }
         } else {
-            let id = self.subscribing.remove(&tag);
-            if let Some(id) = id {
-                self.claims.answered(id, &outcome);
-            }
-            if let Some(claim) = id.and_then(|id| self.claims.all.get_mut(&id)) {
+            let claim = self.subscribing.remove(&tag);
+            if let Some(claim) = claim.and_then(|id| self.claims.all.get_mut(&id)) {
                 // From here on it is asked for again when the server has lost it.
                 claim.is_granted = is_granted(&outcome);
             }

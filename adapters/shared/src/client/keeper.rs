@@ -131,7 +131,11 @@ impl<D: Dial> Keeper<D> {
             // Opening a stream may take long, and is the adapter's own code: handles are not kept waiting for it.
             let opened = self.poll_opening(cx);
             let answered = self.answers.poll(cx, shared.clock.now());
-            match shared.with(|core, now| self.turn(cx, core, now, (opened, answered))) {
+            let turn = shared.with(|core, now| match self.hand_in(core, now, (opened, answered)) {
+                true => Turn::Dials,
+                false => self.turn(cx, core),
+            });
+            match turn {
                 Turn::Goes => {}
                 Turn::Connects if self.answers.is_wanted() => self.answers.ask(Question::Connect, shared.clock.now()),
                 Turn::Connects | Turn::Dials => self.dial(),
@@ -180,14 +184,13 @@ impl<D: Dial> Keeper<D> {
         Some(opened)
     }
 
-    fn turn(
+    /// Gives the machine what has come from outside of it. Whether a stream is to be opened.
+    fn hand_in(
         &mut self,
-        cx: &mut Context<'_>,
         core: &mut Core,
         now: Instant,
         (opened, answered): (Option<Opened>, Option<(Question, Answer)>),
-    ) -> Turn {
-        core.wakers.discard(core.keeper.take());
+    ) -> bool {
         match opened {
             Some(Ok(stream)) if core.ending.is_none() => {
                 self.channel.open(stream);
@@ -199,14 +202,18 @@ impl<D: Dial> Keeper<D> {
             }
             _ => {}
         }
-        if let Some((question, answer)) = answered.filter(|_| core.ending.is_none()) {
-            if core.answered(now, &question, answer) {
-                return Turn::Dials;
-            }
-            if core.reauthentication.is_under_way() {
-                self.answers.wait_for_server(now);
-            }
+        let Some((question, answer)) = answered.filter(|_| core.ending.is_none()) else {
+            return false;
+        };
+        let dials = core.answered(now, &question, answer);
+        if core.reauthentication.is_under_way() {
+            self.answers.wait_for_server(now);
         }
+        dials
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>, core: &mut Core) -> Turn {
+        core.wakers.discard(core.keeper.take());
         for _ in 0..STEPS {
             let now = self.shared.clock.now();
             core.go_if_done(now);

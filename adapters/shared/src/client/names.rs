@@ -12,16 +12,20 @@ use crate::options::random;
 /// still use, and the small ones that applications choose, are not assigned again. They take three bytes.
 const FIRST: u32 = 1 << 14;
 const SPREAD: u32 = 1 << 20;
+/// How many identifiers of a filter are known. More than two take requests that have some filters in common and not others,
+/// again and again.
+const KNOWN: usize = 16;
 
-/// The filters that the server knows by an identifier. Of a filter that is asked for twice the last one counts, as it does
-/// there.
+/// The filters that the server knows by an identifier. For a filter that is asked for twice the server uses the last one; what
+/// waits there may still come by the one before.
 #[derive(Debug)]
 pub(super) struct Names {
     next: u32,
     known: Known,
 }
 
-type Known = BTreeMap<TopicFilter<Bytes>, SubscriptionId>;
+/// The last identifier stands at the end.
+type Known = BTreeMap<TopicFilter<Bytes>, Vec<SubscriptionId>>;
 
 impl Names {
     pub(super) fn new() -> Self {
@@ -31,16 +35,19 @@ impl Names {
         }
     }
 
-    /// What is asked for, under an identifier of its own if it has none.
+    /// What is asked for, under an identifier if it has none: the one that exactly these filters have, or another.
     pub(super) fn assign(
         &mut self,
+        filters: &[TopicFilter<Bytes>],
         asked: &SubscribeProperties<Bytes>,
     ) -> Result<SubscribeProperties<Bytes>, EncodeError> {
-        // A number that is too large is none, and then the filters alone decide.
-        let Some(id) = SubscriptionId::new(self.next).filter(|_| asked.subscription_id().is_none()) else {
+        if asked.subscription_id().is_some() {
             return Ok(asked.clone());
-        };
-        self.next += 1;
+        }
+        // A number that is too large is none, and then the filters alone decide.
+        let id = self.common(filters).or_else(|| SubscriptionId::new(self.next));
+        let Some(id) = id else { return Ok(asked.clone()) };
+        self.next += u32::from(id.get() == self.next);
         let named = SubscribeProperties::builder().subscription_id(id);
         asked
             .iter()
@@ -48,17 +55,32 @@ impl Names {
             .build()
     }
 
+    /// The identifier that these filters have in common, and no other.
+    fn common(&self, filters: &[TopicFilter<Bytes>]) -> Option<SubscriptionId> {
+        let id = *self.known.get(filters.first()?)?.last()?;
+        let has_it = |ids: &Vec<SubscriptionId>| ids.last() == Some(&id);
+        let all_have = filters.iter().all(|filter| self.known.get(filter).is_some_and(has_it));
+        let mut others = self.known.iter().filter(|(filter, _)| !filters.contains(filter));
+        (id.get() >= FIRST && all_have && !others.any(|(_, ids)| ids.contains(&id))).then_some(id)
+    }
+
     /// From here on the server knows these filters by this identifier, or by none.
     pub(super) fn asked(&mut self, filters: &[TopicFilter<Bytes>], id: Option<SubscriptionId>) {
         for filter in filters {
-            match id {
-                Some(id) => drop(self.known.insert(filter.clone(), id)),
-                None => drop(self.known.remove(filter)),
+            let Some(id) = id else {
+                self.known.remove(filter);
+                continue;
+            };
+            let ids = self.known.entry(filter.clone()).or_default();
+            ids.retain(|other| *other != id);
+            ids.push(id);
+            if ids.len() > KNOWN {
+                ids.remove(0);
             }
         }
     }
 
-    /// The server does not know this filter, or nobody can say by which identifier.
+    /// The server does not know this filter any more.
     pub(super) fn forget(&mut self, filter: &TopicFilter<Bytes>) {
         self.known.remove(filter);
     }
@@ -74,8 +96,9 @@ impl Names {
             true => message.properties.subscription_ids().collect(),
             false => Vec::new(),
         };
-        let mut known = self.known.iter().filter(|(_, id)| ids.contains(id));
-        let is_known = !ids.is_empty() && known.any(|(filter, _)| filter.matches(&message.topic));
+        let is_told = |known: &[SubscriptionId]| known.iter().any(|id| ids.contains(id));
+        let mut known = self.known.iter();
+        let is_known = !ids.is_empty() && known.any(|(filter, known)| is_told(known) && filter.matches(&message.topic));
         Told {
             ids: is_known.then_some((ids, &self.known)),
         }
@@ -92,7 +115,8 @@ impl Told<'_> {
     /// Whether a message came by this filter, which it belongs to. One without an identifier may be meant at any time.
     pub(super) fn means(&self, filter: &TopicFilter<Bytes>) -> bool {
         let Some((ids, known)) = &self.ids else { return true };
-        known.get(filter).is_none_or(|id| ids.contains(id))
+        let known = known.get(filter);
+        known.is_none_or(|known| known.iter().any(|id| ids.contains(id)))
     }
 }
 
@@ -145,12 +169,16 @@ mod tests {
         let mut names = names();
         assert_eq!(meant(&names, &[]), [true; 3]);
         assert_eq!(meant(&names, &[3]), [true; 3]);
-        // The last identifier of a filter counts, and one whose filters do not match says nothing.
+        // What waits at the server comes by the identifier before the last.
         names.asked(&[filter("a/b")], Some(id(4)));
-        assert_eq!(meant(&names, &[1]), [true; 3]);
+        assert_eq!(meant(&names, &[1]), [true, false, true]);
         assert_eq!(meant(&names, &[4]), [true, false, true]);
+        assert_eq!(meant(&names, &[1, 2]), [true; 3]);
         names.forget(&filter("a/b"));
         assert_eq!(meant(&names, &[4]), [true; 3]);
+        names.asked(&[filter("a/b")], None);
+        assert_eq!(meant(&names, &[2]), [true; 3]);
+        // An identifier whose filters do not match says nothing.
         names.retain(|filter| filter.as_bytes() == b"c");
         assert_eq!(meant(&names, &[2]), [true; 3]);
     }
@@ -160,13 +188,32 @@ mod tests {
         let mut names = names();
         let chosen = SubscribeProperties::builder().subscription_id(id(7)).build();
         let chosen = chosen.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(names.assign(&chosen).as_ref(), Ok(&chosen));
-        let mut assign = || {
-            names
-                .assign(&SubscribeProperties::empty())
-                .map(|named| named.subscription_id())
+        assert_eq!(names.assign(&[filter("a/b")], &chosen).as_ref(), Ok(&chosen));
+    }
+
+    #[test]
+    fn the_same_filters_are_asked_for_by_the_same_identifier() {
+        let mut names = names();
+        let mut ask = |filters: &[&'static str]| {
+            let filters: Vec<_> = filters.iter().map(|text| filter(text)).collect();
+            let named = names.assign(&filters, &SubscribeProperties::empty());
+            let named = named.unwrap_or_else(|error| panic!("{error}")).subscription_id();
+            names.asked(&filters, named);
+            named.map(SubscriptionId::get)
         };
-        let (one, other) = (assign(), assign());
-        assert!(one != other && matches!(one, Ok(Some(id)) if id.get() >= FIRST));
+        let pair = ask(&["x", "y"]);
+        assert!(pair >= Some(FIRST));
+        assert_eq!(ask(&["y", "x"]), pair);
+        let one = ask(&["x"]);
+        assert_ne!(one, pair);
+        assert_eq!(ask(&["x"]), one);
+        assert!(![pair, one].contains(&ask(&["x", "y"])));
+        // What the application has chosen for others is not assigned.
+        assert!(ask(&["a/b"]) >= Some(FIRST));
+        for _ in 0..100 {
+            ask(&["x"]);
+            ask(&["x", "y"]);
+        }
+        assert!(names.known.values().all(|ids| ids.len() <= KNOWN));
     }
 }

@@ -126,11 +126,11 @@ impl Core {
                 Err(error) => self.not_begun(ReauthenticateError::NotBegun(AuthenticationError::NotSent(error))),
             },
             (Question::Again, Err(error)) => self.not_begun(ReauthenticateError::NotBegun(error)),
-            (Question::Server(_), Ok(data)) => {
-                if let Err(error) = machine.authenticate(now, data.as_deref()) {
-                    self.authentication_failed(AuthenticationError::NotSent(error));
-                }
-            }
+            (Question::Server(_), Ok(data)) => match machine.authenticate(now, data.as_deref()) {
+                // The connection has ended, and says itself why.
+                Ok(()) | Err(AuthenticateError::NotAsked) => {}
+                Err(error) => self.authentication_failed(AuthenticationError::NotSent(error)),
+            },
             (Question::Server(_), Err(error)) => self.authentication_failed(error),
         }
         false

@@ -107,6 +107,9 @@ impl Authenticator for Doubling {
     }
 }
 
+/// AUTH with a question, and CONNACK with a refusal.
+const HASTY: &[u8] = b"\xF0\x11\x18\x0F\x15\x00\x08DOUBLING\x16\x00\x01\x05\x20\x03\x00\x87\x00";
+
 /// The client has ended, for this reason.
 async fn ended<A: Adapter>(client: &Client) -> Arc<Failure> {
     let mut states = client.states();
@@ -219,6 +222,12 @@ pub async fn failed_authentications_are_told_and_not_tried_again<A: Adapter>() {
         "{failure}"
     );
     assert!(failure.to_string().contains("the secret is lost"), "{failure}");
+
+    // One that asks, and refuses before it has heard the answer.
+    let (stranger, count) = super::failing::stranger(HASTY);
+    let failure = ended::<A>(&A::start(Application::new(Manner::Right).options(stranger))).await;
+    assert_eq!(refused(&failure), Some(ConnAckReason::NotAuthorized), "{failure}");
+    assert_eq!(count.load(Ordering::Relaxed), 1);
 
     // A method in the configuration, and nobody who answers.
     let method = Text::from_bytes(Bytes::from_static(METHOD.as_bytes())).unwrap();

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mqtt_adapter::{Cause, ClientOptions, ConnectionState, DialError, PublishError, Stranger};
-use mqtt_session::Closed;
+use mqtt_adapter::{Cause, ClientOptions, ConnectionState, DialError, Failure, PublishError, Stranger};
 use mqtt_session::proto::{ConnAckReason, QoS, Version};
+use mqtt_session::{Closed, Limits, Timer};
 
+use super::unsafe_ends::failure;
 use super::{VERSIONS, message, options, server};
 use crate::{Adapter, Hub, soon};
 
@@ -52,6 +53,90 @@ pub async fn a_busy_server_is_asked_again<A: Adapter>() {
     soon::<A, _>("publishing", publishing).await.unwrap();
 }
 
+/// Each refusal says what to try, and where only another setting or server helps, there is no other try.
+pub async fn each_refusal_says_what_to_try<A: Adapter>() {
+    let cases = [
+        (ConnAckReason::UnsupportedProtocolVersion, true, "set another version"),
+        (
+            ConnAckReason::ClientIdentifierNotValid,
+            true,
+            "set another client identifier",
+        ),
+        (ConnAckReason::NotAuthorized, true, "check user name and password"),
+        (
+            ConnAckReason::BadAuthenticationMethod,
+            true,
+            "set another authentication method",
+        ),
+        (ConnAckReason::Banned, true, "ask those who run the server"),
+        (
+            ConnAckReason::RetainNotSupported,
+            true,
+            "leave `retain` out of the will",
+        ),
+        (ConnAckReason::QoSNotSupported, true, "give the will a lower QoS"),
+        (ConnAckReason::UseAnotherServer, true, "connect to another server"),
+        (ConnAckReason::ServerMoved, true, "connect to another server"),
+        (ConnAckReason::ServerBusy, false, "try again later"),
+        (ConnAckReason::QuotaExceeded, false, "try again later"),
+        (ConnAckReason::ConnectionRateExceeded, false, "connect less often"),
+        (ConnAckReason::UnspecifiedError, false, "the log of the server"),
+    ];
+    let (hub, address) = server::<A>().await;
+    for (refusal, is_final, advice) in cases {
+        hub.refuse(Some(refusal));
+        let failure = failure::<A>(ClientOptions::tcp("127.0.0.1", address.port()), is_final).await;
+        assert!(
+            matches!(&failure.cause, Cause::Closed(Closed::Refused { reason, .. }) if *reason == refusal),
+            "{failure}"
+        );
+        says(&failure, address, advice);
+    }
+}
+
+/// What happened, where, and what to try.
+fn says(failure: &Failure, address: SocketAddr, advice: &str) {
+    let (text, start) = (failure.to_string(), format!("mqtt://{address}: {}; ", failure.cause));
+    let tried = text.strip_prefix(&start).expect("it says what and where");
+    assert!(tried.starts_with(advice), "{text}");
+}
+
+/// A server that takes connections and says nothing to CONNECT, or half of an answer, or goodbye: that is told, and tried again.
+pub async fn half_a_handshake_of_mqtt_is_told<A: Adapter>() {
+    const HALF: &[u8] = &[0x20, 0x03, 0x00];
+    for beginning in [&b""[..], HALF] {
+        let address = silent(beginning);
+        let limits = Limits::default().handshake_timeout(Duration::from_millis(200));
+        let options = ClientOptions::tcp("127.0.0.1", address.port()).limits(limits);
+        let failure = failure::<A>(options, false).await;
+        assert!(
+            matches!(failure.cause, Cause::Closed(Closed::TimedOut(Timer::Handshake))),
+            "{failure}"
+        );
+        says(&failure, address, "something answers there, but not to CONNECT");
+    }
+    for beginning in [&b""[..], HALF] {
+        let (address, _) = stranger(beginning);
+        let failure = failure::<A>(ClientOptions::tcp("127.0.0.1", address.port()), false).await;
+        assert!(matches!(failure.cause, Cause::Closed(Closed::StreamEnded)), "{failure}");
+        says(&failure, address, "the server closed without a word");
+    }
+}
+
+/// A thread that says the same to each connection, and nothing more.
+pub(super) fn silent(beginning: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let address = listener.local_addr().expect("it has an address");
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        while let Ok((mut socket, _)) = listener.accept() {
+            let _ = socket.write_all(beginning);
+            kept.push(socket);
+        }
+    });
+    address
+}
+
 /// A thread that answers each connection with the same bytes; how often it did.
 pub(super) fn stranger(answer: &'static [u8]) -> (SocketAddr, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
@@ -71,12 +156,25 @@ pub(super) fn stranger(answer: &'static [u8]) -> (SocketAddr, Arc<AtomicU64>) {
 
 /// What is no MQTT server is told as that, and not asked again.
 pub async fn a_stranger_is_not_asked_again<A: Adapter>() {
-    let answers: [(&[u8], Stranger); 3] = [
-        (b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", Stranger::Http),
-        (&[0x15, 3, 1, 0, 2, 2, 70], Stranger::Tls),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", Stranger::Ssh),
+    let answers: [(&[u8], Stranger, &str); 4] = [
+        (
+            b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+            Stranger::Http,
+            "a web server answers there: use the MQTT port",
+        ),
+        (
+            &[0x15, 3, 1, 0, 2, 2, 70],
+            Stranger::Tls,
+            "the server expects TLS: use mqtts://",
+        ),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", Stranger::Ssh, "an SSH server answers there"),
+        (
+            b"220 mail.example ESMTP\r\n",
+            Stranger::Unknown,
+            "no MQTT server answers there",
+        ),
     ];
-    for (answer, expected) in answers {
+    for (answer, expected, advice) in answers {
         let (address, count) = stranger(answer);
         let client = A::start(options(address, Version::V5, "astray"));
         let failure = soon::<A, _>("the answer", client.established()).await.unwrap_err();
@@ -84,6 +182,7 @@ pub async fn a_stranger_is_not_asked_again<A: Adapter>() {
             matches!(failure.cause, Cause::NotMqtt(found) if found == expected),
             "{failure}"
         );
+        says(&failure, address, advice);
         let mut states = client.states();
         while let Some(state) = soon::<A, _>("the end", states.next()).await {
             assert!(matches!(state, ConnectionState::Ended { .. }), "{state:?}");
@@ -120,9 +219,13 @@ pub async fn an_unknown_host_is_told<A: Adapter>() {
         matches!(&failure.cause, Cause::Dial(DialError::Resolve(_))),
         "{failure}"
     );
+    let text = failure.to_string();
     assert!(
-        failure
-            .to_string()
-            .starts_with("mqtt://no-such-host.invalid:1883: the name could not be resolved")
+        text.starts_with("mqtt://no-such-host.invalid:1883: the name could not be resolved"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("; check the name, and that this machine can resolve names"),
+        "{text}"
     );
 }

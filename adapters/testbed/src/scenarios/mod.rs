@@ -67,6 +67,8 @@ macro_rules! every_scenario {
             keep_alive_does_not_need_the_application
             handles_are_one_client
             a_refused_client_does_not_try_again
+            each_refusal_says_what_to_try
+            half_a_handshake_of_mqtt_is_told
             a_busy_server_is_asked_again
             a_stranger_is_not_asked_again
             a_server_may_come_later

@@ -61,6 +61,15 @@ pub async fn overlapping_subscriptions_get_each_message_once<A: Adapter>() {
         for stream in [&mut narrow, &mut wide] {
             assert_eq!(taken::<A>(&hub, &mut last, stream).await, [4], "{version:?} {naming:?}");
         }
+        // One that is refused changes nothing at the server.
+        hub.refuse_filter("a/b");
+        assert!(client.subscribe("a/b", QoS::AtLeastOnce).await.is_err());
+        let in_part = Subscribing::new("a/b", QoS::AtLeastOnce).and("c", QoS::AtLeastOnce);
+        drop(client.subscribe_to(in_part).await.unwrap());
+        hub.publish(&message("a/b", 5, QoS::AtLeastOnce));
+        for stream in [&mut narrow, &mut wide] {
+            assert_eq!(taken::<A>(&hub, &mut last, stream).await, [5], "{version:?} {naming:?}");
+        }
         assert_eq!(client.statistics().unclaimed, 0);
     }
 }

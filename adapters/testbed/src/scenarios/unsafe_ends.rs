@@ -13,14 +13,14 @@ use mqtt_adapter::{
 };
 use mqtt_session::proto::Version;
 
-use super::failing::stranger;
+use super::failing::{silent, stranger};
 use super::hasty;
 use super::secure::{Papers, endpoint, identity};
 use crate::Setup;
 use crate::{Adapter, Authority, Broker, Hub, Valid, soon, websocket};
 
 /// Why there is no connection. With `is_final` the client has to have ended by that.
-async fn failure<A: Adapter>(options: ClientOptions, is_final: bool) -> Arc<Failure> {
+pub(super) async fn failure<A: Adapter>(options: ClientOptions, is_final: bool) -> Arc<Failure> {
     let client = A::start(hasty(options, Version::V5, "refused"));
     let failure = soon::<A, _>("the failure", client.established())
         .await
@@ -156,15 +156,7 @@ pub async fn half_a_handshake_ends_in_time<A: Adapter>() {
         ("ws", b"HTTP/1.1 101 Switching Protocols\r\nUpgr"),
         ("wss", b""),
     ] {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            let mut kept = Vec::new();
-            while let Ok((mut socket, _)) = listener.accept() {
-                let _ = socket.write_all(beginning);
-                kept.push(socket);
-            }
-        });
+        let address = silent(beginning);
         let options = endpoint(scheme, address)
             .tls(papers.tls())
             .connect_timeout(Duration::from_millis(200));
@@ -173,6 +165,7 @@ pub async fn half_a_handshake_ends_in_time<A: Adapter>() {
             matches!(failure.cause, Cause::Dial(DialError::HandshakeTimedOut)),
             "{scheme}: {failure}"
         );
+        assert!(failure.to_string().contains("but not to TLS or WebSocket"), "{failure}");
     }
 }
 
