@@ -201,17 +201,12 @@ impl Broker {
     /// The next connection that may have output: fill its outbox with [`poll_transmit`](Self::poll_transmit), and close its
     /// stream when it [is drained](Self::is_drained).
     pub fn poll_ready(&mut self) -> Option<ConnectionId> {
-        loop {
-            let id = self.ready.pop_front()?;
-            match self.connections.named_mut(id) {
-                Some(known) => {
-                    known.is_ready = false;
-                    return Some(id);
-                }
-                // Its stream is to be closed all the same.
-                None => return Some(id),
-            }
+        let id = self.ready.pop_front()?;
+        // One that is gone has its stream closed all the same.
+        if let Some(known) = self.connections.named_mut(id) {
+            known.is_ready = false;
         }
+        Some(id)
     }
 
     /// Fills the outbox of a connection with what is to be sent, as far as it has room.

@@ -53,7 +53,7 @@ impl Broker {
             Share::InTurn => Turn::Next,
             Share::Same => Turn::Same,
             Share::Random => Turn::At(self.random.next_u64()),
-            Share::ByTopic => Turn::At(self.sessions.hash(message.topic.as_bytes())),
+            Share::ByTopic => Turn::At(self.sessions.hash(message.topic.as_bytes()).number()),
         };
         let Some((session, wanted)) = self.routes.pick(group, turn, looks, is_connected) else {
             return;
@@ -90,13 +90,13 @@ impl Broker {
                 let Some(connection) = self.connections.get_mut(slot) else {
                     return;
                 };
-                let result = connection.machine.publish(now, copy, 0);
+                let result = connection.machine.queue(now, copy);
                 self.touch(slot);
                 result
             }
             // Nobody is there for a message of QoS 0. [U5-4.1-a]
             Place::Parked(_) if copy.qos == QoS::AtMostOnce => return,
-            Place::Parked(_) => match self.with_parked(session, |state| state.publish(now, copy, 0)) {
+            Place::Parked(_) => match self.with_parked(session, |state| state.publish(now, copy, 0).map(|_| ())) {
                 Some(result) => result,
                 None => return,
             },
@@ -108,7 +108,7 @@ impl Broker {
             Place::Leaving => return,
         };
         match result {
-            Ok(_) => self.figures.messages_delivered = self.figures.messages_delivered.saturating_add(1),
+            Ok(()) => self.figures.messages_delivered = self.figures.messages_delivered.saturating_add(1),
             // A session that is ending gets nothing any more.
             Err(PublishError::Closed) => {}
             Err(_) => self.count_drop(session),

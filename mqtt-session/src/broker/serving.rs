@@ -284,7 +284,7 @@ impl Broker {
         while let Some(event) = session.poll_event() {
             match event {
                 SessionEvent::Completed { outcome, .. } => {
-                    dropped = dropped.saturating_add(u32::from(is_drop(&outcome)))
+                    dropped = dropped.saturating_add(u32::from(is_drop(&outcome)));
                 }
                 // It came before its session was stored, and is told now that it is: its client sends it again.
                 SessionEvent::Message(received) if received.message.qos == QoS::ExactlyOnce => {

@@ -1,9 +1,10 @@
 //! What a broker asks of the connections that it hosts.
 
-use mqtt_proto::Version;
+use mqtt_proto::QoS;
 
-use super::{Accept, AcceptError, AcceptErrorKind, ServerConnection};
+use super::{Accept, AcceptError, AcceptErrorKind, Phase, ServerConnection};
 use crate::time::Instant;
+use crate::{Message, PublishError};
 
 impl ServerConnection {
     /// Whether a client waits for an answer and this one could be given, whichever session comes with it.
@@ -22,14 +23,26 @@ impl ServerConnection {
         self.accept(now, accept)
     }
 
+    /// Queues a message for the client. A connection that has ended and was not dealt with still has the session: there it
+    /// waits for the next connection, as it would in the session alone.
+    pub(crate) fn queue(&mut self, now: Instant, message: Message) -> Result<(), PublishError> {
+        if self.phase == Phase::Connected {
+            return self.publish(now, message, 0).map(|_| ());
+        }
+        if !self.has_session {
+            return Err(PublishError::Closed);
+        }
+        if message.qos == QoS::AtMostOnce {
+            return Ok(());
+        }
+        self.advance(now);
+        let message = self.bridged(message);
+        self.flow.publish(message, None, 0).map(|_| ())
+    }
+
     /// How long the session outlives the connection, in seconds.
     pub(crate) const fn session_expiry_seconds(&self) -> u32 {
         self.session_expiry_seconds
-    }
-
-    /// What the client speaks.
-    pub(crate) const fn spoken(&self) -> Version {
-        self.version
     }
 
     /// How many messages to the client have not ended.

@@ -233,3 +233,26 @@ fn a_will_is_asked_about_when_it_is_due() {
         assert_eq!(rig.broker.figures().wills_published, published);
     }
 }
+
+#[test]
+fn a_message_for_a_session_whose_connection_has_ended_unnoticed_waits_for_the_next() {
+    let limits = BrokerLimits::default().parked_per_connection(1);
+    let mut rig = Rig::new(asking().limits(limits));
+    rig.join(lasting("s", Version::V5));
+    rig.subscribe_with("s", &[("t", SubscriptionOptions::new(qos(1)))], None);
+    answer(&mut rig, "may s subscribe q1 to t?", Verdict::ALLOW);
+    assert_eq!(rig.sent("s"), ["SUBACK #9 0x01"]);
+    // Its own packet waits for the host while its stream ends.
+    rig.publish("s", "elsewhere", 0, "m");
+    let waits = question(&mut rig, "may s publish q0 to elsewhere?");
+    rig.cut("s");
+    rig.join(fleeting("p", Version::V5));
+    rig.publish("p", "t", 1, "for later");
+    answer(&mut rig, "may p publish q1 to t?", Verdict::ALLOW);
+    assert_eq!(rig.sent("p"), ["PUBACK #5"]);
+    rig.broker.authorize(rig.now, waits, Verdict::ALLOW);
+    assert_eq!(
+        rig.connect(lasting("s", Version::V5)),
+        ["CONNACK present", "PUBLISH q1 #1 t: for later"]
+    );
+}

@@ -1,9 +1,13 @@
 //! `simulate_broker [--seeds N] [--from N]` runs the simulation of a broker with its clients; `simulate_broker --seed N` runs
 //! one seed again and prints what happened.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use mqtt_tests::broker::{Counts, run};
+
+/// So many seeds are needed before everything can be expected to have happened.
+const ENOUGH_FOR_ALL: u64 = 1000;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,11 +26,21 @@ fn main() -> ExitCode {
     }
     let (from, seeds) = (value("--from").unwrap_or(0), value("--seeds").unwrap_or(1000));
     let (mut failed, mut total) = (0, Counts::default());
+    let shows = std::io::stderr().is_terminal();
     for seed in from..from + seeds {
+        if shows && seed % 100 == 0 {
+            eprint!("\r{} of {seeds} seeds", seed - from);
+        }
         let run = run(seed, false);
         total.add(&run.counts);
         if let Some(fault) = run.fault {
-            println!("seed {seed}: {fault}");
+            println!("seed {seed}: {fault} (simulate_broker --seed {seed} tells the whole)");
+            failed += 1;
+        }
+    }
+    if seeds >= ENOUGH_FOR_ALL {
+        for (name, _) in total.all().into_iter().filter(|(_, count)| *count == 0) {
+            println!("nothing of this happened: {name}");
             failed += 1;
         }
     }

@@ -34,8 +34,19 @@ pub struct Run {
 /// The run that follows from a seed.
 #[must_use]
 pub fn run(seed: u64, traces: bool) -> Run {
+    go(seed, traces, false)
+}
+
+/// The same, with a host that says that a batch is stored when it takes it.
+#[must_use]
+pub fn run_lying(seed: u64, traces: bool) -> Run {
+    go(seed, traces, true)
+}
+
+fn go(seed: u64, traces: bool, lies: bool) -> Run {
     let mut random = Random::new(seed);
-    let plan = plan::Plan::new(&mut random);
+    let mut plan = plan::Plan::new(&mut random);
+    plan.lies = lies;
     let mut world = World::new(plan, random, traces);
     // A panic is a fault of its seed too.
     let played = catch_unwind(AssertUnwindSafe(|| world.play()));
@@ -48,7 +59,7 @@ pub fn run(seed: u64, traces: bool) -> Run {
         }
     };
     Run {
-        counts: world.watch.counts.clone(),
+        counts: world.watch.counts,
         fault,
         hash: world.watch.hash,
         trace: world.watch.trace,

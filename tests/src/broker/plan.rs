@@ -19,6 +19,8 @@ pub(super) struct Plan {
     pub(super) skips: u64,
     /// The host is asked, and refuses some.
     pub(super) asks: bool,
+    /// The host says that a batch is stored when it takes it: a wrong policy that has to be noticed.
+    pub(super) lies: bool,
     pub(super) seed: u64,
     pub(super) receive_maximum: u16,
     pub(super) replay_window: u16,
@@ -57,6 +59,7 @@ impl Plan {
             crashes: if is_stored { random.one_of(&[0, 2, 8]) } else { 0 },
             skips: random.one_of(&[5, 20, 60]),
             asks: random.percent(25),
+            lies: false,
             seed: random.next(),
             receive_maximum: random.one_of(&[1, 2, 64]),
             replay_window: random.one_of(&[1, 3, 16]),

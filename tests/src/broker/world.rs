@@ -283,6 +283,10 @@ impl World {
                     self.peers[index].wants_stream = true;
                 }
                 self.watch.told(index, &event)?;
+                // An old CONNECT that arrives late takes the session over; the application wants its client back.
+                if matches!(event, Event::Closed { retry_at: None, .. }) {
+                    self.peers[index].client.reconnect(self.now);
+                }
             }
         }
         Ok(())
@@ -342,6 +346,9 @@ impl World {
         let mut batch = BrokerBatch::new();
         if self.random.percent(60) && self.broker.poll_store(&mut batch) {
             self.watch.counts.batches += 1;
+            if self.plan.lies {
+                self.broker.handle_stored(self.now, batch.number());
+            }
             self.flying.push_back(batch);
         } else {
             let some = self.random.place(self.flying.len() + 1);
@@ -410,7 +417,7 @@ impl World {
 
     fn pass(&mut self, at: Instant) -> Result<(), String> {
         self.now = self.now.max(at);
-        self.watch.note(|| format!("it is {:?}", at));
+        self.watch.note(|| format!("it is {at:?}"));
         for _ in 0..10_000 {
             match self.broker.poll_timeout() {
                 Some(next) if next.at <= self.now => self.broker.handle_timeout(self.now),

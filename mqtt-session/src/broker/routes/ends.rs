@@ -159,6 +159,7 @@ impl Lists {
         moved
     }
 
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.0.len() == 0
     }

@@ -123,6 +123,7 @@ impl Groups {
         self.groups.get_mut(key)
     }
 
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.groups.len() == 0 && self.index.len() == 0
     }

@@ -18,6 +18,13 @@ pub(crate) struct Hashing {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hash(u64);
 
+impl Hash {
+    /// The hash as a number, to choose by.
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 impl Hashing {
     pub(crate) const fn new(seed: u64) -> Self {
         Self {
@@ -110,6 +117,7 @@ impl Index {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }

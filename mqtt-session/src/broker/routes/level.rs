@@ -52,6 +52,7 @@ impl Level {
 }
 
 impl LongLevels {
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

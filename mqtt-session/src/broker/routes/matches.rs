@@ -97,6 +97,7 @@ impl Matches {
         &self.groups
     }
 
+    #[cfg(test)]
     /// Whether nobody gets the message.
     pub(crate) fn is_empty(&self) -> bool {
         self.deliveries.is_empty() && self.groups.is_empty()

@@ -169,6 +169,7 @@ impl Routes {
         oldest(self).is_none()
     }
 
+    #[cfg(test)]
     /// What a session asked for with a filter.
     pub(crate) fn wanted<B: AsRef<[u8]>>(&self, session: u32, filter: &TopicFilter<B>) -> Option<Wanted> {
         let key = self.find(session, &Asked::new(filter))?;

@@ -269,6 +269,7 @@ impl Trie {
         Some((node, level))
     }
 
+    #[cfg(test)]
     /// Whether no filter has left anything behind.
     pub(super) fn is_empty(&self) -> bool {
         self.nodes.len() == 1 && self.long.len() == 0 && self.literals.len() == 0
