@@ -1,4 +1,15 @@
-//! A whole broker as one pure state machine.
+//! A whole broker as one pure state machine: any number of connections, their sessions, and the messages between them.
+//!
+//! ```text
+//!  bytes ──> ServerConnection ──> Message, Subscribe, .. ──> the host is asked ──> routes ──> copies ──> sessions
+//!             one a client          in the order in which      if it wants to                retained     │  queue,
+//!                  ▲                they came                                                messages     │  window,
+//!                  └──────────────────────────────────────────────────────────────────────────────────────┘  store
+//! ```
+//!
+//! Each connection is a [`ServerConnection`], with its handshake, its keep-alive, its quotas and its session; the broker is the
+//! host of all of them. Nothing is done for all connections at once: those that have output stand in a list, and all
+//! deadlines in one order.
 
 mod admission;
 mod agenda;
@@ -54,6 +65,67 @@ use sessions::Sessions;
 use wills::ParkedWills;
 
 /// All of a broker but its sockets, its clock, its store and its policy.
+///
+/// The verbs are those of [`Client`](crate::Client) and [`ServerConnection`], with the name of a connection where they are about
+/// one. The contract is the same: no input panics; outputs can be polled in any order and any number of times; the same
+/// inputs with the same seed give the same outputs; everything is bounded, by [`BrokerLimits`] and, for each client, by
+/// [`Limits`](crate::Limits).
+///
+/// ```
+/// use bytes::Buf;
+/// use mqtt_session::{Broker, BrokerConfig, BrokerEvent, Instant, Outbox};
+///
+/// let now = Instant::from_secs(1);
+/// let mut broker = Broker::new(BrokerConfig::new(7), now);
+///
+/// // A stream was accepted, and its first bytes have come: CONNECT of a client that is called "c", MQTT 3.1.1, clean.
+/// let connection = broker.handle_open(now).expect("there is room");
+/// let mut input: &[u8] = b"\x10\x0D\0\x04MQTT\x04\x02\0\x3C\0\x01c";
+/// broker.handle_input(now, connection, &mut input);
+/// // It subscribes to "t" with QoS 0, and publishes to it.
+/// input = b"\x82\x06\0\x01\0\x01t\0\x30\x05\0\x01thi";
+/// broker.handle_input(now, connection, &mut input);
+///
+/// // What an adapter does again and again: write what there is to be written, to whom there is.
+/// while let Some(ready) = broker.poll_ready() {
+///     let mut outbox = Outbox::default();
+///     broker.poll_transmit(ready, &mut outbox);
+///     let written = outbox.copy_to_bytes(outbox.len());
+///     assert_eq!(&written[..], b"\x20\x02\0\0\x90\x03\0\x01\0\x30\x05\0\x01thi"); // CONNACK, SUBACK, PUBLISH
+/// }
+/// assert!(matches!(broker.poll_event(), Some(BrokerEvent::Connected { .. })));
+/// assert!(broker.poll_timeout().is_some()); // when to call `handle_timeout`
+/// ```
+///
+/// # Questions
+///
+/// What a client may do is the host's to say: [`Ask`] chooses what it is asked. PUBLISH, SUBSCRIBE, UNSUBSCRIBE and the end of
+/// a connection take effect in the order in which they came, whatever the order of the answers; acknowledgements pass.
+///
+/// # Sessions and wills
+///
+/// A session belongs to the name of a client, whichever version it speaks, and goes on until it has outlived its connection
+/// for as long as the client asked for. A client that connects again takes its session over; the earlier connection is told
+/// and not waited for. What becomes of its will:
+///
+/// | the connection ends by | no delay, or the session ends with it | a delay, and the session goes on |
+/// |---|---|---|
+/// | DISCONNECT with reason 0 | dropped | dropped |
+/// | anything else | published | published after the delay, or when the session ends, unless the client comes back before |
+/// | a takeover that goes on with the session | published | dropped, since the client is back |
+/// | a takeover that begins anew | published | published, since the session ends |
+///
+/// # With a store
+///
+/// [`BrokerConfig::is_stored`] makes sessions that outlive their connections, and retained messages, durable.
+/// [`poll_store`](Self::poll_store) gives what has changed as one [`BrokerBatch`], whatever the number of sessions; a payload is
+/// in it once. Before a batch is [stored](Self::handle_stored), nothing leaves that promises what is in it: no CONNACK, SUBACK,
+/// UNSUBACK, PUBACK, PUBREC or PUBCOMP, and no message of QoS 1 or 2 to a session that is stored. [`restore`](Self::restore)
+/// goes on with what an earlier life has stored.
+///
+/// Once PUBACK, PUBREC or PUBCOMP is sent, neither the end of the process nor the loss of power loses an acknowledged message
+/// or makes a second one of a message of QoS 2 in a session that is stored, given a store that honours flush. Not covered are
+/// copies of QoS 0, which do not wait for the store, and sessions that end with their connection.
 #[derive(Debug)]
 pub struct Broker {
     config: BrokerConfig,

@@ -144,6 +144,7 @@ impl Broker {
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
+        let is_host = matches!(entry.place, Place::Host(_));
         // One that is replaced sends nothing more of what it had to send.
         entry.replays.retain(|replay| replay.filter != *filter);
         // [MQTT-4.8.2-1] A group shares what comes, not what is there.
@@ -155,7 +156,10 @@ impl Broker {
             });
         }
         self.write_subscription(session, filter, wanted);
-        self.go_on_replaying(session);
+        // A client gets them when its output is taken.
+        if is_host {
+            self.go_on_replaying(session);
+        }
     }
 
     /// Writes down a subscription, and how far its retained messages have been sent.
