@@ -18,8 +18,8 @@ pub struct BrokerConfig {
     /// What it is for each client: capabilities, the bounds of a connection and of its session, the longest keep-alive and
     /// session expiry.
     ///
-    /// Two of its settings are the broker's own and are not looked at: who hands messages over, and whether sessions are
-    /// stored.
+    /// Three of its settings are the broker's own and are not looked at: who hands messages over, whether sessions are stored,
+    /// and from which size on messages come in chunks, since a broker takes them in whole.
     pub client: ServerConfig,
     /// What the host is asked before it happens. Default: nothing, everybody may do everything.
     pub ask: Ask,

@@ -165,6 +165,8 @@ impl Broker {
     #[must_use]
     pub fn new(config: BrokerConfig, now: Instant) -> Self {
         let mut server = config.client.clone();
+        // Messages are taken in whole.
+        server.session.limits.whole_packet_bytes = u32::MAX;
         server.session = server.session.hand_over(HandOver::Manual).is_stored(false);
         Self {
             server,
@@ -217,7 +219,8 @@ impl Broker {
         self.advance(now);
         loop {
             let before = input.len();
-            let Some(known) = self.connections.named_mut(connection) else {
+            let known = self.connections.named_mut(connection);
+            let Some(known) = known.filter(|known| !known.machine.has_ended()) else {
                 *input = &[];
                 return;
             };
@@ -234,7 +237,8 @@ impl Broker {
         self.advance(now);
         loop {
             let before = input.len();
-            let Some(known) = self.connections.named_mut(connection) else {
+            let known = self.connections.named_mut(connection);
+            let Some(known) = known.filter(|known| !known.machine.has_ended()) else {
                 input.clear();
                 return;
             };

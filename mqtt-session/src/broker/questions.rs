@@ -27,7 +27,10 @@ impl Broker {
         let mut parked = connection.parked.iter_mut();
         let Some((what, asked)) = parked.find_map(|parked| {
             let what = &parked.what;
-            let asked = parked.asked.iter_mut().find(|asked| asked.number == question.number);
+            let asked = parked
+                .asked
+                .iter_mut()
+                .find(|asked| asked.number == question.number && asked.answer.is_none());
             asked.map(|asked| (what, asked))
         }) else {
             return false;

@@ -40,6 +40,11 @@ impl ServerConnection {
         self.flow.publish(message, None, 0).map(|_| ())
     }
 
+    /// Whether the connection has ended: nothing more is taken from it.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
     /// How long the session outlives the connection, in seconds.
     pub(crate) const fn session_expiry_seconds(&self) -> u32 {
         self.session_expiry_seconds

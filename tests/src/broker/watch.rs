@@ -58,6 +58,9 @@ struct Sent {
     qos: QoS,
     at: u64,
     is_acknowledged: bool,
+    /// The broker has ended the session that it was sent in. If a CONNECT whose answer was lost has begun another one, its
+    /// client is told that a session is present, and sends it again: the broker cannot know it.
+    is_orphan: bool,
 }
 
 /// What a client is known to have.
@@ -139,6 +142,7 @@ impl Watch {
             qos,
             at: self.step,
             is_acknowledged: false,
+            is_orphan: false,
         };
         self.sent.insert(number, sent);
     }
@@ -200,6 +204,9 @@ impl Watch {
     pub(super) fn session_ended(&mut self, client: usize) {
         self.counts.sessions_ended += 1;
         self.note(|| format!("the session of {client} has ended"));
+        for sent in self.sent.values_mut().filter(|sent| sent.publisher == client) {
+            sent.is_orphan |= !sent.is_acknowledged;
+        }
         let subscriber = &mut self.subscribers[client];
         subscriber.since = self.step;
         subscriber.granted.clear();
@@ -274,7 +281,7 @@ impl Watch {
         let is_once = match message.qos {
             QoS::AtMostOnce => sent.qos == QoS::AtMostOnce,
             QoS::AtLeastOnce => false,
-            QoS::ExactlyOnce => true,
+            QoS::ExactlyOnce => !sent.is_orphan,
         };
         if is_once {
             self.counts.delivered_once += 1;

@@ -7,11 +7,12 @@ mod codec;
 mod session;
 
 pub use codec::{Target, decode_v3_1, decode_v3_1_1, decode_v5, filters, patch, round_trip, serde, split};
-pub use session::{client, pair, records, server};
+pub use session::{broker, client, pair, records, server};
 
 /// Every fuzz target.
 pub fn targets() -> impl Iterator<Item = Target> {
-    let machines: [Target; 4] = [
+    let machines: [Target; 5] = [
+        ("broker", broker),
         ("client", client),
         ("pair", pair),
         ("records", records),

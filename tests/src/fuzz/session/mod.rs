@@ -4,6 +4,7 @@
 //! is told in `fuzz/README.md`.
 
 mod application;
+mod broker;
 mod client;
 mod connects;
 mod disk;
@@ -16,6 +17,7 @@ mod rig;
 mod server;
 mod watch;
 
+pub use broker::broker;
 pub use client::client;
 pub use pair::pair;
 pub use records::records;
@@ -25,7 +27,7 @@ pub use server::server;
 mod tests {
     use std::panic::catch_unwind;
 
-    use super::{client, pair, records, server};
+    use super::{broker, client, pair, records, server};
     use crate::generate::random_bytes;
 
     /// Random operations, as many as a test run affords.
@@ -37,6 +39,11 @@ mod tests {
             let passed = catch_unwind(|| body(&input));
             assert!(passed.is_ok(), "{name} fails with seed {seed}");
         }
+    }
+
+    #[test]
+    fn random_operations_break_no_promise_of_a_broker() {
+        passes("broker", broker);
     }
 
     #[test]
