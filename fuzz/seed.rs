@@ -41,7 +41,8 @@ fn main() -> io::Result<()> {
     write("client", for_building(4))?;
     write("server", for_building(5))?;
     write("pair", for_building(6))?;
-    write("records", for_building(7))
+    write("records", for_building(7))?;
+    write("broker", for_building(8))
 }
 
 /// Every string in the files of a folder that is nothing but hex, as bytes.
