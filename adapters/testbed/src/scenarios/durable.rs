@@ -474,7 +474,7 @@ pub async fn a_store_that_fails_ends_the_client<A: Adapter>() {
 
 /// One file has one store, and one session of it one client; whoever comes second is told so.
 pub async fn a_store_has_one_client_for_each_session<A: Adapter>() {
-    let (_, address) = server::<A>().await;
+    let (hub, address) = server::<A>().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.redb");
     let own = || options(address, Version::V5, "filed").store_at(&path);
@@ -487,6 +487,7 @@ pub async fn a_store_has_one_client_for_each_session<A: Adapter>() {
             .await
             .unwrap();
         // The file is free when the client has ended.
+        until::<A>("no connection", || hub.connections() == 0).await;
     }
 
     let writer = writer(MemoryStore::new());
@@ -501,6 +502,8 @@ pub async fn a_store_has_one_client_for_each_session<A: Adapter>() {
     other.publish(message("t", 1, QoS::AtLeastOnce)).await.unwrap();
     first.abort();
     ended::<A>(&first).await;
+    // The server takes no session over: the end of the first stream has to arrive.
+    until::<A>("one connection", || hub.connections() == 1).await;
     connected::<A>(options(address, Version::V5, "one").store(&writer)).await;
 
     let nameless = A::start(ClientOptions::tcp(address.ip().to_string(), address.port()).store(&writer));
