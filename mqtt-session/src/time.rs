@@ -77,6 +77,20 @@ impl Instant {
         }
     }
 
+    /// The point so many seconds later, or [`MAX`](Self::MAX).
+    pub(crate) const fn after_seconds(self, seconds: u32) -> Self {
+        self.saturating_add(Duration::from_secs(seconds as u64))
+    }
+
+    /// What is left until a later point, in seconds: rounded up, and never nothing. [MQTT-3.3.2-6]
+    pub(crate) fn seconds_until(self, later: Self) -> u32 {
+        let left = later
+            .saturating_since(self)
+            .as_micros()
+            .div_ceil(u128::from(MICROS_PER_SECOND));
+        u32::try_from(left).unwrap_or(u32::MAX).max(1)
+    }
+
     /// The time since an earlier point; nothing if that point is later than this one.
     #[must_use]
     #[inline]

@@ -1,15 +1,13 @@
 //! What is kept of a retained message.
 
-use core::time::Duration;
-
 use bytes::Bytes;
 use mqtt_proto::TopicName;
 
 use super::agenda::Who;
 use super::records::{BrokerKey, BrokerRecord, PayloadId};
+use super::retained::RetainedLimits;
 use super::{Broker, BrokerLimits};
 use crate::Message;
-use crate::broker::retained::RetainedLimits;
 use crate::qos::message_record;
 use crate::time::Instant;
 
@@ -25,14 +23,10 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// What a subscriber gets of it: what is left of its time, and never nothing. [MQTT-3.3.2-6]
+    /// What a subscriber gets of it, with what is left of its time.
     pub(super) fn copy(&self, now: Instant) -> Message {
-        let left = |at: Instant| at.saturating_since(now).as_micros().div_ceil(1_000_000);
-        let seconds = self
-            .expires_at
-            .map(|at| u32::try_from(left(at)).unwrap_or(u32::MAX).max(1));
         let mut copy = self.message.clone();
-        copy.expiry_seconds = seconds;
+        copy.expiry_seconds = self.expires_at.map(|at| now.seconds_until(at));
         // [MQTT-3.3.1-8]
         copy.retain = true;
         copy
@@ -61,10 +55,7 @@ impl Broker {
         if message.payload.len() <= COPIED_BYTES {
             message.payload = Bytes::copy_from_slice(&message.payload);
         }
-        let seconds = message
-            .expiry_seconds
-            .map(|seconds| Duration::from_secs(u64::from(seconds)));
-        let expires_at = seconds.map(|seconds| self.now.saturating_add(seconds));
+        let expires_at = message.expiry_seconds.map(|seconds| self.now.after_seconds(seconds));
         let payload_id = self.journal.is_enabled().then(|| self.journal.share(&message.payload));
         if self.keep(message, expires_at, payload_id) {
             if let Some(payload) = payload_id {

@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
-use core::time::Duration;
 
 use bytes::Bytes;
 
@@ -14,9 +13,9 @@ use super::replay::Replay;
 use super::routes::Wanted;
 use super::sessions::{PendingWill, Place, SessionId};
 use super::{Broker, BrokerConfig};
+use crate::Session;
 use crate::store::{Key, MessageRecord, PayloadOf, Record};
 use crate::time::Instant;
-use crate::{Message, Session};
 
 /// Takes the records of an earlier life, in any order.
 ///
@@ -256,7 +255,7 @@ impl BrokerRestore {
                 continue;
             };
             let payload = payload.clone();
-            let message = message(record, payload.clone());
+            let message = record.into_message(payload.clone());
             self.broker.journal.restore_shared(payload_id, &payload);
             if self.broker.keep(&message, expires_at, Some(payload_id)) {
                 self.report.retained = self.report.retained.saturating_add(1);
@@ -271,26 +270,12 @@ impl Broker {
     /// A will whose connection ended at the latest with the earlier life: its client may come back before it is due.
     fn pending(&self, will: &WillRecord, client: &ClientRecord) -> PendingWill {
         let delay = will.delay_seconds.min(client.session_expiry_seconds);
-        let due = will
-            .at
-            .unwrap_or_else(|| self.now.saturating_add(Duration::from_secs(u64::from(delay))));
-        let mut message = message(will.message.clone(), will.payload.clone());
+        let due = will.at.unwrap_or_else(|| self.now.after_seconds(delay));
+        let mut message = will.message.clone().into_message(will.payload.clone());
         message.expiry_seconds = will.expiry_seconds;
         PendingWill {
             message,
             at: due.max(self.now.saturating_add(self.config.restart_grace)),
         }
-    }
-}
-
-/// A message from its record. How long it has is told where it is sent.
-fn message(record: MessageRecord, payload: Bytes) -> Message {
-    Message {
-        topic: record.topic,
-        payload,
-        qos: record.qos,
-        retain: record.retain,
-        expiry_seconds: None,
-        properties: record.properties,
     }
 }

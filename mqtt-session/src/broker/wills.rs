@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use core::time::Duration;
 
 use bytes::Bytes;
 use mqtt_proto::{PropertyId, PublishProperties, Will};
@@ -63,7 +62,7 @@ impl Broker {
         if delay == 0 {
             return self.publish_will(session, message);
         }
-        let at = self.now.saturating_add(Duration::from_secs(u64::from(delay)));
+        let at = self.now.after_seconds(delay);
         if let Some(entry) = self.sessions.get_mut(session) {
             entry.will = Some(Box::new(PendingWill { message, at }));
             self.agenda.arm(Who::Session(session), &mut entry.armed, Some(at));

@@ -116,7 +116,7 @@ impl<E: Tells> Flow<E> {
             None => Delivery::AtMostOnce,
             Some(id) => Delivery::first(message.qos, id).with_dup(exchange.repeated),
         };
-        let expiry = exchange.expires_at.map(|at| self.session.seconds_until(at));
+        let expiry = exchange.expires_at.map(|at| self.session.now.seconds_until(at));
         let alias = self.link.send_aliases.choose(message.topic.as_bytes());
         let (number, with_topic) = match alias {
             Alias::None => (None, true),

@@ -1,7 +1,6 @@
 //! A session while nobody is connected to it.
 
 use alloc::collections::VecDeque;
-use core::time::Duration;
 
 use bytes::Bytes;
 use mqtt_proto::ReasonCode;
@@ -143,7 +142,7 @@ impl Session {
     /// Nobody is connected since then, and the session may go on for so many seconds. [MQTT-4.1.0-2]
     pub(crate) fn outlives(&mut self, since: Instant, seconds: u32) {
         if seconds != u32::MAX {
-            self.ends_at = Some(since.saturating_add(Duration::from_secs(u64::from(seconds))));
+            self.ends_at = Some(since.after_seconds(seconds));
             self.advance(since);
         }
     }

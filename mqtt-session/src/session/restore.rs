@@ -9,7 +9,7 @@ use mqtt_proto::{PacketId, PropertyId, QoS};
 use super::{SessionEvent, SessionState};
 use crate::qos::RestoredMessage;
 use crate::store::{InboxRecord, Key, MessageRecord, OutgoingRecord, OutgoingState, PayloadOf, Record, SessionRecord};
-use crate::{Message, Op};
+use crate::Op;
 
 /// An operation of an earlier life that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Records {
         for (delivery, record) in core::mem::take(&mut self.inbox) {
             match self.message(PayloadOf::Inbox(delivery), record.message) {
                 Some(mut restored) => {
-                    restored.message.expiry_seconds = restored.expires_at.map(|at| session.seconds_until(at));
+                    restored.message.expiry_seconds = restored.expires_at.map(|at| session.now.seconds_until(at));
                     session.tell_again(restored.message, delivery, told);
                 }
                 None => self.quarantine(Key::Inbox(delivery)),
@@ -190,18 +190,10 @@ impl Records {
             Some(_) => Bytes::new(),
             None => self.payloads.remove(&of)?,
         };
-        let message = Message {
-            topic: record.topic,
-            payload,
-            qos: record.qos,
-            retain: record.retain,
-            expiry_seconds: None,
-            properties: record.properties,
-        };
         Some(RestoredMessage {
-            message,
             source_bytes: record.source_bytes,
             expires_at: record.expires_at,
+            message: record.into_message(payload),
         })
     }
 }

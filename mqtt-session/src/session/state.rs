@@ -4,7 +4,6 @@ mod inbox;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use mqtt_proto::{PacketId, PropertyId};
 
@@ -21,7 +20,6 @@ use crate::{Limits, WhenFull};
 
 /// How many delivery numbers one record sets aside.
 const DELIVERY_BLOCK: u64 = 1024;
-const MICROS: u128 = 1_000_000;
 
 /// How a session is to behave.
 #[derive(Clone, Copy, Debug)]
@@ -88,10 +86,6 @@ impl SessionState {
         self.now = self.now.max(now);
     }
 
-    pub(crate) fn after(&self, seconds: u32) -> Instant {
-        self.now.saturating_add(Duration::from_secs(u64::from(seconds)))
-    }
-
     pub(crate) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
         mark.journal();
         self.outgoing.fingerprint(mark);
@@ -109,12 +103,6 @@ impl SessionState {
             mark.bytes(received.message.topic.as_bytes());
             mark.bytes(&received.message.payload);
         }
-    }
-
-    /// What is left until then, rounded up, and never nothing. [MQTT-3.3.2-6]
-    pub(crate) fn seconds_until(&self, at: Instant) -> u32 {
-        let left = at.saturating_since(self.now).as_micros().div_ceil(MICROS);
-        u32::try_from(left).unwrap_or(u32::MAX).max(1)
     }
 
     pub(crate) const fn op(&self, key: u32, serial: u64) -> Op {
@@ -161,7 +149,7 @@ impl SessionState {
     /// Queues a message that has room.
     #[inline]
     pub(crate) fn queue(&mut self, message: Message, bytes: u64, source_bytes: Option<u32>, tag: u64) -> Op {
-        let expires_at = message.expiry_seconds.map(|seconds| self.after(seconds));
+        let expires_at = message.expiry_seconds.map(|seconds| self.now.after_seconds(seconds));
         let (key, serial) = self
             .outgoing
             .insert(message, bytes, source_bytes, tag, expires_at, &mut self.journal);

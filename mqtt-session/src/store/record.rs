@@ -6,6 +6,7 @@ use bytes::Bytes;
 use mqtt_proto::{Binary, PacketId, PublishProperties, QoS, TopicName};
 
 use super::{Key, PayloadOf};
+use crate::Message;
 use crate::time::Instant;
 
 /// A piece of a session that is kept by a store.
@@ -107,6 +108,20 @@ pub struct MessageRecord {
     pub expires_at: Option<Instant>,
     /// The payload has this many bytes and no record: the host gives it again when it is sent.
     pub source_bytes: Option<u32>,
+}
+
+impl MessageRecord {
+    /// The message, with its payload. How long it has is told where it is sent.
+    pub(crate) fn into_message(self, payload: Bytes) -> Message {
+        Message {
+            topic: self.topic,
+            payload,
+            qos: self.qos,
+            retain: self.retain,
+            expiry_seconds: None,
+            properties: self.properties,
+        }
+    }
 }
 
 impl Record {

@@ -113,7 +113,7 @@ impl SessionState {
         };
         self.reserve_deliveries();
         let message = &received.message;
-        let expires_at = message.expiry_seconds.map(|seconds| self.after(seconds));
+        let expires_at = message.expiry_seconds.map(|seconds| self.now.after_seconds(seconds));
         let exactly_once = id.filter(|_| message.qos == QoS::ExactlyOnce);
         if let Some(id) = exactly_once {
             self.journal.put(|| Record::Incoming(IncomingRecord { id }));
