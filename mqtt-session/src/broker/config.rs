@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::routes::RouteLimits;
+use super::routes::{Overlap, RouteLimits};
 use crate::ServerConfig;
 
 /// What a broker is to be.
@@ -60,18 +60,6 @@ impl Ask {
     };
 }
 
-/// How many copies a client gets of a message that several of its subscriptions match.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Overlap {
-    /// One: with the highest of their QoS, all of their identifiers, and RETAIN as published if one of them asks for that.
-    /// [MQTT-3.3.4-2, MQTT-3.3.4-3]
-    #[default]
-    OneCopy,
-    /// One for each subscription, with its QoS and its identifier. [U5-3.3.4]
-    CopyEach,
-}
-
 /// Which member of a group gets a message of a shared subscription. Those that are connected go first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -122,7 +110,7 @@ pub struct BrokerLimits {
     /// kept, and a cursor in the session.
     pub replay_window: u16,
     /// How much one call does of what has no end of its own: looking through retained messages, dropping the subscriptions
-    /// of a session that ended, asking again for subscriptions. Default 256 steps; `poll_timeout` is due at once as long as
+    /// of a session that ended. Default 256 steps; `poll_timeout` is due at once as long as
     /// there is more.
     pub steps_per_call: u32,
     /// How many due timers one call of `handle_timeout` fires. Default 256.
@@ -156,15 +144,6 @@ impl BrokerLimits {
             filter_levels: self.filter_levels as u32,
             subscriptions_per_session: self.subscriptions_per_session,
             subscriptions: self.subscriptions,
-        }
-    }
-}
-
-impl From<Overlap> for super::routes::Overlap {
-    fn from(overlap: Overlap) -> Self {
-        match overlap {
-            Overlap::OneCopy => Self::Merged,
-            Overlap::CopyEach => Self::Each,
         }
     }
 }

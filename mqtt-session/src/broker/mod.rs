@@ -35,7 +35,7 @@ mod subscribing;
 mod time;
 mod wills;
 
-pub use config::{Ask, BrokerConfig, BrokerLimits, Overlap, Share};
+pub use config::{Ask, BrokerConfig, BrokerLimits, Share};
 pub use event::{BrokerEvent, ConnectionId, LocalId, QuestionId, Scope, Verdict};
 pub use figures::Figures;
 pub use records::{
@@ -43,6 +43,7 @@ pub use records::{
     WillRecord,
 };
 pub use restore::{BrokerReport, BrokerRestore};
+pub use routes::Overlap;
 pub use sessions::SessionId;
 pub use subscribing::LocalError;
 

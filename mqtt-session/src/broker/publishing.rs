@@ -30,7 +30,7 @@ impl Broker {
         }
         let mut matches = core::mem::take(&mut self.matches);
         self.routes
-            .matches(&message.topic, from, self.config.overlap.into(), &mut matches);
+            .matches(&message.topic, from, self.config.overlap, &mut matches);
         for delivery in matches.deliveries() {
             let copy = reduced(&message, delivery.qos, delivery.retain_as_published);
             self.deliver_named(delivery.session, copy, delivery.identifiers());

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use mqtt_proto::{PacketId, PropertyId, QoS};
 
 use super::{SessionEvent, SessionState};
+use crate::Op;
 use crate::qos::RestoredMessage;
 use crate::store::{InboxRecord, Key, MessageRecord, OutgoingRecord, OutgoingState, PayloadOf, Record, SessionRecord};
-use crate::Op;
 
 /// An operation of an earlier life that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

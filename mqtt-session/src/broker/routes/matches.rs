@@ -10,14 +10,16 @@ use super::subscription::{Subscription, Wanted};
 use super::walk::Walk;
 use crate::slab::NONE;
 
-/// What a session gets to which several of its subscriptions bring the same message.
+/// How many copies a client gets of a message that several of its subscriptions match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Overlap {
-    /// One copy, with what all of them ask for. [MQTT-3.3.4-2] [MQTT-3.3.4-4]
+#[non_exhaustive]
+pub enum Overlap {
+    /// One: with the highest of their QoS, all of their identifiers, and RETAIN as published if one of them asks for that.
+    /// [MQTT-3.3.4-2, MQTT-3.3.4-3, MQTT-3.3.4-4]
     #[default]
-    Merged,
-    /// A copy for each subscription. [MQTT-3.3.4-5]
-    Each,
+    OneCopy,
+    /// One for each subscription, with its QoS and its identifier. [MQTT-3.3.4-5]
+    CopyEach,
 }
 
 /// What a message matched, in memory that is used again for every message.
@@ -113,8 +115,8 @@ impl Matches {
     pub(super) fn add(&mut self, subscription: &Subscription, overlap: Overlap) {
         let (session, wanted) = (subscription.session, subscription.wanted);
         let found = match overlap {
-            Overlap::Merged => self.found(session),
-            Overlap::Each => None,
+            Overlap::OneCopy => self.found(session),
+            Overlap::CopyEach => None,
         };
         match found {
             Some(place) => self.merge(place, wanted),

@@ -211,12 +211,13 @@ impl Pair {
         let text = any_topic(random);
         let topic = TopicName::from_bytes(&*text).unwrap();
         let publisher = (random.below(2) == 0).then(|| random.below(SESSIONS.into()) as u32);
-        self.routes.matches(&topic, publisher, Overlap::Each, &mut self.matches);
+        self.routes
+            .matches(&topic, publisher, Overlap::CopyEach, &mut self.matches);
         let mut each = got(&self.matches);
         each.sort();
         assert_eq!(each, self.oracle.each(&topic, publisher), "{text}");
         self.routes
-            .matches(&topic, publisher, Overlap::Merged, &mut self.matches);
+            .matches(&topic, publisher, Overlap::OneCopy, &mut self.matches);
         let mut merged = got(&self.matches);
         merged.sort();
         assert_eq!(merged, self.oracle.merged(&topic, publisher), "{text}");
@@ -299,7 +300,7 @@ fn the_order_of_matches_does_not_depend_on_the_seed() {
                 pair.change(&mut random, session);
                 let text = any_topic(&mut random);
                 let topic = TopicName::from_bytes(&*text).unwrap();
-                pair.routes.matches(&topic, None, Overlap::Each, &mut pair.matches);
+                pair.routes.matches(&topic, None, Overlap::CopyEach, &mut pair.matches);
                 orders.push((got(&pair.matches), pair.matches.groups().to_vec()));
             }
             orders
@@ -350,7 +351,7 @@ fn a_shared_filter_that_is_not_well_formed_is_an_ordinary_one() {
     }
     for topic in ["$share/g", "$share//x", "$share/g/x"] {
         let topic = TopicName::from_bytes(topic).unwrap();
-        routes.matches(&topic, None, Overlap::Merged, &mut matches);
+        routes.matches(&topic, None, Overlap::OneCopy, &mut matches);
         assert!(!matches.is_empty() && matches.groups().is_empty());
     }
     assert_eq!(routes.subscriptions(0).count(), 3);
@@ -367,7 +368,7 @@ fn a_group_takes_turns_and_prefers_whom_the_caller_prefers() {
     routes.matches(
         &TopicName::from_bytes("jobs").unwrap(),
         None,
-        Overlap::Merged,
+        Overlap::OneCopy,
         &mut matches,
     );
     let &[group] = matches.groups() else {
@@ -442,7 +443,7 @@ fn many_deliveries_are_merged_by_session_too() {
         routes.matches(
             &TopicName::from_bytes("a/b").unwrap(),
             None,
-            Overlap::Merged,
+            Overlap::OneCopy,
             &mut matches,
         );
         assert_eq!(matches.deliveries().len(), 40);
@@ -451,7 +452,7 @@ fn many_deliveries_are_merged_by_session_too() {
         routes.matches(
             &TopicName::from_bytes("x").unwrap(),
             None,
-            Overlap::Merged,
+            Overlap::OneCopy,
             &mut matches,
         );
         assert_eq!(matches.deliveries().len(), 40);
@@ -469,7 +470,7 @@ fn a_walk_is_as_deep_as_the_filters_and_not_as_the_topic() {
     routes.matches(
         &TopicName::from_bytes(topic).unwrap(),
         None,
-        Overlap::Each,
+        Overlap::CopyEach,
         &mut matches,
     );
     assert_eq!(matches.deliveries().len(), 1);
