@@ -19,10 +19,14 @@ mod target;
 use std::io::{IsTerminal, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use load::{Failed, Load, Pace, Used};
 use peers::{Client, Target};
 use table::Row;
+
+/// No run takes longer: a client that does not come to an end is an error, and not a silence.
+const RUN_TIME: Duration = Duration::from_secs(120);
 
 fn main() -> Result<(), Failed> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -125,7 +129,18 @@ fn progress(line: &str) {
 }
 
 fn run(client: &Client, port: u16, load: Load) -> Result<Used, Failed> {
-    let output = client.command(port, load)?.stderr(Stdio::inherit()).output()?;
+    let mut command = client.command(port, load)?;
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
+    let until = Instant::now() + RUN_TIME;
+    while child.try_wait()?.is_none() {
+        if Instant::now() > until {
+            child.kill()?;
+            child.wait()?;
+            return Err(format!("{} with {load:?}: does not end", client.name()).into());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output()?;
     if !output.status.success() {
         return Err(format!("{} with {load:?}: {}", client.name(), output.status).into());
     }

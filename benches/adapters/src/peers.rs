@@ -143,8 +143,10 @@ fn null() -> Result<Target, Failed> {
 fn mosquitto() -> Result<Target, Failed> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let config = tempfile::NamedTempFile::new()?;
+    // Version 2.0.11 ends the connection of a client with more than 20 messages of QoS 2 under way, if its queue has no limit.
     let text = format!(
-        "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\nset_tcp_nodelay true\nlog_type none\n"
+        "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 100000\n\
+         max_inflight_messages 0\nset_tcp_nodelay true\nlog_type none\n"
     );
     std::fs::write(config.path(), text)?;
     let process = Command::new("mosquitto")
