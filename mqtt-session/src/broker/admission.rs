@@ -62,14 +62,12 @@ impl Broker {
         reason: ConnAckReason,
         properties: ConnAckProperties<Bytes>,
     ) -> Result<(), AcceptErrorKind> {
-        self.advance(now);
-        let Some(known) = self.connections.named_mut(connection) else {
-            return Err(AcceptErrorKind::NotAsked);
-        };
-        known.machine.refuse_client(self.now, reason, properties)?;
-        known.connect = None;
-        self.serve(connection.slot);
-        Ok(())
+        self.act_on(now, connection, |known, now| {
+            known.machine.refuse_client(now, reason, properties)?;
+            known.connect = None;
+            Ok(())
+        })
+        .unwrap_or(Err(AcceptErrorKind::NotAsked))
     }
 
     /// Asks a client for a further step of authentication. [MQTT-4.12.0-2]
@@ -82,13 +80,8 @@ impl Broker {
         connection: ConnectionId,
         data: Option<&[u8]>,
     ) -> Result<(), AuthenticateError> {
-        self.advance(now);
-        let Some(known) = self.connections.named_mut(connection) else {
-            return Err(AuthenticateError::NotAsked);
-        };
-        known.machine.authenticate(self.now, data)?;
-        self.serve(connection.slot);
-        Ok(())
+        self.act_on(now, connection, |known, now| known.machine.authenticate(now, data))
+            .unwrap_or(Err(AuthenticateError::NotAsked))
     }
 
     /// Ends an authentication that a client began on its open connection: it succeeded. [MQTT-4.12.1-1]
@@ -101,13 +94,8 @@ impl Broker {
         connection: ConnectionId,
         data: Option<&[u8]>,
     ) -> Result<(), AuthenticateError> {
-        self.advance(now);
-        let Some(known) = self.connections.named_mut(connection) else {
-            return Err(AuthenticateError::NotAsked);
-        };
-        known.machine.authenticated(self.now, data)?;
-        self.serve(connection.slot);
-        Ok(())
+        self.act_on(now, connection, |known, now| known.machine.authenticated(now, data))
+            .unwrap_or(Err(AuthenticateError::NotAsked))
     }
 
     fn admit_client(&mut self, slot: u32, properties: ConnAckProperties<Bytes>) -> Result<(), AcceptErrorKind> {

@@ -57,7 +57,7 @@ use crate::random::Random;
 use crate::time::Instant;
 use crate::{HandOver, ServerConfig, ServerConnection};
 use agenda::Agenda;
-use connections::Connections;
+use connections::{Connection, Connections};
 use journal::Journal;
 use kept::Kept;
 use retained::Retained;
@@ -253,24 +253,29 @@ impl Broker {
 
     /// The stream of a connection has ended: the other end closed it, or an error did.
     pub fn handle_eof(&mut self, now: Instant, connection: ConnectionId) {
-        self.advance(now);
-        if let Some(known) = self.connections.named_mut(connection) {
-            known.machine.handle_eof(self.now);
-            self.serve(connection.slot);
-        }
+        self.act_on(now, connection, |known, now| known.machine.handle_eof(now));
     }
 
     // ---- commands
 
     /// Ends a connection. MQTT 5.0 is told why. Returns whether there was one.
     pub fn disconnect(&mut self, now: Instant, connection: ConnectionId, farewell: Disconnect<Bytes>) -> bool {
+        self.act_on(now, connection, |known, now| known.machine.disconnect(now, farewell))
+            .is_some()
+    }
+
+    /// Does something to a connection, if it is there, and deals with what it tells then.
+    fn act_on<R>(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        act: impl FnOnce(&mut Connection, Instant) -> R,
+    ) -> Option<R> {
         self.advance(now);
-        let Some(known) = self.connections.named_mut(connection) else {
-            return false;
-        };
-        known.machine.disconnect(self.now, farewell);
+        let now = self.now;
+        let result = act(self.connections.named_mut(connection)?, now);
         self.serve(connection.slot);
-        true
+        Some(result)
     }
 
     // ---- outputs

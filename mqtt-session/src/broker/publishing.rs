@@ -8,7 +8,7 @@ use mqtt_proto::{EncodeError, PublishProperties, QoS, SubscriptionId};
 use super::config::Share;
 use super::routes::{GroupId, Turn};
 use super::sessions::Place;
-use super::{Broker, BrokerEvent};
+use super::{Broker, BrokerEvent, LocalId};
 use crate::time::Instant;
 use crate::{Message, PublishError};
 
@@ -46,7 +46,7 @@ impl Broker {
         let sessions = &self.sessions;
         let is_connected = |slot| {
             let entry = sessions.get(slot);
-            entry.is_some_and(|entry| matches!(entry.place, Place::Connected(_) | Place::Host(_)))
+            entry.is_some_and(|entry| matches!(entry.place, Place::Connected(_) | Place::Host))
         };
         let looks = crate::flow::size(self.config.limits.steps_per_call);
         let turn = match self.config.share {
@@ -100,8 +100,11 @@ impl Broker {
                 Some(result) => result,
                 None => return,
             },
-            Place::Host(local) => {
-                let local = *local;
+            Place::Host => {
+                let local = LocalId {
+                    session: entry.id,
+                    slot: session,
+                };
                 self.inform(|| BrokerEvent::Delivered { local, message: copy });
                 return;
             }

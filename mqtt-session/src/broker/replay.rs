@@ -73,7 +73,7 @@ impl Broker {
                 let window = usize::from(limits.replay_window.max(1));
                 connection.machine.outgoing_len() < window && !connection.owes_suback()
             }),
-            Some(Place::Host(_)) => self.told.len() < crate::flow::size(limits.events),
+            Some(Place::Host) => self.told.len() < crate::flow::size(limits.events),
             _ => false,
         }
     }

@@ -5,7 +5,6 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::event::LocalId;
 use super::parked::Parked;
 use super::records::{ClientRecord, WillRecord};
 use super::replay::Replay;
@@ -84,8 +83,8 @@ pub(super) enum Place {
     Connected(u32),
     /// Nobody is connected to it.
     Parked(Box<Session>),
-    /// It is one of the host's own subscriptions.
-    Host(LocalId),
+    /// It is one of the host's own subscriptions, which has no client.
+    Host,
     /// It has ended, and its subscriptions are being dropped.
     Leaving,
 }
@@ -123,8 +122,9 @@ impl Sessions {
         }
     }
 
+    /// How many clients have a session.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.by_client.len()
     }
 
     pub(super) fn get(&self, slot: u32) -> Option<&Entry> {
@@ -174,7 +174,7 @@ impl Sessions {
     }
 
     fn place(&mut self, id: SessionId, client_id: Bytes, place: Place, is_stored: bool) -> u32 {
-        let is_client = !matches!(place, Place::Host(_));
+        let is_client = !matches!(place, Place::Host);
         let hash = self.hash(&client_id);
         let slot = self.entries.insert(Entry {
             id,

@@ -41,7 +41,7 @@ impl Broker {
                 self.journal.collect(session, |batch| machine.poll_store(batch))
             }
             Place::Parked(state) => self.journal.collect(session, |batch| state.poll_store(batch)),
-            Place::Host(_) | Place::Leaving => None,
+            Place::Host | Place::Leaving => None,
         }?;
         Some(Part { slot, session, number })
     }

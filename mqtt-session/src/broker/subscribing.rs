@@ -15,7 +15,6 @@ use super::replay::Replay;
 use super::routes::{SubscribeError, Wanted};
 use super::sessions::Place;
 use super::{Broker, LocalId};
-use crate::slab::NONE;
 use crate::time::Instant;
 
 /// Why the host could not subscribe. Nothing has changed.
@@ -42,16 +41,10 @@ impl Broker {
     /// If there is no room.
     pub fn subscribe_local(&mut self, now: Instant, subscription: &Subscription<Bytes>) -> Result<LocalId, LocalError> {
         self.advance(now);
-        let slot = self.sessions.insert(Bytes::new(), Place::Leaving, false);
-        if slot == NONE {
-            return Err(LocalError::Limit);
-        }
-        let local = LocalId(slot);
-        if let Some(entry) = self.sessions.get_mut(slot) {
-            entry.place = Place::Host(local);
-        }
+        let slot = self.sessions.insert(Bytes::new(), Place::Host, false);
+        let session = self.sessions.get(slot).ok_or(LocalError::Limit)?.id;
         match self.subscribe_to(slot, &subscription.filter, subscription, None) {
-            Ok(_) => Ok(local),
+            Ok(_) => Ok(LocalId { session, slot }),
             Err(_) => {
                 self.sessions.remove(slot);
                 Err(LocalError::Limit)
@@ -62,12 +55,12 @@ impl Broker {
     /// Ends a subscription of the host. Returns whether there was one.
     pub fn unsubscribe_local(&mut self, now: Instant, local: LocalId) -> bool {
         self.advance(now);
-        let is_it = |entry: &super::sessions::Entry| matches!(entry.place, Place::Host(known) if known == local);
-        if !self.sessions.get(local.0).is_some_and(is_it) {
-            return false;
+        let entry = self.sessions.get(local.slot).filter(|entry| entry.id == local.session);
+        let is_there = entry.is_some_and(|entry| matches!(entry.place, Place::Host));
+        if is_there {
+            self.leave(local.slot);
         }
-        self.end_session(local.0);
-        true
+        is_there
     }
 
     /// Subscribes the client of a connection, as far as the host allows. Returns what SUBACK says of each filter.
@@ -144,7 +137,7 @@ impl Broker {
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
-        let is_host = matches!(entry.place, Place::Host(_));
+        let is_host = matches!(entry.place, Place::Host);
         // One that is replaced sends nothing more of what it had to send.
         entry.replays.retain(|replay| replay.filter != *filter);
         // [MQTT-4.8.2-1] A group shares what comes, not what is there.
