@@ -7,7 +7,7 @@ use mqtt_proto::QoS;
 use super::connections::Owed;
 use super::parked::{Parked, Waiting};
 use super::peers::Mark;
-use super::sessions::Place;
+use super::sessions::{Entry, Place};
 use super::{Broker, BrokerEvent};
 use crate::{DeliveryId, Outcome, Received, ServerEvent, SessionEvent};
 
@@ -153,7 +153,9 @@ impl Broker {
         }
         let qos = received.message.qos;
         let since = self.mark();
-        let is_once = qos == QoS::ExactlyOnce && self.sessions.get(session).is_some_and(|session| session.is_stored);
+        // Its session knows that it came, and tells nothing of a repetition.
+        let is_lasting = |session: &Entry| session.is_stored || !self.journal.is_enabled();
+        let is_once = qos == QoS::ExactlyOnce && self.sessions.get(session).is_some_and(is_lasting);
         self.route(received.message, Some(session), is_once);
         if let Some(delivery) = received.delivery {
             self.acknowledge(slot, since, delivery, is_once);
