@@ -58,7 +58,7 @@ impl Plan {
             is_stored,
             steps: random.within(200..900),
             cuts: random.one_of(&[0, 10, 40]),
-            crashes: if is_stored { random.one_of(&[0, 2, 8]) } else { 0 },
+            crashes: if is_stored { random.one_of(&[0, 4, 15]) } else { 0 },
             skips: random.one_of(&[5, 20, 60]),
             asks: random.percent(25),
             lies: false,

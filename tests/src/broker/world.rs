@@ -123,16 +123,24 @@ impl World {
             self.skip()?;
         } else {
             let index = self.random.place(self.peers.len());
-            match self.random.below(if self.plan.shards > 1 { 14 } else { 12 }) {
-                0 => self.publish(index),
-                1 => self.subscribe(index),
-                2 if self.random.percent(20) => self.unsubscribe(index),
-                2..=4 => self.up(index, false)?,
-                5..=7 => self.down(index, false)?,
-                8 => self.open(index),
-                9 => self.store(),
-                10 => self.host(false)?,
-                11 => self.stale()?,
+            let kinds = if self.plan.shards > 1 { 23 } else { 20 };
+            match self.random.below(kinds) {
+                0 | 1 => self.publish(index),
+                2 => self.subscribe(index),
+                3 if self.random.percent(20) => self.unsubscribe(index),
+                3..=5 => {
+                    let all = self.random.percent(70);
+                    self.up(index, all)?;
+                }
+                6..=8 => {
+                    let all = self.random.percent(70);
+                    self.down(index, all)?;
+                }
+                9 => self.open(index),
+                10..=13 => self.store(),
+                14 => self.host(false)?,
+                15 => self.stale()?,
+                16..=19 => self.exchange(index)?,
                 _ => {
                     self.carry();
                 }
@@ -218,6 +226,19 @@ impl World {
         self.served[index].clear();
         peer.client.handle_open(self.now);
         self.watch.note(|| format!("{index} opens a stream"));
+    }
+
+    /// A client gets on: it has a stream, and what is under way arrives at both ends and in the store.
+    fn exchange(&mut self, index: usize) -> Result<(), String> {
+        self.open(index);
+        self.up(index, true)?;
+        if self.random.percent(60) {
+            let shard = self.cluster.of(&self.peers[index].name);
+            shard.poll_store();
+            let flying = shard.flying.len();
+            shard.stored(self.now, flying);
+        }
+        self.down(index, true)
     }
 
     /// Bytes from a client to the broker: some of them, or all.
@@ -403,9 +424,12 @@ impl World {
 
     fn skip(&mut self) -> Result<(), String> {
         let next = self.next_deadline();
-        let far = Duration::from_secs(self.random.one_of(&[1, 10, 4000]));
+        let far = Duration::from_millis(
+            self.random
+                .one_of(&[1, 20, 300, 1000, 2000, 10_000, 100_000, 4_000_000]),
+        );
         let at = match next {
-            Some(at) if self.random.percent(80) => at,
+            Some(at) if self.random.percent(30) => at,
             _ => self.now.saturating_add(far),
         };
         self.pass(at)
