@@ -201,6 +201,14 @@ impl Watch {
         }
     }
 
+    /// The same of a client by its name.
+    pub(super) fn session_of_ended(&mut self, client_id: &[u8]) {
+        let name = |index: &usize| format!("c{index}").into_bytes() == client_id;
+        if let Some(index) = (0..self.subscribers.len()).find(name) {
+            self.session_ended(index);
+        }
+    }
+
     /// The broker says that a session has ended.
     pub(super) fn session_ended(&mut self, client: usize) {
         self.counts.sessions_ended += 1;

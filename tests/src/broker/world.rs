@@ -394,6 +394,14 @@ impl World {
             self.watch.counts.crashes_with_batches += 1;
         }
         self.watch.counts.takeovers += self.cluster.takeovers();
+        // The books know of sessions that ended, whoever else does.
+        for shard in &mut self.cluster.shards {
+            while let Some(event) = shard.broker.poll_event() {
+                if let BrokerEvent::SessionEnded { client_id } = event {
+                    self.watch.session_of_ended(&client_id);
+                }
+            }
+        }
         self.lives += 1;
         for report in self.cluster.crash(&self.plan, self.lives, self.now, &mut self.random) {
             self.watch.note(|| format!("the broker comes back: {report}"));
@@ -489,9 +497,7 @@ impl World {
                 ..
             } => return Err(format!("the broker says of {client_id:?}: {reason}")),
             BrokerEvent::SessionEnded { client_id } => {
-                if let Some(index) = self.peers.iter().position(|peer| peer.name.as_bytes() == client_id) {
-                    self.watch.session_ended(index);
-                }
+                self.watch.session_of_ended(&client_id);
             }
             BrokerEvent::Dropped { .. } | BrokerEvent::Missed { .. } => {
                 return Err(format!("there was room for all: {event:?}"));
