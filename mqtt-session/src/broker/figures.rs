@@ -28,6 +28,8 @@ pub struct Figures {
     pub messages_delivered: u64,
     /// Copies that were dropped since a queue was full.
     pub messages_dropped: u64,
+    /// Copies of shared subscriptions that went on to another member, since the session that had them ended.
+    pub messages_handed_on: u64,
     /// Messages that the host did not allow.
     pub messages_refused: u64,
     /// Messages that were to be retained and had no room.

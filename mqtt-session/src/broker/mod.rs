@@ -18,6 +18,7 @@ mod connections;
 mod ending;
 mod event;
 mod figures;
+mod handing_on;
 mod journal;
 mod kept;
 mod parked;
@@ -116,6 +117,18 @@ use wills::ParkedWills;
 /// | a takeover that goes on with the session | published | dropped, since the client is back |
 /// | a takeover that begins anew | published | published, since the session ends |
 ///
+/// # Shared subscriptions
+///
+/// A message goes to one member of a group, by the strategy of [`Share`]. It is that member's as long as its session lives:
+/// if its client is away, it waits. When the session ends, the next member in turn gets what the client has not acknowledged
+/// of QoS 1, and what was never sent to it of QoS 1 and 2; a message of QoS 2 that was sent may be with the client, and
+/// goes to nobody else [MQTT-4.8.2-4, MQTT-4.8.2-5]. It goes on with the QoS and the RETAIN flag that it had for the first
+/// member, or less. A client that refuses a message, or unsubscribes, hands nothing on: what it refused is dropped
+/// [MQTT-4.8.2-6], and what waits for it when it unsubscribes it still gets.
+///
+/// A message remembers its group by a hash of the group's filter, which goes into its record as
+/// [`OutgoingRecord::tag`](crate::OutgoingRecord); so it is known after a restart too.
+///
 /// # With a store
 ///
 /// [`BrokerConfig::is_stored`] makes sessions that outlive their connections, and retained messages, durable.
@@ -169,6 +182,7 @@ impl Broker {
         // Messages are taken in whole.
         server.session.limits.whole_packet_bytes = u32::MAX;
         server.session = server.session.hand_over(HandOver::Manual).is_stored(false);
+        server.session.shares = true;
         Self {
             server,
             now,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mqtt_proto::{EncodeError, PublishProperties, QoS, SubscriptionId};
 
 use super::config::Share;
-use super::routes::{GroupId, Turn};
+use super::routes::{GroupId, Turn, Wanted};
 use super::sessions::Place;
 use super::{Broker, BrokerEvent, LocalId};
 use crate::time::Instant;
@@ -33,7 +33,7 @@ impl Broker {
             .matches(&message.topic, from, self.config.overlap, &mut matches);
         for delivery in matches.deliveries() {
             let copy = reduced(&message, delivery.qos, delivery.retain_as_published);
-            self.deliver_named(delivery.session, copy, delivery.identifiers());
+            self.deliver_named(delivery.session, copy, 0, delivery.identifiers());
         }
         for group in matches.groups() {
             self.hand_to_group(*group, &message);
@@ -41,8 +41,24 @@ impl Broker {
         self.matches = matches;
     }
 
-    /// One member of a group gets it: the next that is connected, or else the next.
-    fn hand_to_group(&mut self, group: GroupId, message: &Message) {
+    /// One member of a group gets it: the next that is connected, or else the next. Whether there is one.
+    ///
+    /// The copy is tagged with the name of the group: if the session ends before its client has it, another member gets it.
+    pub(super) fn hand_to_group(&mut self, group: GroupId, message: &Message) -> bool {
+        while let Some((session, wanted)) = self.pick(group, message) {
+            if self.has_left(session, group) {
+                continue;
+            }
+            let copy = reduced(message, wanted.options.qos, wanted.options.retain_as_published);
+            let tag = self.routes.tag_of(group);
+            self.deliver_named(session, copy, tag, wanted.identifier.into_iter());
+            return true;
+        }
+        false
+    }
+
+    /// The member whose turn it is.
+    fn pick(&mut self, group: GroupId, message: &Message) -> Option<(u32, Wanted)> {
         let sessions = &self.sessions;
         let is_connected = |slot| {
             let entry = sessions.get(slot);
@@ -55,11 +71,7 @@ impl Broker {
             Share::Random => Turn::At(self.random.next_u64()),
             Share::ByTopic => Turn::At(self.sessions.hash(message.topic.as_bytes()).number()),
         };
-        let Some((session, wanted)) = self.routes.pick(group, turn, looks, is_connected) else {
-            return;
-        };
-        let copy = reduced(message, wanted.options.qos, wanted.options.retain_as_published);
-        self.deliver_named(session, copy, wanted.identifier.into_iter());
+        self.routes.pick(group, turn, looks, is_connected)
     }
 
     /// The identifiers of the subscriptions go with it. [MQTT-3.3.4-3, MQTT-3.3.4-4]
@@ -67,6 +79,7 @@ impl Broker {
         &mut self,
         session: u32,
         mut copy: Message,
+        tag: u64,
         identifiers: impl Iterator<Item = NonZeroU32>,
     ) {
         let mut identifiers = identifiers.peekable();
@@ -75,11 +88,11 @@ impl Broker {
                 copy.properties = properties;
             }
         }
-        self.deliver(session, copy);
+        self.deliver(session, copy, tag);
     }
 
     /// A session gets its copy of a message.
-    fn deliver(&mut self, session: u32, copy: Message) {
+    fn deliver(&mut self, session: u32, copy: Message, tag: u64) {
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
@@ -90,13 +103,13 @@ impl Broker {
                 let Some(connection) = self.connections.get_mut(slot) else {
                     return;
                 };
-                let result = connection.machine.queue(now, copy);
+                let result = connection.machine.queue(now, copy, tag);
                 self.touch(slot);
                 result
             }
             // Nobody is there for a message of QoS 0. [U5-4.1-a]
             Place::Parked(_) if copy.qos == QoS::AtMostOnce => return,
-            Place::Parked(_) => match self.with_parked(session, |state| state.publish(now, copy, 0).map(|_| ())) {
+            Place::Parked(_) => match self.with_parked(session, |state| state.publish(now, copy, tag).map(|_| ())) {
                 Some(result) => result,
                 None => return,
             },

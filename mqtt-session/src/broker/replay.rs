@@ -93,7 +93,7 @@ impl Broker {
                 let mut copy = kept.copy(self.now);
                 copy.qos = copy.qos.min(wanted.options.qos);
                 let filter = replay.filter.clone();
-                self.deliver_named(session, copy, wanted.identifier.into_iter());
+                self.deliver_named(session, copy, 0, wanted.identifier.into_iter());
                 self.write_subscription(session, &filter, wanted);
                 Stepped::Sent
             }

@@ -36,6 +36,8 @@ pub struct BrokerRestore {
     sessions: BTreeMap<SessionId, Gathered>,
     retained: Vec<(MessageRecord, PayloadId)>,
     payloads: BTreeMap<PayloadId, Bytes>,
+    /// Sessions that are over. They end when all others are there, which may get what they leave.
+    over: Vec<u32>,
     report: BrokerReport,
 }
 
@@ -76,6 +78,7 @@ impl Broker {
             sessions: BTreeMap::new(),
             retained: Vec::new(),
             payloads: BTreeMap::new(),
+            over: Vec::new(),
             report: BrokerReport::default(),
         }
     }
@@ -129,6 +132,9 @@ impl BrokerRestore {
             }
         }
         self.restore_retained();
+        for slot in core::mem::take(&mut self.over) {
+            self.broker.end_session(slot);
+        }
         for (id, _) in core::mem::take(&mut self.payloads) {
             if !self.broker.journal.has_payload(id) {
                 self.broker.journal.delete(|| BrokerKey::Payload(id));
@@ -190,7 +196,7 @@ impl BrokerRestore {
         }
         if has_ended {
             self.report.ended.push(client.client_id);
-            self.broker.end_session(slot);
+            self.over.push(slot);
         } else {
             self.report.sessions = self.report.sessions.saturating_add(1);
         }

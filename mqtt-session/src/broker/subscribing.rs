@@ -190,7 +190,7 @@ impl Broker {
         codes
     }
 
-    fn forget_subscription(&mut self, session: u32, filter: &TopicFilter<Bytes>) {
+    pub(super) fn forget_subscription(&mut self, session: u32, filter: &TopicFilter<Bytes>) {
         if let Some(entry) = self.sessions.get_mut(session) {
             entry.replays.retain(|replay| replay.filter != *filter);
             if entry.is_stored {

@@ -147,7 +147,7 @@ impl Routes {
         self.check(session, &asked)?;
         let end = self.trie.insert(&self.hashing, asked.path);
         let end = end.ok_or(SubscribeError::Subscriptions)?;
-        self.insert(session, end, asked.group, wanted);
+        self.insert(session, end, &asked, wanted);
         Ok(None)
     }
 
@@ -250,6 +250,26 @@ impl Routes {
         Some((member.session, member.wanted))
     }
 
+    /// The name of a group in its copies of messages.
+    pub(crate) fn tag_of(&self, group: GroupId) -> u64 {
+        self.groups.get(group.0).map_or(0, |group| group.tag)
+    }
+
+    /// The group with this name, if its filter matches the topic.
+    pub(crate) fn group_of(&self, tag: u64, topic: &TopicName<Bytes>) -> Option<GroupId> {
+        let found = self.groups.of_tag(&self.hashing, tag, |group| {
+            let filter = TopicFilter::from_bytes_for(Version::V3_1_1, self.trie.text(b"", group.end));
+            filter.is_ok_and(|filter| filter.matches(topic))
+        });
+        found.map(GroupId)
+    }
+
+    /// The filter of a group, with its name.
+    pub(crate) fn filter_of(&self, group: GroupId) -> Option<TopicFilter<Bytes>> {
+        let group = self.groups.get(group.0)?;
+        self.text_of(Some(group), group.end)
+    }
+
     fn find(&self, session: u32, asked: &Asked<'_>) -> Option<u32> {
         let end = self.trie.find(&self.hashing, asked.path)?;
         let group = match asked.group {
@@ -276,8 +296,8 @@ impl Routes {
         Ok(())
     }
 
-    fn insert(&mut self, session: u32, end: End, group: Option<&[u8]>, wanted: Wanted) {
-        let group = group.map_or(NONE, |name| self.group(end, name));
+    fn insert(&mut self, session: u32, end: End, asked: &Asked<'_>, wanted: Wanted) {
+        let group = asked.group.map_or(NONE, |name| self.group(end, name, asked.path));
         let key = self.subscriptions.insert(Subscription {
             session,
             end,
@@ -304,11 +324,11 @@ impl Routes {
     }
 
     /// The group with this name at this end; it is made if there is none.
-    fn group(&mut self, end: End, name: &[u8]) -> u32 {
+    fn group(&mut self, end: End, name: &[u8], path: &[u8]) -> u32 {
         if let Some(key) = self.groups.find(&self.hashing, end, name) {
             return key;
         }
-        let key = self.groups.insert(&self.hashing, end, name);
+        let key = self.groups.insert(&self.hashing, end, name, groups::tag(name, path));
         self.enter(end, Kind::Group(key));
         key
     }
@@ -382,11 +402,15 @@ impl Routes {
 
     /// The filter of a subscription, as it was subscribed.
     fn filter(&self, subscription: &Subscription) -> Option<TopicFilter<Bytes>> {
-        let prefix = match self.groups.get(subscription.group) {
+        self.text_of(self.groups.get(subscription.group), subscription.end)
+    }
+
+    fn text_of(&self, group: Option<&groups::Group>, end: End) -> Option<TopicFilter<Bytes>> {
+        let prefix = match group {
             Some(group) => [SHARE, &group.name, b"/"].concat(),
             None => Vec::new(),
         };
-        let text = self.trie.text(&prefix, subscription.end);
+        let text = self.trie.text(&prefix, end);
         // By the rules of the version that lets most pass: it was checked when it was subscribed.
         TopicFilter::from_bytes_for(Version::V3_1_1, text.into()).ok()
     }
