@@ -220,6 +220,9 @@ impl Broker {
         connection.session = session;
         if let Some(entry) = self.sessions.get_mut(session) {
             entry.session_expiry_seconds = expiry;
+            if !is_present {
+                entry.standing.epoch = self.epoch;
+            }
             // The client is back in time. [MQTT-3.1.3-9]
             entry.will = None;
             self.agenda

@@ -28,6 +28,7 @@ mod records;
 mod replay;
 mod restore;
 mod retained;
+mod review;
 mod routes;
 mod serving;
 mod sessions;
@@ -62,6 +63,7 @@ use connections::{Connection, Connections};
 use journal::Journal;
 use kept::Kept;
 use retained::Retained;
+use review::Review;
 use routes::{Matches, Routes};
 use sessions::Sessions;
 use wills::ParkedWills;
@@ -153,6 +155,7 @@ pub struct Broker {
     retained: Retained<Kept>,
     retained_armed: Option<Instant>,
     wills: ParkedWills,
+    review: Review,
     journal: Journal,
     agenda: Agenda,
     /// Connections that have output, or may have.
@@ -193,6 +196,7 @@ impl Broker {
             retained: Retained::new(config.limits.retained()),
             retained_armed: None,
             wills: ParkedWills::default(),
+            review: Review::default(),
             journal: Journal::new(config.is_stored),
             agenda: Agenda::default(),
             ready: VecDeque::new(),
@@ -316,8 +320,10 @@ impl Broker {
         // It is looked at: what comes now is taken with the rest.
         known.is_ready = true;
         let (session, had_ended) = (known.session, known.has_ended);
+        let is_held = self.is_held(session);
         loop {
             if let Some(known) = self.connections.named_mut(connection) {
+                known.machine.hold(is_held);
                 known.machine.poll_transmit(outbox);
             }
             if !outbox.has_room() || !self.replay(session) {

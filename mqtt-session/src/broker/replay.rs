@@ -67,6 +67,9 @@ impl Broker {
     }
 
     fn has_room_to_replay(&self, session: u32) -> bool {
+        if self.is_held(session) {
+            return false;
+        }
         let limits = &self.config.limits;
         match self.sessions.get(session).map(|entry| &entry.place) {
             Some(Place::Connected(slot)) => self.connections.get(*slot).is_some_and(|connection| {

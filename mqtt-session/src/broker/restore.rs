@@ -19,6 +19,9 @@ use crate::time::Instant;
 
 /// Takes the records of an earlier life, in any order.
 ///
+/// Where the host [is asked](super::Ask) about subscriptions, it is asked again about all that are restored, as after a
+/// [change of the policy](Broker::policy_changed): what it said, and whether it had said all, has ended with the earlier life.
+///
 /// ```
 /// use mqtt_session::{Broker, BrokerConfig, BrokerRecord, Instant};
 /// # let (records, now) = (Vec::<BrokerRecord>::new(), Instant::from_secs(1));
@@ -140,6 +143,8 @@ impl BrokerRestore {
                 self.broker.journal.delete(|| BrokerKey::Payload(id));
             }
         }
+        // What the host said to the earlier life is not known, nor whether it had said all.
+        self.broker.begin_review();
         (self.broker, self.report)
     }
 

@@ -118,6 +118,7 @@ impl Broker {
             RetainHandling::DoNotSend => false,
         };
         self.begin_replay(session, filter, wanted, sends_retained);
+        self.forget_review(session, filter);
         Ok(options.qos)
     }
 
@@ -181,7 +182,9 @@ impl Broker {
         let mut codes = Vec::new();
         for filter in filters.iter() {
             codes.push(if self.routes.unsubscribe(session, &filter) {
-                self.forget_subscription(session, &filter.to_owned());
+                let filter = filter.to_owned();
+                self.forget_subscription(session, &filter);
+                self.forget_review(session, &filter);
                 UnsubAckReason::Success
             } else {
                 UnsubAckReason::NoSubscriptionExisted

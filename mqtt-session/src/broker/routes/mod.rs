@@ -177,7 +177,7 @@ impl Routes {
         Some(self.subscriptions.get(key)?.wanted)
     }
 
-    /// The subscriptions of a session, in the order in which they were made. Each filter is put together anew.
+    /// The subscriptions of a session, in the order in which they were made or had their turn last. Each filter is put together anew.
     pub(crate) fn subscriptions(&self, session: u32) -> impl Iterator<Item = (TopicFilter<Bytes>, Wanted)> {
         let list = self.sessions.get(session as usize);
         let keys = core::iter::successors(list.and_then(List::head), move |key| {
@@ -210,7 +210,7 @@ impl Routes {
         matches.clear();
         let mut walk = core::mem::take(&mut matches.walk);
         self.trie
-            .visit(&self.hashing, topic.as_bytes(), &mut walk, |ends, below| {
+            .visit(&self.hashing, topic.as_bytes(), &mut walk, |_, ends, below| {
                 for item in self.lists.items(ends, below) {
                     match item.kind() {
                         Kind::Group(key) => matches.groups.push(GroupId(key)),
@@ -250,6 +250,44 @@ impl Routes {
         Some((member.session, member.wanted))
     }
 
+    /// Whether a session has a subscription that a message stands on: of its own if the tag is zero, and otherwise in the
+    /// group of that name. `matches` is only memory for the way.
+    pub(crate) fn is_subscribed(
+        &self,
+        session: u32,
+        topic: &TopicName<Bytes>,
+        tag: u64,
+        matches: &mut Matches,
+    ) -> bool {
+        if tag != 0 {
+            let group = self.group_of(tag, topic);
+            return group.is_some_and(|group| {
+                let end = self.groups.get(group.0).map(|found| found.end);
+                end.is_some_and(|end| self.key_of(session, end, group.0).is_some())
+            });
+        }
+        let mut is_found = false;
+        self.trie.visit(
+            &self.hashing,
+            topic.as_bytes(),
+            &mut matches.walk,
+            |node, ends, below| {
+                is_found |= !ends.is_nothing() && self.key_of(session, End::new(node, below), NONE).is_some();
+            },
+        );
+        is_found
+    }
+
+    /// The oldest subscription of a session, which becomes the youngest.
+    pub(crate) fn take_turn(&mut self, session: u32) -> Option<(TopicFilter<Bytes>, Wanted)> {
+        let list = self.sessions.get_mut(session as usize)?;
+        let key = list.head()?;
+        list.remove(&mut self.subscriptions, key);
+        list.push_back(&mut self.subscriptions, key);
+        let subscription = self.subscriptions.get(key)?;
+        Some((self.filter(subscription)?, subscription.wanted))
+    }
+
     /// The name of a group in its copies of messages.
     pub(crate) fn tag_of(&self, group: GroupId) -> u64 {
         self.groups.get(group.0).map_or(0, |group| group.tag)
@@ -276,6 +314,10 @@ impl Routes {
             Some(name) => self.groups.find(&self.hashing, end, name)?,
             None => NONE,
         };
+        self.key_of(session, end, group)
+    }
+
+    fn key_of(&self, session: u32, end: End, group: u32) -> Option<u32> {
         self.index.find(hash(&self.hashing, session, end, group), |key| {
             let subscription = self.subscriptions.get(key);
             subscription.is_some_and(|found| found.session == session && found.end == end && found.group == group)
