@@ -236,9 +236,11 @@ impl Broker {
 
     /// A subscription is not allowed any more: it ends as by UNSUBSCRIBE.
     fn revoke(&mut self, session: u32, filter: &TopicFilter<Bytes>) {
-        if !self.routes.unsubscribe(session, filter) {
+        if !self.routes.is_subscribed(session, filter) {
             return;
         }
+        self.member_goes(session, filter);
+        self.routes.unsubscribe(session, filter);
         self.forget_subscription(session, filter);
         self.figures.subscriptions_revoked = self.figures.subscriptions_revoked.saturating_add(1);
         let client_id = self.name_of(session);
@@ -268,8 +270,7 @@ impl Broker {
     /// group.
     fn drop_uncovered(&mut self, session: u32) {
         let (routes, matches) = (&self.routes, &mut self.matches);
-        let is_covered =
-            |found: Withdrawable<'_>| routes.is_subscribed(session, &found.message.topic, found.tag, matches);
+        let is_covered = |found: Withdrawable<'_>| routes.covers(session, &found.message.topic, found.tag, matches);
         let withdrawn = match self.sessions.get_mut(session).map(|entry| &mut entry.place) {
             Some(Place::Connected(slot)) => match self.connections.get_mut(*slot) {
                 Some(connection) => connection.machine.withdraw_unsent(is_covered),

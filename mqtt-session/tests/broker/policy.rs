@@ -132,7 +132,7 @@ fn the_host_hears_what_ended_and_whose_messages_were_dropped() {
         matches!(&told[..], [
             BrokerEvent::Revoked { client_id, filter },
             BrokerEvent::Dropped { messages: 1, .. },
-        ] if client_id == "s" && filter.to_string() == "t"),
+        ] if client_id == "s" && *filter == *"t"),
         "{told:?}"
     );
 }

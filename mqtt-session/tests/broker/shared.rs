@@ -162,7 +162,11 @@ fn a_session_that_ends_with_its_connection_leaves_its_messages_to_the_group() {
         publish.properties.content_type().map(|text| text.as_str().to_owned()),
         Some("text".to_owned())
     );
-    let identifiers: Vec<u32> = publish.properties.subscription_ids().map(|id| id.get()).collect();
+    let identifiers: Vec<u32> = publish
+        .properties
+        .subscription_ids()
+        .map(mqtt_session::proto::SubscriptionId::get)
+        .collect();
     assert_eq!(identifiers, [7]);
 }
 
@@ -237,6 +241,10 @@ fn a_message_that_goes_to_another_member_carries_its_identifier_alone() {
     let [mqtt_session::proto::Packet::Publish(publish)] = &sent[..] else {
         panic!("{sent:?}");
     };
-    let identifiers: Vec<u32> = publish.properties.subscription_ids().map(|id| id.get()).collect();
+    let identifiers: Vec<u32> = publish
+        .properties
+        .subscription_ids()
+        .map(mqtt_session::proto::SubscriptionId::get)
+        .collect();
     assert_eq!(identifiers, [7]);
 }

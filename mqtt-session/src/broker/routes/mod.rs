@@ -65,7 +65,7 @@ use mqtt_proto::{TopicFilter, TopicName, Version};
 use crate::slab::{Links, List, NONE, Slab};
 use ends::{Item, Kind, Lists, MOST_KEYS};
 use groups::Groups;
-pub(crate) use groups::{GroupId, Turn};
+pub(crate) use groups::{Fitness, GroupId, Turn};
 pub(crate) use index::{Hash, Hashing, Index};
 pub(crate) use matches::Matches;
 pub use matches::Overlap;
@@ -151,6 +151,33 @@ impl Routes {
         Ok(None)
     }
 
+    /// The same without limits, for what others have subscribed to.
+    pub(crate) fn join(&mut self, session: u32, filter: &TopicFilter<Bytes>, wanted: Wanted) {
+        let asked = Asked::new(filter);
+        if self.find(session, &asked).is_none() {
+            if let Some(end) = self.trie.insert(&self.hashing, asked.path) {
+                self.insert(session, end, &asked, wanted);
+            }
+        }
+    }
+
+    /// Whether a session is subscribed to a filter.
+    pub(crate) fn is_subscribed<B: AsRef<[u8]>>(&self, session: u32, filter: &TopicFilter<B>) -> bool {
+        self.find(session, &Asked::new(filter)).is_some()
+    }
+
+    /// The group that shares a filter. `None`: it is not shared, or nobody is subscribed to it.
+    pub(crate) fn group_of<B: AsRef<[u8]>>(&self, filter: &TopicFilter<B>) -> Option<GroupId> {
+        let asked = Asked::new(filter);
+        let end = self.trie.find(&self.hashing, asked.path)?;
+        self.groups.find(&self.hashing, end, asked.group?).map(GroupId)
+    }
+
+    /// The filter of a group, with its name.
+    pub(crate) fn group_filter(&self, group: GroupId) -> Option<TopicFilter<Bytes>> {
+        self.filter_of(group.0, self.groups.get(group.0)?.end)
+    }
+
     /// Ends a subscription. Returns whether there was one.
     pub(crate) fn unsubscribe<B: AsRef<[u8]>>(&mut self, session: u32, filter: &TopicFilter<B>) -> bool {
         let found = self.find(session, &Asked::new(filter));
@@ -229,38 +256,32 @@ impl Routes {
         matches.walk = walk;
     }
 
-    /// The member of a group whose turn it is: the first of at most `looks` members, in their order, that is preferred (as
-    /// those are that are connected); if none is, the first one. Who is picked has had the last message.
+    /// The member of a group whose turn it is: of at most `looks` members, in their order, the first of those that are best;
+    /// if none is, the first of the others. Who is picked has had the last message.
     ///
-    /// `None` if the group has ended.
+    /// `None` if the group has ended, or nobody is fit.
     pub(crate) fn pick(
         &mut self,
         group: GroupId,
         turn: Turn,
         looks: usize,
-        prefers: impl Fn(u32) -> bool,
+        fitness: impl Fn(u32) -> Fitness,
     ) -> Option<(u32, Wanted)> {
         let subscriptions = &self.subscriptions;
-        let prefers = |key| {
+        let fitness = |key| {
             let member = subscriptions.get(key);
-            member.is_some_and(|member| prefers(member.session))
+            member.map_or(Fitness::None, |member| fitness(member.session))
         };
-        let picked = self.groups.get_mut(group.0)?.pick(turn, looks, prefers)?;
+        let picked = self.groups.get_mut(group.0)?.pick(turn, looks, fitness)?;
         let member = subscriptions.get(picked)?;
         Some((member.session, member.wanted))
     }
 
     /// Whether a session has a subscription that a message stands on: of its own if the tag is zero, and otherwise in the
     /// group of that name. `matches` is only memory for the way.
-    pub(crate) fn is_subscribed(
-        &self,
-        session: u32,
-        topic: &TopicName<Bytes>,
-        tag: u64,
-        matches: &mut Matches,
-    ) -> bool {
+    pub(crate) fn covers(&self, session: u32, topic: &TopicName<Bytes>, tag: u64, matches: &mut Matches) -> bool {
         if tag != 0 {
-            let group = self.group_of(tag, topic);
+            let group = self.tagged(tag, topic);
             return group.is_some_and(|group| {
                 let end = self.groups.get(group.0).map(|found| found.end);
                 end.is_some_and(|end| self.key_of(session, end, group.0).is_some())
@@ -294,18 +315,12 @@ impl Routes {
     }
 
     /// The group with this name, if its filter matches the topic.
-    pub(crate) fn group_of(&self, tag: u64, topic: &TopicName<Bytes>) -> Option<GroupId> {
+    pub(crate) fn tagged(&self, tag: u64, topic: &TopicName<Bytes>) -> Option<GroupId> {
         let found = self.groups.of_tag(&self.hashing, tag, |group| {
             let filter = TopicFilter::from_bytes_for(Version::V3_1_1, self.trie.text(b"", group.end));
             filter.is_ok_and(|filter| filter.matches(topic))
         });
         found.map(GroupId)
-    }
-
-    /// The filter of a group, with its name.
-    pub(crate) fn filter_of(&self, group: GroupId) -> Option<TopicFilter<Bytes>> {
-        let group = self.groups.get(group.0)?;
-        self.text_of(Some(group), group.end)
     }
 
     fn find(&self, session: u32, asked: &Asked<'_>) -> Option<u32> {
@@ -444,11 +459,11 @@ impl Routes {
 
     /// The filter of a subscription, as it was subscribed.
     fn filter(&self, subscription: &Subscription) -> Option<TopicFilter<Bytes>> {
-        self.text_of(self.groups.get(subscription.group), subscription.end)
+        self.filter_of(subscription.group, subscription.end)
     }
 
-    fn text_of(&self, group: Option<&groups::Group>, end: End) -> Option<TopicFilter<Bytes>> {
-        let prefix = match group {
+    fn filter_of(&self, group: u32, end: End) -> Option<TopicFilter<Bytes>> {
+        let prefix = match self.groups.get(group) {
             Some(group) => [SHARE, &group.name, b"/"].concat(),
             None => Vec::new(),
         };
