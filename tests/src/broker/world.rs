@@ -1,24 +1,23 @@
 //! A broker, its clients, what is between them, the store and the clock.
 
-use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+mod clients;
+mod faults;
+mod host;
+mod streams;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use mqtt_session::proto::{
-    Binary, Filters, Properties, SubscribeProperties, SubscriptionOptions, TopicFilters, TopicName, Will,
-};
-use mqtt_session::{
-    Broker, BrokerBatch, BrokerChange, BrokerEvent, BrokerKey, BrokerRecord, Client, ClientConfig, Closed, Event,
-    Instant, Message, Outbox, QoS, Scope, Verdict,
-};
+use mqtt_session::proto::{Binary, Properties, TopicName, Will};
+use mqtt_session::{Broker, BrokerBatch, BrokerKey, BrokerRecord, Client, ClientConfig, Instant, Outbox, QoS};
 
-use super::links::{Link, drain};
+use super::links::Link;
 use super::plan::{Plan, Who};
-use super::watch::{FORBIDDEN, Watch};
+use super::watch::{FORBIDDEN, GROUP, OF_GROUP, Watch};
 use crate::simulation::Random;
 
-const TOPICS: [&str; 6] = ["a/b", "a/c", "b/b", "$x/b", "c", FORBIDDEN];
-const FILTERS: [&str; 9] = [
+const TOPICS: [&str; 7] = ["a/b", "a/c", "b/b", "$x/b", "c", FORBIDDEN, OF_GROUP];
+const FILTERS: [&str; 11] = [
     "a/b",
     "a/+",
     "+/b",
@@ -28,6 +27,8 @@ const FILTERS: [&str; 9] = [
     "w/#",
     "$share/g/a/+",
     "$share/h/#",
+    GROUP,
+    GROUP,
 ];
 const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 /// So many rounds may it take until everything has come to rest.
@@ -55,6 +56,8 @@ pub(super) struct World {
     served: Vec<Vec<u8>>,
     disk: BTreeMap<BrokerKey, BrokerRecord>,
     flying: VecDeque<BrokerBatch>,
+    /// What the host does not allow, by client and filter.
+    denied: BTreeSet<(usize, &'static str)>,
     number: u64,
     pub(super) watch: Watch,
 }
@@ -98,6 +101,7 @@ impl World {
             served: vec![Vec::new(); peers.len()],
             disk: BTreeMap::new(),
             flying: VecDeque::new(),
+            denied: BTreeSet::new(),
             number: 1,
             watch: Watch::new(peers.len(), plan.asks, traces),
             peers,
@@ -114,7 +118,7 @@ impl World {
         }
         self.watch.step += 1;
         self.rest()?;
-        self.watch.counts.takeovers += self.broker.figures().takeovers;
+        self.count_life();
         self.watch.finish()
     }
 
@@ -129,7 +133,7 @@ impl World {
             self.skip()?;
         } else {
             let index = self.random.place(self.peers.len());
-            match self.random.below(12) {
+            match self.random.below(13) {
                 0 => self.publish(index),
                 1 => self.subscribe(index),
                 2 if self.random.percent(20) => self.unsubscribe(index),
@@ -138,342 +142,12 @@ impl World {
                 8 => self.open(index),
                 9 => self.store(),
                 10 => self.host(false)?,
+                11 => self.work(),
                 _ => self.stale()?,
             }
         }
         self.look()
     }
-
-    // ---- clients
-
-    fn publish(&mut self, index: usize) {
-        let (topic, qos) = (self.random.one_of(&TOPICS), self.random.one_of(&QOS));
-        let retain = self.random.percent(15);
-        let number = self.number;
-        let payload = if retain && self.random.percent(20) {
-            String::new()
-        } else {
-            number.to_string()
-        };
-        let message = Message::new(topic, payload.clone())
-            .expect("a valid topic")
-            .qos(qos)
-            .retain(retain);
-        if self.peers[index].client.publish(self.now, message, number).is_ok() {
-            self.number += 1;
-            if !payload.is_empty() {
-                self.watch.published(number, index, topic, qos);
-            }
-            self.watch
-                .note(|| format!("{index} publishes {number} to {topic} q{}", qos.bits()));
-        }
-    }
-
-    fn subscribe(&mut self, index: usize) {
-        let (filter, qos) = (self.random.one_of(&FILTERS), self.random.one_of(&QOS));
-        let filters: Filters<Bytes> = Filters::builder()
-            .filter(filter, SubscriptionOptions::new(qos))
-            .build()
-            .expect("a valid filter");
-        let none = SubscribeProperties::empty();
-        let tag = self.number;
-        let peer = &mut self.peers[index];
-        if peer.client.subscribe(self.now, filters, none, tag).is_ok() {
-            self.number += 1;
-            self.watch.asked(tag, index, filter, Some(qos));
-            self.watch
-                .note(|| format!("{index} subscribes to {filter} q{}", qos.bits()));
-            if filter.starts_with("$share") {
-                self.watch.counts.shared += 1;
-            }
-        }
-    }
-
-    fn unsubscribe(&mut self, index: usize) {
-        let filter = self.random.one_of(&FILTERS);
-        let filters: TopicFilters<Bytes> = TopicFilters::builder().filter(filter).build().expect("a valid filter");
-        let tag = self.number;
-        if self.peers[index].client.unsubscribe(self.now, filters, tag).is_ok() {
-            self.number += 1;
-            self.watch.asked(tag, index, filter, None);
-            self.watch.note(|| format!("{index} unsubscribes from {filter}"));
-        }
-    }
-
-    fn open(&mut self, index: usize) {
-        let peer = &mut self.peers[index];
-        if !peer.wants_stream {
-            return;
-        }
-        let Some(id) = self.broker.handle_open(self.now) else {
-            return;
-        };
-        peer.wants_stream = false;
-        peer.held.clear();
-        peer.outbox.clear();
-        if let Some(old) = peer.link.replace(Link::new(id)) {
-            let held = core::mem::take(&mut self.served[index]);
-            if !old.is_gone() {
-                self.left.push((old, held));
-            }
-        }
-        self.served[index].clear();
-        peer.client.handle_open(self.now);
-        self.watch.note(|| format!("{index} opens a stream"));
-    }
-
-    /// Bytes from a client to the broker: some of them, or all.
-    fn up(&mut self, index: usize, all: bool) -> Result<(), String> {
-        let peer = &mut self.peers[index];
-        let Some(link) = &mut peer.link else {
-            return Ok(());
-        };
-        if link.is_used {
-            peer.client.poll_transmit(&mut peer.outbox);
-            drain(&mut peer.outbox, &mut link.up);
-        }
-        let some = if all {
-            link.up.len()
-        } else {
-            self.random.place(link.up.len() + 1)
-        };
-        let held = &mut self.served[index];
-        held.extend(link.up.drain(..some));
-        feed(&mut self.broker, self.now, link, held);
-        if peer.client.is_drained() && link.is_used && peer.outbox.is_empty() {
-            link.is_used = false;
-            peer.client.handle_eof(self.now);
-        }
-        self.look()
-    }
-
-    /// Bytes from the broker to a client.
-    fn down(&mut self, index: usize, all: bool) -> Result<(), String> {
-        let peer = &mut self.peers[index];
-        let Some(link) = &mut peer.link else {
-            return Ok(());
-        };
-        pull(&mut self.broker, link);
-        let some = if all {
-            link.down.len()
-        } else {
-            self.random.place(link.down.len() + 1)
-        };
-        if link.is_used {
-            peer.held.extend(link.down.drain(..some));
-            let mut rest = &peer.held[..];
-            peer.client.handle_input(self.now, &mut rest);
-            let taken = peer.held.len() - rest.len();
-            peer.held.drain(..taken);
-            if !link.is_served && link.down.is_empty() {
-                link.is_used = false;
-                peer.client.handle_eof(self.now);
-            }
-        } else {
-            link.down.clear();
-        }
-        self.look()
-    }
-
-    /// What clients have to tell.
-    fn look(&mut self) -> Result<(), String> {
-        for index in 0..self.peers.len() {
-            while let Some(event) = self.peers[index].client.poll_event() {
-                if matches!(event, Event::Open) {
-                    self.peers[index].wants_stream = true;
-                }
-                self.watch.told(index, &event)?;
-                // An old CONNECT that arrives late takes the session over; the application wants its client back.
-                if matches!(event, Event::Closed { retry_at: None, .. }) {
-                    self.peers[index].client.reconnect(self.now);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    // ---- streams
-
-    fn cut(&mut self) -> Result<(), String> {
-        let index = self.random.place(self.peers.len());
-        let way = self.random.below(3);
-        let peer = &mut self.peers[index];
-        let Some(link) = &mut peer.link else {
-            return Ok(());
-        };
-        self.watch.counts.cuts += 1;
-        if !self.served[index].is_empty() || !peer.held.is_empty() {
-            self.watch.counts.cuts_inside_a_packet += 1;
-        }
-        self.watch.note(|| format!("the stream of {index} is cut, {way}"));
-        if way != 1 && link.is_served {
-            link.is_served = false;
-            self.broker.handle_eof(self.now, link.id);
-        }
-        if way != 2 && link.is_used {
-            link.is_used = false;
-            link.down.clear();
-            peer.client.handle_eof(self.now);
-        }
-        self.look()
-    }
-
-    /// Bytes of streams whose clients have gone on to another one still arrive, or their end does.
-    fn stale(&mut self) -> Result<(), String> {
-        if self.left.is_empty() {
-            return Ok(());
-        }
-        let index = self.random.place(self.left.len());
-        let ends = self.random.percent(30);
-        let (link, held) = &mut self.left[index];
-        pull(&mut self.broker, link);
-        link.down.clear();
-        held.append(&mut link.up);
-        feed(&mut self.broker, self.now, link, held);
-        if ends && link.is_served {
-            link.is_served = false;
-            self.broker.handle_eof(self.now, link.id);
-        }
-        if !link.is_served {
-            self.left.remove(index);
-        }
-        Ok(())
-    }
-
-    // ---- the store
-
-    fn store(&mut self) {
-        let mut batch = BrokerBatch::new();
-        if self.random.percent(60) && self.broker.poll_store(&mut batch) {
-            self.watch.counts.batches += 1;
-            if self.plan.lies {
-                self.broker.handle_stored(self.now, batch.number());
-            }
-            self.flying.push_back(batch);
-        } else {
-            let some = self.random.place(self.flying.len() + 1);
-            self.stored(some);
-        }
-    }
-
-    fn stored(&mut self, batches: usize) {
-        for _ in 0..batches {
-            if let Some(batch) = self.flying.pop_front() {
-                write(&mut self.disk, &batch);
-                self.watch.note(|| format!("batch {} is stored", batch.number()));
-                self.broker.handle_stored(self.now, batch.number());
-            }
-        }
-    }
-
-    /// The broker ends. The store has what it said, and of the rest any beginning.
-    fn crash(&mut self) {
-        self.watch.counts.crashes += 1;
-        if !self.flying.is_empty() {
-            self.watch.counts.crashes_with_batches += 1;
-        }
-        let kept = self.random.place(self.flying.len() + 1);
-        for batch in self.flying.drain(..).take(kept) {
-            write(&mut self.disk, &batch);
-        }
-        self.watch.counts.takeovers += self.broker.figures().takeovers;
-        self.lives += 1;
-        let mut restore = Broker::restore(self.plan.config(self.lives), self.now);
-        for record in self.disk.values() {
-            restore.record(record.clone());
-        }
-        let (broker, report) = restore.finish();
-        self.broker = broker;
-        self.watch.note(|| format!("the broker comes back: {report:?}"));
-        self.left.clear();
-        for (index, peer) in self.peers.iter_mut().enumerate() {
-            self.served[index].clear();
-            if let Some(link) = &mut peer.link {
-                link.is_served = false;
-            }
-            if !self.broker.has_session(peer.name.as_bytes()) {
-                self.watch.session_ended(index);
-            }
-        }
-    }
-
-    // ---- time
-
-    fn skip(&mut self) -> Result<(), String> {
-        let next = self.next_deadline();
-        let far = Duration::from_secs(self.random.one_of(&[1, 10, 4000]));
-        let at = match next {
-            Some(at) if self.random.percent(80) => at,
-            _ => self.now.saturating_add(far),
-        };
-        self.pass(at)
-    }
-
-    fn next_deadline(&self) -> Option<Instant> {
-        let clients = self.peers.iter().filter_map(|peer| peer.client.poll_timeout());
-        let all = clients.chain(self.broker.poll_timeout()).map(|timeout| timeout.at);
-        all.min()
-    }
-
-    fn pass(&mut self, at: Instant) -> Result<(), String> {
-        self.now = self.now.max(at);
-        self.watch.note(|| format!("it is {at:?}"));
-        for _ in 0..10_000 {
-            match self.broker.poll_timeout() {
-                Some(next) if next.at <= self.now => self.broker.handle_timeout(self.now),
-                _ => break,
-            }
-        }
-        if self.broker.poll_timeout().is_some_and(|next| next.at <= self.now) {
-            return Err(format!("the broker stays due: {:?}", self.broker.poll_timeout()));
-        }
-        for peer in &mut self.peers {
-            peer.client.handle_timeout(self.now);
-        }
-        self.look()
-    }
-
-    // ---- the host
-
-    fn host(&mut self, is_calm: bool) -> Result<(), String> {
-        if !is_calm && self.random.percent(5) {
-            self.broker.policy_changed(self.now);
-        }
-        while let Some(event) = self.broker.poll_event() {
-            match event {
-                BrokerEvent::MayPublish { question, topic, .. } => {
-                    let is_allowed = topic != FORBIDDEN;
-                    self.answer(question, is_allowed);
-                }
-                BrokerEvent::MaySubscribe { question, .. } => self.answer(question, true),
-                BrokerEvent::Disconnected { reason, client_id, .. } => match reason {
-                    Closed::Malformed(_) | Closed::Violation(_) => {
-                        return Err(format!("the broker says of {client_id:?}: {reason}"));
-                    }
-                    _ => {}
-                },
-                BrokerEvent::SessionEnded { client_id } => {
-                    if let Some(index) = self.peers.iter().position(|peer| peer.name.as_bytes() == client_id) {
-                        self.watch.session_ended(index);
-                    }
-                }
-                BrokerEvent::Dropped { .. } | BrokerEvent::Missed { .. } => {
-                    return Err(format!("there was room for all: {event:?}"));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn answer(&mut self, question: mqtt_session::QuestionId, is_allowed: bool) {
-        self.watch.counts.questions += 1;
-        let scope = if is_allowed { Scope::Once } else { Scope::Topic };
-        let verdict = if is_allowed { Verdict::ALLOW } else { Verdict::DENY };
-        self.broker.authorize(self.now, question, verdict.scope(scope));
-    }
-
-    // ---- the end
 
     /// Faults stop, and everything comes to rest.
     fn rest(&mut self) -> Result<(), String> {
@@ -526,45 +200,5 @@ impl World {
             "it does not come to rest: open {:?}, connected {connected:?}",
             self.watch.open
         ))
-    }
-}
-
-/// Gives the broker what has arrived, as far as it takes it.
-fn feed(broker: &mut Broker, now: Instant, link: &mut Link, held: &mut Vec<u8>) {
-    if link.is_served {
-        let mut rest = &held[..];
-        broker.handle_input(now, link.id, &mut rest);
-        let taken = held.len() - rest.len();
-        held.drain(..taken);
-        pull(broker, link);
-        if !link.is_used && link.up.is_empty() && link.is_served && broker.input_room(link.id) > held.len() {
-            link.is_served = false;
-            broker.handle_eof(now, link.id);
-        }
-    }
-}
-
-/// Takes what the broker has to send, and closes the stream when it is drained.
-fn pull(broker: &mut Broker, link: &mut Link) {
-    if !link.is_served {
-        return;
-    }
-    broker.poll_transmit(link.id, &mut link.outbox);
-    drain(&mut link.outbox, &mut link.down);
-    if broker.is_drained(link.id) {
-        link.is_served = false;
-    }
-}
-
-fn write(disk: &mut BTreeMap<BrokerKey, BrokerRecord>, batch: &BrokerBatch) {
-    for change in batch.changes() {
-        match change {
-            BrokerChange::Put(record) => {
-                disk.insert(record.key(), record.clone());
-            }
-            BrokerChange::Delete(key) => {
-                disk.remove(key);
-            }
-        }
     }
 }
