@@ -108,6 +108,9 @@ pub struct BrokerLimits {
     pub remembered_topics: u16,
     /// How many wills wait for answers of the host. Default 10,000. The oldest is given up, and counted.
     pub parked_wills: u32,
+    /// How many questions about subscriptions that are there wait for answers, since the policy changed. Default 1000. At the
+    /// bound the others wait for their turn, and what is to be delivered to their sessions with them.
+    pub reviews: u32,
     /// How many events that only inform wait for `poll_event`. Default 10,000. Further ones are counted.
     pub events: u32,
     /// How many messages to other shards wait for `poll_peer`. Default 10,000. At the bound nothing more is read from any
@@ -117,7 +120,7 @@ pub struct BrokerLimits {
     /// kept, and a cursor in the session.
     pub replay_window: u16,
     /// How much one call does of what has no end of its own: looking through retained messages, dropping the subscriptions
-    /// of a session that ended. Default 256 steps; `poll_timeout` is due at once as long as
+    /// of a session that ended, asking about subscriptions again. Default 256 steps; `poll_timeout` is due at once as long as
     /// there is more.
     pub steps_per_call: u32,
     /// How many due timers one call of `handle_timeout` fires. Default 256.
@@ -137,6 +140,7 @@ impl Default for BrokerLimits {
             parked_per_connection: 16,
             remembered_topics: 16,
             parked_wills: 10_000,
+            reviews: 1000,
             events: 10_000,
             peer_messages: 10_000,
             replay_window: 16,
@@ -211,6 +215,7 @@ setters! { BrokerLimits:
     parked_per_connection: u16,
     remembered_topics: u16,
     parked_wills: u32,
+    reviews: u32,
     events: u32,
     peer_messages: u32,
     replay_window: u16,
