@@ -15,10 +15,18 @@ use crate::{Accept, AcceptErrorKind, AuthenticateError};
 
 impl Broker {
     pub(super) fn on_connect(&mut self, slot: u32, connect: Box<Connect<Bytes>>) {
+        let Some(id) = self.connections.get(slot).map(|connection| connection.id) else {
+            return;
+        };
+        let refusal = connect.will.as_ref().and_then(|will| self.refuses_will(will));
+        if let Some(reason) = refusal {
+            // It waits for an answer, and nothing stands in this one that could not be said.
+            let _ = self.turn_away(slot, reason);
+            return;
+        }
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        let id = connection.id;
         if self.config.ask.connect {
             connection.connect = Some(connect.clone());
             self.told.push_back(BrokerEvent::Connect {
@@ -124,7 +132,7 @@ impl Broker {
         let found = self.sessions.of_client(&client_id);
         if found.is_none() && self.sessions.len() >= crate::flow::size(self.config.limits.sessions) {
             self.figures.sessions_refused = self.figures.sessions_refused.saturating_add(1);
-            return self.turn_away(slot);
+            return self.turn_away(slot, ConnAckReason::QuotaExceeded);
         }
         self.seat(slot, found, client_id, accept, will)?;
         let gate = self.journal.ticket_since(before);
@@ -134,13 +142,11 @@ impl Broker {
         Ok(())
     }
 
-    fn turn_away(&mut self, slot: u32) -> Result<(), AcceptErrorKind> {
+    fn turn_away(&mut self, slot: u32, reason: ConnAckReason) -> Result<(), AcceptErrorKind> {
         match self.connections.get_mut(slot) {
             Some(connection) => {
                 let none = ConnAckProperties::empty();
-                connection
-                    .machine
-                    .refuse_client(self.now, ConnAckReason::QuotaExceeded, none)
+                connection.machine.refuse_client(self.now, reason, none)
             }
             None => Err(AcceptErrorKind::NotAsked),
         }
@@ -215,7 +221,7 @@ impl Broker {
             }
         };
         if session == NONE {
-            return self.turn_away(slot);
+            return self.turn_away(slot, ConnAckReason::QuotaExceeded);
         }
         connection.session = session;
         if let Some(entry) = self.sessions.get_mut(session) {

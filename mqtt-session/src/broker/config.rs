@@ -35,6 +35,10 @@ pub struct BrokerConfig {
     /// A will that a restart found waiting is published this much after the restart, if it would be due earlier: its client
     /// may come back before. Default 30 s.
     pub restart_grace: Duration,
+    /// Whether clients may publish to topics that begin with `$`, which are the host's to use. Default no: such a message is
+    /// refused with `TopicNameInvalid` and counted, which MQTT 3 cannot be told; a client with such a will is refused with
+    /// the same reason. [MQTT-4.7.2-1] The host itself publishes to any topic.
+    pub dollar_topics: bool,
     /// From which names of clients and places in hash tables are made up. A fresh one at each start; the same inputs with
     /// the same seed give the same outputs.
     pub seed: u64,
@@ -93,6 +97,9 @@ pub struct BrokerLimits {
     /// How many levels a filter has. Default 32. One with more is refused with `TopicFilterInvalid`. A message to a topic of
     /// n levels is looked up in at most 2^n places, as far as there are filters for them.
     pub filter_levels: u16,
+    /// How many levels the topic of a client's message or will has. Default 200. One with more is refused with
+    /// `TopicNameInvalid`, and counted with the messages that were refused.
+    pub topic_levels: u16,
     /// How many retained messages there are. Default 1,000,000. One more is not retained, and counted; it is delivered.
     pub retained_messages: u32,
     /// How many bytes they take, with what they keep in memory beside them. Default 1 GiB. As above.
@@ -125,6 +132,7 @@ impl Default for BrokerLimits {
             subscriptions: 10_000_000,
             subscriptions_per_session: 10_000,
             filter_levels: 32,
+            topic_levels: 200,
             retained_messages: 1_000_000,
             retained_bytes: 1 << 30,
             parked_per_connection: 16,
@@ -175,6 +183,7 @@ impl BrokerConfig {
             overlap: Overlap::OneCopy,
             share: Share::InTurn,
             restart_grace: Duration::from_secs(30),
+            dollar_topics: false,
             seed,
         }
     }
@@ -188,6 +197,7 @@ setters! { BrokerConfig:
     overlap: Overlap,
     share: Share,
     restart_grace: Duration,
+    dollar_topics: bool,
 }
 
 setters! { BrokerLimits:
@@ -196,6 +206,7 @@ setters! { BrokerLimits:
     subscriptions: u32,
     subscriptions_per_session: u32,
     filter_levels: u16,
+    topic_levels: u16,
     retained_messages: u32,
     retained_bytes: u64,
     parked_per_connection: u16,

@@ -12,4 +12,5 @@ mod shared;
 mod show;
 mod storing;
 mod takeover;
+mod topics;
 mod wills;

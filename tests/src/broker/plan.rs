@@ -77,6 +77,7 @@ impl Plan {
         let share = [Share::InTurn, Share::Same, Share::Random, Share::ByTopic];
         let share = share[usize::try_from(self.seed % 4).unwrap_or_default()];
         BrokerConfig::new(self.seed.wrapping_add(life))
+            .dollar_topics(true)
             .client(client)
             .ask(ask)
             .share(share)
