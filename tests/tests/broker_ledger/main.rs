@@ -6,10 +6,16 @@
 //! Each trial gives a whole broker the bytes of its clients, and looks at what they are sent. The rig is the one of the
 //! broker's own tests.
 
+mod bad_inputs_bounds;
+mod bad_inputs_sessions;
+mod bad_inputs_topics;
+mod bad_inputs_wills;
 mod connecting;
 mod delivering;
+mod heap;
 mod matching;
 mod overlapping;
+mod regressions;
 mod retained;
 #[path = "../../../mqtt-session/tests/broker/rig.rs"]
 #[allow(dead_code, reason = "the broker's own tests use more of it")]
@@ -60,6 +66,11 @@ fn trials() -> Vec<Trial> {
         unsubscribing::trials(),
         matching::trials(),
         shared::trials(),
+        bad_inputs_topics::trials(),
+        bad_inputs_bounds::trials(),
+        bad_inputs_sessions::trials(),
+        bad_inputs_wills::trials(),
+        regressions::trials(),
     ];
     groups.into_iter().flatten().collect()
 }

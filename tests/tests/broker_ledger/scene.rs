@@ -5,8 +5,9 @@ use mqtt_session::proto::{
     Binary, Connect, Delivery, Packet, Publish, PublishProperties, RetainHandling, SubscriptionOptions, Version, Will,
     WillProperties,
 };
+use mqtt_session::{BrokerEvent, QuestionId, Verdict};
 
-use crate::rig::{Rig, config, fleeting, id, lasting, qos, topic};
+use crate::rig::{Rig, config, fleeting, id, lasting, line, qos, topic};
 
 /// The versions that the tables have rows for.
 pub(crate) const BOTH: [Version; 2] = [Version::V5, Version::V3_1_1];
@@ -104,4 +105,41 @@ pub(crate) fn one_publish(rig: &mut Rig, name: &str) -> Publish<Bytes> {
         (Some(Packet::Publish(publish)), true) => publish,
         (last, _) => panic!("not one PUBLISH: {sent:?} {last:?}"),
     }
+}
+
+/// Connects a client of a broker with a store, and waits for the store.
+pub(crate) fn join_stored(rig: &mut Rig, connect: Connect<Bytes>) -> Vec<String> {
+    let name = String::from_utf8_lossy(connect.client_id.as_bytes()).into_owned();
+    rig.connect(connect);
+    rig.commit();
+    rig.sent(&name)
+}
+
+/// Subscribes a client of a broker with a store, and waits for the store.
+pub(crate) fn subscribe_stored(rig: &mut Rig, name: &str, filter: &str, bits: u8) {
+    rig.subscribe_with(name, &[(filter, options(bits))], None);
+    rig.commit();
+    assert_eq!(rig.sent(name), [format!("SUBACK #9 {bits:#04x}")]);
+}
+
+/// The questions that the host was asked since the last call, with their lines.
+pub(crate) fn questions(rig: &mut Rig) -> Vec<(QuestionId, String)> {
+    let events = rig.events();
+    let questions = events.iter().filter_map(|event| match event {
+        BrokerEvent::MayPublish { question, .. } | BrokerEvent::MaySubscribe { question, .. } => {
+            Some((*question, line(event)))
+        }
+        _ => None,
+    });
+    questions.collect()
+}
+
+/// Answers the one question that was asked.
+pub(crate) fn answer(rig: &mut Rig, text: &str, verdict: Verdict) {
+    let asked = questions(rig);
+    let [(question, line)] = &asked[..] else {
+        panic!("not one question: {asked:?}")
+    };
+    assert_eq!(line, text);
+    assert!(rig.broker.authorize(rig.now, *question, verdict));
 }
