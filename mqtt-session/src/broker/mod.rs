@@ -37,6 +37,7 @@ mod sessions;
 mod storing;
 mod subscribing;
 mod time;
+mod topics;
 mod wills;
 
 pub use config::{Ask, BrokerConfig, BrokerLimits, Share};

@@ -13,4 +13,5 @@ mod shared;
 mod show;
 mod storing;
 mod takeover;
+mod topics;
 mod wills;
