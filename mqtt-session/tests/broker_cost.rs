@@ -8,7 +8,12 @@
 //!
 //! The modules are not public, so they are compiled here once more, next to an allocator that counts.
 
-#![allow(dead_code, unused_imports, unreachable_pub, reason = "a part of the crate is used by itself")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "a part of the crate is used by itself"
+)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this measures time")]
 
 extern crate alloc;

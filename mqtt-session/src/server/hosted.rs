@@ -1,6 +1,6 @@
 //! What a broker asks of the connections that it hosts.
 
-use mqtt_proto::QoS;
+use mqtt_proto::{QoS, Version};
 
 use super::{Accept, AcceptError, AcceptErrorKind, Phase, ServerConnection};
 use crate::time::Instant;
@@ -40,6 +40,27 @@ impl ServerConnection {
         self.flow.publish(message, None, 0).map(|_| ())
     }
 
+    /// Whether the client is sent messages of QoS 0 as they are encoded for a version, and which that is.
+    #[inline]
+    pub(crate) fn takes_frames(&self) -> Option<Version> {
+        if self.phase == Phase::Connected {
+            self.flow.takes_frames()
+        } else {
+            None
+        }
+    }
+
+    /// Queues a message of QoS 0 that is encoded.
+    #[inline]
+    pub(crate) fn queue_frame(&mut self, frame: &[u8], retain: bool) -> Result<(), PublishError> {
+        self.flow.queue_frame(frame, retain)
+    }
+
+    /// Whether a message of QoS 0 waits to be sent.
+    pub(crate) fn has_plain(&self) -> bool {
+        self.phase == Phase::Connected && self.flow.session.outgoing.has_plain()
+    }
+
     /// Whether the connection has ended: nothing more is taken from it.
     pub(crate) fn has_ended(&self) -> bool {
         self.phase == Phase::Ended
@@ -52,7 +73,7 @@ impl ServerConnection {
 
     /// How many messages to the client have not ended.
     pub(crate) fn outgoing_len(&self) -> usize {
-        self.flow.session.outgoing.len()
+        self.flow.outgoing_len()
     }
 
     /// Whether there may be something for the store.
