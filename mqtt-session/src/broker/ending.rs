@@ -97,6 +97,7 @@ impl Broker {
         let parked = core::mem::take(&mut connection.parked);
         let (id, session) = (connection.id, core::mem::replace(&mut connection.session, NONE));
         let state = connection.machine.take_session();
+        self.members_moved(session, false);
         let (Some(entry), Some(state)) = (self.sessions.get_mut(session), state) else {
             return;
         };
@@ -137,7 +138,6 @@ impl Broker {
         };
         let place = core::mem::replace(&mut entry.place, Place::Leaving);
         self.agenda.disarm(Who::Session(session), &mut entry.armed);
-        entry.replays.clear();
         entry.parked.clear();
         let (id, is_stored, client_id) = (entry.id, entry.is_stored, entry.client_id.clone());
         if let Place::Parked(mut state) = place {
@@ -152,7 +152,16 @@ impl Broker {
         self.sessions.forget_client(session);
         self.figures.sessions_ended = self.figures.sessions_ended.saturating_add(1);
         self.inform(|| BrokerEvent::SessionEnded { client_id });
-        self.leaving.push_back(session);
-        self.work();
+        self.leave(session);
+    }
+
+    /// Drops the subscriptions of a session, and then the session.
+    pub(super) fn leave(&mut self, session: u32) {
+        if let Some(entry) = self.sessions.get_mut(session) {
+            entry.place = Place::Leaving;
+            entry.replays.clear();
+            self.leaving.push_back(session);
+            self.work();
+        }
     }
 }

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 use mqtt_proto::{AuthProperties, AuthReason, Connect, QoS, TopicFilter, TopicName, Version};
 
+use super::SessionId;
 use crate::{Closed, Message};
 
 /// The name of a connection, which is never used again. Input to one that has ended is ignored.
@@ -30,9 +31,12 @@ pub struct QuestionId {
     pub(super) connection: Option<ConnectionId>,
 }
 
-/// A subscription of the host itself.
+/// A subscription of the host itself. The name is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LocalId(pub(super) u32);
+pub struct LocalId {
+    pub(super) session: SessionId,
+    pub(super) slot: u32,
+}
 
 /// What the host says to a question about a message or a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,9 @@ mod event;
 mod figures;
 mod journal;
 mod kept;
+mod names;
 mod parked;
+mod peers;
 mod plain;
 mod publishing;
 mod questions;
@@ -39,9 +41,10 @@ mod wills;
 pub use config::{Ask, BrokerConfig, BrokerLimits, Share};
 pub use event::{BrokerEvent, ConnectionId, LocalId, QuestionId, Scope, Verdict};
 pub use figures::Figures;
+pub use peers::{PeerMessage, PeerPublish, ShardId, Shards};
 pub use records::{
-    BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, ClientRecord, PayloadId, ReplayRecord, SubscriptionRecord,
-    WillRecord,
+    BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, PayloadId,
+    ReplayRecord, SubscriptionRecord, WillRecord,
 };
 pub use restore::{BrokerReport, BrokerRestore};
 pub use routes::Overlap;
@@ -59,9 +62,10 @@ use crate::random::Random;
 use crate::time::Instant;
 use crate::{HandOver, ServerConfig, ServerConnection};
 use agenda::Agenda;
-use connections::Connections;
+use connections::{Connection, Connections};
 use journal::Journal;
 use kept::Kept;
+use peers::Peers;
 use retained::Retained;
 use routes::{Matches, Routes};
 use sessions::Sessions;
@@ -149,6 +153,7 @@ pub struct Broker {
     ready: VecDeque<ConnectionId>,
     /// Connections that say something when a batch is stored.
     owing: VecDeque<(u64, ConnectionId)>,
+    peers: Peers,
     /// Sessions whose replay goes on.
     replaying: VecDeque<u32>,
     /// Sessions that ended and have subscriptions.
@@ -172,7 +177,8 @@ impl Broker {
         // Messages are taken in whole.
         server.session.limits.whole_packet_bytes = u32::MAX;
         server.session = server.session.hand_over(HandOver::Manual).is_stored(false);
-        Self {
+        let shards = config.shards;
+        let mut broker = Self {
             server,
             now,
             connections: Connections::default(),
@@ -187,6 +193,7 @@ impl Broker {
             agenda: Agenda::default(),
             ready: VecDeque::new(),
             owing: VecDeque::new(),
+            peers: Peers::default(),
             replaying: VecDeque::new(),
             leaving: VecDeque::new(),
             dropping: VecDeque::new(),
@@ -198,7 +205,9 @@ impl Broker {
             random: Random::new(config.seed),
             figures: Figures::default(),
             config,
-        }
+        };
+        broker.meet_peers(shards);
+        broker
     }
 
     // ---- inputs
@@ -257,24 +266,29 @@ impl Broker {
 
     /// The stream of a connection has ended: the other end closed it, or an error did.
     pub fn handle_eof(&mut self, now: Instant, connection: ConnectionId) {
-        self.advance(now);
-        if let Some(known) = self.connections.named_mut(connection) {
-            known.machine.handle_eof(self.now);
-            self.serve(connection.slot);
-        }
+        self.act_on(now, connection, |known, now| known.machine.handle_eof(now));
     }
 
     // ---- commands
 
     /// Ends a connection. MQTT 5.0 is told why. Returns whether there was one.
     pub fn disconnect(&mut self, now: Instant, connection: ConnectionId, farewell: Disconnect<Bytes>) -> bool {
+        self.act_on(now, connection, |known, now| known.machine.disconnect(now, farewell))
+            .is_some()
+    }
+
+    /// Does something to a connection, if it is there, and deals with what it tells then.
+    fn act_on<R>(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        act: impl FnOnce(&mut Connection, Instant) -> R,
+    ) -> Option<R> {
         self.advance(now);
-        let Some(known) = self.connections.named_mut(connection) else {
-            return false;
-        };
-        known.machine.disconnect(self.now, farewell);
+        let now = self.now;
+        let result = act(self.connections.named_mut(connection)?, now);
         self.serve(connection.slot);
-        true
+        Some(result)
     }
 
     // ---- outputs
@@ -347,7 +361,7 @@ impl Broker {
     #[must_use]
     pub fn input_room(&self, connection: ConnectionId) -> usize {
         match self.connections.named(connection) {
-            Some(known) if !self.owes_store() => known.machine.input_room(),
+            Some(known) if !self.owes_store() && !self.owes_peers() => known.machine.input_room(),
             _ => 0,
         }
     }
@@ -390,11 +404,15 @@ impl Broker {
         Figures {
             connections: self.connections.len() as u64,
             sessions: self.sessions.len() as u64,
-            subscriptions: self.routes.len() as u64,
+            subscriptions: self.routes.len().saturating_sub(self.peers.memberships(&self.routes)) as u64,
             retained_messages: self.retained.len() as u64,
             retained_bytes: self.retained.bytes(),
             ..self.figures
         }
+    }
+
+    fn owes_peers(&self) -> bool {
+        self.peers.waiting() >= crate::flow::size(self.config.limits.peer_messages.max(1))
     }
 
     fn owes_store(&self) -> bool {

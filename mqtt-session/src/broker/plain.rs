@@ -20,7 +20,7 @@ impl Broker {
             Some(Place::Connected(slot)) => *slot,
             // Nobody is there for it. [U5-4.1-a]
             Some(Place::Parked(_) | Place::Leaving) | None => return true,
-            Some(Place::Host(_)) => return false,
+            Some(Place::Host | Place::Peer) => return false,
         };
         let Some(connection) = self.connections.get_mut(slot) else {
             return false;

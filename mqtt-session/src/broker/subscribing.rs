@@ -10,12 +10,12 @@ use mqtt_proto::{
 };
 
 use super::parked::Parked;
+use super::peers::ShardId;
 use super::records::{BrokerKey, BrokerRecord, SubscriptionRecord};
 use super::replay::Replay;
 use super::routes::{SubscribeError, Wanted};
 use super::sessions::Place;
 use super::{Broker, LocalId};
-use crate::slab::NONE;
 use crate::time::Instant;
 
 /// Why the host could not subscribe. Nothing has changed.
@@ -42,16 +42,10 @@ impl Broker {
     /// If there is no room.
     pub fn subscribe_local(&mut self, now: Instant, subscription: &Subscription<Bytes>) -> Result<LocalId, LocalError> {
         self.advance(now);
-        let slot = self.sessions.insert(Bytes::new(), Place::Leaving, false);
-        if slot == NONE {
-            return Err(LocalError::Limit);
-        }
-        let local = LocalId(slot);
-        if let Some(entry) = self.sessions.get_mut(slot) {
-            entry.place = Place::Host(local);
-        }
+        let slot = self.sessions.insert(Bytes::new(), Place::Host, false);
+        let session = self.sessions.get(slot).ok_or(LocalError::Limit)?.id;
         match self.subscribe_to(slot, &subscription.filter, subscription, None) {
-            Ok(_) => Ok(local),
+            Ok(_) => Ok(LocalId { session, slot }),
             Err(_) => {
                 self.sessions.remove(slot);
                 Err(LocalError::Limit)
@@ -62,12 +56,12 @@ impl Broker {
     /// Ends a subscription of the host. Returns whether there was one.
     pub fn unsubscribe_local(&mut self, now: Instant, local: LocalId) -> bool {
         self.advance(now);
-        let is_it = |entry: &super::sessions::Entry| matches!(entry.place, Place::Host(known) if known == local);
-        if !self.sessions.get(local.0).is_some_and(is_it) {
-            return false;
+        let entry = self.sessions.get(local.slot).filter(|entry| entry.id == local.session);
+        let is_there = entry.is_some_and(|entry| matches!(entry.place, Place::Host));
+        if is_there {
+            self.leave(local.slot);
         }
-        self.end_session(local.0);
-        true
+        is_there
     }
 
     /// Subscribes the client of a connection, as far as the host allows. Returns what SUBACK says of each filter.
@@ -118,6 +112,9 @@ impl Broker {
                 SubscribeError::SubscriptionsPerSession | SubscribeError::Subscriptions => SubAckReason::QuotaExceeded,
             }
         })?;
+        if earlier.is_none() {
+            self.member_came(session, filter);
+        }
         // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
         let sends_retained = match options.retain_handling {
             RetainHandling::Send => true,
@@ -144,7 +141,8 @@ impl Broker {
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
-        let is_host = matches!(entry.place, Place::Host(_));
+        let is_host = matches!(entry.place, Place::Host);
+        let seen = self.peers.seen();
         // One that is replaced sends nothing more of what it had to send.
         entry.replays.retain(|replay| replay.filter != *filter);
         // [MQTT-4.8.2-1] A group shares what comes, not what is there.
@@ -152,7 +150,10 @@ impl Broker {
             entry.replays.push_back(Replay {
                 filter: filter.clone(),
                 wanted,
+                shard: ShardId(0),
                 after: None,
+                seen,
+                asked: None,
             });
         }
         self.write_subscription(session, filter, wanted);
@@ -187,8 +188,11 @@ impl Broker {
         };
         let mut codes = Vec::new();
         for filter in filters.iter() {
-            codes.push(if self.routes.unsubscribe(session, &filter) {
-                self.forget_subscription(session, &filter.to_owned());
+            codes.push(if self.routes.is_subscribed(session, &filter) {
+                let filter = filter.to_owned();
+                self.member_goes(session, &filter);
+                self.routes.unsubscribe(session, &filter);
+                self.forget_subscription(session, &filter);
                 UnsubAckReason::Success
             } else {
                 UnsubAckReason::NoSubscriptionExisted

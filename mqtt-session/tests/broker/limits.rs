@@ -27,6 +27,8 @@ fn one_session_too_many_is_refused() {
     assert!(rig.broker.is_drained(rig.id("b")));
     assert_eq!(rig.connect(lasting("a", Version::V5)), ["CONNACK present"]);
     assert_eq!(rig.broker.figures().sessions_refused, 1);
+    rig.cut("a");
+    assert_eq!(rig.connect(fleeting("a", Version::V5)), ["CONNACK"]);
 }
 
 #[test]

@@ -155,6 +155,17 @@ fn the_host_publishes_and_subscribes_too() {
     assert!(!rig.broker.unsubscribe_local(rig.now, local));
     rig.publish("p", "to/host", 0, "hello");
     assert_eq!(rig.told(), NOTHING);
+    // The name of one that has ended names no other, and the host is no client.
+    let next = rig.broker.subscribe_local(rig.now, &wanted).unwrap();
+    assert!(!rig.broker.unsubscribe_local(rig.now, local));
+    assert_eq!(
+        (rig.broker.figures().sessions, rig.broker.figures().sessions_ended),
+        (2, 0)
+    );
+    assert!(!rig.broker.has_session(b""));
+    rig.publish("p", "to/host", 0, "again");
+    assert_eq!(rig.told(), ["delivered q0 to/host: again"]);
+    assert!(rig.broker.unsubscribe_local(rig.now, next));
 }
 
 #[test]

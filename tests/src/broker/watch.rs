@@ -48,6 +48,7 @@ counts! {
     refused: "operations refused",
     batches: "batches",
     shared: "shared subscriptions",
+    between_shards: "messages between shards",
 }
 
 /// A message that a client published.
