@@ -115,11 +115,12 @@ impl BrokerRecord {
         }
     }
 
-    /// The key that encoded bytes say is theirs. They may be damaged, and so may it.
+    /// What encoded bytes say is their key. Nothing of them is checked, and they may be damaged.
     #[must_use]
-    pub fn key_within(bytes: &Bytes) -> Option<BrokerKey> {
-        let mut fields = Fields(bytes.get(1..).map(|rest| bytes.slice_ref(rest))?);
-        BrokerKey::decode(&fields.long("key").ok()?)
+    pub fn key_bytes(bytes: &[u8]) -> Option<&[u8]> {
+        let (_, rest) = bytes.split_first()?;
+        let (len, rest) = rest.split_first_chunk()?;
+        rest.get(..usize::try_from(u32::from_be_bytes(*len)).ok()?)
     }
 
     /// Everything before the checksum, part by part.
