@@ -5,22 +5,30 @@
 //! | version | 1 |
 //! | length of the key | 4 |
 //! | key | as [`BrokerKey::encode`] gives it |
-//! | broker | saved at 8, sessions 8 |
+//! | broker | saved at 8, sessions 8, forwards 8 |
 //! | client | session expiry 4, flags 1, end 8 if they say so, length of its name 2, name; then a will, if they say so |
 //! | record of a session | as in [`Record::encode`], between key and checksum |
 //! | payload of a message | 0, payload 8; or 1 and the bytes of it |
-//! | subscription | options 1, flags 1, identifier 4 if they say so, then the last replayed topic |
+//! | subscription | options 1, flags 1, identifier 4 and shard 2 if they say so, then the last replayed topic |
 //! | retained message | payload 8, then a message without its topic |
 //! | payload | the payload |
+//! | message to other shards | payload 8, flags 1, groups 4, of each its shard 2, length 2 and filter; then a message |
+//! | another shard | up to 8 |
 //! | checksum | 4: CRC-32C of all before |
 //!
 //! A will has flags 1, delay 4, expiry 4 and due 8 if the flags say so, length of its message 4, message; and then its payload.
 //! A message is that of the records of sessions. The highest byte of a number comes first.
 
-use bytes::{BufMut, Bytes};
-use mqtt_proto::{EncodeError, SubscriptionId, SubscriptionOptions, TopicName};
+use alloc::vec::Vec;
 
-use super::records::{BrokerKey, BrokerRecord, ClientRecord, PayloadId, ReplayRecord, SubscriptionRecord, WillRecord};
+use bytes::{BufMut, Bytes};
+use mqtt_proto::{EncodeError, SubscriptionId, SubscriptionOptions, TopicFilter, TopicName};
+
+use super::peers::ShardId;
+use super::records::{
+    BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, PayloadId, ReplayRecord, SubscriptionRecord,
+    WillRecord,
+};
 use super::sessions::SessionId;
 use crate::store::codec::Fields;
 use crate::store::crc::Crc32c;
@@ -47,6 +55,8 @@ const IS_DUE: u8 = 2;
 const HAS_IDENTIFIER: u8 = 1;
 const IS_REPLAYED: u8 = 2;
 const HAS_REPLAYED: u8 = 4;
+/// A flag of a message to other shards.
+const IS_ROUTED: u8 = 1;
 /// What a payload of a message is.
 const IS_SHARED: u8 = 0;
 const IS_OWN: u8 = 1;
@@ -56,13 +66,15 @@ impl BrokerRecord {
     ///
     /// | record | bytes beside them |
     /// |---|---|
-    /// | the broker | 26 |
+    /// | the broker | 34 |
     /// | a client | 26 to 34, and with a will 12 to 32 more |
     /// | a record of a session | 13 more than [`Record::encoded_len`] says; 14 for a payload |
     /// | the payload of a message | 36 |
-    /// | a subscription | 21 to 25 |
+    /// | a subscription | 21 to 27 |
     /// | a retained message | 19 to 27 |
     /// | a payload | 18 |
+    /// | a message to other shards | 34 to 42, and 4 for each group |
+    /// | another shard | 20 |
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         let mut len = CHECKSUM_BYTES;
@@ -132,9 +144,14 @@ impl BrokerRecord {
         put(head.as_slice());
         put(text);
         match self {
-            Self::Broker { saved_at, sessions } => {
+            Self::Broker {
+                saved_at,
+                sessions,
+                forwards,
+            } => {
                 put(&saved_at.as_micros().to_be_bytes());
                 put(&sessions.to_be_bytes());
+                put(&forwards.to_be_bytes());
             }
             Self::Client(client) => client.put(put),
             Self::Session { session: _, record } => {
@@ -157,6 +174,8 @@ impl BrokerRecord {
                 message.put_without_topic(put);
             }
             Self::Payload { id: _, bytes } => put(bytes),
+            Self::Forward(forward) => forward.put(put),
+            Self::Shard { shard: _, upto } => put(&upto.0.to_be_bytes()),
         }
     }
 }
@@ -177,8 +196,7 @@ impl ClientRecord {
         }
         // A client's name came in a field with a length of this size.
         let name = client_id.get(..usize::from(u16::MAX)).unwrap_or(client_id);
-        let [.., high, low] = name.len().to_be_bytes();
-        put(&[high, low]);
+        put(&len_2(name.len()));
         put(name);
         if let Some(will) = will {
             will.put(put);
@@ -220,19 +238,44 @@ impl SubscriptionRecord {
             identifier,
             replay,
         } = self;
-        let after = replay.as_ref().and_then(|ReplayRecord { after }| after.as_ref());
+        let shard = replay.as_ref().map(|ReplayRecord { shard, after: _ }| shard);
+        let after = replay.as_ref().and_then(|replay| replay.after.as_ref());
         put(&[
             options.bits(),
             flag(HAS_IDENTIFIER, identifier.is_some())
-                | flag(IS_REPLAYED, replay.is_some())
+                | flag(IS_REPLAYED, shard.is_some())
                 | flag(HAS_REPLAYED, after.is_some()),
         ]);
         if let Some(identifier) = identifier {
             put(&identifier.get().to_be_bytes());
         }
+        if let Some(shard) = shard {
+            put(&shard.0.to_be_bytes());
+        }
         if let Some(topic) = after {
             put(topic.as_bytes());
         }
+    }
+}
+
+impl ForwardRecord {
+    fn put(&self, put: &mut impl FnMut(&[u8])) {
+        let Self {
+            id: _,
+            message,
+            payload,
+            is_routed,
+            groups,
+        } = self;
+        put(&payload.0.to_be_bytes());
+        put(&[flag(IS_ROUTED, *is_routed)]);
+        put(&len_4(groups.len()));
+        for (shard, filter) in groups {
+            put(&shard.0.to_be_bytes());
+            put(&len_2(filter.len()));
+            put(filter.as_bytes());
+        }
+        message.put(put);
     }
 }
 
@@ -245,13 +288,24 @@ fn len_4(len: usize) -> [u8; 4] {
     u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes()
 }
 
+/// The length of something that a field of the protocol has held.
+const fn len_2(len: usize) -> [u8; 2] {
+    let [.., high, low] = len.to_be_bytes();
+    [high, low]
+}
+
 impl Fields {
     fn record_of(mut self, key: BrokerKey) -> Result<BrokerRecord, RecordError> {
         match key {
             BrokerKey::Broker => {
                 let saved_at = self.instant("saved at")?;
                 let sessions = self.u64("sessions")?;
-                self.end(BrokerRecord::Broker { saved_at, sessions })
+                let forwards = self.u64("forwards")?;
+                self.end(BrokerRecord::Broker {
+                    saved_at,
+                    sessions,
+                    forwards,
+                })
             }
             BrokerKey::Client(session) => self.client(session).map(BrokerRecord::Client),
             BrokerKey::Session(session, Key::Payload(of)) => match self.array("payload")? {
@@ -285,6 +339,11 @@ impl Fields {
                 Ok(BrokerRecord::Retained { message, payload })
             }
             BrokerKey::Payload(id) => Ok(BrokerRecord::Payload { id, bytes: self.rest() }),
+            BrokerKey::Forward(id) => self.forward(id).map(BrokerRecord::Forward),
+            BrokerKey::Shard(shard) => {
+                let upto = ForwardId(self.u64("up to")?);
+                self.end(BrokerRecord::Shard { shard, upto })
+            }
         }
     }
 
@@ -292,8 +351,7 @@ impl Fields {
         let session_expiry_seconds = self.u32("session expiry")?;
         let flags = self.flags(HAS_END | HAS_WILL)?;
         let ends_at = self.optional(flags, HAS_END, |fields| fields.instant("end"))?;
-        let len = self.array("length of the name").map(u16::from_be_bytes)?;
-        let client_id = self.take(usize::from(len), "name")?;
+        let client_id = self.short("name")?;
         let will = if flags & HAS_WILL == 0 {
             self.end(None)?
         } else {
@@ -333,13 +391,42 @@ impl Fields {
         let identifier = self.optional(flags, HAS_IDENTIFIER, |fields| {
             SubscriptionId::new(fields.u32("identifier")?).ok_or(RecordError::Field("identifier"))
         })?;
-        let after = match flags & (IS_REPLAYED | HAS_REPLAYED) {
-            0 => return self.end((options, identifier, None)),
-            IS_REPLAYED => self.end(None)?,
-            HAS_REPLAYED => return Err(RecordError::Field("flags")),
-            _ => Some(TopicName::from_bytes(self.rest()).map_err(RecordError::Topic)?),
+        let shard = self.optional(flags, IS_REPLAYED, Self::shard)?;
+        let replay = match (shard, flags & HAS_REPLAYED) {
+            (None, 0) => self.end(None)?,
+            (Some(shard), 0) => self.end(Some(ReplayRecord { shard, after: None }))?,
+            (Some(shard), _) => {
+                let after = TopicName::from_bytes(self.rest()).map_err(RecordError::Topic)?;
+                let after = Some(after);
+                Some(ReplayRecord { shard, after })
+            }
+            (None, _) => return Err(RecordError::Field("flags")),
         };
-        Ok((options, identifier, Some(ReplayRecord { after })))
+        Ok((options, identifier, replay))
+    }
+
+    fn forward(mut self, id: ForwardId) -> Result<ForwardRecord, RecordError> {
+        let payload = PayloadId(self.u64("payload")?);
+        let is_routed = self.flags(IS_ROUTED)? == IS_ROUTED;
+        let count = self.u32("groups")?;
+        // Not trusted: room is made as they are read.
+        let mut groups = Vec::new();
+        for _ in 0..count {
+            let shard = self.shard()?;
+            let filter = TopicFilter::from_bytes(self.short("group")?).map_err(RecordError::Topic)?;
+            groups.push((shard, filter));
+        }
+        Ok(ForwardRecord {
+            id,
+            message: self.resting_message(None)?,
+            payload,
+            is_routed,
+            groups,
+        })
+    }
+
+    fn shard(&mut self) -> Result<ShardId, RecordError> {
+        self.array("shard").map(|number| ShardId(u16::from_be_bytes(number)))
     }
 
     fn flags(&mut self, known: u8) -> Result<u8, RecordError> {
@@ -368,6 +455,12 @@ impl Fields {
     fn long(&mut self, name: &'static str) -> Result<Bytes, RecordError> {
         let len = self.u32(name)?;
         self.take(usize::try_from(len).unwrap_or(usize::MAX), name)
+    }
+
+    /// Something with its length in two bytes before it.
+    fn short(&mut self, name: &'static str) -> Result<Bytes, RecordError> {
+        let len = self.array(name).map(u16::from_be_bytes)?;
+        self.take(usize::from(len), name)
     }
 
     fn instant(&mut self, name: &'static str) -> Result<Instant, RecordError> {

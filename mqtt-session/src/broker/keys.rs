@@ -6,7 +6,8 @@ use core::cmp::Ordering;
 use bytes::{Buf, Bytes};
 use mqtt_proto::{TopicFilter, TopicName, Version};
 
-use super::records::{BrokerKey, PayloadId};
+use super::peers::ShardId;
+use super::records::{BrokerKey, ForwardId, PayloadId};
 use super::sessions::SessionId;
 use crate::store::Key;
 use crate::store::codec::Head;
@@ -15,6 +16,8 @@ const BROKER: u8 = 1;
 const PAYLOAD: u8 = 2;
 const SESSION: u8 = 3;
 const RETAINED: u8 = 4;
+const FORWARD: u8 = 5;
+const SHARD: u8 = 6;
 
 /// Within a session, before all of its records, whose kinds begin with 1.
 const CLIENT: u8 = 0;
@@ -32,6 +35,8 @@ impl BrokerKey {
     /// | [`Session`](Self::Session) | 3, session 8, then [`Key::encode`] |
     /// | [`Subscription`](Self::Subscription) | 3, session 8, 128, filter |
     /// | [`Retained`](Self::Retained) | 4, topic |
+    /// | [`Forward`](Self::Forward) | 5, number 8 |
+    /// | [`Shard`](Self::Shard) | 6, number 2 |
     ///
     /// The highest byte of a number comes first. All of a session begins with its
     /// [`session_prefix`](Self::session_prefix).
@@ -70,6 +75,14 @@ impl BrokerKey {
                 Self::of_session(session, rest)
             }
             RETAINED => TopicName::from_bytes(rest).ok().map(Self::Retained),
+            FORWARD => {
+                let id = ForwardId(rest.try_get_u64().ok()?);
+                rest.is_empty().then_some(Self::Forward(id))
+            }
+            SHARD => {
+                let shard = ShardId(rest.try_get_u16().ok()?);
+                rest.is_empty().then_some(Self::Shard(shard))
+            }
             _ => None,
         }
     }
@@ -87,17 +100,17 @@ impl BrokerKey {
         }
     }
 
-    /// The session that the record is a part of. Payloads and retained messages are nobody's.
+    /// The session that the record is a part of, if it is a part of one.
     #[must_use]
     pub const fn session(&self) -> Option<SessionId> {
         match self {
             Self::Client(session) | Self::Session(session, _) | Self::Subscription(session, _) => Some(*session),
-            Self::Broker | Self::Retained(_) | Self::Payload(_) => None,
+            Self::Broker | Self::Retained(_) | Self::Payload(_) | Self::Forward(_) | Self::Shard(_) => None,
         }
     }
 
     pub(super) const fn is_kind(byte: u8) -> bool {
-        matches!(byte, BROKER | PAYLOAD | SESSION | RETAINED)
+        matches!(byte, BROKER | PAYLOAD | SESSION | RETAINED | FORWARD | SHARD)
     }
 
     /// What is of fixed size, and the text behind it.
@@ -127,12 +140,20 @@ impl BrokerKey {
                 head.put([RETAINED]);
                 text = topic.as_bytes();
             }
+            Self::Forward(id) => {
+                head.put([FORWARD]);
+                head.put(id.0.to_be_bytes());
+            }
+            Self::Shard(shard) => {
+                head.put([SHARD]);
+                head.put(shard.0.to_be_bytes());
+            }
         }
         (head, text)
     }
 }
 
-/// The order of the encoded forms: the broker, payloads, all of each session, retained messages.
+/// The order of the encoded forms: the broker, payloads, all of each session, retained messages, what is between shards.
 impl Ord for BrokerKey {
     fn cmp(&self, other: &Self) -> Ordering {
         let ((head, text), (other_head, other_text)) = (self.layout(), other.layout());

@@ -106,6 +106,7 @@ fn broker_changes() -> impl Strategy<Value = BrokerChange> {
             3 => BrokerChange::Put(BrokerRecord::Broker {
                 saved_at: Instant::from_micros(number),
                 sessions: number,
+                forwards: number,
             }),
             4 => BrokerChange::Put(BrokerRecord::Client(ClientRecord {
                 session,

@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use mqtt_proto::{QoS, SubscriptionId, SubscriptionOptions, TopicFilter, Version};
 
+use crate::broker::peers::ShardId;
 use crate::broker::records::{
-    BrokerKey, BrokerRecord, ClientRecord, PayloadId, ReplayRecord, SubscriptionRecord, WillRecord,
+    BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, PayloadId, ReplayRecord, SubscriptionRecord,
+    WillRecord,
 };
 use crate::broker::sessions::SessionId;
 use crate::random::Random;
@@ -40,8 +42,19 @@ fn subscription(text: &str, identifier: Option<u32>, replay: Option<Option<&str>
         options: SubscriptionOptions::new(QoS::ExactlyOnce),
         identifier: identifier.and_then(SubscriptionId::new),
         replay: replay.map(|after| ReplayRecord {
+            shard: ShardId(258),
             after: after.map(topic),
         }),
+    })
+}
+
+fn forward(groups: Vec<(ShardId, TopicFilter<Bytes>)>) -> BrokerRecord {
+    BrokerRecord::Forward(ForwardRecord {
+        id: ForwardId(41),
+        message: plain_message(QoS::ExactlyOnce),
+        payload: PayloadId(9),
+        is_routed: groups.is_empty(),
+        groups,
     })
 }
 
@@ -58,6 +71,7 @@ pub(super) fn broker_samples() -> Vec<BrokerRecord> {
         BrokerRecord::Broker {
             saved_at: AT,
             sessions: 6,
+            forwards: 7,
         },
         client(None, None),
         client(Some(AT), Some(will(Some(60), Some(AT)))),
@@ -89,6 +103,15 @@ pub(super) fn broker_samples() -> Vec<BrokerRecord> {
             id: PayloadId(10),
             bytes: Bytes::new(),
         },
+        forward(vec![
+            (ShardId(1), filter("$share/g/#")),
+            (ShardId(2), filter("$share/h/a")),
+        ]),
+        forward(Vec::new()),
+        BrokerRecord::Shard {
+            shard: ShardId(2),
+            upto: ForwardId(40),
+        },
     ];
     records.extend(samples().into_iter().map(|record| BrokerRecord::Session {
         session: SessionId(5),
@@ -117,10 +140,24 @@ fn random_will(random: &mut Random) -> WillRecord {
 
 pub(super) fn random_broker_record(random: &mut Random) -> BrokerRecord {
     let session = SessionId(random_number(random));
-    match random.below(8) {
+    match random.below(10) {
+        8 => BrokerRecord::Forward(ForwardRecord {
+            id: ForwardId(random_number(random)),
+            message: random_message(random, QoS::ExactlyOnce),
+            payload: PayloadId(random_number(random)),
+            is_routed: random.below(2) == 0,
+            groups: (0..random.below(3))
+                .map(|_| (ShardId(random.next_u64() as u16), filter("$share/g/a")))
+                .collect(),
+        }),
+        9 => BrokerRecord::Shard {
+            shard: ShardId(random.next_u64() as u16),
+            upto: ForwardId(random_number(random)),
+        },
         0 => BrokerRecord::Broker {
             saved_at: Instant::from_micros(random_number(random)),
             sessions: random_number(random),
+            forwards: random_number(random),
         },
         1 => BrokerRecord::Client(ClientRecord {
             session,
@@ -140,6 +177,7 @@ pub(super) fn random_broker_record(random: &mut Random) -> BrokerRecord {
             options: SubscriptionOptions::from_bits(random.below(3) as u8 | (random.below(12) as u8) << 2).unwrap(),
             identifier: SubscriptionId::new(random.next_u64() as u32 & 0x0FFF_FFFF),
             replay: (random.below(2) == 0).then(|| ReplayRecord {
+                shard: ShardId(random.next_u64() as u16),
                 after: (random.below(2) == 0).then(|| topic(&random_text(random, 1))),
             }),
         }),

@@ -80,6 +80,9 @@ fn bytes_that_are_no_key_are_refused() {
         &b""[..],
         b"\0",
         b"\x05",
+        b"\x05\0\0\0\0\0\0\0\0\0",
+        b"\x06\0",
+        b"\x07",
         b"\x01\0",
         b"\x02\0\0\0\0\0\0\0",
         b"\x02\0\0\0\0\0\0\0\0\0",
@@ -112,8 +115,8 @@ fn the_layout_is_that_of_stores_written_before() {
     let at = b"\0\x06\x0A\x24\x18\x1E\x40\0";
     let session = b"\x03\0\0\0\0\0\0\0\x05";
     let samples = broker_samples();
-    let cases: [(usize, &[&[u8]]); 8] = [
-        (0, &[b"\x01\0\0\0\x01\x01", at, b"\0\0\0\0\0\0\0\x06"]),
+    let cases: [(usize, &[&[u8]]); 10] = [
+        (0, &[b"\x01\0\0\0\x01\x01", at, b"\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0\x07"]),
         (1, &[b"\x01\0\0\0\x0A", session, b"\0\0\0\x0E\x10\0\0\x08sensor-7"]),
         (
             2,
@@ -145,9 +148,17 @@ fn the_layout_is_that_of_stores_written_before() {
                 b"\x80$share/workers/jobs/#\x02\x01\x0F\xFF\xFF\xFF",
             ],
         ),
-        (9, &[b"\x01\0\0\0\x0B", session, b"\x80#\x02\x07\0\0\0\x01home/kitchen"]),
+        (9, &[b"\x01\0\0\0\x0B", session, b"\x80#\x02\x07\0\0\0\x01\x01\x02home/kitchen"]),
         (11, &[b"\x01\0\0\0\x02\x04t\0\0\0\0\0\0\0\x0A\0"]),
         (12, &[b"\x01\0\0\0\x09\x02\0\0\0\0\0\0\0\x0921.5"]),
+        (
+            14,
+            &[
+                b"\x01\0\0\0\x09\x05\0\0\0\0\0\0\0\x29\0\0\0\0\0\0\0\x09\0\0\0\0\x02\0\x01\0\x0A$share/g/#\0\x02\0\x0A$share/h/a",
+                b"\x02\0\x01t",
+            ],
+        ),
+        (16, &[b"\x01\0\0\0\x03\x06\0\x02\0\0\0\0\0\0\0\x28"]),
     ];
     for (at, bytes) in cases {
         assert_eq!(encoded(&samples[at]), sealed(bytes.concat()), "{:?}", samples[at]);
@@ -159,14 +170,16 @@ fn records_have_the_sizes_that_are_told() {
     let beside = |at: usize, content: usize| encoded(&broker_samples()[at]).len() - content;
     let properties = b"\x01\x01\x03\0\x0Atext/plain\x26\0\x04unit\0\x07celsius".len();
     let (name, topic) = ("sensor-7".len(), "home/kitchen/temperature".len());
-    assert_eq!(beside(0, 0), 26);
+    assert_eq!(beside(0, 0), 34);
     assert_eq!((beside(1, name), beside(3, name)), (26, 34));
     let will = topic + properties + "gone".len();
     assert_eq!(beside(4, name + will), 26 + 12 + 8);
     assert_eq!(beside(2, name + will), 34 + 24 + 8);
     assert_eq!(beside(5, 0), 36);
     assert_eq!(beside(6, "home/+/temperature".len()), 21);
-    assert_eq!(beside(9, "#home/kitchen".len()), 25);
+    assert_eq!(beside(9, "#home/kitchen".len()), 27);
+    assert_eq!((beside(14, "$share/g/#$share/h/at".len()), beside(15, 1)), (34 + 8, 34));
+    assert_eq!(beside(16, 0), 20);
     assert_eq!((beside(10, topic + properties), beside(11, 1)), (27, 19));
     assert_eq!((beside(12, 4), beside(13, 0)), (18, 18));
     for record in broker_samples() {
@@ -282,8 +295,8 @@ fn bytes_of_any_kind_are_no_panic_and_no_record_without_a_checksum() {
         let mut bytes = bytes.to_vec();
         if let [version, a, b, c, len, kind, ..] = &mut bytes[..] {
             (*version, *a, *b, *c) = (super::VERSION, 0, 0, 0);
-            *kind = 1 + *kind % 5;
-            *len = [1, 9, 10, 18][usize::from(*len % 4)];
+            *kind = 1 + *kind % 7;
+            *len = [1, 3, 9, 10, 18][usize::from(*len % 5)];
         }
         if let Ok(record) = decoded(&sealed(bytes)) {
             assert_eq!(decoded(&encoded(&record)), Ok(record));
@@ -301,7 +314,7 @@ fn with_bytes(record: usize, at: usize, new: &[u8]) -> Result<BrokerRecord, Reco
 #[test]
 fn fields_out_of_range_are_named() {
     assert_eq!(with_bytes(0, 5, b"\0"), Err(RecordError::Kind(0)));
-    assert_eq!(with_bytes(0, 5, b"\x05"), Err(RecordError::Kind(5)));
+    assert_eq!(with_bytes(0, 5, b"\x07"), Err(RecordError::Kind(7)));
     assert_eq!(with_bytes(0, 1, b"\xFF"), Err(RecordError::Field("key")));
     assert_eq!(with_bytes(0, 4, b"\0"), Err(RecordError::Field("key")));
     assert_eq!(with_bytes(1, 14, b"\x01"), Err(RecordError::Field("key")));
@@ -319,9 +332,15 @@ fn fields_out_of_range_are_named() {
         Err(RecordError::Field("identifier"))
     );
     assert!(matches!(
-        with_bytes(9, identifier + 4, b"+"),
+        with_bytes(9, identifier + 6, b"+"),
         Err(RecordError::Topic(_))
     ));
+    // Far more groups than there are bytes.
+    assert_eq!(
+        with_bytes(15, 23, b"\xFF\xFF\xFF\xFF"),
+        Err(RecordError::Field("group"))
+    );
+    assert_eq!(with_bytes(15, 22, b"\x02"), Err(RecordError::Field("flags")));
     let mut broker = opened(&broker_samples()[0]);
     broker.push(0);
     assert_eq!(decoded(&sealed(broker)), Err(RecordError::TrailingBytes));
