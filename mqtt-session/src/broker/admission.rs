@@ -142,6 +142,10 @@ impl Broker {
         let gate = self.ticket_since(before).store;
         if let Some(connection) = self.connections.get_mut(slot) {
             connection.gate = gate;
+            if gate > 0 {
+                // A session that goes on may have nothing to store, and then nobody else says that CONNACK can go.
+                self.owing.push_back((gate, connection.id));
+            }
         }
         Ok(())
     }
