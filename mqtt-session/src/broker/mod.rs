@@ -151,6 +151,29 @@ use wills::ParkedWills;
 /// Once PUBACK, PUBREC or PUBCOMP is sent, neither the end of the process nor the loss of power loses an acknowledged message
 /// or makes a second one of a message of QoS 2 in a session that is stored, given a store that honours flush. Not covered are
 /// copies of QoS 0, which do not wait for the store, and sessions that end with their connection.
+///
+/// # Several machines
+///
+/// A broker may use several cores: each has a machine of its own, with its connections and its store, and
+/// [`BrokerConfig::shards`] tells it which one it is. The host reads CONNECT ([`mqtt_proto::peek_connect`]), and hands the stream
+/// and its bytes to the machine that [has the session](Shards::of_client). What machines have to say to each other it takes from
+/// [`poll_peer`](Self::poll_peer) of the one and brings to [`handle_peer`](Self::handle_peer) of the other, in order. To a client
+/// they are one broker: an acknowledgement waits for all of them.
+///
+/// ```
+/// use mqtt_session::{Broker, BrokerConfig, Instant, Message, Shards};
+///
+/// let now = Instant::from_secs(1);
+/// let mut brokers: Vec<Broker> = (0..2)
+///     .map(|own| BrokerConfig::new(7).shards(Shards::new(own, 2).expect("one of two")))
+///     .map(|config| Broker::new(config, now))
+///     .collect();
+/// brokers[0].publish(now, Message::new("a/b", "to all").expect("a topic"));
+/// while let Some((to, message)) = brokers[0].poll_peer() {
+///     let from = Shards::new(0, 2).expect("one of two").own();
+///     brokers[usize::from(to.0)].handle_peer(now, from, message);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Broker {
     config: BrokerConfig,
