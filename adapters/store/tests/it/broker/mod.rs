@@ -1,5 +1,6 @@
 //! A real broker with real clients on every kind of store.
 
+mod killing;
 mod load;
 mod losses;
 mod stores;
