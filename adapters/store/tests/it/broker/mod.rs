@@ -5,3 +5,5 @@ mod load;
 mod losses;
 mod stores;
 mod streams;
+
+pub(crate) use load::Script;
