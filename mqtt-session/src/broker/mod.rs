@@ -26,6 +26,7 @@ mod keys;
 mod names;
 mod parked;
 mod peers;
+mod plain;
 mod publishing;
 mod questions;
 mod records;
@@ -60,6 +61,7 @@ use alloc::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use mqtt_proto::Disconnect;
 
+use crate::flow::Copies;
 use crate::outbox::Outbox;
 use crate::random::Random;
 use crate::time::Instant;
@@ -159,6 +161,7 @@ pub struct Broker {
     sessions: Sessions,
     routes: Routes,
     matches: Matches,
+    copies: Copies,
     retained: Retained<Kept>,
     retained_armed: Option<Instant>,
     wills: ParkedWills,
@@ -202,6 +205,7 @@ impl Broker {
             sessions: Sessions::new(config.seed),
             routes: Routes::new(config.limits.routes(), config.seed),
             matches: Matches::new(),
+            copies: Copies::default(),
             retained: Retained::new(config.limits.retained()),
             retained_armed: None,
             wills: ParkedWills::default(),
@@ -334,12 +338,18 @@ impl Broker {
         let (session, had_ended) = (known.session, known.has_ended);
         let is_held = self.is_held(session);
         loop {
+            let (before, mut waits) = (outbox.len(), false);
             if let Some(known) = self.connections.named_mut(connection) {
                 known.machine.hold(is_held);
                 known.machine.poll_transmit(outbox);
+                // No more messages of QoS 0 are sent at once than are told of.
+                waits = known.machine.has_plain() && outbox.len() > before;
             }
-            if !outbox.has_room() || !self.replay(session) {
+            if !outbox.has_room() || !(self.replay(session) || waits) {
                 break;
+            }
+            if waits {
+                self.serve(connection.slot);
             }
         }
         self.serve(connection.slot);

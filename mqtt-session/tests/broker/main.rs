@@ -7,6 +7,7 @@ mod questions;
 mod retained;
 mod rig;
 mod sessions;
+mod shards;
 mod shared;
 #[path = "../server/show.rs"]
 #[allow(dead_code, reason = "the lines of a server are more than those of a broker")]
