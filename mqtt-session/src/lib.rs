@@ -174,8 +174,9 @@ mod wire;
 #[cfg(feature = "broker")]
 pub use broker::{
     Ask, Broker, BrokerBatch, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, BrokerRecord,
-    BrokerReport, BrokerRestore, ClientRecord, ConnectionId, Figures, LocalError, LocalId, Overlap, PayloadId,
-    QuestionId, ReplayRecord, Scope, SessionId, Share, SubscriptionRecord, Verdict, WillRecord,
+    BrokerReport, BrokerRestore, ClientRecord, ConnectionId, Figures, ForwardId, ForwardRecord, LocalError, LocalId,
+    Overlap, PayloadId, PeerMessage, PeerPublish, QuestionId, ReplayRecord, Scope, SessionId, ShardId, Shards, Share,
+    SubscriptionRecord, Verdict, WillRecord,
 };
 pub use capabilities::Capabilities;
 pub use client::{

@@ -127,7 +127,11 @@ impl Broker {
         connection.machine.can_accept(&accept)?;
         let connect = connection.connect.take();
         let will = connect.and_then(|connect| connect.will.as_ref().map(super::wills::record));
-        let before = self.journal.mark();
+        if self.peers.is_elsewhere(&client_id) {
+            self.figures.clients_misdirected = self.figures.clients_misdirected.saturating_add(1);
+            return self.turn_away(slot, ConnAckReason::ImplementationSpecificError);
+        }
+        let before = self.mark();
         self.make_way(&client_id, clean_start);
         let found = self.sessions.of_client(&client_id);
         if found.is_none() && self.sessions.len() >= crate::flow::size(self.config.limits.sessions) {
@@ -135,7 +139,7 @@ impl Broker {
             return self.turn_away(slot, ConnAckReason::QuotaExceeded);
         }
         self.seat(slot, found, client_id, accept, will)?;
-        let gate = self.journal.ticket_since(before);
+        let gate = self.ticket_since(before).store;
         if let Some(connection) = self.connections.get_mut(slot) {
             connection.gate = gate;
         }
@@ -210,11 +214,8 @@ impl Broker {
             Some(session) => session,
             None => {
                 let is_stored = self.config.is_stored && expiry > 0;
-                if is_stored {
-                    if let Some(sessions) = self.sessions.set_aside() {
-                        let saved_at = self.now;
-                        self.journal.put(|| BrokerRecord::Broker { saved_at, sessions });
-                    }
+                if is_stored && self.sessions.names.set_aside() {
+                    self.write_broker();
                 }
                 self.sessions
                     .insert(client_id.clone(), Place::Connected(slot), is_stored)
@@ -223,15 +224,18 @@ impl Broker {
         if session == NONE {
             return self.turn_away(slot, ConnAckReason::QuotaExceeded);
         }
-        connection.session = session;
-        if let Some(entry) = self.sessions.get_mut(session) {
+        if let (Some(connection), Some(entry)) = (self.connections.get_mut(slot), self.sessions.get_mut(session)) {
+            connection.session = session;
             entry.session_expiry_seconds = expiry;
             // The client is back in time. [MQTT-3.1.3-9]
             entry.will = None;
             self.agenda
                 .disarm(super::agenda::Who::Session(session), &mut entry.armed);
             connection.parked.append(&mut entry.parked);
+            // Whoever was asked for its sake before answers nobody.
+            entry.replays.iter_mut().for_each(|replay| replay.asked = None);
         }
+        self.members_moved(session, true);
         self.figures.clients_connected = self.figures.clients_connected.saturating_add(1);
         self.write_client(session, will);
         self.inform(|| BrokerEvent::Connected {
@@ -249,10 +253,21 @@ impl Broker {
     fn new_name(&mut self) -> Text<Bytes> {
         loop {
             let name = format!("auto-{:016x}", self.random.next_u64());
-            if self.sessions.of_client(name.as_bytes()).is_none() {
+            let is_free = self.sessions.of_client(name.as_bytes()).is_none();
+            if is_free && !self.peers.is_elsewhere(name.as_bytes()) {
                 return Text::from_bytes(Bytes::from(name)).unwrap_or_default();
             }
         }
+    }
+
+    /// Writes down which names are taken.
+    pub(super) fn write_broker(&mut self) {
+        let record = BrokerRecord::Broker {
+            saved_at: self.now,
+            sessions: self.sessions.names.named(),
+            forwards: self.peers.forwards.names.named(),
+        };
+        self.journal.put(|| record);
     }
 
     /// Writes down what a restart has to know of a client.

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::peers::Shards;
 use super::routes::{Overlap, RouteLimits};
 use crate::ServerConfig;
 
@@ -39,6 +40,9 @@ pub struct BrokerConfig {
     /// refused with `TopicNameInvalid` and counted, which MQTT 3 cannot be told; a client with such a will is refused with
     /// the same reason. [MQTT-4.7.2-1] The host itself publishes to any topic.
     pub dollar_topics: bool,
+    /// Which of several machines this is that are one broker together. Default: it is alone. They begin and end together, each
+    /// with records of its own, and their number stays the same over restarts.
+    pub shards: Shards,
     /// From which names of clients and places in hash tables are made up. A fresh one at each start; the same inputs with
     /// the same seed give the same outputs.
     pub seed: u64,
@@ -113,6 +117,9 @@ pub struct BrokerLimits {
     pub parked_wills: u32,
     /// How many events that only inform wait for `poll_event`. Default 10,000. Further ones are counted.
     pub events: u32,
+    /// How many messages to other shards wait for `poll_peer`. Default 10,000. At the bound nothing more is read from any
+    /// connection.
+    pub peer_messages: u32,
     /// How many retained messages of a replay wait in the queue of a session at once. Default 16. The rest waits where it is
     /// kept, and a cursor in the session.
     pub replay_window: u16,
@@ -139,6 +146,7 @@ impl Default for BrokerLimits {
             remembered_topics: 16,
             parked_wills: 10_000,
             events: 10_000,
+            peer_messages: 10_000,
             replay_window: 16,
             steps_per_call: 256,
             timers_per_call: 256,
@@ -184,6 +192,7 @@ impl BrokerConfig {
             share: Share::InTurn,
             restart_grace: Duration::from_secs(30),
             dollar_topics: false,
+            shards: Shards::default(),
             seed,
         }
     }
@@ -198,6 +207,7 @@ setters! { BrokerConfig:
     share: Share,
     restart_grace: Duration,
     dollar_topics: bool,
+    shards: Shards,
 }
 
 setters! { BrokerLimits:
@@ -213,6 +223,7 @@ setters! { BrokerLimits:
     remembered_topics: u16,
     parked_wills: u32,
     events: u32,
+    peer_messages: u32,
     replay_window: u16,
     steps_per_call: u32,
     timers_per_call: u32,

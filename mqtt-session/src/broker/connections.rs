@@ -9,6 +9,7 @@ use mqtt_proto::{Connect, SubAckReason, UnsubAckReason};
 
 use super::ConnectionId;
 use super::parked::{Parked, Verdicts};
+use super::peers::Ticket;
 use crate::slab::{NONE, Slab};
 use crate::time::Instant;
 use crate::{DeliveryId, RequestId, ServerConnection};
@@ -26,7 +27,7 @@ pub(super) struct Connection {
     pub(super) parked: VecDeque<Parked>,
     pub(super) verdicts: Verdicts,
     /// What is said when a batch is stored.
-    pub(super) owed: VecDeque<(u64, Owed)>,
+    pub(super) owed: VecDeque<(Ticket, Owed)>,
     /// The batch that has to be stored before anything is sent: CONNACK promises what is in it.
     pub(super) gate: u64,
     pub(super) armed: Option<Instant>,
@@ -39,7 +40,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Whether a SUBACK waits for the store: messages for its subscriptions follow it.
     pub(super) fn owes_suback(&self) -> bool {
-        let is_suback = |(_, owed): &(u64, Owed)| matches!(owed, Owed::Subscribed(..));
+        let is_suback = |(_, owed): &(Ticket, Owed)| matches!(owed, Owed::Subscribed(..));
         self.owed.iter().any(is_suback)
     }
 }

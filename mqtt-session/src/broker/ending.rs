@@ -97,6 +97,7 @@ impl Broker {
         let parked = core::mem::take(&mut connection.parked);
         let (id, session) = (connection.id, core::mem::replace(&mut connection.session, NONE));
         let state = connection.machine.take_session();
+        self.members_moved(session, false);
         let (Some(entry), Some(state)) = (self.sessions.get_mut(session), state) else {
             return;
         };

@@ -40,6 +40,8 @@ pub struct Figures {
     pub sessions_ended: u64,
     /// Clients that were refused at [`BrokerLimits::sessions`](super::BrokerLimits).
     pub sessions_refused: u64,
+    /// Clients that were refused since another shard has their sessions.
+    pub clients_misdirected: u64,
     /// Filters that were refused at one of the limits of subscriptions.
     pub subscriptions_refused: u64,
 }

@@ -20,7 +20,9 @@ mod event;
 mod figures;
 mod journal;
 mod kept;
+mod names;
 mod parked;
+mod peers;
 mod publishing;
 mod questions;
 mod records;
@@ -39,9 +41,10 @@ mod wills;
 pub use config::{Ask, BrokerConfig, BrokerLimits, Share};
 pub use event::{BrokerEvent, ConnectionId, LocalId, QuestionId, Scope, Verdict};
 pub use figures::Figures;
+pub use peers::{PeerMessage, PeerPublish, ShardId, Shards};
 pub use records::{
-    BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, ClientRecord, PayloadId, ReplayRecord, SubscriptionRecord,
-    WillRecord,
+    BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, PayloadId,
+    ReplayRecord, SubscriptionRecord, WillRecord,
 };
 pub use restore::{BrokerReport, BrokerRestore};
 pub use routes::Overlap;
@@ -61,6 +64,7 @@ use agenda::Agenda;
 use connections::{Connection, Connections};
 use journal::Journal;
 use kept::Kept;
+use peers::Peers;
 use retained::Retained;
 use routes::{Matches, Routes};
 use sessions::Sessions;
@@ -147,6 +151,7 @@ pub struct Broker {
     ready: VecDeque<ConnectionId>,
     /// Connections that say something when a batch is stored.
     owing: VecDeque<(u64, ConnectionId)>,
+    peers: Peers,
     /// Sessions whose replay goes on.
     replaying: VecDeque<u32>,
     /// Sessions that ended and have subscriptions.
@@ -170,7 +175,8 @@ impl Broker {
         // Messages are taken in whole.
         server.session.limits.whole_packet_bytes = u32::MAX;
         server.session = server.session.hand_over(HandOver::Manual).is_stored(false);
-        Self {
+        let shards = config.shards;
+        let mut broker = Self {
             server,
             now,
             connections: Connections::default(),
@@ -184,6 +190,7 @@ impl Broker {
             agenda: Agenda::default(),
             ready: VecDeque::new(),
             owing: VecDeque::new(),
+            peers: Peers::default(),
             replaying: VecDeque::new(),
             leaving: VecDeque::new(),
             dropping: VecDeque::new(),
@@ -195,7 +202,9 @@ impl Broker {
             random: Random::new(config.seed),
             figures: Figures::default(),
             config,
-        }
+        };
+        broker.meet_peers(shards);
+        broker
     }
 
     // ---- inputs
@@ -343,7 +352,7 @@ impl Broker {
     #[must_use]
     pub fn input_room(&self, connection: ConnectionId) -> usize {
         match self.connections.named(connection) {
-            Some(known) if !self.owes_store() => known.machine.input_room(),
+            Some(known) if !self.owes_store() && !self.owes_peers() => known.machine.input_room(),
             _ => 0,
         }
     }
@@ -386,11 +395,15 @@ impl Broker {
         Figures {
             connections: self.connections.len() as u64,
             sessions: self.sessions.len() as u64,
-            subscriptions: self.routes.len() as u64,
+            subscriptions: self.routes.len().saturating_sub(self.peers.memberships(&self.routes)) as u64,
             retained_messages: self.retained.len() as u64,
             retained_bytes: self.retained.bytes(),
             ..self.figures
         }
+    }
+
+    fn owes_peers(&self) -> bool {
+        self.peers.waiting() >= crate::flow::size(self.config.limits.peer_messages.max(1))
     }
 
     fn owes_store(&self) -> bool {

@@ -1,12 +1,13 @@
 //! The way of a message: to who is subscribed, and to what is retained.
 
+use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use bytes::Bytes;
 use mqtt_proto::{EncodeError, PublishProperties, QoS, SubscriptionId};
 
 use super::config::Share;
-use super::routes::{GroupId, Turn};
+use super::routes::{Fitness, GroupId, Matches, Turn};
 use super::sessions::Place;
 use super::{Broker, BrokerEvent, LocalId};
 use crate::time::Instant;
@@ -19,47 +20,74 @@ impl Broker {
     /// is taken, if it has a place there.
     pub fn publish(&mut self, now: Instant, message: Message) {
         self.advance(now);
-        self.route(message, None);
+        self.route(message, None, false);
     }
 
-    /// A message goes to all who get it. `from` is the session of its client.
-    pub(super) fn route(&mut self, mut message: Message, from: Option<u32>) {
+    /// A message goes to all who get it. `from` is the session of its client, which does not send it again once its arrival
+    /// is stored, if it `is_once`.
+    pub(super) fn route(&mut self, mut message: Message, from: Option<u32>, is_once: bool) {
         self.figures.messages_published = self.figures.messages_published.saturating_add(1);
-        if message.retain {
-            self.retain(&mut message);
+        self.keep_if_ours(&mut message);
+        let matches = self.deliver_matching(&message, from);
+        let mut handed = Vec::new();
+        for group in matches.groups() {
+            match self.elsewhere(*group, &message.topic) {
+                Some(place) => handed.push(place),
+                None => {
+                    self.hand_to_member(*group, &message);
+                }
+            }
         }
+        self.matches = matches;
+        if !self.peers.is_alone() {
+            let forward = match is_once {
+                true => self.forward(&message, &handed, true),
+                false => None,
+            };
+            self.publish_to_peers(&message, handed, true, None, forward);
+        }
+    }
+
+    /// Keeps a message that is to be retained, if this shard is the one that keeps its topic.
+    pub(super) fn keep_if_ours(&mut self, message: &mut Message) {
+        if message.retain && self.peers.keeps(&message.topic) {
+            self.retain(message);
+        }
+    }
+
+    /// A message goes to all who are subscribed here. What matches is given back, with the groups that have got nothing yet.
+    pub(super) fn deliver_matching(&mut self, message: &Message, from: Option<u32>) -> Matches {
         let mut matches = core::mem::take(&mut self.matches);
         self.routes
             .matches(&message.topic, from, self.config.overlap, &mut matches);
         for delivery in matches.deliveries() {
-            let copy = reduced(&message, delivery.qos, delivery.retain_as_published);
+            let copy = reduced(message, delivery.qos, delivery.retain_as_published);
             self.deliver_named(delivery.session, copy, delivery.identifiers());
         }
-        for group in matches.groups() {
-            self.hand_to_group(*group, &message);
-        }
-        self.matches = matches;
+        matches
     }
 
-    /// One member of a group gets it: the next that is connected, or else the next.
-    fn hand_to_group(&mut self, group: GroupId, message: &Message) {
+    /// One member of a group gets it: the next that is connected, or else the next. Returns whether there is one.
+    pub(super) fn hand_to_member(&mut self, group: GroupId, message: &Message) -> bool {
         let sessions = &self.sessions;
-        let is_connected = |slot| {
-            let entry = sessions.get(slot);
-            entry.is_some_and(|entry| matches!(entry.place, Place::Connected(_) | Place::Host))
+        let fitness = |slot| match sessions.get(slot).map(|entry| &entry.place) {
+            Some(Place::Connected(_) | Place::Host) => Fitness::Best,
+            Some(Place::Parked(_) | Place::Leaving) => Fitness::Last,
+            Some(Place::Peer) | None => Fitness::None,
         };
-        let looks = crate::flow::size(self.config.limits.steps_per_call);
+        let looks = crate::flow::size(self.config.limits.steps_per_call).saturating_add(self.peers.others());
         let turn = match self.config.share {
             Share::InTurn => Turn::Next,
             Share::Same => Turn::Same,
             Share::Random => Turn::At(self.random.next_u64()),
             Share::ByTopic => Turn::At(self.sessions.hash(message.topic.as_bytes()).number()),
         };
-        let Some((session, wanted)) = self.routes.pick(group, turn, looks, is_connected) else {
-            return;
+        let Some((session, wanted)) = self.routes.pick(group, turn, looks, fitness) else {
+            return false;
         };
         let copy = reduced(message, wanted.options.qos, wanted.options.retain_as_published);
         self.deliver_named(session, copy, wanted.identifier.into_iter());
+        true
     }
 
     /// The identifiers of the subscriptions go with it. [MQTT-3.3.4-3, MQTT-3.3.4-4]
@@ -108,7 +136,7 @@ impl Broker {
                 self.inform(|| BrokerEvent::Delivered { local, message: copy });
                 return;
             }
-            Place::Leaving => return,
+            Place::Peer | Place::Leaving => return,
         };
         match result {
             Ok(()) => self.figures.messages_delivered = self.figures.messages_delivered.saturating_add(1),

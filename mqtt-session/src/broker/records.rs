@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use mqtt_proto::{SubscriptionId, SubscriptionOptions, TopicFilter, TopicName};
 
+use super::peers::ShardId;
 use super::sessions::SessionId;
 use crate::store::{Key, MessageRecord, PayloadOf, Record};
 use crate::time::Instant;
@@ -29,6 +30,10 @@ pub enum BrokerKey {
     Retained(TopicName<Bytes>),
     /// A payload.
     Payload(PayloadId),
+    /// A message on its way to the other shards.
+    Forward(ForwardId),
+    /// How far the messages of another shard have been taken.
+    Shard(ShardId),
 }
 
 /// A piece of what a broker keeps.
@@ -41,6 +46,8 @@ pub enum BrokerRecord {
         saved_at: Instant,
         /// Sessions up to this number have been named.
         sessions: u64,
+        /// Messages on their way to other shards have been named up to this number.
+        forwards: u64,
     },
     /// A client and its session.
     Client(ClientRecord),
@@ -75,6 +82,15 @@ pub enum BrokerRecord {
         id: PayloadId,
         /// The payload.
         bytes: Bytes,
+    },
+    /// A message of QoS 2 on its way to the other shards.
+    Forward(ForwardRecord),
+    /// How far the messages of another shard have been taken.
+    Shard {
+        /// Which shard.
+        shard: ShardId,
+        /// Its messages up to this one are with their sessions.
+        upto: ForwardId,
     },
 }
 
@@ -126,8 +142,31 @@ pub struct SubscriptionRecord {
 /// How far the retained messages of a subscription have been sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayRecord {
-    /// The last one; `None`: none yet.
+    /// The shard whose messages are being sent. Those of shards before it have been.
+    pub shard: ShardId,
+    /// The last one of it; `None`: none yet.
     pub after: Option<TopicName<Bytes>>,
+}
+
+/// The name of a message on its way from one shard to the others. Later ones have higher numbers, over restarts too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ForwardId(pub(super) u64);
+
+/// A message that came to this shard and is not yet with the sessions of the others.
+///
+/// Its client has been told that it is taken. Whatever ends in between, the others get it again and take it once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardRecord {
+    /// Its name.
+    pub id: ForwardId,
+    /// The message, without its payload.
+    pub message: MessageRecord,
+    /// Its payload.
+    pub payload: PayloadId,
+    /// It is for all who are subscribed; otherwise for the groups alone.
+    pub is_routed: bool,
+    /// Which groups get it on which shard.
+    pub groups: Vec<(ShardId, TopicFilter<Bytes>)>,
 }
 
 impl BrokerRecord {
@@ -144,6 +183,8 @@ impl BrokerRecord {
             }
             Self::Retained { message, .. } => BrokerKey::Retained(message.topic.clone()),
             Self::Payload { id, .. } => BrokerKey::Payload(*id),
+            Self::Forward(forward) => BrokerKey::Forward(forward.id),
+            Self::Shard { shard, .. } => BrokerKey::Shard(*shard),
         }
     }
 }

@@ -1,13 +1,17 @@
 //! Retained messages for a new subscription, a few at a time.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use mqtt_proto::{TopicFilter, TopicName};
 
 use super::Broker;
+use super::peers::ShardId;
 use super::records::ReplayRecord;
 use super::retained::Step;
 use super::routes::Wanted;
 use super::sessions::Place;
+use crate::Message;
 
 /// The retained messages that a subscription has still to get. What it has got stands in front of `after`, in the order of
 /// the topics; so it goes on where it was, over cuts and restarts, whatever is retained in between.
@@ -15,12 +19,19 @@ use super::sessions::Place;
 pub(super) struct Replay {
     pub(super) filter: TopicFilter<Bytes>,
     pub(super) wanted: Wanted,
+    /// The shard whose messages are sent; those of shards before it have been.
+    pub(super) shard: ShardId,
     pub(super) after: Option<TopicName<Bytes>>,
+    /// The messages that were here when the client subscribed, by shard.
+    pub(super) seen: Vec<u64>,
+    /// What another shard was asked and has not answered.
+    pub(super) asked: Option<u64>,
 }
 
 impl Replay {
     pub(super) fn record(&self) -> ReplayRecord {
         ReplayRecord {
+            shard: self.shard,
             after: self.after.clone(),
         }
     }
@@ -86,6 +97,9 @@ impl Broker {
         let Some(replay) = entry.replays.front_mut() else {
             return Stepped::Idle;
         };
+        if !self.peers.is_own(replay.shard) {
+            return self.ask_for_page(session);
+        }
         let (wanted, after) = (replay.wanted, replay.after.as_ref());
         match self.retained.next(&replay.filter, after, self.now, budget) {
             Step::Found(topic, kept) => {
@@ -102,11 +116,78 @@ impl Broker {
                 Stepped::More
             }
             Step::End => {
-                let filter = replay.filter.clone();
-                entry.replays.pop_front();
-                self.write_subscription(session, &filter, wanted);
+                self.next_shard(session);
                 Stepped::Over
             }
         }
+    }
+
+    /// The messages of one shard are sent: those of the next one follow, or the replay is over.
+    fn next_shard(&mut self, session: u32) {
+        let Some(entry) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let Some(mut replay) = entry.replays.pop_front() else {
+            return;
+        };
+        let (filter, wanted) = (replay.filter.clone(), replay.wanted);
+        if let Some(next) = self.peers.behind(replay.shard) {
+            replay.shard = next;
+            replay.after = None;
+            entry.replays.push_front(replay);
+        }
+        self.write_subscription(session, &filter, wanted);
+    }
+
+    /// Another shard is asked for as many messages as there is room for.
+    fn ask_for_page(&mut self, slot: u32) -> Stepped {
+        let most = self.config.limits.replay_window.max(1);
+        let Some(entry) = self.sessions.get_mut(slot) else {
+            return Stepped::Idle;
+        };
+        let session = (slot, entry.id);
+        let Some(replay) = entry.replays.front_mut().filter(|replay| replay.asked.is_none()) else {
+            return Stepped::Idle;
+        };
+        let (after, seen) = (replay.after.clone(), replay.seen.clone());
+        let query = self
+            .peers
+            .query(replay.shard, session, &replay.filter, after, most, seen);
+        replay.asked = Some(query);
+        Stepped::Idle
+    }
+
+    /// Another shard has answered. What nobody waits for any more is asked for again when somebody does.
+    pub(super) fn replay_page(
+        &mut self,
+        session: u32,
+        query: u64,
+        messages: Vec<Message>,
+        upto: Option<TopicName<Bytes>>,
+    ) {
+        let Some(entry) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let is_there = matches!(entry.place, Place::Connected(_) | Place::Host);
+        let Some(replay) = entry.replays.front_mut().filter(|replay| replay.asked == Some(query)) else {
+            return;
+        };
+        replay.asked = None;
+        if !is_there {
+            return;
+        }
+        let is_last = upto.is_none();
+        replay.after = upto;
+        let (filter, wanted) = (replay.filter.clone(), replay.wanted);
+        for mut copy in messages {
+            copy.qos = copy.qos.min(wanted.options.qos);
+            self.deliver_named(session, copy, wanted.identifier.into_iter());
+        }
+        if is_last {
+            self.next_shard(session);
+        } else {
+            self.write_subscription(session, &filter, wanted);
+        }
+        self.go_on_replaying(session);
     }
 }

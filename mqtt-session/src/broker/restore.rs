@@ -8,7 +8,7 @@ use core::num::NonZeroU32;
 use bytes::Bytes;
 
 use super::agenda::Who;
-use super::records::{BrokerKey, BrokerRecord, ClientRecord, PayloadId, SubscriptionRecord, WillRecord};
+use super::records::{BrokerKey, BrokerRecord, ClientRecord, ForwardRecord, PayloadId, SubscriptionRecord, WillRecord};
 use super::replay::Replay;
 use super::routes::Wanted;
 use super::sessions::{PendingWill, Place, SessionId};
@@ -36,6 +36,7 @@ pub struct BrokerRestore {
     sessions: BTreeMap<SessionId, Gathered>,
     retained: Vec<(MessageRecord, PayloadId)>,
     payloads: BTreeMap<PayloadId, Bytes>,
+    forwards: Vec<ForwardRecord>,
     report: BrokerReport,
 }
 
@@ -76,6 +77,7 @@ impl Broker {
             sessions: BTreeMap::new(),
             retained: Vec::new(),
             payloads: BTreeMap::new(),
+            forwards: Vec::new(),
             report: BrokerReport::default(),
         }
     }
@@ -85,10 +87,17 @@ impl BrokerRestore {
     /// Takes a record.
     pub fn record(&mut self, record: BrokerRecord) {
         match record {
-            BrokerRecord::Broker { saved_at, sessions } => {
+            BrokerRecord::Broker {
+                saved_at,
+                sessions,
+                forwards,
+            } => {
                 self.broker.advance(saved_at);
-                self.broker.sessions.restore_named(sessions);
+                self.broker.sessions.names.restore_named(sessions);
+                self.broker.peers.forwards.names.restore_named(forwards);
             }
+            BrokerRecord::Forward(forward) => self.forwards.push(forward),
+            BrokerRecord::Shard { shard, upto } => self.broker.peers.forwards.take(shard, upto),
             BrokerRecord::Client(client) => {
                 let session = client.session;
                 self.of(session).client = Some(client);
@@ -129,6 +138,7 @@ impl BrokerRestore {
             }
         }
         self.restore_retained();
+        self.restore_forwards();
         for (id, _) in core::mem::take(&mut self.payloads) {
             if !self.broker.journal.has_payload(id) {
                 self.broker.journal.delete(|| BrokerKey::Payload(id));
@@ -235,14 +245,34 @@ impl BrokerRestore {
         {
             return self.quarantine(BrokerKey::Subscription(subscription.session, subscription.filter));
         }
+        self.broker.member_came(slot, &subscription.filter);
         self.report.subscriptions = self.report.subscriptions.saturating_add(1);
         let (replay, entry) = (subscription.replay, self.broker.sessions.get_mut(slot));
         if let (Some(replay), Some(entry)) = (replay, entry) {
             entry.replays.push_back(Replay {
                 filter: subscription.filter,
                 wanted,
+                shard: replay.shard,
                 after: replay.after,
+                seen: Vec::new(),
+                asked: None,
             });
+        }
+    }
+
+    /// Messages that other shards may not have.
+    fn restore_forwards(&mut self) {
+        let mut forwards = core::mem::take(&mut self.forwards);
+        forwards.sort_by_key(|forward| forward.id);
+        for forward in forwards {
+            match self.payloads.get(&forward.payload) {
+                Some(payload) if !self.broker.peers.is_alone() => {
+                    let payload = payload.clone();
+                    self.broker.journal.restore_shared(forward.payload, &payload);
+                    self.broker.forward_again(forward, payload);
+                }
+                _ => self.quarantine(BrokerKey::Forward(forward.id)),
+            }
         }
     }
 

@@ -6,7 +6,8 @@ use mqtt_proto::QoS;
 
 use super::connections::Owed;
 use super::parked::{Parked, Waiting};
-use super::sessions::Place;
+use super::peers::Mark;
+use super::sessions::{Entry, Place};
 use super::{Broker, BrokerEvent};
 use crate::{DeliveryId, Outcome, Received, ServerEvent, SessionEvent};
 
@@ -121,12 +122,12 @@ impl Broker {
                 ref filters,
                 ref properties,
             } => {
-                let since = self.journal.mark();
+                let since = self.mark();
                 let codes = self.subscribe(slot, filters, properties, &parked);
                 self.owe(slot, since, Owed::Subscribed(request, codes));
             }
             Waiting::Unsubscribe { request, ref filters } => {
-                let since = self.journal.mark();
+                let since = self.mark();
                 let codes = self.unsubscribe(slot, filters);
                 self.owe(slot, since, Owed::Unsubscribed(request, codes));
             }
@@ -156,24 +157,24 @@ impl Broker {
             return;
         }
         let qos = received.message.qos;
-        let since = self.journal.mark();
-        self.route(received.message, Some(session));
+        let since = self.mark();
+        // Its session knows that it came, and tells nothing of a repetition.
+        let is_lasting = |session: &Entry| session.is_stored || !self.journal.is_enabled();
+        let is_once = qos == QoS::ExactlyOnce && self.sessions.get(session).is_some_and(is_lasting);
+        self.route(received.message, Some(session), is_once);
         if let Some(delivery) = received.delivery {
-            self.acknowledge(slot, since, delivery, qos);
+            self.acknowledge(slot, since, delivery, is_once);
         }
     }
 
     /// The message is with all who get it. What the client is told waits until their copies are stored.
-    fn acknowledge(&mut self, slot: u32, since: u64, delivery: DeliveryId, qos: QoS) {
+    fn acknowledge(&mut self, slot: u32, since: Mark, delivery: DeliveryId, is_once: bool) {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        let is_stored = self
-            .sessions
-            .get(connection.session)
-            .is_some_and(|session| session.is_stored);
-        if qos == QoS::ExactlyOnce && is_stored {
-            // That the message came is stored with the copies, in one batch, and PUBREC waits for it.
+        if is_once {
+            // That the message came is stored with the copies, in one batch, and PUBREC waits for it. What other shards have
+            // to get is in it too.
             let _ = connection.machine.acknowledge(self.now, delivery);
             self.touch(slot);
         } else {
@@ -182,27 +183,30 @@ impl Broker {
     }
 
     /// Says something when all that has changed since then is stored.
-    fn owe(&mut self, slot: u32, since: u64, owed: Owed) {
-        let ticket = self.journal.ticket_since(since);
+    fn owe(&mut self, slot: u32, since: Mark, owed: Owed) {
+        let ticket = self.ticket_since(since);
+        let is_done = self.is_done(ticket);
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        if self.journal.is_stored(ticket) && connection.owed.is_empty() {
+        if is_done && connection.owed.is_empty() {
             self.say(slot, owed);
         } else {
             connection.owed.push_back((ticket, owed));
-            self.owing.push_back((ticket, connection.id));
+            let id = connection.id;
+            self.note_owing(ticket, id);
         }
     }
 
     /// Says what the store has by now.
     pub(super) fn say_owed(&mut self, slot: u32) {
-        while let Some(connection) = self.connections.get_mut(slot) {
+        while let Some(connection) = self.connections.get(slot) {
             match connection.owed.front() {
-                Some((ticket, _)) if self.journal.is_stored(*ticket) => {}
+                Some((ticket, _)) if self.is_done(*ticket) => {}
                 _ => return,
             }
-            if let Some((_, owed)) = connection.owed.pop_front() {
+            let connection = self.connections.get_mut(slot);
+            if let Some((_, owed)) = connection.and_then(|connection| connection.owed.pop_front()) {
                 self.say(slot, owed);
             }
         }

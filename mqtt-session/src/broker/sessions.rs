@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::names::Names;
 use super::parked::Parked;
 use super::records::{ClientRecord, WillRecord};
 use super::replay::Replay;
@@ -85,6 +86,8 @@ pub(super) enum Place {
     Parked(Box<Session>),
     /// It is one of the host's own subscriptions, which has no client.
     Host,
+    /// It stands for another shard, as a member of the groups that have members there.
+    Peer,
     /// It has ended, and its subscriptions are being dropped.
     Leaving,
 }
@@ -96,19 +99,13 @@ pub(super) struct PendingWill {
     pub(super) at: Instant,
 }
 
-/// How many names of sessions one record sets aside.
-const NAMES_AT_ONCE: u64 = 1024;
-
 /// All sessions.
 #[derive(Debug)]
 pub(super) struct Sessions {
     entries: Slab<Entry>,
     by_client: Index,
     hashing: Hashing,
-    /// The name that was given last.
-    last: u64,
-    /// Names up to this one are set aside in the store.
-    named: u64,
+    pub(super) names: Names,
 }
 
 impl Sessions {
@@ -117,8 +114,7 @@ impl Sessions {
             entries: Slab::new(),
             by_client: Index::default(),
             hashing: Hashing::new(seed),
-            last: 0,
-            named: 0,
+            names: Names::default(),
         }
     }
 
@@ -146,35 +142,20 @@ impl Sessions {
         self.hashing.behind(self.hashing.start(), bytes)
     }
 
-    /// Sessions up to this number were named in an earlier life.
-    pub(super) fn restore_named(&mut self, last: u64) {
-        self.named = self.named.max(last);
-        self.last = self.last.max(last);
-    }
-
-    /// Sets names aside, if the next session has none that was. Returns the last of them.
-    pub(super) fn set_aside(&mut self) -> Option<u64> {
-        if self.last < self.named {
-            return None;
-        }
-        self.named = self.last.saturating_add(NAMES_AT_ONCE);
-        Some(self.named)
-    }
-
     /// A new session, in place of none.
     pub(super) fn insert(&mut self, client_id: Bytes, place: Place, is_stored: bool) -> u32 {
-        self.last = self.last.saturating_add(1);
-        self.place(SessionId(self.last), client_id, place, is_stored)
+        let id = SessionId(self.names.give());
+        self.place(id, client_id, place, is_stored)
     }
 
     /// A session of an earlier life.
     pub(super) fn insert_named(&mut self, id: SessionId, client_id: Bytes, place: Place) -> u32 {
-        self.last = self.last.max(id.0);
+        self.names.restore_given(id.0);
         self.place(id, client_id, place, true)
     }
 
     fn place(&mut self, id: SessionId, client_id: Bytes, place: Place, is_stored: bool) -> u32 {
-        let is_client = !matches!(place, Place::Host);
+        let is_client = !matches!(place, Place::Host | Place::Peer);
         let hash = self.hash(&client_id);
         let slot = self.entries.insert(Entry {
             id,

@@ -41,7 +41,7 @@ impl Broker {
                 self.journal.collect(session, |batch| machine.poll_store(batch))
             }
             Place::Parked(state) => self.journal.collect(session, |batch| state.poll_store(batch)),
-            Place::Host | Place::Leaving => None,
+            Place::Host | Place::Peer | Place::Leaving => None,
         }?;
         Some(Part { slot, session, number })
     }
@@ -68,6 +68,8 @@ impl Broker {
                 self.settle(id.slot);
             }
         }
+        self.peers_moved();
+        self.answer_peers();
     }
 
     fn part_is_stored(&mut self, part: Part) {

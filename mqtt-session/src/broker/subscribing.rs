@@ -10,6 +10,7 @@ use mqtt_proto::{
 };
 
 use super::parked::Parked;
+use super::peers::ShardId;
 use super::records::{BrokerKey, BrokerRecord, SubscriptionRecord};
 use super::replay::Replay;
 use super::routes::{SubscribeError, Wanted};
@@ -111,6 +112,9 @@ impl Broker {
                 SubscribeError::SubscriptionsPerSession | SubscribeError::Subscriptions => SubAckReason::QuotaExceeded,
             }
         })?;
+        if earlier.is_none() {
+            self.member_came(session, filter);
+        }
         // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
         let sends_retained = match options.retain_handling {
             RetainHandling::Send => true,
@@ -138,6 +142,7 @@ impl Broker {
             return;
         };
         let is_host = matches!(entry.place, Place::Host);
+        let seen = self.peers.seen();
         // One that is replaced sends nothing more of what it had to send.
         entry.replays.retain(|replay| replay.filter != *filter);
         // [MQTT-4.8.2-1] A group shares what comes, not what is there.
@@ -145,7 +150,10 @@ impl Broker {
             entry.replays.push_back(Replay {
                 filter: filter.clone(),
                 wanted,
+                shard: ShardId(0),
                 after: None,
+                seen,
+                asked: None,
             });
         }
         self.write_subscription(session, filter, wanted);
@@ -180,8 +188,11 @@ impl Broker {
         };
         let mut codes = Vec::new();
         for filter in filters.iter() {
-            codes.push(if self.routes.unsubscribe(session, &filter) {
-                self.forget_subscription(session, &filter.to_owned());
+            codes.push(if self.routes.is_subscribed(session, &filter) {
+                let filter = filter.to_owned();
+                self.member_goes(session, &filter);
+                self.routes.unsubscribe(session, &filter);
+                self.forget_subscription(session, &filter);
                 UnsubAckReason::Success
             } else {
                 UnsubAckReason::NoSubscriptionExisted

@@ -1,5 +1,7 @@
 //! Deadlines, and work that goes on from call to call.
 
+use alloc::vec::Vec;
+
 use super::Broker;
 use super::agenda::Who;
 use super::records::BrokerKey;
@@ -118,6 +120,12 @@ impl Broker {
         if let Some(id) = stored.map(|entry| entry.id) {
             for (filter, _) in self.routes.subscriptions(session).take(budget) {
                 self.journal.delete(|| BrokerKey::Subscription(id, filter));
+            }
+        }
+        if !self.peers.is_alone() {
+            let going: Vec<_> = self.routes.subscriptions(session).take(budget).collect();
+            for (filter, _) in going {
+                self.member_goes(session, &filter);
             }
         }
         let is_gone = self.routes.remove_session(session, budget);

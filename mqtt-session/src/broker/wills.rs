@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
-use mqtt_proto::{PropertyId, PublishProperties, Will};
+use mqtt_proto::{PropertyId, PublishProperties, QoS, Will};
 
 use super::agenda::Who;
 use super::parked::Asked;
@@ -101,7 +101,8 @@ impl Broker {
 
     fn send_will(&mut self, from: Option<u32>, message: Message) {
         self.figures.wills_published = self.figures.wills_published.saturating_add(1);
-        self.route(message, from);
+        let is_once = message.qos > QoS::AtMostOnce;
+        self.route(message, from, is_once);
     }
 
     /// The host has said whether a will may be published. Whether there was such a question.

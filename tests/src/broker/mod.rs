@@ -8,6 +8,7 @@
 
 mod links;
 mod plan;
+mod shards;
 mod watch;
 mod world;
 

@@ -1,7 +1,7 @@
 //! What a run is to be: it follows from its seed.
 
 use mqtt_session::proto::Version;
-use mqtt_session::{Ask, BrokerConfig, BrokerLimits, Limits, Overlap, ServerConfig, SessionConfig, Share};
+use mqtt_session::{Ask, BrokerConfig, BrokerLimits, Limits, Overlap, ServerConfig, SessionConfig, Shards, Share};
 
 use crate::simulation::Random;
 
@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) receive_maximum: u16,
     pub(super) replay_window: u16,
+    /// How many machines are the broker together.
+    pub(super) shards: u16,
 }
 
 /// One client.
@@ -56,17 +58,18 @@ impl Plan {
             is_stored,
             steps: random.within(200..900),
             cuts: random.one_of(&[0, 10, 40]),
-            crashes: if is_stored { random.one_of(&[0, 2, 8]) } else { 0 },
+            crashes: if is_stored { random.one_of(&[0, 4, 15]) } else { 0 },
             skips: random.one_of(&[5, 20, 60]),
             asks: random.percent(25),
             lies: false,
             seed: random.next(),
             receive_maximum: random.one_of(&[1, 2, 64]),
             replay_window: random.one_of(&[1, 3, 16]),
+            shards: random.one_of(&[1, 1, 3]),
         }
     }
 
-    pub(super) fn config(&self, life: u64) -> BrokerConfig {
+    pub(super) fn config(&self, life: u64, shard: u16) -> BrokerConfig {
         let limits = Limits::default().receive_maximum(self.receive_maximum);
         let client = ServerConfig::default().session(SessionConfig::default().limits(limits));
         let ask = Ask {
@@ -76,7 +79,8 @@ impl Plan {
         };
         let share = [Share::InTurn, Share::Same, Share::Random, Share::ByTopic];
         let share = share[usize::try_from(self.seed % 4).unwrap_or_default()];
-        BrokerConfig::new(self.seed.wrapping_add(life))
+        BrokerConfig::new(self.seed.wrapping_add(life) ^ u64::from(shard) << 32)
+            .shards(Shards::new(shard, self.shards).unwrap_or_default())
             .dollar_topics(true)
             .client(client)
             .ask(ask)

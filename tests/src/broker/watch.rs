@@ -48,6 +48,7 @@ counts! {
     refused: "operations refused",
     batches: "batches",
     shared: "shared subscriptions",
+    between_shards: "messages between shards",
 }
 
 /// A message that a client published.
@@ -197,6 +198,14 @@ impl Watch {
             subscriber.granted.clear();
             // MQTT 3.1 cannot say that the session goes on, and with it what was in flight.
             subscriber.order.clear();
+        }
+    }
+
+    /// The same of a client by its name.
+    pub(super) fn session_of_ended(&mut self, client_id: &[u8]) {
+        let name = |index: &usize| format!("c{index}").into_bytes() == client_id;
+        if let Some(index) = (0..self.subscribers.len()).find(name) {
+            self.session_ended(index);
         }
     }
 

@@ -1,19 +1,17 @@
 //! A broker, its clients, what is between them, the store and the clock.
 
-use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
-
 use bytes::Bytes;
+use core::time::Duration;
 use mqtt_session::proto::{
     Binary, Filters, Properties, SubscribeProperties, SubscriptionOptions, TopicFilters, TopicName, Will,
 };
 use mqtt_session::{
-    Broker, BrokerBatch, BrokerChange, BrokerEvent, BrokerKey, BrokerRecord, Client, ClientConfig, Closed, Event,
-    Instant, Message, Outbox, QoS, Scope, Verdict,
+    BrokerEvent, Client, ClientConfig, Closed, Event, Instant, Message, Outbox, QoS, QuestionId, Scope, Verdict,
 };
 
 use super::links::{Link, drain};
 use super::plan::{Plan, Who};
+use super::shards::Cluster;
 use super::watch::{FORBIDDEN, Watch};
 use crate::simulation::Random;
 
@@ -46,15 +44,13 @@ struct Peer {
 pub(super) struct World {
     plan: Plan,
     random: Random,
-    broker: Broker,
+    cluster: Cluster,
     lives: u64,
     now: Instant,
     peers: Vec<Peer>,
     /// Streams whose client is gone, without the broker's knowledge.
-    left: Vec<(Link, Vec<u8>)>,
+    left: Vec<(usize, Link, Vec<u8>)>,
     served: Vec<Vec<u8>>,
-    disk: BTreeMap<BrokerKey, BrokerRecord>,
-    flying: VecDeque<BrokerBatch>,
     number: u64,
     pub(super) watch: Watch,
 }
@@ -91,13 +87,11 @@ impl World {
         });
         let peers: Vec<Peer> = peers.collect();
         Self {
-            broker: Broker::new(plan.config(0), now),
+            cluster: Cluster::new(&plan, now),
             lives: 0,
             now,
             left: Vec::new(),
             served: vec![Vec::new(); peers.len()],
-            disk: BTreeMap::new(),
-            flying: VecDeque::new(),
             number: 1,
             watch: Watch::new(peers.len(), plan.asks, traces),
             peers,
@@ -114,7 +108,7 @@ impl World {
         }
         self.watch.step += 1;
         self.rest()?;
-        self.watch.counts.takeovers += self.broker.figures().takeovers;
+        self.watch.counts.takeovers += self.cluster.takeovers();
         self.watch.finish()
     }
 
@@ -129,16 +123,27 @@ impl World {
             self.skip()?;
         } else {
             let index = self.random.place(self.peers.len());
-            match self.random.below(12) {
-                0 => self.publish(index),
-                1 => self.subscribe(index),
-                2 if self.random.percent(20) => self.unsubscribe(index),
-                2..=4 => self.up(index, false)?,
-                5..=7 => self.down(index, false)?,
-                8 => self.open(index),
-                9 => self.store(),
-                10 => self.host(false)?,
-                _ => self.stale()?,
+            let kinds = if self.plan.shards > 1 { 23 } else { 20 };
+            match self.random.below(kinds) {
+                0 | 1 => self.publish(index),
+                2 => self.subscribe(index),
+                3 if self.random.percent(20) => self.unsubscribe(index),
+                3..=5 => {
+                    let all = self.random.percent(70);
+                    self.up(index, all)?;
+                }
+                6..=8 => {
+                    let all = self.random.percent(70);
+                    self.down(index, all)?;
+                }
+                9 => self.open(index),
+                10..=13 => self.store(),
+                14 => self.host(false)?,
+                15 => self.stale()?,
+                16..=19 => self.exchange(index)?,
+                _ => {
+                    self.carry();
+                }
             }
         }
         self.look()
@@ -205,7 +210,7 @@ impl World {
         if !peer.wants_stream {
             return;
         }
-        let Some(id) = self.broker.handle_open(self.now) else {
+        let Some(id) = self.cluster.of(&peer.name).broker.handle_open(self.now) else {
             return;
         };
         peer.wants_stream = false;
@@ -214,12 +219,26 @@ impl World {
         if let Some(old) = peer.link.replace(Link::new(id)) {
             let held = core::mem::take(&mut self.served[index]);
             if !old.is_gone() {
-                self.left.push((old, held));
+                let place = self.cluster.place_of(&peer.name);
+                self.left.push((place, old, held));
             }
         }
         self.served[index].clear();
         peer.client.handle_open(self.now);
         self.watch.note(|| format!("{index} opens a stream"));
+    }
+
+    /// A client gets on: it has a stream, and what is under way arrives at both ends and in the store.
+    fn exchange(&mut self, index: usize) -> Result<(), String> {
+        self.open(index);
+        self.up(index, true)?;
+        if self.random.percent(60) {
+            let shard = self.cluster.of(&self.peers[index].name);
+            shard.poll_store();
+            let flying = shard.flying.len();
+            shard.stored(self.now, flying);
+        }
+        self.down(index, true)
     }
 
     /// Bytes from a client to the broker: some of them, or all.
@@ -239,7 +258,7 @@ impl World {
         };
         let held = &mut self.served[index];
         held.extend(link.up.drain(..some));
-        feed(&mut self.broker, self.now, link, held);
+        self.cluster.of(&peer.name).feed(self.now, link, held);
         if peer.client.is_drained() && link.is_used && peer.outbox.is_empty() {
             link.is_used = false;
             peer.client.handle_eof(self.now);
@@ -253,7 +272,7 @@ impl World {
         let Some(link) = &mut peer.link else {
             return Ok(());
         };
-        pull(&mut self.broker, link);
+        self.cluster.of(&peer.name).pull(link);
         let some = if all {
             link.down.len()
         } else {
@@ -308,7 +327,7 @@ impl World {
         self.watch.note(|| format!("the stream of {index} is cut, {way}"));
         if way != 1 && link.is_served {
             link.is_served = false;
-            self.broker.handle_eof(self.now, link.id);
+            self.cluster.of(&peer.name).broker.handle_eof(self.now, link.id);
         }
         if way != 2 && link.is_used {
             link.is_used = false;
@@ -325,14 +344,15 @@ impl World {
         }
         let index = self.random.place(self.left.len());
         let ends = self.random.percent(30);
-        let (link, held) = &mut self.left[index];
-        pull(&mut self.broker, link);
+        let (place, link, held) = &mut self.left[index];
+        let shard = &mut self.cluster.shards[*place];
+        shard.pull(link);
         link.down.clear();
         held.append(&mut link.up);
-        feed(&mut self.broker, self.now, link, held);
+        shard.feed(self.now, link, held);
         if ends && link.is_served {
             link.is_served = false;
-            self.broker.handle_eof(self.now, link.id);
+            shard.broker.handle_eof(self.now, link.id);
         }
         if !link.is_served {
             self.left.remove(index);
@@ -343,67 +363,81 @@ impl World {
     // ---- the store
 
     fn store(&mut self) {
-        let mut batch = BrokerBatch::new();
-        if self.random.percent(60) && self.broker.poll_store(&mut batch) {
-            self.watch.counts.batches += 1;
-            if self.plan.lies {
-                self.broker.handle_stored(self.now, batch.number());
-            }
-            self.flying.push_back(batch);
+        let place = self.random.place(self.cluster.shards.len());
+        let shard = &mut self.cluster.shards[place];
+        let polled = if self.random.percent(60) {
+            shard.poll_store()
         } else {
-            let some = self.random.place(self.flying.len() + 1);
-            self.stored(some);
-        }
-    }
-
-    fn stored(&mut self, batches: usize) {
-        for _ in 0..batches {
-            if let Some(batch) = self.flying.pop_front() {
-                write(&mut self.disk, &batch);
-                self.watch.note(|| format!("batch {} is stored", batch.number()));
-                self.broker.handle_stored(self.now, batch.number());
+            None
+        };
+        match polled {
+            Some(number) => {
+                self.watch.counts.batches += 1;
+                if self.plan.lies {
+                    shard.broker.handle_stored(self.now, number);
+                }
+            }
+            None => {
+                let some = self.random.place(shard.flying.len() + 1);
+                if let Some(number) = shard.stored(self.now, some) {
+                    self.watch
+                        .note(|| format!("batches of {place} up to {number} are stored"));
+                }
             }
         }
     }
 
-    /// The broker ends. The store has what it said, and of the rest any beginning.
+    /// The broker ends. Each store has what it said, and of the rest any beginning.
     fn crash(&mut self) {
         self.watch.counts.crashes += 1;
-        if !self.flying.is_empty() {
+        if self.cluster.has_flying() {
             self.watch.counts.crashes_with_batches += 1;
         }
-        let kept = self.random.place(self.flying.len() + 1);
-        for batch in self.flying.drain(..).take(kept) {
-            write(&mut self.disk, &batch);
+        self.watch.counts.takeovers += self.cluster.takeovers();
+        // The books know of sessions that ended, whoever else does.
+        for shard in &mut self.cluster.shards {
+            while let Some(event) = shard.broker.poll_event() {
+                if let BrokerEvent::SessionEnded { client_id } = event {
+                    self.watch.session_of_ended(&client_id);
+                }
+            }
         }
-        self.watch.counts.takeovers += self.broker.figures().takeovers;
         self.lives += 1;
-        let mut restore = Broker::restore(self.plan.config(self.lives), self.now);
-        for record in self.disk.values() {
-            restore.record(record.clone());
+        for report in self.cluster.crash(&self.plan, self.lives, self.now, &mut self.random) {
+            self.watch.note(|| format!("the broker comes back: {report}"));
         }
-        let (broker, report) = restore.finish();
-        self.broker = broker;
-        self.watch.note(|| format!("the broker comes back: {report:?}"));
         self.left.clear();
         for (index, peer) in self.peers.iter_mut().enumerate() {
             self.served[index].clear();
             if let Some(link) = &mut peer.link {
                 link.is_served = false;
             }
-            if !self.broker.has_session(peer.name.as_bytes()) {
+            if !self.cluster.of(&peer.name).broker.has_session(peer.name.as_bytes()) {
                 self.watch.session_ended(index);
             }
         }
+    }
+
+    /// Something arrives from one shard at another.
+    fn carry(&mut self) -> bool {
+        let told = self.cluster.carry(self.now, &mut self.random);
+        self.watch.counts.between_shards += told.len() as u64;
+        for text in &told {
+            self.watch.note(|| text.clone());
+        }
+        !told.is_empty()
     }
 
     // ---- time
 
     fn skip(&mut self) -> Result<(), String> {
         let next = self.next_deadline();
-        let far = Duration::from_secs(self.random.one_of(&[1, 10, 4000]));
+        let far = Duration::from_millis(
+            self.random
+                .one_of(&[1, 20, 300, 1000, 2000, 10_000, 100_000, 4_000_000]),
+        );
         let at = match next {
-            Some(at) if self.random.percent(80) => at,
+            Some(at) if self.random.percent(30) => at,
             _ => self.now.saturating_add(far),
         };
         self.pass(at)
@@ -411,21 +445,24 @@ impl World {
 
     fn next_deadline(&self) -> Option<Instant> {
         let clients = self.peers.iter().filter_map(|peer| peer.client.poll_timeout());
-        let all = clients.chain(self.broker.poll_timeout()).map(|timeout| timeout.at);
-        all.min()
+        let clients = clients.map(|timeout| timeout.at);
+        clients.chain(self.cluster.next_deadline()).min()
     }
 
     fn pass(&mut self, at: Instant) -> Result<(), String> {
         self.now = self.now.max(at);
         self.watch.note(|| format!("it is {at:?}"));
-        for _ in 0..10_000 {
-            match self.broker.poll_timeout() {
-                Some(next) if next.at <= self.now => self.broker.handle_timeout(self.now),
-                _ => break,
+        for shard in &mut self.cluster.shards {
+            let broker = &mut shard.broker;
+            for _ in 0..10_000 {
+                match broker.poll_timeout() {
+                    Some(next) if next.at <= self.now => broker.handle_timeout(self.now),
+                    _ => break,
+                }
             }
-        }
-        if self.broker.poll_timeout().is_some_and(|next| next.at <= self.now) {
-            return Err(format!("the broker stays due: {:?}", self.broker.poll_timeout()));
+            if broker.poll_timeout().is_some_and(|next| next.at <= self.now) {
+                return Err(format!("the broker stays due: {:?}", broker.poll_timeout()));
+            }
         }
         for peer in &mut self.peers {
             peer.client.handle_timeout(self.now);
@@ -437,40 +474,45 @@ impl World {
 
     fn host(&mut self, is_calm: bool) -> Result<(), String> {
         if !is_calm && self.random.percent(5) {
-            self.broker.policy_changed(self.now);
+            for shard in &mut self.cluster.shards {
+                shard.broker.policy_changed(self.now);
+            }
         }
-        while let Some(event) = self.broker.poll_event() {
-            match event {
-                BrokerEvent::MayPublish { question, topic, .. } => {
-                    let is_allowed = topic != FORBIDDEN;
-                    self.answer(question, is_allowed);
-                }
-                BrokerEvent::MaySubscribe { question, .. } => self.answer(question, true),
-                BrokerEvent::Disconnected { reason, client_id, .. } => match reason {
-                    Closed::Malformed(_) | Closed::Violation(_) => {
-                        return Err(format!("the broker says of {client_id:?}: {reason}"));
-                    }
-                    _ => {}
-                },
-                BrokerEvent::SessionEnded { client_id } => {
-                    if let Some(index) = self.peers.iter().position(|peer| peer.name.as_bytes() == client_id) {
-                        self.watch.session_ended(index);
-                    }
-                }
-                BrokerEvent::Dropped { .. } | BrokerEvent::Missed { .. } => {
-                    return Err(format!("there was room for all: {event:?}"));
-                }
-                _ => {}
+        for place in 0..self.cluster.shards.len() {
+            while let Some(event) = self.cluster.shards[place].broker.poll_event() {
+                self.hear(place, event)?;
             }
         }
         Ok(())
     }
 
-    fn answer(&mut self, question: mqtt_session::QuestionId, is_allowed: bool) {
+    /// What a machine tells its host.
+    fn hear(&mut self, place: usize, event: BrokerEvent) -> Result<(), String> {
+        match event {
+            BrokerEvent::MayPublish { question, topic, .. } => self.answer(place, question, topic != FORBIDDEN),
+            BrokerEvent::MaySubscribe { question, .. } => self.answer(place, question, true),
+            BrokerEvent::Disconnected {
+                reason: reason @ (Closed::Malformed(_) | Closed::Violation(_)),
+                client_id,
+                ..
+            } => return Err(format!("the broker says of {client_id:?}: {reason}")),
+            BrokerEvent::SessionEnded { client_id } => {
+                self.watch.session_of_ended(&client_id);
+            }
+            BrokerEvent::Dropped { .. } | BrokerEvent::Missed { .. } => {
+                return Err(format!("there was room for all: {event:?}"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, place: usize, question: QuestionId, is_allowed: bool) {
         self.watch.counts.questions += 1;
         let scope = if is_allowed { Scope::Once } else { Scope::Topic };
         let verdict = if is_allowed { Verdict::ALLOW } else { Verdict::DENY };
-        self.broker.authorize(self.now, question, verdict.scope(scope));
+        let broker = &mut self.cluster.shards[place].broker;
+        broker.authorize(self.now, question, verdict.scope(scope));
     }
 
     // ---- the end
@@ -489,22 +531,26 @@ impl World {
                 if let Some(link) = link.filter(|link| !link.is_used && link.is_served && link.up.is_empty()) {
                     link.is_served = false;
                     let id = link.id;
-                    self.broker.handle_eof(self.now, id);
+                    let name = &self.peers[index].name;
+                    self.cluster.of(name).broker.handle_eof(self.now, id);
                     moved = true;
                 }
             }
             while !self.left.is_empty() {
-                let (link, _) = self.left.remove(0);
-                self.broker.handle_eof(self.now, link.id);
+                let (place, link, _) = self.left.remove(0);
+                self.cluster.shards[place].broker.handle_eof(self.now, link.id);
             }
-            let mut batch = BrokerBatch::new();
-            while self.broker.poll_store(&mut batch) {
+            for shard in &mut self.cluster.shards {
+                while shard.poll_store().is_some() {
+                    moved = true;
+                }
+                shard.stored(self.now, shard.flying.len());
+            }
+            while self.carry() {
                 moved = true;
-                self.flying.push_back(core::mem::take(&mut batch));
             }
-            self.stored(self.flying.len());
             self.host(true)?;
-            if self.broker.poll_timeout().is_some_and(|next| next.at <= self.now) {
+            if self.cluster.next_deadline().is_some_and(|at| at <= self.now) {
                 self.pass(self.now)?;
                 moved = true;
             }
@@ -526,45 +572,5 @@ impl World {
             "it does not come to rest: open {:?}, connected {connected:?}",
             self.watch.open
         ))
-    }
-}
-
-/// Gives the broker what has arrived, as far as it takes it.
-fn feed(broker: &mut Broker, now: Instant, link: &mut Link, held: &mut Vec<u8>) {
-    if link.is_served {
-        let mut rest = &held[..];
-        broker.handle_input(now, link.id, &mut rest);
-        let taken = held.len() - rest.len();
-        held.drain(..taken);
-        pull(broker, link);
-        if !link.is_used && link.up.is_empty() && link.is_served && broker.input_room(link.id) > held.len() {
-            link.is_served = false;
-            broker.handle_eof(now, link.id);
-        }
-    }
-}
-
-/// Takes what the broker has to send, and closes the stream when it is drained.
-fn pull(broker: &mut Broker, link: &mut Link) {
-    if !link.is_served {
-        return;
-    }
-    broker.poll_transmit(link.id, &mut link.outbox);
-    drain(&mut link.outbox, &mut link.down);
-    if broker.is_drained(link.id) {
-        link.is_served = false;
-    }
-}
-
-fn write(disk: &mut BTreeMap<BrokerKey, BrokerRecord>, batch: &BrokerBatch) {
-    for change in batch.changes() {
-        match change {
-            BrokerChange::Put(record) => {
-                disk.insert(record.key(), record.clone());
-            }
-            BrokerChange::Delete(key) => {
-                disk.remove(key);
-            }
-        }
     }
 }

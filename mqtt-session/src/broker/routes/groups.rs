@@ -23,6 +23,17 @@ pub(crate) enum Turn {
     At(u64),
 }
 
+/// Whether a member can get a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fitness {
+    /// It is there.
+    Best,
+    /// If no other is there.
+    Last,
+    /// Never.
+    None,
+}
+
 /// The sessions that are subscribed to one filter under one name.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -37,8 +48,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// The subscription whose turn it is: the first of `looks` members that is preferred, else the first one.
-    pub(super) fn pick(&mut self, turn: Turn, looks: usize, prefers: impl Fn(u32) -> bool) -> Option<u32> {
+    /// The subscription whose turn it is: the first of `looks` members that is best, else the first of the others.
+    pub(super) fn pick(&mut self, turn: Turn, looks: usize, fitness: impl Fn(u32) -> Fitness) -> Option<u32> {
         let first = match turn {
             Turn::Next => self.last.wrapping_add(1),
             Turn::Same => self.last,
@@ -46,10 +57,18 @@ impl Group {
         };
         let first = if first < self.members.len() { first } else { 0 };
         let (before, behind) = self.members.split_at_checked(first)?;
-        let in_turn = behind.iter().chain(before).take(looks);
-        let skipped = in_turn.take_while(|member| !prefers(**member)).count();
-        let preferred = skipped < looks.min(self.members.len());
-        let ahead = if preferred { skipped } else { 0 };
+        let mut ahead = None;
+        for (place, member) in behind.iter().chain(before).take(looks.max(1)).enumerate() {
+            match fitness(*member) {
+                Fitness::Best => {
+                    ahead = Some(place);
+                    break;
+                }
+                Fitness::Last => ahead = ahead.or(Some(place)),
+                Fitness::None => {}
+            }
+        }
+        let ahead = ahead?;
         self.last = first.saturating_add(ahead).checked_rem(self.members.len())?;
         self.members.get(self.last).copied()
     }

@@ -65,7 +65,7 @@ use mqtt_proto::{TopicFilter, TopicName, Version};
 use crate::slab::{Links, List, NONE, Slab};
 use ends::{Item, Kind, Lists, MOST_KEYS};
 use groups::Groups;
-pub(crate) use groups::{GroupId, Turn};
+pub(crate) use groups::{Fitness, GroupId, Turn};
 pub(crate) use index::{Hash, Hashing, Index};
 pub(crate) use matches::Matches;
 pub use matches::Overlap;
@@ -151,6 +151,33 @@ impl Routes {
         Ok(None)
     }
 
+    /// The same without limits, for what others have subscribed to.
+    pub(crate) fn join(&mut self, session: u32, filter: &TopicFilter<Bytes>, wanted: Wanted) {
+        let asked = Asked::new(filter);
+        if self.find(session, &asked).is_none() {
+            if let Some(end) = self.trie.insert(&self.hashing, asked.path) {
+                self.insert(session, end, asked.group, wanted);
+            }
+        }
+    }
+
+    /// Whether a session is subscribed to a filter.
+    pub(crate) fn is_subscribed<B: AsRef<[u8]>>(&self, session: u32, filter: &TopicFilter<B>) -> bool {
+        self.find(session, &Asked::new(filter)).is_some()
+    }
+
+    /// The group that shares a filter. `None`: it is not shared, or nobody is subscribed to it.
+    pub(crate) fn group_of<B: AsRef<[u8]>>(&self, filter: &TopicFilter<B>) -> Option<GroupId> {
+        let asked = Asked::new(filter);
+        let end = self.trie.find(&self.hashing, asked.path)?;
+        self.groups.find(&self.hashing, end, asked.group?).map(GroupId)
+    }
+
+    /// The filter of a group, with its name.
+    pub(crate) fn group_filter(&self, group: GroupId) -> Option<TopicFilter<Bytes>> {
+        self.filter_of(group.0, self.groups.get(group.0)?.end)
+    }
+
     /// Ends a subscription. Returns whether there was one.
     pub(crate) fn unsubscribe<B: AsRef<[u8]>>(&mut self, session: u32, filter: &TopicFilter<B>) -> bool {
         let found = self.find(session, &Asked::new(filter));
@@ -229,23 +256,23 @@ impl Routes {
         matches.walk = walk;
     }
 
-    /// The member of a group whose turn it is: the first of at most `looks` members, in their order, that is preferred (as
-    /// those are that are connected); if none is, the first one. Who is picked has had the last message.
+    /// The member of a group whose turn it is: of at most `looks` members, in their order, the first of those that are best;
+    /// if none is, the first of the others. Who is picked has had the last message.
     ///
-    /// `None` if the group has ended.
+    /// `None` if the group has ended, or nobody is fit.
     pub(crate) fn pick(
         &mut self,
         group: GroupId,
         turn: Turn,
         looks: usize,
-        prefers: impl Fn(u32) -> bool,
+        fitness: impl Fn(u32) -> Fitness,
     ) -> Option<(u32, Wanted)> {
         let subscriptions = &self.subscriptions;
-        let prefers = |key| {
+        let fitness = |key| {
             let member = subscriptions.get(key);
-            member.is_some_and(|member| prefers(member.session))
+            member.map_or(Fitness::None, |member| fitness(member.session))
         };
-        let picked = self.groups.get_mut(group.0)?.pick(turn, looks, prefers)?;
+        let picked = self.groups.get_mut(group.0)?.pick(turn, looks, fitness)?;
         let member = subscriptions.get(picked)?;
         Some((member.session, member.wanted))
     }
@@ -382,11 +409,15 @@ impl Routes {
 
     /// The filter of a subscription, as it was subscribed.
     fn filter(&self, subscription: &Subscription) -> Option<TopicFilter<Bytes>> {
-        let prefix = match self.groups.get(subscription.group) {
+        self.filter_of(subscription.group, subscription.end)
+    }
+
+    fn filter_of(&self, group: u32, end: End) -> Option<TopicFilter<Bytes>> {
+        let prefix = match self.groups.get(group) {
             Some(group) => [SHARE, &group.name, b"/"].concat(),
             None => Vec::new(),
         };
-        let text = self.trie.text(&prefix, subscription.end);
+        let text = self.trie.text(&prefix, end);
         // By the rules of the version that lets most pass: it was checked when it was subscribed.
         TopicFilter::from_bytes_for(Version::V3_1_1, text.into()).ok()
     }

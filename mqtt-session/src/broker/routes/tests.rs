@@ -232,7 +232,7 @@ impl Pair {
             let mut round = Vec::new();
             let members = self.routes.groups.get(group.0).unwrap().len();
             for _ in 0..members {
-                round.push(self.routes.pick(*group, Turn::Next, 1, |_| true).unwrap().0);
+                round.push(self.routes.pick(*group, Turn::Next, 1, |_| Fitness::Best).unwrap().0);
             }
             rounds.push(round);
         }
@@ -374,7 +374,10 @@ fn a_group_takes_turns_and_prefers_whom_the_caller_prefers() {
     let &[group] = matches.groups() else {
         panic!("{matches:?}");
     };
-    let mut pick = |turn, looks, prefers: fn(u32) -> bool| routes.pick(group, turn, looks, prefers).unwrap().0;
+    let mut pick = |turn, looks, prefers: fn(u32) -> bool| {
+        let fitness = |session| if prefers(session) { Fitness::Best } else { Fitness::Last };
+        routes.pick(group, turn, looks, fitness).unwrap().0
+    };
     let all = |_| true;
     let next: Vec<u32> = (0..6).map(|_| pick(Turn::Next, 5, all)).collect();
     assert_eq!(next, [0, 1, 2, 3, 4, 0]);
@@ -388,10 +391,13 @@ fn a_group_takes_turns_and_prefers_whom_the_caller_prefers() {
     let looks = core::cell::Cell::new(0);
     routes.pick(group, Turn::Next, 2, |_| {
         looks.set(looks.get() + 1);
-        false
+        Fitness::Last
     });
     assert_eq!(looks.get(), 2);
-    let mut pick = |turn, looks, prefers: fn(u32) -> bool| routes.pick(group, turn, looks, prefers).unwrap().0;
+    let mut pick = |turn, looks, prefers: fn(u32) -> bool| {
+        let fitness = |session| if prefers(session) { Fitness::Best } else { Fitness::Last };
+        routes.pick(group, turn, looks, fitness).unwrap().0
+    };
     assert_eq!(pick(Turn::At(13), 5, all), 3);
     assert_eq!(pick(Turn::At(13), 5, |session| session == 1), 1);
 }
@@ -405,11 +411,11 @@ fn nobody_is_left_out_when_the_member_leaves_that_had_the_last_message() {
             routes.subscribe(session, &shared, qos(QoS::AtLeastOnce)).unwrap();
         }
         for _ in 0..=leaving {
-            routes.pick(GroupId(0), Turn::Next, 1, |_| true);
+            routes.pick(GroupId(0), Turn::Next, 1, |_| Fitness::Best);
         }
         routes.unsubscribe(leaving, &shared);
         let mut round: Vec<u32> = (0..3)
-            .map(|_| routes.pick(GroupId(0), Turn::Next, 1, |_| true).unwrap().0)
+            .map(|_| routes.pick(GroupId(0), Turn::Next, 1, |_| Fitness::Best).unwrap().0)
             .collect();
         assert_eq!(round[0], if leaving == 3 { 0 } else { 3 });
         round.sort_unstable();
@@ -425,7 +431,7 @@ fn a_group_that_has_ended_picks_nobody() {
     let shared = filter("$share/g/a");
     routes.subscribe(0, &shared, qos(QoS::AtMostOnce)).unwrap();
     assert!(routes.unsubscribe(0, &shared));
-    assert_eq!(routes.pick(GroupId(0), Turn::Next, 1, |_| true), None);
+    assert_eq!(routes.pick(GroupId(0), Turn::Next, 1, |_| Fitness::Best), None);
 }
 
 #[test]

@@ -1,0 +1,144 @@
+//! Retained messages that other shards keep.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use mqtt_proto::{TopicFilter, TopicName};
+
+use super::super::Broker;
+use super::super::retained::Step;
+use super::super::sessions::SessionId;
+use super::{PeerMessage, Peers, ShardId};
+use crate::Message;
+
+/// Questions that this shard has asked, and those that it has to answer.
+#[derive(Debug, Default)]
+pub(super) struct Queries {
+    last: u64,
+    asked: BTreeMap<u64, (u32, SessionId)>,
+    waiting: VecDeque<(ShardId, Query)>,
+}
+
+/// A question of another shard.
+#[derive(Debug)]
+pub(super) struct Query {
+    query: u64,
+    filter: TopicFilter<Bytes>,
+    after: Option<TopicName<Bytes>>,
+    most: u16,
+    seen: Vec<u64>,
+}
+
+impl Query {
+    pub(super) const fn new(
+        query: u64,
+        filter: TopicFilter<Bytes>,
+        after: Option<TopicName<Bytes>>,
+        most: u16,
+        seen: Vec<u64>,
+    ) -> Self {
+        Self {
+            query,
+            filter,
+            after,
+            most,
+            seen,
+        }
+    }
+}
+
+impl Peers {
+    /// The last message of each shard that is here.
+    pub(in super::super) fn seen(&self) -> Vec<u64> {
+        self.known.iter().map(|peer| peer.seen).collect()
+    }
+
+    /// Whether all messages are here that another shard had.
+    fn has_seen(&self, seen: &[u64]) -> bool {
+        let own = usize::from(self.shards.own().0);
+        let mut pairs = self.known.iter().zip(seen).enumerate();
+        pairs.all(|(shard, (peer, seen))| shard == own || peer.seen >= *seen)
+    }
+
+    /// The shard behind this one.
+    pub(in super::super) fn behind(&self, shard: ShardId) -> Option<ShardId> {
+        let next = shard.0.saturating_add(1);
+        (next < self.shards.count()).then_some(ShardId(next))
+    }
+
+    pub(in super::super) fn is_own(&self, shard: ShardId) -> bool {
+        self.is_alone() || shard == self.shards.own()
+    }
+
+    /// Asks a shard for retained messages, for a session. Returns the name of the question.
+    pub(in super::super) fn query(
+        &mut self,
+        shard: ShardId,
+        session: (u32, SessionId),
+        filter: &TopicFilter<Bytes>,
+        after: Option<TopicName<Bytes>>,
+        most: u16,
+        seen: Vec<u64>,
+    ) -> u64 {
+        self.queries.last = self.queries.last.saturating_add(1);
+        let query = self.queries.last;
+        self.queries.asked.insert(query, session);
+        let message = PeerMessage::Query {
+            query,
+            filter: filter.clone(),
+            after,
+            most,
+            seen,
+        };
+        self.send(shard, message);
+        query
+    }
+}
+
+impl Broker {
+    pub(super) fn take_query(&mut self, from: ShardId, query: Query) {
+        self.peers.queries.waiting.push_back((from, query));
+        self.answer_queries();
+    }
+
+    /// Answers what can be answered by now.
+    pub(super) fn answer_queries(&mut self) {
+        for (from, query) in core::mem::take(&mut self.peers.queries.waiting) {
+            if self.peers.has_seen(&query.seen) {
+                self.answer_query(from, query);
+            } else {
+                self.peers.queries.waiting.push_back((from, query));
+            }
+        }
+    }
+
+    fn answer_query(&mut self, to: ShardId, query: Query) {
+        let mut budget = crate::flow::size(self.config.limits.steps_per_call.max(1));
+        let (mut messages, mut after) = (Vec::new(), query.after);
+        let upto = loop {
+            if messages.len() >= usize::from(query.most.max(1)) {
+                break after;
+            }
+            match self.retained.next(&query.filter, after.as_ref(), self.now, budget) {
+                Step::Found(topic, kept) => {
+                    after = Some(topic.clone());
+                    messages.push(kept.copy(self.now));
+                    budget = budget.saturating_sub(1).max(1);
+                }
+                Step::Budget(topic) => break Some(topic.clone()),
+                Step::End => break None,
+            }
+        };
+        let query = query.query;
+        self.peers.send(to, PeerMessage::Page { query, messages, upto });
+    }
+
+    pub(super) fn take_page(&mut self, query: u64, messages: Vec<Message>, upto: Option<TopicName<Bytes>>) {
+        if let Some((slot, session)) = self.peers.queries.asked.remove(&query) {
+            if self.sessions.get(slot).is_some_and(|entry| entry.id == session) {
+                self.replay_page(slot, query, messages, upto);
+            }
+        }
+    }
+}

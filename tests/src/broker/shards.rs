@@ -1,0 +1,200 @@
+//! The broker: one machine, or three that are one together, each with its store, and what is on its way between them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use mqtt_session::{
+    Broker, BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, Figures, Instant, PeerMessage, ShardId, Shards,
+};
+
+use super::links::{Link, drain};
+use super::plan::Plan;
+use crate::simulation::Random;
+
+/// One machine and its store.
+pub(super) struct Shard {
+    pub(super) broker: Broker,
+    disk: BTreeMap<BrokerKey, BrokerRecord>,
+    /// Batches that the store has and has not reported.
+    pub(super) flying: VecDeque<BrokerBatch>,
+}
+
+impl Shard {
+    /// Hands the next batch to the store. Returns its number.
+    pub(super) fn poll_store(&mut self) -> Option<u64> {
+        let mut batch = BrokerBatch::new();
+        let has_changes = self.broker.poll_store(&mut batch);
+        let number = batch.number();
+        has_changes.then(|| {
+            self.flying.push_back(batch);
+            number
+        })
+    }
+
+    /// The store has so many batches. Returns the number of the last one.
+    pub(super) fn stored(&mut self, now: Instant, batches: usize) -> Option<u64> {
+        let mut last = None;
+        for batch in self.flying.drain(..batches.min(self.flying.len())) {
+            write(&mut self.disk, &batch);
+            last = Some(batch.number());
+        }
+        if let Some(number) = last {
+            self.broker.handle_stored(now, number);
+        }
+        last
+    }
+
+    /// Gives the broker what has arrived, as far as it takes it.
+    pub(super) fn feed(&mut self, now: Instant, link: &mut Link, held: &mut Vec<u8>) {
+        if !link.is_served {
+            return;
+        }
+        let mut rest = &held[..];
+        self.broker.handle_input(now, link.id, &mut rest);
+        let taken = held.len() - rest.len();
+        held.drain(..taken);
+        self.pull(link);
+        if !link.is_used && link.up.is_empty() && link.is_served && self.broker.input_room(link.id) > held.len() {
+            link.is_served = false;
+            self.broker.handle_eof(now, link.id);
+        }
+    }
+
+    /// Takes what the broker has to send, and closes the stream when it is drained.
+    pub(super) fn pull(&mut self, link: &mut Link) {
+        if !link.is_served {
+            return;
+        }
+        self.broker.poll_transmit(link.id, &mut link.outbox);
+        drain(&mut link.outbox, &mut link.down);
+        if self.broker.is_drained(link.id) {
+            link.is_served = false;
+        }
+    }
+}
+
+/// All machines, and what they have said to each other and not heard.
+pub(super) struct Cluster {
+    pub(super) shards: Vec<Shard>,
+    between: BTreeMap<(u16, u16), VecDeque<PeerMessage>>,
+}
+
+impl Cluster {
+    pub(super) fn new(plan: &Plan, now: Instant) -> Self {
+        let shards = (0..plan.shards).map(|number| Shard {
+            broker: Broker::new(plan.config(0, number), now),
+            disk: BTreeMap::new(),
+            flying: VecDeque::new(),
+        });
+        Self {
+            shards: shards.collect(),
+            between: BTreeMap::new(),
+        }
+    }
+
+    /// The machine that has the session of a client.
+    pub(super) fn place_of(&self, name: &str) -> usize {
+        let count = u16::try_from(self.shards.len()).unwrap_or(1);
+        let shards = Shards::new(0, count).unwrap_or_default();
+        usize::from(shards.of_client(name.as_bytes()).0)
+    }
+
+    pub(super) fn of(&mut self, name: &str) -> &mut Shard {
+        let place = self.place_of(name);
+        &mut self.shards[place]
+    }
+
+    pub(super) fn takeovers(&self) -> u64 {
+        let figures = self.shards.iter().map(|shard| shard.broker.figures());
+        figures.map(|figures: Figures| figures.takeovers).sum()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let all = self.shards.iter().filter_map(|shard| shard.broker.poll_timeout());
+        all.map(|timeout| timeout.at).min()
+    }
+
+    /// All end at once. Each store has what it said, and of the rest any beginning.
+    pub(super) fn crash(&mut self, plan: &Plan, life: u64, now: Instant, random: &mut Random) -> Vec<String> {
+        self.between.clear();
+        let mut reports = Vec::new();
+        for (number, shard) in (0..).zip(&mut self.shards) {
+            let kept = random.place(shard.flying.len() + 1);
+            for batch in shard.flying.drain(..).take(kept) {
+                write(&mut shard.disk, &batch);
+            }
+            let mut restore = Broker::restore(plan.config(life, number), now);
+            for record in shard.disk.values() {
+                restore.record(record.clone());
+            }
+            let (broker, report) = restore.finish();
+            shard.broker = broker;
+            reports.push(format!("{report:?}"));
+        }
+        reports
+    }
+
+    /// Takes what the machines have to say to each other.
+    fn collect(&mut self) {
+        for (from, shard) in (0..).zip(&mut self.shards) {
+            while let Some((to, message)) = shard.broker.poll_peer() {
+                self.between.entry((from, to.0)).or_default().push_back(message);
+            }
+        }
+    }
+
+    /// Something of what one machine has said arrives at another. Returns what, in words.
+    pub(super) fn carry(&mut self, now: Instant, random: &mut Random) -> Vec<String> {
+        self.collect();
+        self.between.retain(|_, messages| !messages.is_empty());
+        if self.between.is_empty() {
+            return Vec::new();
+        }
+        let place = random.place(self.between.len());
+        let Some(((from, to), messages)) = self.between.iter_mut().nth(place) else {
+            return Vec::new();
+        };
+        let some = 1 + random.place(messages.len());
+        let mut told = Vec::new();
+        for message in messages.drain(..some) {
+            told.push(format!("shard {from} says to {to}: {}", short(&message)));
+            let shard = &mut self.shards[usize::from(*to)];
+            shard.broker.handle_peer(now, ShardId(*from), message);
+        }
+        told
+    }
+
+    /// Whether any machine has changes for its store.
+    pub(super) fn has_flying(&self) -> bool {
+        self.shards.iter().any(|shard| !shard.flying.is_empty())
+    }
+}
+
+fn short(message: &PeerMessage) -> String {
+    match message {
+        PeerMessage::Publish(publish) => format!(
+            "{} is published to {} q{}, groups {:?}, {:?}",
+            publish.number,
+            publish.message.topic,
+            publish.message.qos.bits(),
+            publish.groups,
+            publish.forward,
+        ),
+        PeerMessage::Page { query, messages, upto } => {
+            format!("page {query} of {} messages, up to {upto:?}", messages.len())
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+fn write(disk: &mut BTreeMap<BrokerKey, BrokerRecord>, batch: &BrokerBatch) {
+    for change in batch.changes() {
+        match change {
+            BrokerChange::Put(record) => {
+                disk.insert(record.key(), record.clone());
+            }
+            BrokerChange::Delete(key) => {
+                disk.remove(key);
+            }
+        }
+    }
+}
