@@ -19,7 +19,7 @@ impl Ledger {
         text
     }
 
-    /// The tables of all layers, for [`take`](Self::take)n runs of all of them.
+    /// The tables of all layers. Meaningful only after runs of all of them, which were [taken](Self::take).
     #[must_use]
     pub fn conformance(&self) -> String {
         let mut text = String::new();
