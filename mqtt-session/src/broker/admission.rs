@@ -227,6 +227,9 @@ impl Broker {
         if let (Some(connection), Some(entry)) = (self.connections.get_mut(slot), self.sessions.get_mut(session)) {
             connection.session = session;
             entry.session_expiry_seconds = expiry;
+            if !is_present {
+                entry.standing.epoch = self.epoch;
+            }
             // The client is back in time. [MQTT-3.1.3-9]
             entry.will = None;
             self.agenda

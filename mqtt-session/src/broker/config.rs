@@ -36,13 +36,13 @@ pub struct BrokerConfig {
     /// A will that a restart found waiting is published this much after the restart, if it would be due earlier: its client
     /// may come back before. Default 30 s.
     pub restart_grace: Duration,
+    /// Which of several machines this is that are one broker together. Default: it is alone. They begin and end together, each
+    /// with records of its own, and their number stays the same over restarts.
+    pub shards: Shards,
     /// Whether clients may publish to topics that begin with `$`, which are the host's to use. Default no: such a message is
     /// refused with `TopicNameInvalid` and counted, which MQTT 3 cannot be told; a client with such a will is refused with
     /// the same reason. [MQTT-4.7.2-1] The host itself publishes to any topic.
     pub dollar_topics: bool,
-    /// Which of several machines this is that are one broker together. Default: it is alone. They begin and end together, each
-    /// with records of its own, and their number stays the same over restarts.
-    pub shards: Shards,
     /// From which names of clients and places in hash tables are made up. A fresh one at each start; the same inputs with
     /// the same seed give the same outputs.
     pub seed: u64,
@@ -115,6 +115,9 @@ pub struct BrokerLimits {
     pub remembered_topics: u16,
     /// How many wills wait for answers of the host. Default 10,000. The oldest is given up, and counted.
     pub parked_wills: u32,
+    /// How many questions about subscriptions that are there wait for answers, since the policy changed. Default 1000. At the
+    /// bound the others wait for their turn, and what is to be delivered to their sessions with them.
+    pub reviews: u32,
     /// How many events that only inform wait for `poll_event`. Default 10,000. Further ones are counted.
     pub events: u32,
     /// How many messages to other shards wait for `poll_peer`. Default 10,000. At the bound nothing more is read from any
@@ -124,7 +127,7 @@ pub struct BrokerLimits {
     /// kept, and a cursor in the session.
     pub replay_window: u16,
     /// How much one call does of what has no end of its own: looking through retained messages, dropping the subscriptions
-    /// of a session that ended. Default 256 steps; `poll_timeout` is due at once as long as
+    /// of a session that ended, asking about subscriptions again. Default 256 steps; `poll_timeout` is due at once as long as
     /// there is more.
     pub steps_per_call: u32,
     /// How many due timers one call of `handle_timeout` fires. Default 256.
@@ -145,6 +148,7 @@ impl Default for BrokerLimits {
             parked_per_connection: 16,
             remembered_topics: 16,
             parked_wills: 10_000,
+            reviews: 1000,
             events: 10_000,
             peer_messages: 10_000,
             replay_window: 16,
@@ -191,8 +195,8 @@ impl BrokerConfig {
             overlap: Overlap::OneCopy,
             share: Share::InTurn,
             restart_grace: Duration::from_secs(30),
-            dollar_topics: false,
             shards: Shards::default(),
+            dollar_topics: false,
             seed,
         }
     }
@@ -206,8 +210,8 @@ setters! { BrokerConfig:
     overlap: Overlap,
     share: Share,
     restart_grace: Duration,
-    dollar_topics: bool,
     shards: Shards,
+    dollar_topics: bool,
 }
 
 setters! { BrokerLimits:
@@ -222,6 +226,7 @@ setters! { BrokerLimits:
     parked_per_connection: u16,
     remembered_topics: u16,
     parked_wills: u32,
+    reviews: u32,
     events: u32,
     peer_messages: u32,
     replay_window: u16,

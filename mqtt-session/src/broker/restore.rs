@@ -19,6 +19,9 @@ use crate::time::Instant;
 
 /// Takes the records of an earlier life, in any order.
 ///
+/// Where the host [is asked](super::Ask) about subscriptions, it is asked again about all that are restored, as after a
+/// [change of the policy](Broker::policy_changed): what it said, and whether it had said all, has ended with the earlier life.
+///
 /// ```
 /// use mqtt_session::{Broker, BrokerConfig, BrokerRecord, Instant};
 /// # let (records, now) = (Vec::<BrokerRecord>::new(), Instant::from_secs(1));
@@ -36,6 +39,8 @@ pub struct BrokerRestore {
     sessions: BTreeMap<SessionId, Gathered>,
     retained: Vec<(MessageRecord, PayloadId)>,
     payloads: BTreeMap<PayloadId, Bytes>,
+    /// Sessions that are over. They end when all others are there, which may get what they leave.
+    over: Vec<u32>,
     forwards: Vec<ForwardRecord>,
     report: BrokerReport,
 }
@@ -77,6 +82,7 @@ impl Broker {
             sessions: BTreeMap::new(),
             retained: Vec::new(),
             payloads: BTreeMap::new(),
+            over: Vec::new(),
             forwards: Vec::new(),
             report: BrokerReport::default(),
         }
@@ -138,12 +144,17 @@ impl BrokerRestore {
             }
         }
         self.restore_retained();
+        for slot in core::mem::take(&mut self.over) {
+            self.broker.end_session(slot);
+        }
         self.restore_forwards();
         for (id, _) in core::mem::take(&mut self.payloads) {
             if !self.broker.journal.has_payload(id) {
                 self.broker.journal.delete(|| BrokerKey::Payload(id));
             }
         }
+        // What the host said to the earlier life is not known, nor whether it had said all.
+        self.broker.begin_review();
         (self.broker, self.report)
     }
 
@@ -200,7 +211,7 @@ impl BrokerRestore {
         }
         if has_ended {
             self.report.ended.push(client.client_id);
-            self.broker.end_session(slot);
+            self.over.push(slot);
         } else {
             self.report.sessions = self.report.sessions.saturating_add(1);
         }

@@ -60,7 +60,7 @@ impl Plan {
             cuts: random.one_of(&[0, 10, 40]),
             crashes: if is_stored { random.one_of(&[0, 4, 15]) } else { 0 },
             skips: random.one_of(&[5, 20, 60]),
-            asks: random.percent(25),
+            asks: random.percent(35),
             lies: false,
             seed: random.next(),
             receive_maximum: random.one_of(&[1, 2, 64]),
@@ -90,7 +90,8 @@ impl Plan {
             .limits(
                 BrokerLimits::default()
                     .replay_window(self.replay_window)
-                    .steps_per_call(4),
+                    .steps_per_call(4)
+                    .reviews(3),
             )
     }
 }
