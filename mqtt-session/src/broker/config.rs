@@ -39,6 +39,10 @@ pub struct BrokerConfig {
     /// Which of several machines this is that are one broker together. Default: it is alone. They begin and end together, each
     /// with records of its own, and their number stays the same over restarts.
     pub shards: Shards,
+    /// Whether clients may publish to topics that begin with `$`, which are the host's to use. Default no: such a message is
+    /// refused with `TopicNameInvalid` and counted, which MQTT 3 cannot be told; a client with such a will is refused with
+    /// the same reason. [MQTT-4.7.2-1] The host itself publishes to any topic.
+    pub dollar_topics: bool,
     /// From which names of clients and places in hash tables are made up. A fresh one at each start; the same inputs with
     /// the same seed give the same outputs.
     pub seed: u64,
@@ -97,6 +101,9 @@ pub struct BrokerLimits {
     /// How many levels a filter has. Default 32. One with more is refused with `TopicFilterInvalid`. A message to a topic of
     /// n levels is looked up in at most 2^n places, as far as there are filters for them.
     pub filter_levels: u16,
+    /// How many levels the topic of a client's message or will has. Default 200. One with more is refused with
+    /// `TopicNameInvalid`, and counted with the messages that were refused.
+    pub topic_levels: u16,
     /// How many retained messages there are. Default 1,000,000. One more is not retained, and counted; it is delivered.
     pub retained_messages: u32,
     /// How many bytes they take, with what they keep in memory beside them. Default 1 GiB. As above.
@@ -144,6 +151,7 @@ impl Default for BrokerLimits {
             subscriptions: 10_000_000,
             subscriptions_per_session: 10_000,
             filter_levels: 32,
+            topic_levels: 200,
             retained_messages: 1_000_000,
             retained_bytes: 1 << 30,
             parked_per_connection: 16,
@@ -200,6 +208,7 @@ impl BrokerConfig {
             share: Share::InTurn,
             restart_grace: Duration::from_secs(30),
             shards: Shards::default(),
+            dollar_topics: false,
             seed,
         }
     }
@@ -214,6 +223,7 @@ setters! { BrokerConfig:
     share: Share,
     restart_grace: Duration,
     shards: Shards,
+    dollar_topics: bool,
 }
 
 setters! { BrokerLimits:
@@ -222,6 +232,7 @@ setters! { BrokerLimits:
     subscriptions: u32,
     subscriptions_per_session: u32,
     filter_levels: u16,
+    topic_levels: u16,
     retained_messages: u32,
     retained_bytes: u64,
     parked_per_connection: u16,

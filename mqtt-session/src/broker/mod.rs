@@ -16,16 +16,19 @@ mod agenda;
 mod bounds;
 mod config;
 mod connections;
+mod encoding;
 mod ending;
 mod event;
 mod figures;
 mod handing_on;
 mod journal;
 mod kept;
+mod keys;
 mod names;
 mod pace;
 mod parked;
 mod peers;
+mod plain;
 mod publishing;
 mod questions;
 mod records;
@@ -39,6 +42,7 @@ mod sessions;
 mod storing;
 mod subscribing;
 mod time;
+mod topics;
 mod wills;
 
 pub use bounds::BrokerBound;
@@ -60,6 +64,7 @@ use alloc::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use mqtt_proto::Disconnect;
 
+use crate::flow::Copies;
 use crate::outbox::Outbox;
 use crate::random::Random;
 use crate::time::Instant;
@@ -161,6 +166,7 @@ pub struct Broker {
     sessions: Sessions,
     routes: Routes,
     matches: Matches,
+    copies: Copies,
     retained: Retained<Kept>,
     retained_armed: Option<Instant>,
     wills: ParkedWills,
@@ -207,6 +213,7 @@ impl Broker {
             sessions: Sessions::new(config.seed),
             routes: Routes::new(config.limits.routes(), config.seed),
             matches: Matches::new(),
+            copies: Copies::default(),
             retained: Retained::new(config.limits.retained()),
             retained_armed: None,
             wills: ParkedWills::default(),
@@ -347,12 +354,18 @@ impl Broker {
         let is_held = self.is_held(session);
         let waiting = outbox.len();
         loop {
+            let (before, mut waits) = (outbox.len(), false);
             if let Some(known) = self.connections.named_mut(connection) {
                 known.machine.hold(is_held);
                 known.machine.poll_transmit(outbox);
+                // No more messages of QoS 0 are sent at once than are told of.
+                waits = known.machine.has_plain() && outbox.len() > before;
             }
-            if !outbox.has_room() || !self.replay(session) {
+            if !outbox.has_room() || !(self.replay(session) || waits) {
                 break;
+            }
+            if waits {
+                self.serve(connection.slot);
             }
         }
         let sent = outbox.len().saturating_sub(waiting) as u64;

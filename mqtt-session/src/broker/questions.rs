@@ -71,7 +71,8 @@ impl Broker {
     /// Asks what has to be asked about a packet.
     pub(super) fn ask(&mut self, slot: u32, what: &Waiting) -> Vec<Asked> {
         match what {
-            Waiting::Publish(received) if self.config.ask.publish => {
+            // One that is refused in its turn is not asked about.
+            Waiting::Publish(received) if self.config.ask.publish && self.takes_topic(&received.message.topic) => {
                 let epoch = self.epoch;
                 let Some(connection) = self.connections.get_mut(slot) else {
                     return Vec::new();

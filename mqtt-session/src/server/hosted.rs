@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mqtt_proto::QoS;
+use mqtt_proto::{QoS, Version};
 
 use super::{Accept, AcceptError, AcceptErrorKind, Phase, ServerConnection};
 use crate::qos::{Withdrawable, Withdrawn};
@@ -57,8 +57,31 @@ impl ServerConnection {
     }
 
     /// Takes messages out that were never sent and are not wanted any more.
-    pub(crate) fn withdraw_unsent(&mut self, is_wanted: impl FnMut(Withdrawable<'_>) -> bool) -> Vec<Withdrawn> {
-        self.flow.session.withdraw_unsent(is_wanted)
+    pub(crate) fn withdraw_unsent(&mut self, mut is_wanted: impl FnMut(Withdrawable<'_>) -> bool) -> Vec<Withdrawn> {
+        let mut withdrawn = self.flow.session.withdraw_unsent(&mut is_wanted);
+        self.flow.withdraw_frames(is_wanted, &mut withdrawn);
+        withdrawn
+    }
+
+    /// Whether the client is sent messages of QoS 0 as they are encoded for a version, and which that is.
+    #[inline]
+    pub(crate) fn takes_frames(&self) -> Option<Version> {
+        if self.phase == Phase::Connected {
+            self.flow.takes_frames()
+        } else {
+            None
+        }
+    }
+
+    /// Queues a message of QoS 0 that is encoded.
+    #[inline]
+    pub(crate) fn queue_frame(&mut self, frame: &[u8], retain: bool) -> Result<(), PublishError> {
+        self.flow.queue_frame(frame, retain)
+    }
+
+    /// Whether a message of QoS 0 waits to be sent.
+    pub(crate) fn has_plain(&self) -> bool {
+        self.phase == Phase::Connected && self.flow.session.outgoing.has_plain()
     }
 
     /// Whether the connection has ended: nothing more is taken from it.
@@ -73,7 +96,7 @@ impl ServerConnection {
 
     /// How many messages to the client have not ended.
     pub(crate) fn outgoing_len(&self) -> usize {
-        self.flow.session.outgoing.len()
+        self.flow.outgoing_len()
     }
 
     /// Whether there may be something for the store.

@@ -14,4 +14,5 @@ mod shared;
 mod show;
 mod storing;
 mod takeover;
+mod topics;
 mod wills;

@@ -81,6 +81,7 @@ impl Plan {
         let share = share[usize::try_from(self.seed % 4).unwrap_or_default()];
         BrokerConfig::new(self.seed.wrapping_add(life) ^ u64::from(shard) << 32)
             .shards(Shards::new(shard, self.shards).unwrap_or_default())
+            .dollar_topics(true)
             .client(client)
             .ask(ask)
             .share(share)
