@@ -13,6 +13,7 @@
 
 mod admission;
 mod agenda;
+mod bounds;
 mod config;
 mod connections;
 mod encoding;
@@ -24,6 +25,7 @@ mod journal;
 mod kept;
 mod keys;
 mod names;
+mod pace;
 mod parked;
 mod peers;
 mod plain;
@@ -43,6 +45,7 @@ mod time;
 mod topics;
 mod wills;
 
+pub use bounds::BrokerBound;
 pub use config::{Ask, BrokerConfig, BrokerLimits, Share};
 pub use event::{BrokerEvent, ConnectionId, LocalId, QuestionId, Scope, Verdict};
 pub use figures::Figures;
@@ -180,6 +183,8 @@ pub struct Broker {
     /// What each connection is given.
     server: ServerConfig,
     now: Instant,
+    /// When this life began.
+    began: Instant,
     connections: Connections,
     sessions: Sessions,
     routes: Routes,
@@ -204,6 +209,8 @@ pub struct Broker {
     dropping: VecDeque<u32>,
     told: VecDeque<BrokerEvent>,
     missed: u64,
+    /// How often bounds were met.
+    hits: bounds::Hits,
     asked: u64,
     epoch: u64,
     has_failed: bool,
@@ -224,6 +231,7 @@ impl Broker {
         let mut broker = Self {
             server,
             now,
+            began: now,
             connections: Connections::default(),
             sessions: Sessions::new(config.seed),
             routes: Routes::new(config.limits.routes(), config.seed),
@@ -243,6 +251,7 @@ impl Broker {
             dropping: VecDeque::new(),
             told: VecDeque::new(),
             missed: 0,
+            hits: bounds::Hits::default(),
             asked: 0,
             epoch: 0,
             has_failed: false,
@@ -262,6 +271,9 @@ impl Broker {
         self.advance(now);
         if self.has_failed || self.connections.len() >= crate::flow::size(self.config.limits.connections) {
             self.figures.connections_refused = self.figures.connections_refused.saturating_add(1);
+            if !self.has_failed {
+                self.hit(BrokerBound::Connections);
+            }
             return None;
         }
         let id = self
@@ -284,6 +296,7 @@ impl Broker {
             };
             known.machine.handle_input(self.now, input);
             self.serve(connection.slot);
+            self.has_read(connection, before.saturating_sub(input.len()));
             if input.is_empty() || input.len() == before {
                 return;
             }
@@ -302,6 +315,7 @@ impl Broker {
             };
             known.machine.handle_input_owned(self.now, input);
             self.serve(connection.slot);
+            self.has_read(connection, before.saturating_sub(input.len()));
             if input.is_empty() || input.len() == before {
                 return;
             }
@@ -338,7 +352,8 @@ impl Broker {
     // ---- outputs
 
     /// The next connection that may have output: fill its outbox with [`poll_transmit`](Self::poll_transmit), and close its
-    /// stream when it [is drained](Self::is_drained).
+    /// stream when it [is drained](Self::is_drained). Where what it has sent was left with the driver, and there is
+    /// [room](Self::input_room) again, it comes to [`handle_input`](Self::handle_input) again.
     pub fn poll_ready(&mut self) -> Option<ConnectionId> {
         let id = self.ready.pop_front()?;
         // One that is gone has its stream closed all the same.
@@ -360,6 +375,7 @@ impl Broker {
         known.is_ready = true;
         let (session, had_ended) = (known.session, known.has_ended);
         let is_held = self.is_held(session);
+        let waiting = outbox.len();
         loop {
             let (before, mut waits) = (outbox.len(), false);
             if let Some(known) = self.connections.named_mut(connection) {
@@ -375,6 +391,8 @@ impl Broker {
                 self.serve(connection.slot);
             }
         }
+        let sent = outbox.len().saturating_sub(waiting) as u64;
+        self.figures.bytes_sent = self.figures.bytes_sent.saturating_add(sent);
         self.serve(connection.slot);
         if let Some(known) = self.connections.named_mut(connection) {
             known.is_ready = false;
@@ -396,6 +414,9 @@ impl Broker {
                     messages: core::mem::take(&mut entry.dropped),
                 });
             }
+        }
+        if let Some(hit) = self.tell_hit() {
+            return Some(hit);
         }
         let events = core::mem::take(&mut self.missed);
         (events > 0).then_some(BrokerEvent::Missed { events })
@@ -450,6 +471,7 @@ impl Broker {
         Figures {
             connections: self.connections.len() as u64,
             sessions: self.sessions.len() as u64,
+            uptime_seconds: self.now.saturating_since(self.began).as_secs(),
             subscriptions: self.routes.len().saturating_sub(self.peers.memberships(&self.routes)) as u64,
             retained_messages: self.retained.len() as u64,
             retained_bytes: self.retained.bytes(),

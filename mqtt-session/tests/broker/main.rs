@@ -1,5 +1,6 @@
 //! The broker from outside: scripted clients, virtual time, and the promises of the public API.
 
+mod figures;
 mod limits;
 mod policy;
 mod publishing;
