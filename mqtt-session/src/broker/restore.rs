@@ -37,6 +37,8 @@ pub struct BrokerRestore {
     retained: Vec<(MessageRecord, PayloadId)>,
     payloads: BTreeMap<PayloadId, Bytes>,
     forwards: Vec<ForwardRecord>,
+    /// Sessions that end, when all others are there.
+    ended: Vec<u32>,
     report: BrokerReport,
 }
 
@@ -78,6 +80,7 @@ impl Broker {
             retained: Vec::new(),
             payloads: BTreeMap::new(),
             forwards: Vec::new(),
+            ended: Vec::new(),
             report: BrokerReport::default(),
         }
     }
@@ -139,6 +142,10 @@ impl BrokerRestore {
         }
         self.restore_retained();
         self.restore_forwards();
+        // Their wills go to all who are subscribed.
+        for slot in core::mem::take(&mut self.ended) {
+            self.broker.end_session(slot);
+        }
         for (id, _) in core::mem::take(&mut self.payloads) {
             if !self.broker.journal.has_payload(id) {
                 self.broker.journal.delete(|| BrokerKey::Payload(id));
@@ -200,7 +207,7 @@ impl BrokerRestore {
         }
         if has_ended {
             self.report.ended.push(client.client_id);
-            self.broker.end_session(slot);
+            self.ended.push(slot);
         } else {
             self.report.sessions = self.report.sessions.saturating_add(1);
         }
