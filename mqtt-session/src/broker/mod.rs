@@ -329,6 +329,13 @@ impl Broker {
                 self.serve(connection.slot);
             }
         }
+        if let Some(known) = self.connections.named_mut(connection) {
+            // Nothing has happened but that bytes have gone.
+            if known.machine.is_told() && known.is_settled() {
+                known.is_ready = false;
+                return;
+            }
+        }
         self.serve(connection.slot);
         if let Some(known) = self.connections.named_mut(connection) {
             known.is_ready = false;
