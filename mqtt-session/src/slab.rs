@@ -105,6 +105,12 @@ impl<T> Slab<T> {
         (0..).zip(&self.entries).filter(taken).map(|(key, _)| key)
     }
 
+    /// All keys lie below this.
+    #[cfg(feature = "broker")]
+    pub(crate) fn bound(&self) -> u32 {
+        u32::try_from(self.entries.len()).unwrap_or(NONE)
+    }
+
     /// How many values are held.
     #[inline]
     pub(crate) const fn len(&self) -> usize {

@@ -15,10 +15,18 @@ use crate::{Accept, AcceptErrorKind, AuthenticateError};
 
 impl Broker {
     pub(super) fn on_connect(&mut self, slot: u32, connect: Box<Connect<Bytes>>) {
+        let Some(id) = self.connections.get(slot).map(|connection| connection.id) else {
+            return;
+        };
+        let refusal = connect.will.as_ref().and_then(|will| self.refuses_will(will));
+        if let Some(reason) = refusal {
+            // It waits for an answer, and nothing stands in this one that could not be said.
+            let _ = self.turn_away(slot, reason);
+            return;
+        }
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        let id = connection.id;
         if self.config.ask.connect {
             connection.connect = Some(connect.clone());
             self.told.push_back(BrokerEvent::Connect {
@@ -134,6 +142,10 @@ impl Broker {
         let gate = self.ticket_since(before).store;
         if let Some(connection) = self.connections.get_mut(slot) {
             connection.gate = gate;
+            if gate > 0 {
+                // A session that goes on may have nothing to store, and then nobody else says that CONNACK can go.
+                self.owing.push_back((gate, connection.id));
+            }
         }
         Ok(())
     }
@@ -219,6 +231,9 @@ impl Broker {
         if let (Some(connection), Some(entry)) = (self.connections.get_mut(slot), self.sessions.get_mut(session)) {
             connection.session = session;
             entry.session_expiry_seconds = expiry;
+            if !is_present {
+                entry.standing.epoch = self.epoch;
+            }
             // The client is back in time. [MQTT-3.1.3-9]
             entry.will = None;
             self.agenda

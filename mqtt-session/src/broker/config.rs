@@ -39,6 +39,10 @@ pub struct BrokerConfig {
     /// Which of several machines this is that are one broker together. Default: it is alone. They begin and end together, each
     /// with records of its own, and their number stays the same over restarts.
     pub shards: Shards,
+    /// Whether clients may publish to topics that begin with `$`, which are the host's to use. Default no: such a message is
+    /// refused with `TopicNameInvalid` and counted, which MQTT 3 cannot be told; a client with such a will is refused with
+    /// the same reason. [MQTT-4.7.2-1] The host itself publishes to any topic.
+    pub dollar_topics: bool,
     /// From which names of clients and places in hash tables are made up. A fresh one at each start; the same inputs with
     /// the same seed give the same outputs.
     pub seed: u64,
@@ -97,6 +101,9 @@ pub struct BrokerLimits {
     /// How many levels a filter has. Default 32. One with more is refused with `TopicFilterInvalid`. A message to a topic of
     /// n levels is looked up in at most 2^n places, as far as there are filters for them.
     pub filter_levels: u16,
+    /// How many levels the topic of a client's message or will has. Default 200. One with more is refused with
+    /// `TopicNameInvalid`, and counted with the messages that were refused.
+    pub topic_levels: u16,
     /// How many retained messages there are. Default 1,000,000. One more is not retained, and counted; it is delivered.
     pub retained_messages: u32,
     /// How many bytes they take, with what they keep in memory beside them. Default 1 GiB. As above.
@@ -108,6 +115,9 @@ pub struct BrokerLimits {
     pub remembered_topics: u16,
     /// How many wills wait for answers of the host. Default 10,000. The oldest is given up, and counted.
     pub parked_wills: u32,
+    /// How many questions about subscriptions that are there wait for answers, since the policy changed. Default 1000. At the
+    /// bound the others wait for their turn, and what is to be delivered to their sessions with them.
+    pub reviews: u32,
     /// How many events that only inform wait for `poll_event`. Default 10,000. Further ones are counted.
     pub events: u32,
     /// How many messages to other shards wait for `poll_peer`. Default 10,000. At the bound nothing more is read from any
@@ -117,7 +127,7 @@ pub struct BrokerLimits {
     /// kept, and a cursor in the session.
     pub replay_window: u16,
     /// How much one call does of what has no end of its own: looking through retained messages, dropping the subscriptions
-    /// of a session that ended. Default 256 steps; `poll_timeout` is due at once as long as
+    /// of a session that ended, asking about subscriptions again. Default 256 steps; `poll_timeout` is due at once as long as
     /// there is more.
     pub steps_per_call: u32,
     /// How many due timers one call of `handle_timeout` fires. Default 256.
@@ -132,11 +142,13 @@ impl Default for BrokerLimits {
             subscriptions: 10_000_000,
             subscriptions_per_session: 10_000,
             filter_levels: 32,
+            topic_levels: 200,
             retained_messages: 1_000_000,
             retained_bytes: 1 << 30,
             parked_per_connection: 16,
             remembered_topics: 16,
             parked_wills: 10_000,
+            reviews: 1000,
             events: 10_000,
             peer_messages: 10_000,
             replay_window: 16,
@@ -184,6 +196,7 @@ impl BrokerConfig {
             share: Share::InTurn,
             restart_grace: Duration::from_secs(30),
             shards: Shards::default(),
+            dollar_topics: false,
             seed,
         }
     }
@@ -198,6 +211,7 @@ setters! { BrokerConfig:
     share: Share,
     restart_grace: Duration,
     shards: Shards,
+    dollar_topics: bool,
 }
 
 setters! { BrokerLimits:
@@ -206,11 +220,13 @@ setters! { BrokerLimits:
     subscriptions: u32,
     subscriptions_per_session: u32,
     filter_levels: u16,
+    topic_levels: u16,
     retained_messages: u32,
     retained_bytes: u64,
     parked_per_connection: u16,
     remembered_topics: u16,
     parked_wills: u32,
+    reviews: u32,
     events: u32,
     peer_messages: u32,
     replay_window: u16,

@@ -96,6 +96,11 @@ impl Connections {
         self.slots.len()
     }
 
+    /// All slots lie below this.
+    pub(super) fn bound(&self) -> u32 {
+        self.slots.bound()
+    }
+
     pub(super) fn get(&self, slot: u32) -> Option<&Connection> {
         self.slots.get(slot).map(Box::as_ref)
     }

@@ -1,6 +1,7 @@
 //! The end of connections and of sessions.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use mqtt_proto::{QoS, Will};
@@ -140,8 +141,10 @@ impl Broker {
         self.agenda.disarm(Who::Session(session), &mut entry.armed);
         entry.parked.clear();
         let (id, is_stored, client_id) = (entry.id, entry.is_stored, entry.client_id.clone());
+        let mut left = Vec::new();
         if let Place::Parked(mut state) = place {
             state.end();
+            left = state.take_left_to_groups();
             if is_stored {
                 self.journal.collect(id, |batch| state.poll_store(batch));
             }
@@ -152,6 +155,7 @@ impl Broker {
         self.sessions.forget_client(session);
         self.figures.sessions_ended = self.figures.sessions_ended.saturating_add(1);
         self.inform(|| BrokerEvent::SessionEnded { client_id });
+        self.hand_on(left);
         self.leave(session);
     }
 

@@ -118,11 +118,12 @@ pub enum BrokerEvent {
         /// The length of its payload.
         payload_bytes: usize,
     },
-    /// May this client subscribe to this? Answer with `authorize`.
+    /// May this client subscribe to this, or stay subscribed since [the policy
+    /// changed](super::Broker::policy_changed)? Answer with `authorize`.
     MaySubscribe {
         /// To be answered by this name.
         question: QuestionId,
-        /// The connection. Without one it is about a subscription of a session that nobody is connected to.
+        /// The connection. Without one it is about a subscription that is there, of a session that nobody is connected to.
         connection: Option<ConnectionId>,
         /// The client.
         client_id: Bytes,
@@ -163,6 +164,13 @@ pub enum BrokerEvent {
         client_id: Bytes,
         /// How many.
         messages: u64,
+    },
+    /// A subscription ended, since the host does not allow it any more.
+    Revoked {
+        /// The client.
+        client_id: Bytes,
+        /// Its filter, with the name of its group, if it was shared.
+        filter: TopicFilter<Bytes>,
     },
     /// A message for a subscription of the host.
     Delivered {

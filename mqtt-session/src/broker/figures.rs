@@ -28,6 +28,8 @@ pub struct Figures {
     pub messages_delivered: u64,
     /// Copies that were dropped since a queue was full.
     pub messages_dropped: u64,
+    /// Copies of shared subscriptions that went on to another member, since the session that had them ended.
+    pub messages_handed_on: u64,
     /// Messages that the host did not allow.
     pub messages_refused: u64,
     /// Messages that were to be retained and had no room.
@@ -40,6 +42,8 @@ pub struct Figures {
     pub sessions_ended: u64,
     /// Clients that were refused at [`BrokerLimits::sessions`](super::BrokerLimits).
     pub sessions_refused: u64,
+    /// Subscriptions that ended since the host did not allow them any more.
+    pub subscriptions_revoked: u64,
     /// Clients that were refused since another shard has their sessions.
     pub clients_misdirected: u64,
     /// Filters that were refused at one of the limits of subscriptions.

@@ -97,9 +97,11 @@ impl Journal {
 
     /// What waits for everything that has changed since then waits for this number.
     pub(super) fn ticket_since(&mut self, mark: u64) -> u64 {
-        if mark == self.changes {
-            return 0;
-        }
+        if mark == self.changes { 0 } else { self.ticket() }
+    }
+
+    /// What waits for everything that has changed waits for this number.
+    pub(super) const fn ticket(&mut self) -> u64 {
         self.is_awaited = true;
         self.next
     }

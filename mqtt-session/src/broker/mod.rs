@@ -15,11 +15,14 @@ mod admission;
 mod agenda;
 mod config;
 mod connections;
+mod encoding;
 mod ending;
 mod event;
 mod figures;
+mod handing_on;
 mod journal;
 mod kept;
+mod keys;
 mod names;
 mod parked;
 mod peers;
@@ -30,12 +33,14 @@ mod records;
 mod replay;
 mod restore;
 mod retained;
+mod review;
 mod routes;
 mod serving;
 mod sessions;
 mod storing;
 mod subscribing;
 mod time;
+mod topics;
 mod wills;
 
 pub use config::{Ask, BrokerConfig, BrokerLimits, Share};
@@ -67,6 +72,7 @@ use journal::Journal;
 use kept::Kept;
 use peers::Peers;
 use retained::Retained;
+use review::Review;
 use routes::{Matches, Routes};
 use sessions::Sessions;
 use wills::ParkedWills;
@@ -122,6 +128,18 @@ use wills::ParkedWills;
 /// | a takeover that goes on with the session | published | dropped, since the client is back |
 /// | a takeover that begins anew | published | published, since the session ends |
 ///
+/// # Shared subscriptions
+///
+/// A message goes to one member of a group, by the strategy of [`Share`]. It is that member's as long as its session lives:
+/// if its client is away, it waits. When the session ends, the next member in turn gets what the client has not acknowledged
+/// of QoS 1, and what was never sent to it of QoS 1 and 2; a message of QoS 2 that was sent may be with the client, and
+/// goes to nobody else [MQTT-4.8.2-4, MQTT-4.8.2-5]. It goes on with the QoS and the RETAIN flag that it had for the first
+/// member, or less. A client that refuses a message, or unsubscribes, hands nothing on: what it refused is dropped
+/// [MQTT-4.8.2-6], and what waits for it when it unsubscribes it still gets.
+///
+/// A message remembers its group by a hash of the group's filter, which goes into its record as
+/// [`OutgoingRecord::tag`](crate::OutgoingRecord); so it is known after a restart too.
+///
 /// # With a store
 ///
 /// [`BrokerConfig::is_stored`] makes sessions that outlive their connections, and retained messages, durable.
@@ -147,6 +165,7 @@ pub struct Broker {
     retained: Retained<Kept>,
     retained_armed: Option<Instant>,
     wills: ParkedWills,
+    review: Review,
     journal: Journal,
     agenda: Agenda,
     /// Connections that have output, or may have.
@@ -177,6 +196,7 @@ impl Broker {
         // Messages are taken in whole.
         server.session.limits.whole_packet_bytes = u32::MAX;
         server.session = server.session.hand_over(HandOver::Manual).is_stored(false);
+        server.session.shares = true;
         let shards = config.shards;
         let mut broker = Self {
             server,
@@ -189,6 +209,7 @@ impl Broker {
             retained: Retained::new(config.limits.retained()),
             retained_armed: None,
             wills: ParkedWills::default(),
+            review: Review::default(),
             journal: Journal::new(config.is_stored),
             agenda: Agenda::default(),
             ready: VecDeque::new(),
@@ -315,9 +336,11 @@ impl Broker {
         // It is looked at: what comes now is taken with the rest.
         known.is_ready = true;
         let (session, had_ended) = (known.session, known.has_ended);
+        let is_held = self.is_held(session);
         loop {
             let (before, mut waits) = (outbox.len(), false);
             if let Some(known) = self.connections.named_mut(connection) {
+                known.machine.hold(is_held);
                 known.machine.poll_transmit(outbox);
                 // No more messages of QoS 0 are sent at once than are told of.
                 waits = known.machine.has_plain() && outbox.len() > before;

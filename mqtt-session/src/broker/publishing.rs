@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mqtt_proto::{EncodeError, PublishProperties, QoS, SubscriptionId};
 
 use super::config::Share;
-use super::routes::{Fitness, GroupId, Matches, Turn};
+use super::routes::{Fitness, GroupId, Matches, Turn, Wanted};
 use super::sessions::Place;
 use super::{Broker, BrokerEvent, LocalId};
 use crate::time::Instant;
@@ -33,9 +33,9 @@ impl Broker {
         for group in matches.groups() {
             match self.elsewhere(*group, &message.topic) {
                 Some(place) => handed.push(place),
-                None => {
-                    self.hand_to_member(*group, &message);
-                }
+                None if self.hand_to_member(*group, &message) => {}
+                // The last member here had ended, and has left.
+                None => handed.extend(self.elsewhere(*group, &message.topic)),
             }
         }
         self.matches = matches;
@@ -67,14 +67,30 @@ impl Broker {
                 continue;
             }
             let copy = reduced(message, delivery.qos, delivery.retain_as_published);
-            self.deliver_named(delivery.session, copy, delivery.identifiers());
+            self.deliver_named(delivery.session, copy, 0, delivery.identifiers());
         }
         self.copies = copies;
         matches
     }
 
     /// One member of a group gets it: the next that is connected, or else the next. Returns whether there is one.
+    ///
+    /// The copy is tagged with the name of the group: if the session ends before its client has it, another member gets it.
     pub(super) fn hand_to_member(&mut self, group: GroupId, message: &Message) -> bool {
+        while let Some((session, wanted)) = self.pick(group, message) {
+            if self.has_left(session, group) {
+                continue;
+            }
+            let copy = reduced(message, wanted.options.qos, wanted.options.retain_as_published);
+            let tag = self.routes.tag_of(group);
+            self.deliver_named(session, copy, tag, wanted.identifier.into_iter());
+            return true;
+        }
+        false
+    }
+
+    /// The member whose turn it is.
+    fn pick(&mut self, group: GroupId, message: &Message) -> Option<(u32, Wanted)> {
         let sessions = &self.sessions;
         let fitness = |slot| match sessions.get(slot).map(|entry| &entry.place) {
             Some(Place::Connected(_) | Place::Host) => Fitness::Best,
@@ -88,12 +104,7 @@ impl Broker {
             Share::Random => Turn::At(self.random.next_u64()),
             Share::ByTopic => Turn::At(self.sessions.hash(message.topic.as_bytes()).number()),
         };
-        let Some((session, wanted)) = self.routes.pick(group, turn, looks, fitness) else {
-            return false;
-        };
-        let copy = reduced(message, wanted.options.qos, wanted.options.retain_as_published);
-        self.deliver_named(session, copy, wanted.identifier.into_iter());
-        true
+        self.routes.pick(group, turn, looks, fitness)
     }
 
     /// The identifiers of the subscriptions go with it. [MQTT-3.3.4-3, MQTT-3.3.4-4]
@@ -101,6 +112,7 @@ impl Broker {
         &mut self,
         session: u32,
         mut copy: Message,
+        tag: u64,
         identifiers: impl Iterator<Item = NonZeroU32>,
     ) {
         let mut identifiers = identifiers.peekable();
@@ -109,11 +121,11 @@ impl Broker {
                 copy.properties = properties;
             }
         }
-        self.deliver(session, copy);
+        self.deliver(session, copy, tag);
     }
 
     /// A session gets its copy of a message.
-    fn deliver(&mut self, session: u32, copy: Message) {
+    fn deliver(&mut self, session: u32, copy: Message, tag: u64) {
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
@@ -124,13 +136,13 @@ impl Broker {
                 let Some(connection) = self.connections.get_mut(slot) else {
                     return;
                 };
-                let result = connection.machine.queue(now, copy);
+                let result = connection.machine.queue(now, copy, tag);
                 self.touch(slot);
                 result
             }
             // Nobody is there for a message of QoS 0. [U5-4.1-a]
             Place::Parked(_) if copy.qos == QoS::AtMostOnce => return,
-            Place::Parked(_) => match self.with_parked(session, |state| state.publish(now, copy, 0).map(|_| ())) {
+            Place::Parked(_) => match self.with_parked(session, |state| state.publish(now, copy, tag).map(|_| ())) {
                 Some(result) => result,
                 None => return,
             },

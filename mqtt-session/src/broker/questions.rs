@@ -17,7 +17,7 @@ impl Broker {
     pub fn authorize(&mut self, now: Instant, question: QuestionId, verdict: Verdict) -> bool {
         self.advance(now);
         let Some(id) = question.connection else {
-            return self.will_answered(question, verdict.is_allowed);
+            return self.review_answered(question, verdict) || self.will_answered(question, verdict.is_allowed);
         };
         let (epoch, most) = (self.epoch, usize::from(self.config.limits.remembered_topics));
         let Some(connection) = self.connections.named_mut(id) else {
@@ -49,16 +49,30 @@ impl Broker {
         true
     }
 
-    /// Who may do what is not what it was: answers that were given before are asked for again.
+    /// Who may do what is not what it was.
+    ///
+    /// - An answer that was given before, for more than one packet, counts no more; a packet that waits with one is asked
+    ///   about again in its turn.
+    /// - With [`Ask::subscribe`](super::Ask), all subscriptions that are there are asked about again, whether or not their
+    ///   clients are connected: each once, by [`BrokerEvent::MaySubscribe`], those of connected clients first, and at most
+    ///   [`BrokerLimits::reviews`](super::BrokerLimits) at a time. Until all answers about a session are there, messages to
+    ///   it wait in its queue, and its retained messages where they are kept; only what was sent before is sent again.
+    /// - A subscription that is refused ends as by UNSUBSCRIBE, and [`BrokerEvent::Revoked`] says so; MQTT has no packet
+    ///   that would tell the client. When the session has all its answers, a message that was never sent is dropped and
+    ///   counted if none of the session's subscriptions matches it any more. One that came by a group goes to another member.
+    /// - What was published before stays published, and retained.
+    ///
+    /// Subscriptions of the host itself are not asked about.
     pub fn policy_changed(&mut self, now: Instant) {
         self.advance(now);
-        self.epoch = self.epoch.saturating_add(1);
+        self.begin_review();
     }
 
     /// Asks what has to be asked about a packet.
     pub(super) fn ask(&mut self, slot: u32, what: &Waiting) -> Vec<Asked> {
         match what {
-            Waiting::Publish(received) if self.config.ask.publish => {
+            // One that is refused in its turn is not asked about.
+            Waiting::Publish(received) if self.config.ask.publish && self.takes_topic(&received.message.topic) => {
                 let epoch = self.epoch;
                 let Some(connection) = self.connections.get_mut(slot) else {
                     return Vec::new();
@@ -171,7 +185,7 @@ impl Broker {
         self.take_parked(slot);
     }
 
-    fn name_of(&self, session: u32) -> Bytes {
+    pub(super) fn name_of(&self, session: u32) -> Bytes {
         let entry = self.sessions.get(session);
         entry.map(|entry| entry.client_id.clone()).unwrap_or_default()
     }

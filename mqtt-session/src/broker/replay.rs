@@ -88,6 +88,9 @@ impl Broker {
     }
 
     fn has_room_to_replay(&self, session: u32) -> bool {
+        if self.is_held(session) {
+            return false;
+        }
         let limits = &self.config.limits;
         match self.sessions.get(session).map(|entry| &entry.place) {
             Some(Place::Connected(slot)) => self.connections.get(*slot).is_some_and(|connection| {
@@ -117,7 +120,7 @@ impl Broker {
                 let mut copy = kept.copy(self.now);
                 copy.qos = copy.qos.min(wanted.options.qos);
                 let filter = replay.filter.clone();
-                self.deliver_named(session, copy, wanted.identifier.into_iter());
+                self.deliver_named(session, copy, 0, wanted.identifier.into_iter());
                 self.write_subscription(session, &filter, wanted);
                 Stepped::Sent
             }
@@ -191,7 +194,7 @@ impl Broker {
         let (filter, wanted) = (replay.filter.clone(), replay.wanted);
         for mut copy in messages {
             copy.qos = copy.qos.min(wanted.options.qos);
-            self.deliver_named(session, copy, wanted.identifier.into_iter());
+            self.deliver_named(session, copy, 0, wanted.identifier.into_iter());
         }
         if is_last {
             self.next_shard(session);

@@ -19,6 +19,9 @@ use crate::time::Instant;
 
 /// Takes the records of an earlier life, in any order.
 ///
+/// Where the host [is asked](super::Ask) about subscriptions, it is asked again about all that are restored, as after a
+/// [change of the policy](Broker::policy_changed): what it said, and whether it had said all, has ended with the earlier life.
+///
 /// ```
 /// use mqtt_session::{Broker, BrokerConfig, BrokerRecord, Instant};
 /// # let (records, now) = (Vec::<BrokerRecord>::new(), Instant::from_secs(1));
@@ -36,9 +39,9 @@ pub struct BrokerRestore {
     sessions: BTreeMap<SessionId, Gathered>,
     retained: Vec<(MessageRecord, PayloadId)>,
     payloads: BTreeMap<PayloadId, Bytes>,
+    /// Sessions that are over. They end when all others are there, which may get what they leave.
+    over: Vec<u32>,
     forwards: Vec<ForwardRecord>,
-    /// Sessions that end, when all others are there.
-    ended: Vec<u32>,
     report: BrokerReport,
 }
 
@@ -79,8 +82,8 @@ impl Broker {
             sessions: BTreeMap::new(),
             retained: Vec::new(),
             payloads: BTreeMap::new(),
+            over: Vec::new(),
             forwards: Vec::new(),
-            ended: Vec::new(),
             report: BrokerReport::default(),
         }
     }
@@ -123,6 +126,14 @@ impl BrokerRestore {
         }
     }
 
+    /// Takes what the store has under a key, as it was encoded. What is damaged is reported.
+    pub fn encoded(&mut self, key: BrokerKey, bytes: &Bytes) {
+        match BrokerRecord::decode(bytes) {
+            Ok(record) if record.key() == key => self.record(record),
+            _ => self.damaged(key),
+        }
+    }
+
     /// Something stands under this key that cannot be read.
     pub fn damaged(&mut self, key: BrokerKey) {
         if let BrokerKey::Session(session, key) = key {
@@ -141,16 +152,17 @@ impl BrokerRestore {
             }
         }
         self.restore_retained();
-        self.restore_forwards();
-        // Their wills go to all who are subscribed.
-        for slot in core::mem::take(&mut self.ended) {
+        for slot in core::mem::take(&mut self.over) {
             self.broker.end_session(slot);
         }
+        self.restore_forwards();
         for (id, _) in core::mem::take(&mut self.payloads) {
             if !self.broker.journal.has_payload(id) {
                 self.broker.journal.delete(|| BrokerKey::Payload(id));
             }
         }
+        // What the host said to the earlier life is not known, nor whether it had said all.
+        self.broker.begin_review();
         (self.broker, self.report)
     }
 
@@ -207,7 +219,7 @@ impl BrokerRestore {
         }
         if has_ended {
             self.report.ended.push(client.client_id);
-            self.ended.push(slot);
+            self.over.push(slot);
         } else {
             self.report.sessions = self.report.sessions.saturating_add(1);
         }

@@ -148,10 +148,15 @@ impl Broker {
             return;
         };
         let session = connection.session;
-        if !is_allowed {
+        let refusal = if !self.takes_topic(&received.message.topic) {
+            Some(mqtt_proto::PubAckReason::TopicNameInvalid)
+        } else {
+            (!is_allowed).then_some(mqtt_proto::PubAckReason::NotAuthorized)
+        };
+        if let Some(reason) = refusal {
             self.figures.messages_refused = self.figures.messages_refused.saturating_add(1);
             if let Some(delivery) = received.delivery {
-                self.refuse_delivery(slot, delivery);
+                self.refuse_delivery(slot, delivery, reason);
             }
             return;
         }
@@ -231,10 +236,9 @@ impl Broker {
         self.touch(slot);
     }
 
-    fn refuse_delivery(&mut self, slot: u32, delivery: DeliveryId) {
+    fn refuse_delivery(&mut self, slot: u32, delivery: DeliveryId, reason: mqtt_proto::PubAckReason) {
         if let Some(connection) = self.connections.get_mut(slot) {
-            let reason = mqtt_proto::PubAckReason::NotAuthorized.into();
-            let _ = connection.machine.refuse(self.now, delivery, reason);
+            let _ = connection.machine.refuse(self.now, delivery, reason.into());
             self.touch(slot);
         }
     }

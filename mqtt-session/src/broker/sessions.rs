@@ -9,6 +9,7 @@ use super::names::Names;
 use super::parked::Parked;
 use super::records::{ClientRecord, WillRecord};
 use super::replay::Replay;
+use super::review::Standing;
 use super::routes::{Hash, Hashing, Index};
 use crate::qos::message_record;
 use crate::slab::{NONE, Slab};
@@ -39,6 +40,7 @@ pub(super) struct Entry {
     /// Messages of QoS 2 that came and wait for the host.
     pub(super) parked: VecDeque<Parked>,
     pub(super) session_expiry_seconds: u32,
+    pub(super) standing: Standing,
     pub(super) is_stored: bool,
     /// It may have changes for the store.
     pub(super) is_dirty: bool,
@@ -123,6 +125,11 @@ impl Sessions {
         self.by_client.len()
     }
 
+    /// All slots lie below this.
+    pub(super) fn bound(&self) -> u32 {
+        self.entries.bound()
+    }
+
     pub(super) fn get(&self, slot: u32) -> Option<&Entry> {
         self.entries.get(slot)
     }
@@ -165,6 +172,7 @@ impl Sessions {
             replays: VecDeque::new(),
             parked: VecDeque::new(),
             session_expiry_seconds: 0,
+            standing: Standing::default(),
             is_stored,
             is_dirty: false,
             is_replaying: false,

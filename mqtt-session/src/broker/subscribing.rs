@@ -122,6 +122,7 @@ impl Broker {
             RetainHandling::DoNotSend => false,
         };
         self.begin_replay(session, filter, wanted, sends_retained);
+        self.forget_review(session, filter);
         Ok(options.qos)
     }
 
@@ -193,6 +194,7 @@ impl Broker {
                 self.member_goes(session, &filter);
                 self.routes.unsubscribe(session, &filter);
                 self.forget_subscription(session, &filter);
+                self.forget_review(session, &filter);
                 UnsubAckReason::Success
             } else {
                 UnsubAckReason::NoSubscriptionExisted
@@ -201,7 +203,7 @@ impl Broker {
         codes
     }
 
-    fn forget_subscription(&mut self, session: u32, filter: &TopicFilter<Bytes>) {
+    pub(super) fn forget_subscription(&mut self, session: u32, filter: &TopicFilter<Bytes>) {
         if let Some(entry) = self.sessions.get_mut(session) {
             entry.replays.retain(|replay| replay.filter != *filter);
             if entry.is_stored {

@@ -25,6 +25,7 @@ impl Broker {
                 None => break,
             }
         }
+        self.review();
         self.work();
     }
 
@@ -32,7 +33,7 @@ impl Broker {
     /// the deadline has moved.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
-        if !self.leaving.is_empty() || !self.replaying.is_empty() {
+        if !self.leaving.is_empty() || !self.replaying.is_empty() || self.has_to_review() {
             return Some(Timeout {
                 at: self.now,
                 timer: Timer::Work,

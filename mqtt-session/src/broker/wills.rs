@@ -79,6 +79,11 @@ impl Broker {
     }
 
     fn publish_will(&mut self, session: u32, message: Message) {
+        // A will of an earlier life may be older than this rule.
+        if !self.takes_topic(&message.topic) {
+            self.figures.messages_refused = self.figures.messages_refused.saturating_add(1);
+            return;
+        }
         if !self.config.ask.publish {
             return self.send_will(Some(session), message);
         }

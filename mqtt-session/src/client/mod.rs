@@ -108,6 +108,8 @@ impl Client {
             loss: config.loss,
             drops_plain: true,
             names_subscriptions: false,
+            #[cfg(feature = "broker")]
+            shares: false,
         };
         let mut wire = Wire::new();
         wire.timers.set(Timer::Reconnect, now);

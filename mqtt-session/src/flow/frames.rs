@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
+use bytes::Bytes;
 use mqtt_proto::{Delivery, PropertyId, PublishProperties, SubscriptionId, Version};
 
 use super::outline::Outline;
@@ -13,6 +14,7 @@ use super::{Flow, LARGEST_PACKET, Tells, size};
 use crate::fingerprint::Fingerprint;
 use crate::op::{Limit, Op, Outcome, PublishError};
 use crate::outbox::Outbox;
+use crate::qos::{Withdrawable, Withdrawn};
 use crate::session::SessionEvent;
 use crate::slab::NONE;
 use crate::{Message, WhenFull};
@@ -110,6 +112,16 @@ fn frame_len(bytes: &[u8]) -> usize {
         }
     }
     len.saturating_add(header)
+}
+
+/// The topic of an encoded message.
+fn topic_of(frame: &[u8]) -> Option<Bytes> {
+    let behind_first = frame.get(1..)?;
+    let lengths = behind_first.iter().take_while(|byte| **byte & 0x80 != 0).count();
+    let body = behind_first.get(lengths.saturating_add(1)..)?;
+    let (length, topic) = body.split_first_chunk()?;
+    let topic = topic.get(..usize::from(u16::from_be_bytes(*length)))?;
+    Some(Bytes::copy_from_slice(topic))
 }
 
 /// One message as it is encoded for all who get it, in memory that is used again for the next.
@@ -266,8 +278,38 @@ impl<E: Tells> Flow<E> {
 
     #[inline]
     pub(super) fn transmit_frames(&mut self, outbox: &mut Outbox) {
-        if self.link.frames.len > 0 {
+        if self.link.frames.len > 0 && !self.session.outgoing.is_held() {
             self.link.frames.transmit(outbox);
+        }
+    }
+
+    /// Takes out what waits and is not wanted any more. Without their topics, nothing is known of these messages.
+    pub(crate) fn withdraw_frames(
+        &mut self,
+        mut is_wanted: impl FnMut(Withdrawable<'_>) -> bool,
+        withdrawn: &mut Vec<Withdrawn>,
+    ) {
+        let frames = core::mem::take(&mut self.link.frames);
+        let mut waiting = frames.waiting();
+        while !waiting.is_empty() {
+            let Some((frame, rest)) = waiting.split_at_checked(frame_len(waiting)) else {
+                return;
+            };
+            waiting = rest;
+            let Some(message) = topic_of(frame).and_then(|topic| Message::new(topic, Bytes::new()).ok()) else {
+                continue;
+            };
+            let found = Withdrawable {
+                message: &message,
+                tag: 0,
+                was_sent: false,
+            };
+            if is_wanted(found) {
+                let retain = frame.first().is_some_and(|first| first & 1 == 1);
+                self.link.frames.push(frame, retain);
+            } else {
+                withdrawn.push(Withdrawn { message, tag: 0 });
+            }
         }
     }
 }

@@ -19,6 +19,12 @@ impl<E: Tells> Flow<E> {
         Ok(self.session.queue(message, bytes, source_bytes, tag))
     }
 
+    /// Queues a message for whichever connection comes next, or is there.
+    #[cfg(feature = "broker")]
+    pub(crate) fn queue_for_any(&mut self, message: Message, tag: u64) -> Result<(), PublishError> {
+        self.session.queue_for_any(message, tag, &mut self.events)
+    }
+
     /// Whether a message can be sent and has room, or can get it. It is to be queued then, with the bytes that this says.
     fn admit(&mut self, message: &Message, source_bytes: Option<u32>) -> Result<u64, PublishError> {
         if self.link.is_open {

@@ -21,6 +21,8 @@ mod exchange;
 mod fingerprint;
 mod lives;
 mod time;
+#[cfg(feature = "broker")]
+mod withdrawal;
 
 use alloc::vec::Vec;
 
@@ -40,6 +42,8 @@ pub(crate) use answers::{Answered, ReleaseMark};
 pub(crate) use exchange::{Ended, Exchange, State, message_record};
 pub use lives::Loss;
 pub(crate) use lives::{LossCursor, RestoredMessage};
+#[cfg(feature = "broker")]
+pub(crate) use withdrawal::{Withdrawable, Withdrawn};
 
 const NONE: u32 = u32::MAX;
 
@@ -69,6 +73,8 @@ pub(crate) struct Outgoing {
     /// The number of the connection. No two of a session have the same.
     connection: u32,
     is_connected: bool,
+    /// What was never sent waits.
+    is_held: bool,
     window: u16,
     /// Messages that use up the window.
     charged: u16,
@@ -96,6 +102,7 @@ impl Outgoing {
             next_serial: 1,
             connection: 0,
             is_connected: false,
+            is_held: false,
             window: 0,
             charged: 0,
             identified: 0,
@@ -335,10 +342,12 @@ impl Outgoing {
         }
         let acknowledged = self.due_publish.filter(|key| {
             let exchange = self.exchanges.get(*key);
-            self.charged < self.window
-                && exchange.is_some_and(|exchange| exchange.id.is_some() && journal.is_stored(exchange.ticket))
+            let may_go = |exchange: &Exchange| {
+                exchange.id.is_some() && (exchange.repeated || !self.is_held) && journal.is_stored(exchange.ticket)
+            };
+            self.charged < self.window && exchange.is_some_and(may_go)
         });
-        let plain = self.plain.head().filter(|_| with_plain);
+        let plain = self.plain.head().filter(|_| with_plain && !self.is_held);
         match (acknowledged, plain) {
             (Some(one), Some(other)) if self.serial(other) < self.serial(one) => Some(other),
             (None, other) => other,

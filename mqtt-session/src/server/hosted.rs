@@ -1,8 +1,11 @@
 //! What a broker asks of the connections that it hosts.
 
+use alloc::vec::Vec;
+
 use mqtt_proto::{QoS, Version};
 
 use super::{Accept, AcceptError, AcceptErrorKind, Phase, ServerConnection};
+use crate::qos::{Withdrawable, Withdrawn};
 use crate::time::Instant;
 use crate::{Message, PublishError};
 
@@ -25,19 +28,34 @@ impl ServerConnection {
 
     /// Queues a message for the client. A connection that has ended and was not dealt with still has the session: there it
     /// waits for the next connection, as it would in the session alone.
-    pub(crate) fn queue(&mut self, now: Instant, message: Message) -> Result<(), PublishError> {
-        if self.phase == Phase::Connected {
-            return self.publish(now, message, 0).map(|_| ());
+    ///
+    /// A message for a client of MQTT 3 keeps its properties: it may get to another client yet, or to this one by MQTT 5.0.
+    pub(crate) fn queue(&mut self, now: Instant, message: Message, tag: u64) -> Result<(), PublishError> {
+        if self.phase == Phase::Connected && self.version.has_properties() {
+            return self.publish(now, message, tag).map(|_| ());
         }
-        if !self.has_session {
-            return Err(PublishError::Closed);
-        }
-        if message.qos == QoS::AtMostOnce {
-            return Ok(());
+        if self.phase != Phase::Connected {
+            if !self.has_session {
+                return Err(PublishError::Closed);
+            }
+            if message.qos == QoS::AtMostOnce {
+                return Ok(());
+            }
         }
         self.advance(now);
-        let message = self.bridged(message);
-        self.flow.publish(message, None, 0).map(|_| ())
+        self.flow.queue_for_any(message, tag)
+    }
+
+    /// While it is held, nothing is sent that was not sent before.
+    pub(crate) fn hold(&mut self, is_held: bool) {
+        self.flow.session.outgoing.hold(is_held);
+    }
+
+    /// Takes messages out that were never sent and are not wanted any more.
+    pub(crate) fn withdraw_unsent(&mut self, mut is_wanted: impl FnMut(Withdrawable<'_>) -> bool) -> Vec<Withdrawn> {
+        let mut withdrawn = self.flow.session.withdraw_unsent(&mut is_wanted);
+        self.flow.withdraw_frames(is_wanted, &mut withdrawn);
+        withdrawn
     }
 
     /// Whether the client is sent messages of QoS 0 as they are encoded for a version, and which that is.

@@ -1,6 +1,8 @@
 //! A session while nobody is connected to it.
 
 use alloc::collections::VecDeque;
+#[cfg(feature = "broker")]
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use mqtt_proto::ReasonCode;
@@ -8,6 +10,8 @@ use mqtt_proto::ReasonCode;
 use super::{Manner, Records, RestoreReport, SessionState};
 use crate::fingerprint::Fingerprint;
 use crate::qos::Loss;
+#[cfg(feature = "broker")]
+use crate::qos::{Withdrawable, Withdrawn};
 use crate::store::{Batch, Key, Record};
 use crate::time::Instant;
 use crate::timers::{Timeout, Timer, earlier};
@@ -49,6 +53,9 @@ pub struct SessionConfig {
     pub when_full: WhenFull,
     /// The bounds.
     pub limits: Limits,
+    /// Tags of messages name groups: see [`Manner::shares`].
+    #[cfg(feature = "broker")]
+    pub(crate) shares: bool,
 }
 
 impl SessionConfig {
@@ -89,6 +96,8 @@ impl SessionConfig {
             loss: Loss::RepeatAtLeastOnce,
             drops_plain: false,
             names_subscriptions: true,
+            #[cfg(feature = "broker")]
+            shares: self.shares,
         }
     }
 }
@@ -266,6 +275,18 @@ impl Session {
     #[cfg(feature = "broker")]
     pub(crate) fn has_changes(&self) -> bool {
         self.state.has_changes()
+    }
+
+    /// Takes messages out that were never sent and are not wanted any more.
+    #[cfg(feature = "broker")]
+    pub(crate) fn withdraw_unsent(&mut self, is_wanted: impl FnMut(Withdrawable<'_>) -> bool) -> Vec<Withdrawn> {
+        self.state.withdraw_unsent(is_wanted)
+    }
+
+    /// What the session had for groups when it ended.
+    #[cfg(feature = "broker")]
+    pub(crate) fn take_left_to_groups(&mut self) -> Vec<Withdrawn> {
+        core::mem::take(&mut self.state.left_to_groups)
     }
 
     pub(crate) fn end(&mut self) {

@@ -1,6 +1,8 @@
 //! The state of a session and what is done with it, whether or not there is a connection.
 
 mod inbox;
+#[cfg(feature = "broker")]
+mod withdrawal;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -12,6 +14,8 @@ use crate::fingerprint::Fingerprint;
 use crate::journal::{Journal, Ticket};
 use crate::message::{DeliveryId, HandOver, Message, Received};
 use crate::op::{Limit, Op, Outcome, PublishError};
+#[cfg(feature = "broker")]
+use crate::qos::Withdrawn;
 use crate::qos::{Ended, Incoming, Loss, LossCursor, Outgoing};
 use crate::store::{Batch, Key, SessionRecord};
 use crate::time::Instant;
@@ -32,6 +36,9 @@ pub(crate) struct Manner {
     pub(crate) drops_plain: bool,
     /// Messages may carry subscription identifiers, as only those of a server do.
     pub(crate) names_subscriptions: bool,
+    /// A tag names a group whose other members get the message when the session ends.
+    #[cfg(feature = "broker")]
+    pub(crate) shares: bool,
 }
 
 /// Everything that outlives a connection.
@@ -59,6 +66,9 @@ pub(crate) struct SessionState {
     damaged: Vec<Key>,
     /// Whether the last connection could say why something is refused.
     pub(crate) may_refuse: bool,
+    /// What the session had for groups when it ended.
+    #[cfg(feature = "broker")]
+    pub(crate) left_to_groups: Vec<Withdrawn>,
     pub(crate) now: Instant,
 }
 
@@ -78,6 +88,8 @@ impl SessionState {
             crowded_out: VecDeque::new(),
             damaged: Vec::new(),
             may_refuse: true,
+            #[cfg(feature = "broker")]
+            left_to_groups: Vec::new(),
             now,
         }
     }
@@ -325,6 +337,8 @@ impl SessionState {
 
     /// The session is over: nothing of it is kept but what stands in the inbox, which is the host's. [MQTT-4.1.0-2]
     pub(crate) fn end<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
+        #[cfg(feature = "broker")]
+        self.leave_to_groups();
         while let Some((key, ended)) = self.outgoing.remove_first(&mut self.journal) {
             self.tell_end(key, &ended, Outcome::SessionLost, told);
         }

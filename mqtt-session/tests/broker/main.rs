@@ -1,6 +1,7 @@
 //! The broker from outside: scripted clients, virtual time, and the promises of the public API.
 
 mod limits;
+mod policy;
 mod publishing;
 mod questions;
 mod retained;
@@ -12,4 +13,5 @@ mod shared;
 mod show;
 mod storing;
 mod takeover;
+mod topics;
 mod wills;

@@ -14,7 +14,7 @@ pub(crate) fn subscription(filter: &str, bits: u8) -> Subscription<Bytes> {
 }
 
 fn kept(topics: &[&str]) -> Rig {
-    let mut rig = Rig::new(config());
+    let mut rig = Rig::new(config().dollar_topics(true));
     rig.join(fleeting("p", Version::V5));
     for topic in topics {
         rig.retain("p", topic, 0, topic);

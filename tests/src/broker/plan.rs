@@ -58,9 +58,9 @@ impl Plan {
             is_stored,
             steps: random.within(200..900),
             cuts: random.one_of(&[0, 10, 40]),
-            crashes: if is_stored { random.one_of(&[0, 2, 8]) } else { 0 },
+            crashes: if is_stored { random.one_of(&[0, 4, 15]) } else { 0 },
             skips: random.one_of(&[5, 20, 60]),
-            asks: random.percent(25),
+            asks: random.percent(35),
             lies: false,
             seed: random.next(),
             receive_maximum: random.one_of(&[1, 2, 64]),
@@ -81,6 +81,7 @@ impl Plan {
         let share = share[usize::try_from(self.seed % 4).unwrap_or_default()];
         BrokerConfig::new(self.seed.wrapping_add(life) ^ u64::from(shard) << 32)
             .shards(Shards::new(shard, self.shards).unwrap_or_default())
+            .dollar_topics(true)
             .client(client)
             .ask(ask)
             .share(share)
@@ -89,7 +90,8 @@ impl Plan {
             .limits(
                 BrokerLimits::default()
                     .replay_window(self.replay_window)
-                    .steps_per_call(4),
+                    .steps_per_call(4)
+                    .reviews(3),
             )
     }
 }

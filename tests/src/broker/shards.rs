@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mqtt_session::{
-    Broker, BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, Figures, Instant, PeerMessage, ShardId, Shards,
-};
+use mqtt_session::{Broker, BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, Instant, PeerMessage, ShardId, Shards};
 
 use super::links::{Link, drain};
 use super::plan::Plan;
@@ -101,11 +99,6 @@ impl Cluster {
     pub(super) fn of(&mut self, name: &str) -> &mut Shard {
         let place = self.place_of(name);
         &mut self.shards[place]
-    }
-
-    pub(super) fn takeovers(&self) -> u64 {
-        let figures = self.shards.iter().map(|shard| shard.broker.figures());
-        figures.map(|figures: Figures| figures.takeovers).sum()
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {

@@ -49,6 +49,11 @@ counts! {
     batches: "batches",
     shared: "shared subscriptions",
     between_shards: "messages between shards",
+    handed_on: "messages of groups that went on to another member",
+    of_groups: "messages that had to arrive by way of a group",
+    policies: "changes of the policy",
+    revoked: "subscriptions that ended by that",
+    held: "messages checked against what was denied before they were published",
 }
 
 /// A message that a client published.
@@ -76,6 +81,10 @@ struct Subscriber {
     granted: BTreeMap<&'static str, (u64, QoS)>,
     /// By which request it has given up a filter.
     given_up: BTreeMap<&'static str, u64>,
+    /// From which request on the host has ended a filter.
+    revoked: BTreeMap<String, u64>,
+    /// Since when the host denies a filter.
+    denied: BTreeMap<&'static str, u64>,
     /// All that it has ever asked for.
     asked: BTreeSet<&'static str>,
     /// How often a message came, by session, and how often of these as one that comes once.
@@ -95,6 +104,10 @@ pub(super) struct Watch {
     asks: bool,
     pub(super) step: u64,
     sent: BTreeMap<u64, Sent>,
+    /// What has reached anybody.
+    reached: BTreeSet<u64>,
+    /// When the broker ended last.
+    last_crash: u64,
     subscribers: Vec<Subscriber>,
     /// SUBSCRIBE and UNSUBSCRIBE by their tags.
     requests: BTreeMap<u64, (usize, &'static str, Option<QoS>)>,
@@ -104,6 +117,12 @@ pub(super) struct Watch {
 
 /// What the host never allows, when it is asked.
 pub(super) const FORBIDDEN: &str = "deny";
+
+/// A topic that is only in reach of one group.
+pub(super) const OF_GROUP: &str = "$g/x";
+
+/// That group.
+pub(super) const GROUP: &str = "$share/k/$g/#";
 
 pub(super) fn matches(filter: &str, topic: &str) -> bool {
     let filter = TopicFilter::from_bytes(filter).expect("filters of the simulation are valid");
@@ -201,6 +220,14 @@ impl Watch {
         }
     }
 
+    /// The same of a client by its name.
+    pub(super) fn session_of_ended(&mut self, client_id: &[u8]) {
+        let name = |index: &usize| format!("c{index}").into_bytes() == client_id;
+        if let Some(index) = (0..self.subscribers.len()).find(name) {
+            self.session_ended(index);
+        }
+    }
+
     /// The broker says that a session has ended.
     pub(super) fn session_ended(&mut self, client: usize) {
         self.counts.sessions_ended += 1;
@@ -213,6 +240,31 @@ impl Watch {
         subscriber.granted.clear();
         // What was on its way to the client may still arrive.
         subscriber.is_stale = true;
+    }
+
+    /// The broker has ended.
+    pub(super) fn crashed(&mut self) {
+        self.last_crash = self.step;
+    }
+
+    /// The host denies a client a filter from here on, or does not any more.
+    pub(super) fn policy_changed(&mut self, (client, filter): (usize, &'static str), is_denied: bool) {
+        self.note(|| format!("{client} is denied {filter}: {is_denied}"));
+        let step = self.step;
+        let denied = &mut self.subscribers[client].denied;
+        if is_denied {
+            denied.insert(filter, step);
+        } else {
+            denied.remove(filter);
+        }
+    }
+
+    /// The broker says that a subscription has ended, since the host denies it.
+    pub(super) fn revoked(&mut self, client: usize, filter: &str, number: u64) {
+        self.note(|| format!("{client} is subscribed to {filter} no more"));
+        let subscriber = &mut self.subscribers[client];
+        subscriber.granted.retain(|granted, _| *granted != filter);
+        subscriber.revoked.insert(filter.to_owned(), number);
     }
 
     fn completed(&mut self, tag: u64, outcome: &Outcome) {
@@ -231,7 +283,8 @@ impl Watch {
         match (qos, outcome) {
             _ if subscriber.is_stale => {}
             (Some(qos), Outcome::Subscribed(answer)) if answer.codes.iter().all(|code| !code.is_error()) => {
-                if subscriber.given_up.get(filter).is_some_and(|given_up| *given_up > tag) {
+                let ended = [subscriber.given_up.get(filter), subscriber.revoked.get(filter)];
+                if ended.into_iter().flatten().any(|ended| *ended > tag) {
                     return;
                 }
                 // What was asked later may have been granted by now.
@@ -260,6 +313,15 @@ impl Watch {
         if topic == FORBIDDEN && self.asks {
             return Err(format!("client {client} got what the host never allowed"));
         }
+        // From the change of the policy on everything waits for the answer, which is no.
+        if let Some(sent) = text.parse::<u64>().ok().and_then(|number| self.sent.get(&number)) {
+            let mut ways = subscriber.asked.iter().filter(|filter| matches(filter, &topic));
+            let is_denied = |filter: &&str| subscriber.denied.get(filter).is_some_and(|since| *since < sent.at);
+            self.counts.held += u64::from(subscriber.denied.values().any(|since| *since < sent.at));
+            if self.asks && ways.all(|filter| is_denied(filter)) {
+                return Err(format!("client {client} got {text}, although it was denied it before"));
+            }
+        }
         if message.retain {
             self.counts.retained_copies += 1;
             return Ok(());
@@ -287,6 +349,7 @@ impl Watch {
         if is_once {
             self.counts.delivered_once += 1;
         }
+        self.reached.insert(number);
         let (times, once) = subscriber.got.entry((subscriber.epoch, number)).or_insert((0, 0));
         *times += 1;
         *once += u32::from(is_once);
@@ -321,6 +384,7 @@ impl Watch {
             if !sent.is_acknowledged || sent.qos == QoS::AtMostOnce || (self.asks && sent.topic == FORBIDDEN) {
                 continue;
             }
+            self.counts.of_groups += u64::from(self.has_to_reach(*number, sent)?);
             for (client, subscriber) in self.subscribers.iter().enumerate() {
                 let wants = |(filter, (since, qos)): (&&'static str, &(u64, QoS))| {
                     *since < sent.at
@@ -343,6 +407,22 @@ impl Watch {
             }
         }
         Ok(())
+    }
+}
+
+impl Watch {
+    /// A message of QoS 1 to a group that had a member all the time is with somebody: what a member did not acknowledge when
+    /// its session ended has gone on to another. A session that is not stored ends with the broker, and nobody hears of it.
+    fn has_to_reach(&self, number: u64, sent: &Sent) -> Result<bool, String> {
+        let has_member = self.subscribers.iter().any(|subscriber| {
+            let granted = subscriber.granted.get(GROUP);
+            subscriber.since < sent.at && granted.is_some_and(|(since, _)| *since < sent.at)
+        });
+        let has_to = sent.topic == OF_GROUP && sent.qos == QoS::AtLeastOnce && sent.at > self.last_crash && has_member;
+        if has_to && !self.reached.contains(&number) {
+            return Err(format!("{number} was acknowledged, and reached no member of {GROUP}"));
+        }
+        Ok(has_to)
     }
 }
 

@@ -13,7 +13,7 @@ use mqtt_session::{ClientConfig, ServerConfig};
 
 use crate::pair::{CLOSED, Counts, OUTCOMES, Pair, Wrong};
 use plan::Plan;
-pub(crate) use random::Random;
+pub use random::Random;
 
 /// What came of a run.
 #[derive(Clone, Debug)]

@@ -51,7 +51,10 @@ use queries::Queries;
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     shards: Shards,
-    queue: VecDeque<(ShardId, PeerMessage)>,
+    /// What is to be said, and the batch that has to be stored before.
+    queue: VecDeque<(u64, ShardId, PeerMessage)>,
+    /// The last of these batches.
+    gate: u64,
     /// The number that was given last.
     last: u64,
     /// All shards, this one too, by number. Empty if there are no others.
@@ -123,7 +126,7 @@ impl Peers {
     }
 
     fn send(&mut self, shard: ShardId, message: PeerMessage) {
-        self.queue.push_back((shard, message));
+        self.queue.push_back((self.gate, shard, message));
     }
 
     /// It has to answer this number.
@@ -181,9 +184,13 @@ impl Peers {
 
 impl Broker {
     /// The next thing to be said to another shard: the host carries it to that one's [`handle_peer`](Self::handle_peer). A
-    /// broker that is alone says nothing.
+    /// broker that is alone says nothing. There may be more when a batch [is stored](Self::handle_stored).
     pub fn poll_peer(&mut self) -> Option<(ShardId, PeerMessage)> {
-        self.peers.queue.pop_front()
+        let (gate, ..) = self.peers.queue.front()?;
+        if !self.journal.is_stored(*gate) {
+            return None;
+        }
+        self.peers.queue.pop_front().map(|(_, shard, message)| (shard, message))
     }
 
     /// Another shard has said something. What comes from a shard that there is not, or is not awaited, is ignored.
@@ -277,6 +284,11 @@ impl Broker {
         first: Option<u64>,
         forward: Option<ForwardId>,
     ) {
+        if forward.is_some() {
+            // Nobody else has it before the store does: a broker that ends would forget the name, and its client sends the
+            // message again.
+            self.peers.gate = self.journal.ticket();
+        }
         let number = self.peers.number();
         let waits = message.qos > QoS::AtMostOnce;
         for shard in self.peers.shards.others() {

@@ -39,6 +39,8 @@ pub(crate) enum Fitness {
 pub(super) struct Group {
     pub(super) end: End,
     pub(super) name: Box<[u8]>,
+    /// The name that its copies carry: see [`tag`].
+    pub(super) tag: u64,
     /// Where the group stands at the end of its filter.
     pub(super) place: u32,
     /// Keys of subscriptions.
@@ -104,6 +106,7 @@ pub(super) struct Groups {
     groups: Slab<Group>,
     /// Finds a group by where its filter ends, and its name.
     index: Index,
+    by_tag: Index,
 }
 
 impl Groups {
@@ -115,23 +118,34 @@ impl Groups {
     }
 
     /// Adds a group without members.
-    pub(super) fn insert(&mut self, hashing: &Hashing, end: End, name: &[u8]) -> u32 {
+    pub(super) fn insert(&mut self, hashing: &Hashing, end: End, name: &[u8], tag: u64) -> u32 {
         let key = self.groups.insert(Group {
             end,
             name: name.into(),
+            tag,
             place: 0,
             members: Vec::new(),
             last: usize::MAX,
         });
         self.index.insert(hash(hashing, end, name), key);
+        self.by_tag.insert(hashing.of_numbers(tag, 0), key);
         key
     }
 
     pub(super) fn remove(&mut self, hashing: &Hashing, key: u32) {
         if let Some(group) = self.groups.get(key) {
             self.index.remove(hash(hashing, group.end, &group.name), key);
+            self.by_tag.remove(hashing.of_numbers(group.tag, 0), key);
             self.groups.remove(key);
         }
+    }
+
+    /// The group with this tag, of those that the caller finds right.
+    pub(super) fn of_tag(&self, hashing: &Hashing, tag: u64, is_right: impl Fn(&Group) -> bool) -> Option<u32> {
+        self.by_tag.find(hashing.of_numbers(tag, 0), |key| {
+            let group = self.groups.get(key);
+            group.is_some_and(|group| group.tag == tag && is_right(group))
+        })
     }
 
     pub(super) fn get(&self, key: u32) -> Option<&Group> {
@@ -144,8 +158,21 @@ impl Groups {
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.groups.len() == 0 && self.index.len() == 0
+        self.groups.len() == 0 && self.index.len() == 0 && self.by_tag.len() == 0
     }
+}
+
+/// The name by which messages know their group, in this life of the broker and in the next: the 64-bit FNV-1a hash of its
+/// name, `/` and its filter. It is never zero, which is the tag of messages that came by no group.
+///
+/// It is no secret, and texts with the same one can be found: whom a message goes to is looked up by the tag, and then the
+/// filter has to match its topic.
+pub(super) fn tag(name: &[u8], path: &[u8]) -> u64 {
+    let text = name.iter().chain(b"/").chain(path);
+    let hash = text.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
+    hash.max(1)
 }
 
 fn hash(hashing: &Hashing, end: End, name: &[u8]) -> Hash {

@@ -147,7 +147,7 @@ impl Routes {
         self.check(session, &asked)?;
         let end = self.trie.insert(&self.hashing, asked.path);
         let end = end.ok_or(SubscribeError::Subscriptions)?;
-        self.insert(session, end, asked.group, wanted);
+        self.insert(session, end, &asked, wanted);
         Ok(None)
     }
 
@@ -156,7 +156,7 @@ impl Routes {
         let asked = Asked::new(filter);
         if self.find(session, &asked).is_none() {
             if let Some(end) = self.trie.insert(&self.hashing, asked.path) {
-                self.insert(session, end, asked.group, wanted);
+                self.insert(session, end, &asked, wanted);
             }
         }
     }
@@ -204,7 +204,7 @@ impl Routes {
         Some(self.subscriptions.get(key)?.wanted)
     }
 
-    /// The subscriptions of a session, in the order in which they were made. Each filter is put together anew.
+    /// The subscriptions of a session, in the order in which they were made or had their turn last. Each filter is put together anew.
     pub(crate) fn subscriptions(&self, session: u32) -> impl Iterator<Item = (TopicFilter<Bytes>, Wanted)> {
         let list = self.sessions.get(session as usize);
         let keys = core::iter::successors(list.and_then(List::head), move |key| {
@@ -237,7 +237,7 @@ impl Routes {
         matches.clear();
         let mut walk = core::mem::take(&mut matches.walk);
         self.trie
-            .visit(&self.hashing, topic.as_bytes(), &mut walk, |ends, below| {
+            .visit(&self.hashing, topic.as_bytes(), &mut walk, |_, ends, below| {
                 for item in self.lists.items(ends, below) {
                     match item.kind() {
                         Kind::Group(key) => matches.groups.push(GroupId(key)),
@@ -277,12 +277,62 @@ impl Routes {
         Some((member.session, member.wanted))
     }
 
+    /// Whether a session has a subscription that a message stands on: of its own if the tag is zero, and otherwise in the
+    /// group of that name. `matches` is only memory for the way.
+    pub(crate) fn covers(&self, session: u32, topic: &TopicName<Bytes>, tag: u64, matches: &mut Matches) -> bool {
+        if tag != 0 {
+            let group = self.tagged(tag, topic);
+            return group.is_some_and(|group| {
+                let end = self.groups.get(group.0).map(|found| found.end);
+                end.is_some_and(|end| self.key_of(session, end, group.0).is_some())
+            });
+        }
+        let mut is_found = false;
+        self.trie.visit(
+            &self.hashing,
+            topic.as_bytes(),
+            &mut matches.walk,
+            |node, ends, below| {
+                is_found |= !ends.is_nothing() && self.key_of(session, End::new(node, below), NONE).is_some();
+            },
+        );
+        is_found
+    }
+
+    /// The oldest subscription of a session, which becomes the youngest.
+    pub(crate) fn take_turn(&mut self, session: u32) -> Option<(TopicFilter<Bytes>, Wanted)> {
+        let list = self.sessions.get_mut(session as usize)?;
+        let key = list.head()?;
+        list.remove(&mut self.subscriptions, key);
+        list.push_back(&mut self.subscriptions, key);
+        let subscription = self.subscriptions.get(key)?;
+        Some((self.filter(subscription)?, subscription.wanted))
+    }
+
+    /// The name of a group in its copies of messages.
+    pub(crate) fn tag_of(&self, group: GroupId) -> u64 {
+        self.groups.get(group.0).map_or(0, |group| group.tag)
+    }
+
+    /// The group with this name, if its filter matches the topic.
+    pub(crate) fn tagged(&self, tag: u64, topic: &TopicName<Bytes>) -> Option<GroupId> {
+        let found = self.groups.of_tag(&self.hashing, tag, |group| {
+            let filter = TopicFilter::from_bytes_for(Version::V3_1_1, self.trie.text(b"", group.end));
+            filter.is_ok_and(|filter| filter.matches(topic))
+        });
+        found.map(GroupId)
+    }
+
     fn find(&self, session: u32, asked: &Asked<'_>) -> Option<u32> {
         let end = self.trie.find(&self.hashing, asked.path)?;
         let group = match asked.group {
             Some(name) => self.groups.find(&self.hashing, end, name)?,
             None => NONE,
         };
+        self.key_of(session, end, group)
+    }
+
+    fn key_of(&self, session: u32, end: End, group: u32) -> Option<u32> {
         self.index.find(hash(&self.hashing, session, end, group), |key| {
             let subscription = self.subscriptions.get(key);
             subscription.is_some_and(|found| found.session == session && found.end == end && found.group == group)
@@ -303,8 +353,8 @@ impl Routes {
         Ok(())
     }
 
-    fn insert(&mut self, session: u32, end: End, group: Option<&[u8]>, wanted: Wanted) {
-        let group = group.map_or(NONE, |name| self.group(end, name));
+    fn insert(&mut self, session: u32, end: End, asked: &Asked<'_>, wanted: Wanted) {
+        let group = asked.group.map_or(NONE, |name| self.group(end, name, asked.path));
         let key = self.subscriptions.insert(Subscription {
             session,
             end,
@@ -331,11 +381,11 @@ impl Routes {
     }
 
     /// The group with this name at this end; it is made if there is none.
-    fn group(&mut self, end: End, name: &[u8]) -> u32 {
+    fn group(&mut self, end: End, name: &[u8], path: &[u8]) -> u32 {
         if let Some(key) = self.groups.find(&self.hashing, end, name) {
             return key;
         }
-        let key = self.groups.insert(&self.hashing, end, name);
+        let key = self.groups.insert(&self.hashing, end, name, groups::tag(name, path));
         self.enter(end, Kind::Group(key));
         key
     }

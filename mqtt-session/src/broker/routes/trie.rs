@@ -47,7 +47,7 @@ pub(super) struct End(u32);
 
 impl End {
     /// There are fewer nodes than 2^31: see [`MOST_NODES`].
-    const fn new(node: u32, below: bool) -> Self {
+    pub(super) const fn new(node: u32, below: bool) -> Self {
         Self(node << 1 | below as u32)
     }
 
@@ -206,8 +206,14 @@ impl Trie {
         levels
     }
 
-    /// Tells the ends of all filters that match a topic, each once, in an order that only the filters decide.
-    pub(super) fn visit(&self, hashing: &Hashing, topic: &[u8], walk: &mut Walk, mut found: impl FnMut(&Ends, bool)) {
+    /// Tells the nodes and the ends of all filters that match a topic, each once, in an order that only the filters decide.
+    pub(super) fn visit(
+        &self,
+        hashing: &Hashing,
+        topic: &[u8],
+        walk: &mut Walk,
+        mut found: impl FnMut(u32, &Ends, bool),
+    ) {
         self.follow_text(hashing, topic, walk);
         // [MQTT-4.7.2-1]
         let mut wildcards = topic.first() != Some(&b'$');
@@ -253,14 +259,14 @@ impl Trie {
         step: &Step,
         wildcards: bool,
         waiting: &mut Vec<Step>,
-        found: &mut impl FnMut(&Ends, bool),
+        found: &mut impl FnMut(u32, &Ends, bool),
     ) -> Option<(&Node, &'t [u8])> {
         let node = self.nodes.get(step.node)?;
         if wildcards && !node.ends.is_nothing() {
-            found(&node.ends, true);
+            found(step.node, &node.ends, true);
         }
         let Some(level) = step.level(topic) else {
-            found(&node.ends, false);
+            found(step.node, &node.ends, false);
             return None;
         };
         if wildcards && node.plus != NONE {

@@ -15,6 +15,7 @@ impl Outgoing {
         mark.number(self.charged);
         mark.number(self.identified);
         mark.number(self.charged_publishes);
+        mark.number(self.is_held);
     }
 
     fn fingerprint_of(&self, list: &List, mark: &mut Fingerprint<'_>) {

@@ -107,6 +107,7 @@ impl World {
             .limits(limits(u)?)
             .overlap(overlap)
             .share(share)
+            .dollar_topics(choices & 16 != 0)
             .is_stored(choices & 8 != 0);
         let now = Instant::from_secs(1_000);
         Ok(Self {

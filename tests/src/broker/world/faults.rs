@@ -1,0 +1,96 @@
+//! What goes wrong in a simulation: streams that end, bytes that come late, and a broker that ends.
+
+use mqtt_session::BrokerEvent;
+
+use super::World;
+
+impl World {
+    pub(super) fn cut(&mut self) -> Result<(), String> {
+        let index = self.random.place(self.peers.len());
+        let way = self.random.below(3);
+        let peer = &mut self.peers[index];
+        let Some(link) = &mut peer.link else {
+            return Ok(());
+        };
+        self.watch.counts.cuts += 1;
+        if !self.served[index].is_empty() || !peer.held.is_empty() {
+            self.watch.counts.cuts_inside_a_packet += 1;
+        }
+        self.watch.note(|| format!("the stream of {index} is cut, {way}"));
+        if way != 1 && link.is_served {
+            link.is_served = false;
+            self.cluster.of(&peer.name).broker.handle_eof(self.now, link.id);
+        }
+        if way != 2 && link.is_used {
+            link.is_used = false;
+            link.down.clear();
+            peer.client.handle_eof(self.now);
+        }
+        self.look()
+    }
+
+    /// Bytes of streams whose clients have gone on to another one still arrive, or their end does.
+    pub(super) fn stale(&mut self) -> Result<(), String> {
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        let index = self.random.place(self.left.len());
+        let ends = self.random.percent(30);
+        let (place, link, held) = &mut self.left[index];
+        let shard = &mut self.cluster.shards[*place];
+        shard.pull(link);
+        link.down.clear();
+        held.append(&mut link.up);
+        shard.feed(self.now, link, held);
+        if ends && link.is_served {
+            link.is_served = false;
+            shard.broker.handle_eof(self.now, link.id);
+        }
+        if !link.is_served {
+            self.left.remove(index);
+        }
+        Ok(())
+    }
+
+    /// What a broker has counted in its life.
+    pub(super) fn count_life(&mut self) {
+        for shard in &self.cluster.shards {
+            let figures = shard.broker.figures();
+            self.watch.counts.takeovers += figures.takeovers;
+            self.watch.counts.handed_on += figures.messages_handed_on;
+            self.watch.counts.revoked += figures.subscriptions_revoked;
+        }
+    }
+
+    /// The broker ends. Each store has what it said, and of the rest any beginning.
+    pub(super) fn crash(&mut self) {
+        self.watch.counts.crashes += 1;
+        if self.cluster.has_flying() {
+            self.watch.counts.crashes_with_batches += 1;
+        }
+        // The books know of sessions that ended, whoever else does.
+        for shard in &mut self.cluster.shards {
+            while let Some(event) = shard.broker.poll_event() {
+                if let BrokerEvent::SessionEnded { client_id } = event {
+                    self.watch.session_of_ended(&client_id);
+                }
+            }
+        }
+        self.count_life();
+        self.watch.crashed();
+        self.lives += 1;
+        for report in self.cluster.crash(&self.plan, self.lives, self.now, &mut self.random) {
+            self.watch.note(|| format!("the broker comes back: {report}"));
+        }
+        self.left.clear();
+        for (index, peer) in self.peers.iter_mut().enumerate() {
+            self.served[index].clear();
+            if let Some(link) = &mut peer.link {
+                link.is_served = false;
+            }
+            if !self.cluster.of(&peer.name).broker.has_session(peer.name.as_bytes()) {
+                self.watch.session_ended(index);
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The host of the broker in a simulation: its store, its clock and its policy.
+
+use core::time::Duration;
+
+use mqtt_session::{BrokerEvent, Closed, Instant, QuestionId, Scope, Verdict};
+
+use super::{FILTERS, World};
+use crate::broker::watch::FORBIDDEN;
+
+impl World {
+    // ---- the store
+
+    pub(super) fn store(&mut self) {
+        let place = self.random.place(self.cluster.shards.len());
+        let shard = &mut self.cluster.shards[place];
+        let polled = if self.random.percent(60) {
+            shard.poll_store()
+        } else {
+            None
+        };
+        match polled {
+            Some(number) => {
+                self.watch.counts.batches += 1;
+                if self.plan.lies {
+                    shard.broker.handle_stored(self.now, number);
+                }
+            }
+            None => {
+                let some = self.random.place(shard.flying.len() + 1);
+                if let Some(number) = shard.stored(self.now, some) {
+                    self.watch
+                        .note(|| format!("batches of {place} up to {number} are stored"));
+                }
+            }
+        }
+    }
+
+    // ---- time
+
+    pub(super) fn skip(&mut self) -> Result<(), String> {
+        let next = self.next_deadline();
+        let waits = [1, 20, 300, 1000, 2000, 10_000, 100_000, 4_000_000];
+        let far = Duration::from_millis(self.random.one_of(&waits));
+        let at = match next {
+            Some(at) if self.random.percent(30) => at,
+            _ => self.now.saturating_add(far),
+        };
+        self.pass(at)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let clients = self.peers.iter().filter_map(|peer| peer.client.poll_timeout());
+        let clients = clients.map(|timeout| timeout.at);
+        clients.chain(self.cluster.next_deadline()).min()
+    }
+
+    pub(super) fn pass(&mut self, at: Instant) -> Result<(), String> {
+        self.now = self.now.max(at);
+        self.watch.note(|| format!("it is {at:?}"));
+        for shard in &mut self.cluster.shards {
+            let broker = &mut shard.broker;
+            for _ in 0..10_000 {
+                match broker.poll_timeout() {
+                    Some(next) if next.at <= self.now => broker.handle_timeout(self.now),
+                    _ => break,
+                }
+            }
+            if broker.poll_timeout().is_some_and(|next| next.at <= self.now) {
+                return Err(format!("the broker stays due: {:?}", broker.poll_timeout()));
+            }
+        }
+        for peer in &mut self.peers {
+            peer.client.handle_timeout(self.now);
+        }
+        self.look()
+    }
+
+    // ---- questions
+
+    pub(super) fn host(&mut self, is_calm: bool) -> Result<(), String> {
+        if !is_calm && self.random.percent(5) {
+            self.change_policy();
+        }
+        for place in 0..self.cluster.shards.len() {
+            while let Some(event) = self.cluster.shards[place].broker.poll_event() {
+                self.hear(place, event)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a machine tells its host.
+    fn hear(&mut self, place: usize, event: BrokerEvent) -> Result<(), String> {
+        match event {
+            BrokerEvent::MayPublish { question, topic, .. } => self.answer(place, question, topic != FORBIDDEN),
+            BrokerEvent::MaySubscribe {
+                question,
+                client_id,
+                filter,
+                ..
+            } => {
+                let is_it = |(client, denied): &(usize, &str)| {
+                    self.peers[*client].name.as_bytes() == client_id && filter == **denied
+                };
+                let is_allowed = !self.denied.iter().any(is_it);
+                self.answer(place, question, is_allowed);
+            }
+            BrokerEvent::Revoked { client_id, filter } => {
+                let index = self.peers.iter().position(|peer| peer.name.as_bytes() == client_id);
+                if let Some(index) = index {
+                    self.watch.revoked(index, &filter.to_string(), self.number);
+                }
+            }
+            // What a review leaves without a subscription is dropped.
+            BrokerEvent::Dropped { .. } if self.plan.asks => {}
+            BrokerEvent::Disconnected {
+                reason: reason @ (Closed::Malformed(_) | Closed::Violation(_)),
+                client_id,
+                ..
+            } => return Err(format!("the broker says of {client_id:?}: {reason}")),
+            BrokerEvent::SessionEnded { client_id } => self.watch.session_of_ended(&client_id),
+            BrokerEvent::Dropped { .. } | BrokerEvent::Missed { .. } => {
+                return Err(format!("there was room for all: {event:?}"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Others may have what they subscribed to than before.
+    fn change_policy(&mut self) {
+        self.watch.counts.policies += 1;
+        if self.plan.asks {
+            for _ in 0..self.random.within(1..4) {
+                let change = (self.random.place(self.peers.len()), self.random.one_of(&FILTERS));
+                let is_denied = !self.denied.remove(&change) && self.denied.insert(change);
+                self.watch.policy_changed(change, is_denied);
+            }
+        }
+        for shard in &mut self.cluster.shards {
+            shard.broker.policy_changed(self.now);
+        }
+    }
+
+    /// The broker goes on with what it does in pieces.
+    pub(super) fn work(&mut self) {
+        for shard in &mut self.cluster.shards {
+            let broker = &mut shard.broker;
+            if broker.poll_timeout().is_some_and(|next| next.at <= self.now) {
+                broker.handle_timeout(self.now);
+            }
+        }
+    }
+
+    fn answer(&mut self, place: usize, question: QuestionId, is_allowed: bool) {
+        self.watch.counts.questions += 1;
+        let scope = if is_allowed { Scope::Once } else { Scope::Topic };
+        let verdict = if is_allowed { Verdict::ALLOW } else { Verdict::DENY };
+        let broker = &mut self.cluster.shards[place].broker;
+        broker.authorize(self.now, question, verdict.scope(scope));
+    }
+}
