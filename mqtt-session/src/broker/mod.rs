@@ -393,6 +393,13 @@ impl Broker {
         }
         let sent = outbox.len().saturating_sub(waiting) as u64;
         self.figures.bytes_sent = self.figures.bytes_sent.saturating_add(sent);
+        if let Some(known) = self.connections.named_mut(connection) {
+            // Nothing has happened but that bytes have gone.
+            if known.machine.is_told() && known.is_settled() {
+                known.is_ready = false;
+                return;
+            }
+        }
         self.serve(connection.slot);
         if let Some(known) = self.connections.named_mut(connection) {
             known.is_ready = false;

@@ -79,6 +79,27 @@ impl ServerConnection {
         self.flow.queue_frame(frame, retain)
     }
 
+    /// A time before which nothing is due, known without looking.
+    #[inline]
+    pub(crate) fn idle_until(&self) -> Instant {
+        if self.flow.session.outgoing.has_deadlines() {
+            return Instant::ZERO;
+        }
+        self.wire.timers.bound()
+    }
+
+    /// When something is due.
+    pub(crate) fn find_deadline(&mut self) -> Option<Instant> {
+        self.wire.timers.find_bound();
+        self.poll_timeout().map(|timeout| timeout.at)
+    }
+
+    /// Whether there is nothing to tell.
+    #[inline]
+    pub(crate) fn is_told(&self) -> bool {
+        self.flow.is_told()
+    }
+
     /// Whether a message of QoS 0 waits to be sent.
     pub(crate) fn has_plain(&self) -> bool {
         self.phase == Phase::Connected && self.flow.session.outgoing.has_plain()
