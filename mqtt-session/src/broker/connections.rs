@@ -44,7 +44,8 @@ impl Connection {
     #[inline]
     pub(super) fn is_settled(&self) -> bool {
         let idle_until = self.machine.idle_until();
-        let is_called = self.armed.is_some_and(|armed| armed <= idle_until);
+        let due = self.pace.until.map_or(idle_until, |until| until.min(idle_until));
+        let is_called = self.armed.is_some_and(|armed| armed <= due);
         is_called && !self.has_ended && !self.machine.has_changes()
     }
 
