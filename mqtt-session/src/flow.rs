@@ -1,6 +1,8 @@
 //! The flow of messages in both directions: a session and the connection that carries it. It knows no role.
 
 mod chunks;
+#[cfg(feature = "broker")]
+mod frames;
 mod input;
 mod outline;
 mod output;
@@ -23,6 +25,10 @@ use crate::session::{Manner, Records, RestoreReport, Session, SessionEvent, Sess
 use crate::time::Instant;
 
 use chunks::Receiving;
+#[cfg(feature = "broker")]
+pub(crate) use frames::Copies;
+#[cfg(feature = "broker")]
+use frames::Frames;
 use source::Sending;
 pub(crate) use told::{Tells, Traffic, tells};
 
@@ -48,6 +54,9 @@ struct Link {
     send_aliases: SendAliases,
     receive_aliases: ReceiveAliases,
     replies: VecDeque<Reply>,
+    /// Encoded messages of QoS 0, which are the first to be sent.
+    #[cfg(feature = "broker")]
+    frames: Frames,
     /// How long the packet is at least of which only a part has come.
     expected_bytes: usize,
     /// The message that comes in chunks.
@@ -68,6 +77,8 @@ impl Link {
             send_aliases: SendAliases::new(0),
             receive_aliases: ReceiveAliases::new(0),
             replies: VecDeque::new(),
+            #[cfg(feature = "broker")]
+            frames: Frames::default(),
             expected_bytes: 0,
             receiving: None,
             receiving_soon: false,
@@ -192,6 +203,8 @@ impl<E: Tells> Flow<E> {
         self.link.is_open = false;
         self.link.receiving_soon = false;
         self.link.replies.clear();
+        #[cfg(feature = "broker")]
+        self.link.frames.clear();
         self.session.disconnected();
     }
 
@@ -301,6 +314,8 @@ impl<E: Tells> Flow<E> {
                 }
             }
         }
+        #[cfg(feature = "broker")]
+        link.frames.fingerprint(mark);
         self.fingerprint_chunks(mark);
         self.fingerprint_source(mark);
         mark.count(self.events.len());

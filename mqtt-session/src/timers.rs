@@ -86,6 +86,9 @@ pub struct Timeout {
 pub(crate) struct Timers {
     /// By [`Timer`]; [`Instant::MAX`] if it is not set.
     at: [Instant; Timer::ALL.len()],
+    /// No timer is earlier.
+    #[cfg(feature = "broker")]
+    bound: Instant,
 }
 
 impl Default for Timers {
@@ -98,7 +101,22 @@ impl Timers {
     pub(crate) const fn new() -> Self {
         Self {
             at: [Instant::MAX; Timer::ALL.len()],
+            #[cfg(feature = "broker")]
+            bound: Instant::MAX,
         }
+    }
+
+    /// A time before which nothing is due, known without looking. It may be too early.
+    #[cfg(feature = "broker")]
+    #[inline]
+    pub(crate) const fn bound(&self) -> Instant {
+        self.bound
+    }
+
+    /// Looks where the bound is.
+    #[cfg(feature = "broker")]
+    pub(crate) fn find_bound(&mut self) {
+        self.bound = self.next().map_or(Instant::MAX, |timeout| timeout.at);
     }
 
     /// Sets a timer, in place of the deadline it has. [`Instant::MAX`] clears it.
@@ -106,6 +124,10 @@ impl Timers {
     pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
         if let Some(slot) = self.at.get_mut(timer as usize) {
             *slot = at;
+        }
+        #[cfg(feature = "broker")]
+        {
+            self.bound = self.bound.min(at);
         }
     }
 

@@ -22,7 +22,7 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// Another process, or another store of this one, has the file open.
     Locked,
-    /// Somebody else in this process writes for the session of that name.
+    /// Somebody else in this process writes for the session or broker of that name.
     SessionInUse,
     /// The file cannot be opened or created.
     NotOpened,
@@ -105,7 +105,7 @@ impl StoreErrorKind {
     const fn what(self) -> &'static str {
         match self {
             Self::Locked => "the store is in use",
-            Self::SessionInUse => "the session is in use",
+            Self::SessionInUse => "the session or broker is in use",
             Self::NotOpened => "the store cannot be opened",
             Self::NotAStore => "the file is not a store of MQTT sessions",
             Self::Version(_) => "the store has another format",
@@ -120,9 +120,7 @@ impl StoreErrorKind {
     const fn try_this(self) -> &'static str {
         match self {
             Self::Locked => "end the other process, or give this one a file of its own",
-            Self::SessionInUse => {
-                "end the other user of the session, or give this one another name or a store of its own"
-            }
+            Self::SessionInUse => "end its other user, or give this one another name or a store of its own",
             Self::NotOpened => "look at the folder, the name and the permissions",
             Self::NotAStore => "look at the name; a store is made where there is no file, or an empty one",
             Self::Version(_) => "use the version of the program that wrote it",

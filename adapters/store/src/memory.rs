@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use mqtt_session::{Change, Key};
+use mqtt_session::{BrokerChange, BrokerKey, Change, Key};
 
 use crate::{Action, Loaded, SessionName, Store, StoreError, StoreErrorKind, Stored, Write};
 
@@ -33,11 +33,12 @@ pub struct MemoryStore {
     shared: Arc<Mutex<Shared>>,
 }
 
-type Records = BTreeMap<Key, Bytes>;
+type Records<K> = BTreeMap<K, Bytes>;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Shared {
-    sessions: BTreeMap<SessionName, Records>,
+    sessions: BTreeMap<SessionName, Records<Key>>,
+    brokers: BTreeMap<SessionName, Records<BrokerKey>>,
     has_failed: bool,
 }
 
@@ -56,12 +57,10 @@ impl MemoryStore {
     /// The same records in a store that has not failed, and shares nothing with this one.
     #[must_use]
     pub fn reopened(&self) -> Self {
-        let sessions = self.lock().sessions.clone();
+        let mut shared = self.lock().clone();
+        shared.has_failed = false;
         Self {
-            shared: Arc::new(Mutex::new(Shared {
-                sessions,
-                has_failed: false,
-            })),
+            shared: Arc::new(Mutex::new(shared)),
         }
     }
 
@@ -88,6 +87,15 @@ impl Store for MemoryStore {
                 Action::Forget => {
                     shared.sessions.remove(&write.session);
                 }
+                Action::ApplyBroker(changes) => {
+                    let records = shared.brokers.entry(write.session.clone()).or_default();
+                    for change in changes {
+                        apply_broker(records, change);
+                    }
+                }
+                Action::ForgetBroker => {
+                    shared.brokers.remove(&write.session);
+                }
             }
         }
         Ok(())
@@ -99,11 +107,16 @@ impl Store for MemoryStore {
 
     fn load(&mut self, session: &SessionName) -> Result<Loaded, StoreError> {
         let shared = self.lock();
-        let records = shared.sessions.get(session).into_iter().flatten();
-        let records = records.map(|(key, bytes)| Stored::Record(*key, bytes.clone()));
-        Ok(Loaded {
-            records: records.collect(),
-        })
+        Ok(loaded(shared.sessions.get(session)))
+    }
+
+    fn brokers(&mut self) -> Result<Vec<SessionName>, StoreError> {
+        Ok(self.lock().brokers.keys().cloned().collect())
+    }
+
+    fn load_broker(&mut self, broker: &SessionName) -> Result<Loaded<BrokerKey>, StoreError> {
+        let shared = self.lock();
+        Ok(loaded(shared.brokers.get(broker)))
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
@@ -111,7 +124,15 @@ impl Store for MemoryStore {
     }
 }
 
-fn apply(records: &mut Records, change: &Change) {
+fn loaded<K: Clone>(records: Option<&Records<K>>) -> Loaded<K> {
+    let records = records.into_iter().flatten();
+    let records = records.map(|(key, bytes)| Stored::Record(key.clone(), bytes.clone()));
+    Loaded {
+        records: records.collect(),
+    }
+}
+
+fn apply(records: &mut Records<Key>, change: &Change) {
     match change {
         Change::Put(record) => {
             let mut bytes = Vec::with_capacity(record.encoded_len());
@@ -120,6 +141,19 @@ fn apply(records: &mut Records, change: &Change) {
             records.insert(record.key(), bytes.into());
         }
         Change::Delete(key) => {
+            records.remove(key);
+        }
+    }
+}
+
+fn apply_broker(records: &mut Records<BrokerKey>, change: &BrokerChange) {
+    match change {
+        BrokerChange::Put(record) => {
+            let mut bytes = Vec::with_capacity(record.encoded_len());
+            let _ = record.encode(&mut bytes);
+            records.insert(record.key(), bytes.into());
+        }
+        BrokerChange::Delete(key) => {
             records.remove(key);
         }
     }

@@ -1,10 +1,11 @@
-//! The names of sessions.
+//! The names of sessions and brokers.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of a session in a store: for a client and a server, the client identifier.
+/// The name of a session in a store: for a client and a server, the client identifier. Or the name of a broker, of its host's
+/// choice: one for each shard.
 ///
 /// Any bytes up to 65,535, which is what a client identifier can have. Cloning one copies nothing.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,11 +1,15 @@
 //! What a store of record batches promises.
 
 use bytes::Bytes;
-use mqtt_session::{Change, ClientRestore, Key, SessionRestore};
+use mqtt_session::{
+    BrokerChange, BrokerKey, BrokerRecord, BrokerRestore, Change, ClientRestore, Key, RecordError, SessionRestore,
+};
 
 use crate::{SessionName, StoreError};
 
-/// A store of the records of any number of sessions.
+/// A store of the records of any number of sessions and brokers.
+///
+/// A session and a broker may have the same name: they have nothing to do with each other.
 ///
 /// It is used by one thread, which may block: [`Writer`](crate::Writer) is that thread for everybody else. What is written has
 /// one order. Each implementation gives back the same records after the same writes; the crate's tests hold all of them
@@ -34,6 +38,18 @@ pub trait Store: Send {
     /// If the store cannot be read. A damaged record is no error: see [`Stored::Damaged`].
     fn load(&mut self, session: &SessionName) -> Result<Loaded, StoreError>;
 
+    /// The brokers that have been written and not forgotten, by name.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn brokers(&mut self) -> Result<Vec<SessionName>, StoreError>;
+
+    /// Everything there is of a broker, in the order of the keys. A broker that was never written has nothing.
+    ///
+    /// # Errors
+    /// If the store cannot be read. A damaged record is no error: see [`Stored::Damaged`].
+    fn load_broker(&mut self, broker: &SessionName) -> Result<Loaded<BrokerKey>, StoreError>;
+
     /// Ends the use of the store. What was committed is durable without it; it makes the next start faster.
     ///
     /// # Errors
@@ -44,19 +60,39 @@ pub trait Store: Send {
 /// One step of the one order of a store.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// Whose records change.
+    /// Whose records change: the name of a session, or of a broker if the action is one of a broker.
     pub session: SessionName,
     /// How.
     pub action: Action,
 }
 
-/// What is done to the records of a session.
+/// Whom a name belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Session,
+    Broker,
+}
+
+/// What is done to the records of a session or of a broker.
 #[derive(Clone, Debug)]
 pub enum Action {
     /// The changes of one batch, in order.
     Apply(Vec<Change>),
     /// The session ends: its name and all of its records go.
     Forget,
+    /// The changes of one batch of a broker, in order.
+    ApplyBroker(Vec<BrokerChange>),
+    /// The broker ends: its name and all of its records go.
+    ForgetBroker,
+}
+
+impl Action {
+    pub(crate) const fn role(&self) -> Role {
+        match self {
+            Self::Apply(_) | Self::Forget => Role::Session,
+            Self::ApplyBroker(_) | Self::ForgetBroker => Role::Broker,
+        }
+    }
 }
 
 impl Write {
@@ -77,16 +113,34 @@ impl Write {
             action: Action::Forget,
         }
     }
+
+    /// Applies the changes of a batch of a broker.
+    #[must_use]
+    pub const fn apply_broker(broker: SessionName, changes: Vec<BrokerChange>) -> Self {
+        Self {
+            session: broker,
+            action: Action::ApplyBroker(changes),
+        }
+    }
+
+    /// Ends a broker: all of its sessions and retained messages go.
+    #[must_use]
+    pub const fn forget_broker(broker: SessionName) -> Self {
+        Self {
+            session: broker,
+            action: Action::ForgetBroker,
+        }
+    }
 }
 
 /// What stands under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stored {
-    /// A record, as it was encoded. The store has checked that these are the bytes it was given for this session; the machine
-    /// checks that they are the record of this key.
-    Record(Key, Bytes),
+pub enum Stored<K = Key> {
+    /// A record, as it was encoded. The store has checked that these are the bytes it was given for this session or broker; the
+    /// machine checks that they are the record of this key.
+    Record(K, Bytes),
     /// Something that cannot be read any more. The machine decides what is lost with it, and deletes it.
-    Damaged(Key),
+    Damaged(K),
 }
 
 impl Stored {
@@ -99,20 +153,38 @@ impl Stored {
     }
 }
 
-/// What a store has of one session.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Loaded {
-    /// In the order of the keys.
-    pub records: Vec<Stored>,
+impl Stored<BrokerKey> {
+    /// The key.
+    #[must_use]
+    pub const fn broker_key(&self) -> &BrokerKey {
+        match self {
+            Self::Record(key, _) | Self::Damaged(key) => key,
+        }
+    }
 }
 
-impl Loaded {
-    /// Whether there is nothing: the session was never written, or was forgotten.
+/// What a store has of one session or, with [`BrokerKey`], of one broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded<K = Key> {
+    /// In the order of the keys.
+    pub records: Vec<Stored<K>>,
+}
+
+impl<K> Default for Loaded<K> {
+    fn default() -> Self {
+        Self { records: Vec::new() }
+    }
+}
+
+impl<K> Loaded<K> {
+    /// Whether there is nothing: the session or broker was never written, or was forgotten.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
+}
 
+impl Loaded {
     /// Gives everything to a client that is being restored.
     pub fn into_client(self, restore: &mut ClientRestore) {
         for stored in self.records {
@@ -131,5 +203,31 @@ impl Loaded {
                 Stored::Damaged(key) => restore.damaged(key),
             }
         }
+    }
+}
+
+impl Loaded<BrokerKey> {
+    /// Gives everything to a broker that is being restored.
+    ///
+    /// # Errors
+    /// If a record has a version that this one does not know. It is not damaged, and a broker that goes on without it would
+    /// remove it: nothing has been given to the restore then.
+    pub fn into_broker(self, restore: &mut BrokerRestore) -> Result<(), RecordError> {
+        let decoded = self.records.into_iter().map(|stored| match stored {
+            Stored::Record(key, bytes) => match BrokerRecord::decode(&bytes) {
+                Ok(record) if record.key() == key => Ok(Ok(record)),
+                Err(error @ RecordError::Version(_)) => Err(error),
+                _ => Ok(Err(key)),
+            },
+            Stored::Damaged(key) => Ok(Err(key)),
+        });
+        let decoded: Vec<_> = decoded.collect::<Result<_, _>>()?;
+        for record in decoded {
+            match record {
+                Ok(record) => restore.record(record),
+                Err(key) => restore.damaged(key),
+            }
+        }
+        Ok(())
     }
 }

@@ -46,7 +46,7 @@ fn key(change: &Change) -> [u8; 17] {
 fn changes(group: &[Write]) -> impl Iterator<Item = &Change> {
     group.iter().flat_map(|write| match &write.action {
         Action::Apply(changes) => changes.as_slice(),
-        Action::Forget => &[],
+        _ => &[],
     })
 }
 

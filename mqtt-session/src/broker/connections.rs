@@ -8,6 +8,7 @@ use bytes::Bytes;
 use mqtt_proto::{Connect, SubAckReason, UnsubAckReason};
 
 use super::ConnectionId;
+use super::pace::Pace;
 use super::parked::{Parked, Verdicts};
 use super::peers::Ticket;
 use crate::slab::{NONE, Slab};
@@ -26,6 +27,7 @@ pub(super) struct Connection {
     /// What waits for the host, in the order in which it came.
     pub(super) parked: VecDeque<Parked>,
     pub(super) verdicts: Verdicts,
+    pub(super) pace: Pace,
     /// What is said when a batch is stored.
     pub(super) owed: VecDeque<(Ticket, Owed)>,
     /// The batch that has to be stored before anything is sent: CONNACK promises what is in it.
@@ -38,6 +40,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// Whether it is open, is called in time, and has nothing for the store.
+    #[inline]
+    pub(super) fn is_settled(&self) -> bool {
+        let idle_until = self.machine.idle_until();
+        let is_called = self.armed.is_some_and(|armed| armed <= idle_until);
+        is_called && !self.has_ended && !self.machine.has_changes()
+    }
+
     /// Whether a SUBACK waits for the store: messages for its subscriptions follow it.
     pub(super) fn owes_suback(&self) -> bool {
         let is_suback = |(_, owed): &(Ticket, Owed)| matches!(owed, Owed::Subscribed(..));
@@ -56,7 +66,8 @@ pub(super) enum Owed {
 /// All connections.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    slots: Slab<Connection>,
+    /// Connections are large: the table that has room for more of them holds none itself.
+    slots: Slab<Box<Connection>>,
     opened: u64,
 }
 
@@ -64,19 +75,20 @@ impl Connections {
     pub(super) fn open(&mut self, machine: ServerConnection) -> Option<ConnectionId> {
         let serial = self.opened.saturating_add(1);
         let id = ConnectionId { serial, slot: NONE };
-        let slot = self.slots.insert(Connection {
+        let slot = self.slots.insert(Box::new(Connection {
             id,
             machine,
             session: NONE,
             connect: None,
             parked: VecDeque::new(),
             verdicts: Verdicts::default(),
+            pace: Pace::default(),
             owed: VecDeque::new(),
             gate: 0,
             armed: None,
             is_ready: false,
             has_ended: false,
-        });
+        }));
         let connection = self.slots.get_mut(slot)?;
         connection.id.slot = slot;
         self.opened = serial;
@@ -93,19 +105,19 @@ impl Connections {
     }
 
     pub(super) fn get(&self, slot: u32) -> Option<&Connection> {
-        self.slots.get(slot)
+        self.slots.get(slot).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut Connection> {
-        self.slots.get_mut(slot)
+        self.slots.get_mut(slot).map(Box::as_mut)
     }
 
     pub(super) fn named(&self, id: ConnectionId) -> Option<&Connection> {
-        self.slots.get(id.slot).filter(|connection| connection.id == id)
+        self.get(id.slot).filter(|connection| connection.id == id)
     }
 
     pub(super) fn named_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.slots.get_mut(id.slot).filter(|connection| connection.id == id)
+        self.get_mut(id.slot).filter(|connection| connection.id == id)
     }
 
     pub(super) fn slots(&self) -> Vec<u32> {

@@ -60,10 +60,16 @@ impl Broker {
         let mut matches = core::mem::take(&mut self.matches);
         self.routes
             .matches(&message.topic, from, self.config.overlap, &mut matches);
+        let mut copies = core::mem::take(&mut self.copies);
+        copies.begin(message, self.config.client.session.limits.inline_bytes);
         for delivery in matches.deliveries() {
+            if self.deliver_encoded(message, &delivery, &mut copies) {
+                continue;
+            }
             let copy = reduced(message, delivery.qos, delivery.retain_as_published);
             self.deliver_named(delivery.session, copy, 0, delivery.identifiers());
         }
+        self.copies = copies;
         matches
     }
 

@@ -15,7 +15,7 @@ use crate::time::Instant;
 pub struct PayloadId(pub(super) u64);
 
 /// The name of a record in the store of a broker. A put replaces the record of the same key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BrokerKey {
     /// The broker itself.
@@ -37,6 +37,47 @@ pub enum BrokerKey {
 }
 
 /// A piece of what a broker keeps.
+///
+/// ```text
+///  Broker: clock, last session number
+///
+///  Client 5 "sensor-7": expiry, end, will with its payload
+///    │
+///    ├── Session 5: Session, Outgoing(1), Outgoing(2), Incoming(300)     the exchanges, as a client has them too
+///    │                          │            │
+///    ├── PayloadOf 5:      Outgoing(1)   Outgoing(2) ──────┐
+///    │                          │                          ▼
+///    │                          └─────────────────> Payload 9 "21.5"     one, whoever uses it
+///    │                                                     ▲
+///    └── Subscription 5 "home/+": options, replayed up to "home/hall"    │
+///                                                          │
+///  Retained "home/kitchen" ────────────────────────────────┘
+/// ```
+///
+/// | record | put | deleted |
+/// |---|---|---|
+/// | [`Broker`](Self::Broker) | when numbers for sessions are set aside | never |
+/// | [`Client`](Self::Client) | before CONNACK, and when its connection ends | when its session ends |
+/// | [`Session`](Self::Session) | as [`Record`] says | as [`Record`] says, and with its session |
+/// | [`PayloadOf`](Self::PayloadOf) | with the message | with the message |
+/// | [`Subscription`](Self::Subscription) | before SUBACK, and as its replay goes on | before UNSUBACK, and with its session |
+/// | [`Retained`](Self::Retained) | before PUBACK or PUBREC | when it is removed, replaced or expires |
+/// | [`Payload`](Self::Payload) | in the batch of its first user | in the batch of its last |
+/// | [`Forward`](Self::Forward) | before PUBREC, with several shards | when all shards have it |
+/// | [`Shard`](Self::Shard) | with the copies of what another shard has forwarded | never |
+///
+/// A message to a thousand sessions is a thousand small records and one payload, in one batch. Keys sort so that
+/// all of a session stands together: see [`BrokerKey::encode`]. [`encode`](Self::encode) gives a record as bytes that say
+/// their version and detect damage.
+///
+/// # What is damaged
+///
+/// | damaged | lost |
+/// |---|---|
+/// | [`Client`](Self::Client); in [`Session`](Self::Session) the session itself or an exchange of QoS 2 | the session: its client is told that there is none |
+/// | a message of a session, [`PayloadOf`](Self::PayloadOf) | that message, or as [`SessionRestore`](crate::SessionRestore) says |
+/// | [`Subscription`](Self::Subscription), [`Retained`](Self::Retained) | it alone |
+/// | [`Payload`](Self::Payload) | the messages that have it |
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BrokerRecord {
@@ -207,6 +248,17 @@ pub enum BrokerChange {
 pub struct BrokerBatch {
     number: u64,
     changes: Vec<BrokerChange>,
+}
+
+impl BrokerChange {
+    /// The key of the record that changes.
+    #[must_use]
+    pub fn key(&self) -> BrokerKey {
+        match self {
+            Self::Put(record) => record.key(),
+            Self::Delete(key) => key.clone(),
+        }
+    }
 }
 
 impl BrokerBatch {

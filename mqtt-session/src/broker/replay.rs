@@ -1,5 +1,6 @@
 //! Retained messages for a new subscription, a few at a time.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -62,6 +63,9 @@ impl Broker {
 
     /// Sends retained messages to a session, as far as its queue has room for them. Returns whether any were sent.
     pub(super) fn replay(&mut self, session: u32) -> bool {
+        if self.sessions.get(session).is_none_or(|entry| entry.replays.is_empty()) {
+            return false;
+        }
         let mut any = false;
         while self.has_room_to_replay(session) {
             match self.replay_step(session) {
@@ -72,6 +76,12 @@ impl Broker {
                     break;
                 }
                 Stepped::Idle => break,
+            }
+        }
+        if let Some(entry) = self.sessions.get_mut(session) {
+            if entry.replays.is_empty() {
+                // Sessions have replays for a moment, and last for long.
+                entry.replays = VecDeque::new();
             }
         }
         any

@@ -126,6 +126,14 @@ impl BrokerRestore {
         }
     }
 
+    /// Takes what the store has under a key, as it was encoded. What is damaged is reported.
+    pub fn encoded(&mut self, key: BrokerKey, bytes: &Bytes) {
+        match BrokerRecord::decode(bytes) {
+            Ok(record) if record.key() == key => self.record(record),
+            _ => self.damaged(key),
+        }
+    }
+
     /// Something stands under this key that cannot be read.
     pub fn damaged(&mut self, key: BrokerKey) {
         if let BrokerKey::Session(session, key) = key {

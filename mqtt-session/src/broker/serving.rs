@@ -72,11 +72,12 @@ impl Broker {
     }
 
     fn on_message(&mut self, slot: u32, received: Received) {
-        let may_go_on = !self.config.ask.publish
-            && self
-                .connections
-                .get(slot)
-                .is_some_and(|connection| connection.parked.is_empty());
+        self.figures.messages_received = self.figures.messages_received.saturating_add(1);
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        connection.pace.came = connection.pace.came.saturating_add(1);
+        let may_go_on = !self.config.ask.publish && connection.parked.is_empty();
         if may_go_on {
             self.take_message(slot, received, true);
         } else {
@@ -88,6 +89,10 @@ impl Broker {
     pub(super) fn on_packet(&mut self, slot: u32, what: Waiting) {
         let asked = self.ask(slot, &what);
         if let Some(connection) = self.connections.get_mut(slot) {
+            // Most connections never have more than one at once.
+            if connection.parked.capacity() == 0 {
+                connection.parked.reserve_exact(1);
+            }
             connection.parked.push_back(Parked { what, asked });
         }
         self.take_parked(slot);
@@ -269,14 +274,19 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
+        if connection.is_settled() {
+            return;
+        }
         let who = super::agenda::Who::Connection(slot);
         let is_over = connection.has_ended && connection.machine.is_drained() && connection.parked.is_empty();
         if is_over {
             self.agenda.disarm(who, &mut connection.armed);
             self.connections.remove(slot);
         } else {
-            let at = connection.machine.poll_timeout().map(|timeout| timeout.at);
+            let at = connection.machine.find_deadline();
+            let until = connection.pace.until;
             self.agenda.arm(who, &mut connection.armed, at);
+            self.agenda.arm(who, &mut connection.armed, until);
         }
     }
 

@@ -65,6 +65,11 @@ impl<E: Tells> Flow<E> {
 
     /// Messages, as far as window, store and outbox allow.
     pub(crate) fn transmit_messages(&mut self, outbox: &mut Outbox) {
+        #[cfg(feature = "broker")]
+        self.transmit_frames(outbox);
+        if self.session.outgoing.len() == 0 {
+            return;
+        }
         self.expire();
         while outbox.has_room() {
             // Each message of QoS 0 that is sent is told: no more of them than are heard.

@@ -30,7 +30,10 @@ impl<E: Tells> Flow<E> {
         if self.link.is_open {
             self.fits_link(message, source_bytes)?;
         }
-        self.session.admit(message, &mut self.events)
+        let bytes = self.session.admit(message, &mut self.events)?;
+        #[cfg(feature = "broker")]
+        self.room_beside_frames(bytes)?;
+        Ok(bytes)
     }
 
     fn fits_link(&self, message: &Message, source_bytes: Option<u32>) -> Result<(), PublishError> {

@@ -230,6 +230,26 @@ impl Outgoing {
         self.remove(oldest, journal).map(|ended| (oldest, ended))
     }
 
+    /// Whether a message waits to be sent.
+    #[cfg(feature = "broker")]
+    #[inline]
+    pub(crate) const fn has_due(&self) -> bool {
+        self.due_publish.is_some() || self.plain.head().is_some()
+    }
+
+    /// Whether a message of QoS 0 waits to be sent.
+    #[cfg(feature = "broker")]
+    pub(crate) const fn has_plain(&self) -> bool {
+        self.plain.head().is_some()
+    }
+
+    /// How many bytes the messages take that have not ended.
+    #[cfg(feature = "broker")]
+    #[inline]
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Whether there is a message without an identifier.
     #[cfg(feature = "broker")]
     pub(crate) const fn waits_for_id(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mqtt_proto::QoS;
+use mqtt_proto::{QoS, Version};
 
 use super::{Accept, AcceptError, AcceptErrorKind, Phase, ServerConnection};
 use crate::qos::{Withdrawable, Withdrawn};
@@ -46,14 +46,63 @@ impl ServerConnection {
         self.flow.queue_for_any(message, tag)
     }
 
+    /// While it pauses, nothing is read from the client, and what waits for it stands still.
+    pub(crate) fn pause(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+    }
+
     /// While it is held, nothing is sent that was not sent before.
     pub(crate) fn hold(&mut self, is_held: bool) {
         self.flow.session.outgoing.hold(is_held);
     }
 
     /// Takes messages out that were never sent and are not wanted any more.
-    pub(crate) fn withdraw_unsent(&mut self, is_wanted: impl FnMut(Withdrawable<'_>) -> bool) -> Vec<Withdrawn> {
-        self.flow.session.withdraw_unsent(is_wanted)
+    pub(crate) fn withdraw_unsent(&mut self, mut is_wanted: impl FnMut(Withdrawable<'_>) -> bool) -> Vec<Withdrawn> {
+        let mut withdrawn = self.flow.session.withdraw_unsent(&mut is_wanted);
+        self.flow.withdraw_frames(is_wanted, &mut withdrawn);
+        withdrawn
+    }
+
+    /// Whether the client is sent messages of QoS 0 as they are encoded for a version, and which that is.
+    #[inline]
+    pub(crate) fn takes_frames(&self) -> Option<Version> {
+        if self.phase == Phase::Connected {
+            self.flow.takes_frames()
+        } else {
+            None
+        }
+    }
+
+    /// Queues a message of QoS 0 that is encoded.
+    #[inline]
+    pub(crate) fn queue_frame(&mut self, frame: &[u8], retain: bool) -> Result<(), PublishError> {
+        self.flow.queue_frame(frame, retain)
+    }
+
+    /// A time before which nothing is due, known without looking.
+    #[inline]
+    pub(crate) fn idle_until(&self) -> Instant {
+        if self.flow.session.outgoing.has_deadlines() {
+            return Instant::ZERO;
+        }
+        self.wire.timers.bound()
+    }
+
+    /// When something is due.
+    pub(crate) fn find_deadline(&mut self) -> Option<Instant> {
+        self.wire.timers.find_bound();
+        self.poll_timeout().map(|timeout| timeout.at)
+    }
+
+    /// Whether there is nothing to tell.
+    #[inline]
+    pub(crate) fn is_told(&self) -> bool {
+        self.flow.is_told()
+    }
+
+    /// Whether a message of QoS 0 waits to be sent.
+    pub(crate) fn has_plain(&self) -> bool {
+        self.phase == Phase::Connected && self.flow.session.outgoing.has_plain()
     }
 
     /// Whether the connection has ended: nothing more is taken from it.
@@ -68,7 +117,7 @@ impl ServerConnection {
 
     /// How many messages to the client have not ended.
     pub(crate) fn outgoing_len(&self) -> usize {
-        self.flow.session.outgoing.len()
+        self.flow.outgoing_len()
     }
 
     /// Whether there may be something for the store.

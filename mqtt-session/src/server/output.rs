@@ -30,7 +30,12 @@ impl ServerConnection {
     }
 
     /// CONNACK goes before everything else, when the store has the session. [MQTT-3.2.0-1] Whether it has gone.
+    #[inline]
     fn sends_connack(&mut self, outbox: &mut Outbox) -> bool {
+        self.connack.is_none() || self.send_connack(outbox)
+    }
+
+    fn send_connack(&mut self, outbox: &mut Outbox) -> bool {
         match self.connack.take() {
             Some((packet, ticket)) if self.flow.session.journal.is_stored(ticket) => {
                 outbox.buffer().extend_from_slice(&packet);

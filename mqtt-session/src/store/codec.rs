@@ -141,9 +141,18 @@ impl Record {
         }
     }
 
+    /// What stands between the key and the checksum, for records that have a record of a session within.
+    #[cfg(feature = "broker")]
+    pub(crate) fn put_fields(&self, put: &mut impl FnMut(&[u8])) {
+        let layout = self.layout();
+        put(layout.head.as_slice().get(PREFIX_BYTES..).unwrap_or_default());
+        put(layout.middle);
+        put(&layout.end);
+    }
+
     /// What stands where, between the version and the checksum.
     fn layout(&self) -> Layout<'_> {
-        let mut head = Head::new(self.key());
+        let mut head = Head::of(self.key());
         match self {
             Self::Session(session) => {
                 head.put(session.generation.to_be_bytes());
@@ -177,7 +186,37 @@ impl Record {
 }
 
 impl MessageRecord {
+    /// The message, without what it belongs to.
+    #[cfg(feature = "broker")]
+    pub(crate) fn put(&self, put: &mut impl FnMut(&[u8])) {
+        let layout = self.layout(Head::EMPTY, None);
+        put(layout.head.as_slice());
+        put(layout.middle);
+        put(&layout.end);
+    }
+
+    /// The message, where its topic stands elsewhere.
+    #[cfg(feature = "broker")]
+    pub(crate) fn put_without_topic(&self, put: &mut impl FnMut(&[u8])) {
+        let mut head = Head::EMPTY;
+        self.begin(&mut head, None);
+        put(head.as_slice());
+        put(&encoded_properties(&self.properties));
+    }
+
     fn layout(&self, mut head: Head, id: Option<PacketId>) -> Layout<'_> {
+        self.begin(&mut head, id);
+        let [.., high, low] = self.topic.len().to_be_bytes();
+        head.put([high, low]);
+        Layout {
+            head,
+            middle: self.topic.as_bytes(),
+            end: encoded_properties(&self.properties),
+        }
+    }
+
+    /// The fields before the topic.
+    fn begin(&self, head: &mut Head, id: Option<PacketId>) {
         let mut flags = self.qos.bits();
         if self.retain {
             flags |= FLAG_RETAIN;
@@ -200,13 +239,6 @@ impl MessageRecord {
         }
         if let Some(bytes) = self.source_bytes {
             head.put(bytes.to_be_bytes());
-        }
-        let [.., high, low] = self.topic.len().to_be_bytes();
-        head.put([high, low]);
-        Layout {
-            head,
-            middle: self.topic.as_bytes(),
-            end: encoded_properties(&self.properties),
         }
     }
 }
@@ -256,17 +288,19 @@ impl Layout<'_> {
 }
 
 /// The fields of fixed size, put together so that a buffer is asked for room once.
-struct Head {
+pub(crate) struct Head {
     bytes: [u8; HEAD_BYTES],
     len: usize,
 }
 
 impl Head {
-    fn new(key: Key) -> Self {
-        let mut head = Self {
-            bytes: [0; HEAD_BYTES],
-            len: 0,
-        };
+    pub(crate) const EMPTY: Self = Self {
+        bytes: [0; HEAD_BYTES],
+        len: 0,
+    };
+
+    fn of(key: Key) -> Self {
+        let mut head = Self::EMPTY;
         head.put([VERSION]);
         head.put(key.encode());
         head
@@ -274,23 +308,23 @@ impl Head {
 
     /// Appends. There is room for the longest row of fields.
     #[inline(always)]
-    fn put<const N: usize>(&mut self, field: [u8; N]) {
+    pub(crate) fn put<const N: usize>(&mut self, field: [u8; N]) {
         if let Some(place) = self.bytes.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
             *place = field;
             self.len = self.len.saturating_add(N);
         }
     }
 
-    fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 
 /// What is left of a record that is being read.
-struct Fields(Bytes);
+pub(crate) struct Fields(pub(crate) Bytes);
 
 impl Fields {
-    fn record(mut self, key: Key) -> Result<Record, RecordError> {
+    pub(crate) fn record(mut self, key: Key) -> Result<Record, RecordError> {
         let record = match key {
             Key::Session => Record::Session(SessionRecord {
                 generation: u32::from_be_bytes(self.array("generation")?),
@@ -320,6 +354,11 @@ impl Fields {
             }
             Key::Payload(of) => Record::Payload { of, bytes: self.rest() },
         };
+        self.end(record)
+    }
+
+    /// What was read, if nothing follows it.
+    pub(crate) fn end<R>(self, record: R) -> Result<R, RecordError> {
         if self.0.is_empty() {
             Ok(record)
         } else {
@@ -345,6 +384,31 @@ impl Fields {
     }
 
     fn message(&mut self) -> Result<(Option<PacketId>, MessageRecord), RecordError> {
+        self.message_with(|fields| {
+            let len = fields.array("topic length").map(u16::from_be_bytes)?;
+            let topic = fields.take(usize::from(len), "topic")?;
+            TopicName::from_bytes(topic).map_err(RecordError::Topic)
+        })
+    }
+
+    /// A message that nobody exchanges, with a payload that is stored. Its topic is given, or stands in it.
+    #[cfg(feature = "broker")]
+    pub(crate) fn resting_message(mut self, topic: Option<TopicName<Bytes>>) -> Result<MessageRecord, RecordError> {
+        let (id, message) = match topic {
+            Some(topic) => self.message_with(|_| Ok(topic)),
+            None => self.message(),
+        }?;
+        match (id, message.source_bytes) {
+            (Some(_), _) => Err(RecordError::Field("id")),
+            (_, Some(_)) => Err(RecordError::Field("source bytes")),
+            _ => Ok(message),
+        }
+    }
+
+    fn message_with(
+        &mut self,
+        topic: impl FnOnce(&mut Self) -> Result<TopicName<Bytes>, RecordError>,
+    ) -> Result<(Option<PacketId>, MessageRecord), RecordError> {
         let [flags] = self.array("flags")?;
         let qos = QoS::from_bits(flags & FLAGS_QOS).filter(|_| flags & !FLAGS == 0);
         let qos = qos.ok_or(RecordError::Field("flags"))?;
@@ -359,8 +423,7 @@ impl Fields {
         } else {
             Some(u32::from_be_bytes(self.array("source bytes")?))
         };
-        let topic_len = u16::from_be_bytes(self.array("topic length")?);
-        let topic = TopicName::from_bytes(self.take(usize::from(topic_len), "topic")?).map_err(RecordError::Topic)?;
+        let topic = topic(self)?;
         let properties = PublishProperties::from_encoded(self.rest()).map_err(RecordError::Properties)?;
         let message = MessageRecord {
             qos,
@@ -377,24 +440,24 @@ impl Fields {
         PacketId::new(u16::from_be_bytes(self.array("id")?)).ok_or(RecordError::Field("id"))
     }
 
-    fn u64(&mut self, name: &'static str) -> Result<u64, RecordError> {
+    pub(crate) fn u64(&mut self, name: &'static str) -> Result<u64, RecordError> {
         self.array(name).map(u64::from_be_bytes)
     }
 
-    fn array<const N: usize>(&mut self, name: &'static str) -> Result<[u8; N], RecordError> {
+    pub(crate) fn array<const N: usize>(&mut self, name: &'static str) -> Result<[u8; N], RecordError> {
         let field = *self.0.first_chunk().ok_or(RecordError::Field(name))?;
         self.0.advance(N);
         Ok(field)
     }
 
-    fn take(&mut self, len: usize, name: &'static str) -> Result<Bytes, RecordError> {
+    pub(crate) fn take(&mut self, len: usize, name: &'static str) -> Result<Bytes, RecordError> {
         if self.0.len() < len {
             return Err(RecordError::Field(name));
         }
         Ok(self.0.split_to(len))
     }
 
-    fn rest(&mut self) -> Bytes {
+    pub(crate) fn rest(&mut self) -> Bytes {
         core::mem::take(&mut self.0)
     }
 }

@@ -2,13 +2,13 @@
 
 /// The checksum of the bytes so far.
 #[derive(Clone, Copy)]
-pub(super) struct Crc32c(u32);
+pub(crate) struct Crc32c(u32);
 
 impl Crc32c {
-    pub(super) const EMPTY: Self = Self(u32::MAX);
+    pub(crate) const EMPTY: Self = Self(u32::MAX);
 
     /// The checksum with these bytes after those before.
-    pub(super) fn and(self, bytes: &[u8]) -> Self {
+    pub(crate) fn and(self, bytes: &[u8]) -> Self {
         let [t0, t1, t2, t3, t4, t5, t6, t7] = &TABLES;
         let mut state = self.0;
         let mut rest = bytes;
@@ -26,7 +26,7 @@ impl Crc32c {
         Self(state)
     }
 
-    pub(super) const fn value(self) -> u32 {
+    pub(crate) const fn value(self) -> u32 {
         !self.0
     }
 }

@@ -13,12 +13,12 @@
 //! | [`Record::Payload`] | [`Key::Payload`] | as long as the message it belongs to |
 
 mod batch;
-mod codec;
-mod crc;
+pub(crate) mod codec;
+pub(crate) mod crc;
 mod key;
 mod record;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 pub use batch::{Batch, Change};
 pub use codec::RecordError;

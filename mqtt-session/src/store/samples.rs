@@ -15,15 +15,15 @@ use crate::time::Instant;
 
 const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
-pub(super) fn id(number: u16) -> PacketId {
+pub(crate) fn id(number: u16) -> PacketId {
     PacketId::new(number).unwrap()
 }
 
-pub(super) fn topic(text: &str) -> TopicName<Bytes> {
+pub(crate) fn topic(text: &str) -> TopicName<Bytes> {
     TopicName::new(text).unwrap().to_owned()
 }
 
-pub(super) fn message(qos: QoS) -> MessageRecord {
+pub(crate) fn message(qos: QoS) -> MessageRecord {
     MessageRecord {
         qos,
         retain: true,
@@ -39,7 +39,7 @@ pub(super) fn message(qos: QoS) -> MessageRecord {
     }
 }
 
-pub(super) fn plain_message(qos: QoS) -> MessageRecord {
+pub(crate) fn plain_message(qos: QoS) -> MessageRecord {
     MessageRecord {
         qos,
         retain: false,
@@ -51,7 +51,7 @@ pub(super) fn plain_message(qos: QoS) -> MessageRecord {
 }
 
 /// A record of each shape.
-pub(super) fn samples() -> Vec<Record> {
+pub(crate) fn samples() -> Vec<Record> {
     let outgoing = |state| {
         Record::Outgoing(OutgoingRecord {
             serial: 7,
@@ -97,14 +97,14 @@ pub(super) fn samples() -> Vec<Record> {
     ]
 }
 
-fn random_text(random: &mut Random, least: u64) -> String {
+pub(crate) fn random_text(random: &mut Random, least: u64) -> String {
     const LETTERS: [char; 8] = ['a', 'Z', '/', '0', 'é', '漢', '🦀', ' '];
     (0..least + random.below(20))
         .map(|_| LETTERS[random.below(LETTERS.len() as u64) as usize])
         .collect()
 }
 
-fn random_number(random: &mut Random) -> u64 {
+pub(crate) fn random_number(random: &mut Random) -> u64 {
     random.next_u64() >> random.below(64)
 }
 
@@ -112,11 +112,11 @@ fn random_id(random: &mut Random) -> PacketId {
     id(1 + random.below(65_535) as u16)
 }
 
-pub(super) fn random_payload(random: &mut Random) -> Bytes {
+pub(crate) fn random_payload(random: &mut Random) -> Bytes {
     (0..random.below(300)).map(|_| random.next_u64() as u8).collect()
 }
 
-fn random_message(random: &mut Random, qos: QoS) -> MessageRecord {
+pub(crate) fn random_message(random: &mut Random, qos: QoS) -> MessageRecord {
     let mut properties = PublishProperties::builder();
     if random.below(2) == 0 {
         properties = properties.content_type(random_text(random, 0));
@@ -137,7 +137,7 @@ fn random_message(random: &mut Random, qos: QoS) -> MessageRecord {
     }
 }
 
-pub(super) fn random_record(random: &mut Random) -> Record {
+pub(crate) fn random_record(random: &mut Random) -> Record {
     let number = random_number(random);
     let qos = QOS[random.below(3) as usize];
     let with_id = random.below(2) == 0;

@@ -1,7 +1,10 @@
 //! Messages from client to client.
 
-use mqtt_session::proto::{PublishProperties, SubscriptionOptions, Version};
-use mqtt_session::{BrokerConfig, Message, Overlap};
+use bytes::Buf;
+use mqtt_session::proto::{
+    Connect, ConnectProperties, Packet, PublishProperties, Role, Rules, SubscriptionOptions, Version,
+};
+use mqtt_session::{BrokerConfig, Limits, Message, Outbox, Overlap, ServerConfig, SessionConfig, WhenFull};
 
 use super::rig::{NOTHING, Rig, VERSIONS, config, expiring, fleeting, lasting, qos};
 
@@ -121,7 +124,7 @@ fn properties_go_on_to_mqtt_5_and_stay_behind_before_it() {
     let properties = PublishProperties::builder().content_type("text/plain").build().unwrap();
     rig.publish_with("p", "t", 0, "m", false, properties.clone());
     let [packet] = rig.sent_packets("s").try_into().unwrap();
-    let mqtt_session::proto::Packet::Publish(publish) = packet else {
+    let Packet::Publish(publish) = packet else {
         panic!("{packet:?}")
     };
     assert_eq!(publish.properties, properties);
@@ -196,4 +199,99 @@ fn input_of_a_connection_that_is_gone_is_ignored() {
     assert!(rig.broker.is_drained(gone));
     assert_eq!(rig.broker.input_room(gone), 0);
     assert_eq!(rig.broker.client_id(gone), None);
+}
+
+/// So many messages of QoS 0 wait for `s`, and its outbox is filled once.
+fn sent_at_once(rig: &mut Rig, messages: usize) -> usize {
+    for number in 0..messages {
+        rig.publish("p", "topic", 0, &format!("{number}"));
+    }
+    let mut outbox = Outbox::new(usize::MAX);
+    rig.broker.poll_transmit(rig.id("s"), &mut outbox);
+    let mut bytes = outbox.copy_to_bytes(outbox.len());
+    let rules = Rules::new(Version::V5).sent_by(Role::Server);
+    let mut sent = 0;
+    while let Some(Packet::Publish(publish)) = Packet::take_from(&mut bytes, &rules).unwrap() {
+        assert_eq!(publish.payload, format!("{sent}"));
+        sent += 1;
+    }
+    sent
+}
+
+/// Nobody asks again before something else happens: what waits has to go as long as there is room.
+#[test]
+fn all_messages_of_qos_0_that_wait_are_sent_at_one_poll() {
+    for aliases in [0, 4] {
+        let mut rig = Rig::new(config());
+        rig.join(fleeting("p", Version::V5));
+        let builder = ConnectProperties::builder().session_expiry(100);
+        let builder = if aliases > 0 {
+            builder.topic_alias_maximum(aliases)
+        } else {
+            builder
+        };
+        rig.join(Connect {
+            properties: builder.build().unwrap(),
+            ..fleeting("s", Version::V5)
+        });
+        rig.subscribe("s", "topic", 0);
+        assert_eq!(sent_at_once(&mut rig, 1_000), 1_000, "{aliases} aliases");
+    }
+}
+
+#[test]
+fn messages_of_qos_0_keep_their_order_however_they_are_encoded() {
+    let mut rig = pair(config(), Version::V5, Version::V5);
+    rig.subscribe("s", "t", 1);
+    rig.publish("p", "t", 0, "bytes");
+    let expiring = || PublishProperties::builder().message_expiry(60).build().unwrap();
+    rig.publish_with("p", "t", 0, "expires", false, expiring());
+    rig.publish("p", "t", 0, "behind it");
+    rig.publish("p", "t", 1, "acknowledged");
+    rig.publish("p", "t", 0, "last");
+    let payloads = ["bytes", "expires", "behind it", "acknowledged", "last"];
+    let sent = rig.sent("s");
+    assert_eq!(sent.len(), payloads.len());
+    for (line, payload) in sent.iter().zip(payloads) {
+        assert!(line.ends_with(payload), "{line}, and not {payload}");
+    }
+}
+
+/// A client that does not read.
+#[test]
+fn messages_of_qos_0_beyond_the_queue_are_dropped_and_counted() {
+    for (when_full, first) in [(WhenFull::Refuse, 0), (WhenFull::DropOldest, 6)] {
+        let limits = Limits::default().queued_messages(4);
+        let session = SessionConfig::default().limits(limits).when_full(when_full);
+        let mut rig = pair(
+            config().client(ServerConfig::default().session(session)),
+            Version::V5,
+            Version::V3_1_1,
+        );
+        rig.subscribe("s", "t", 0);
+        for number in 0..10 {
+            rig.publish("p", "t", 0, &number.to_string());
+        }
+        let expected: Vec<String> = (first..first + 4)
+            .map(|number| format!("PUBLISH q0 t: {number}"))
+            .collect();
+        assert_eq!(rig.sent("s"), expected);
+        assert_eq!(rig.broker.figures().messages_dropped, 6);
+        assert_eq!(rig.told(), ["dropped 6 to s"]);
+    }
+}
+
+#[test]
+fn a_message_of_qos_0_that_a_client_does_not_take_is_dropped() {
+    let mut rig = Rig::new(config());
+    rig.join(fleeting("p", Version::V5));
+    rig.join(Connect {
+        properties: ConnectProperties::builder().maximum_packet_size(20).build().unwrap(),
+        ..fleeting("s", Version::V5)
+    });
+    rig.subscribe("s", "t", 0);
+    rig.publish("p", "t", 0, "much more than it takes");
+    rig.publish("p", "t", 0, "less");
+    assert_eq!(rig.sent("s"), ["PUBLISH q0 t: less"]);
+    assert_eq!(rig.broker.figures().messages_dropped, 1);
 }

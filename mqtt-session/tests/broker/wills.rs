@@ -1,8 +1,8 @@
 //! Wills: which ends of a connection publish them, and when.
 
-use mqtt_session::proto::{Connect, DisconnectReason, Version};
+use mqtt_session::proto::{Connect, DisconnectReason, SubscriptionOptions, Version};
 
-use super::rig::{NOTHING, Rig, VERSIONS, config, expiring, fleeting, lasting, will};
+use super::rig::{NOTHING, Rig, VERSIONS, config, expiring, fleeting, lasting, qos, will};
 
 /// A broker with a watcher `w` of wills, and a client `c` with a will.
 fn watched(connect: Connect<bytes::Bytes>, delay_seconds: u32) -> Rig {
@@ -134,4 +134,27 @@ fn a_client_that_does_not_keep_alive_is_gone_with_its_will() {
     assert!(published(&mut rig));
     assert_eq!(rig.sent("c"), NOTHING);
     assert!(rig.broker.is_drained(rig.id("c")));
+}
+
+/// Whoever was there before the restart gets it, whichever session was made first.
+#[test]
+fn a_will_whose_session_ends_with_a_restart_goes_to_all_restored_sessions() {
+    let stored = || config().is_stored(true);
+    let mut rig = Rig::new(stored());
+    rig.connect(expiring("c", Version::V5, 10));
+    rig.commit();
+    rig.connect(lasting("w", Version::V5));
+    rig.commit();
+    rig.subscribe_with("w", &[("w", SubscriptionOptions::new(qos(1)))], None);
+    rig.rename("c", "earlier");
+    rig.connect(Connect {
+        will: will("gone", 0),
+        ..expiring("c", Version::V5, 0)
+    });
+    rig.commit();
+    rig.restart(stored());
+    rig.commit();
+    rig.connect(lasting("w", Version::V5));
+    rig.commit();
+    assert_eq!(rig.sent("w"), ["CONNACK present", "PUBLISH q1 #1 w: gone"]);
 }

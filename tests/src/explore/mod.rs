@@ -14,6 +14,7 @@ mod outputs;
 mod search;
 mod setup;
 mod steps;
+pub mod takeover;
 mod world;
 
 pub use disk::Disk;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use mqtt_session::{Change, Record};
+use mqtt_session::{BrokerChange, BrokerRecord, Change, Record};
 use redb::{Durability as Flush, WriteTransaction};
 
 use super::FileStore;
-use super::layout::{self, Number, Place, RECORDS, SESSIONS};
+use super::layout::{self, BROKER_RECORDS, Number, Place, RECORDS};
+use super::numbers::Numbers;
+use crate::store::Role;
 use crate::{Action, Durability, SessionName, StoreError, Write};
 
 /// What is left of a group when changes that take each other back are left out. A message that comes and goes within a group
@@ -15,20 +17,19 @@ use crate::{Action, Durability, SessionName, StoreError, Write};
 struct Net<'g> {
     /// In the order of the file. `None`: deleted.
     records: BTreeMap<Place, (Number, Option<&'g Record>)>,
-    begun: Vec<(&'g SessionName, Number)>,
-    ended: Vec<(&'g SessionName, Number)>,
+    broker_records: BTreeMap<Vec<u8>, (Number, Option<&'g BrokerRecord>)>,
+    begun: Vec<(Role, &'g SessionName, Number)>,
+    ended: Vec<(Role, &'g SessionName, Number)>,
 }
 
 impl FileStore {
     pub(super) fn write_group(&mut self, group: &[Write]) -> Result<(), StoreError> {
         let mut numbers = core::mem::take(&mut self.numbers);
-        let mut next = self.next;
-        let net = Net::of(group, &mut numbers, &mut next);
+        let net = Net::of(group, &mut numbers);
         let mut scratch = core::mem::take(&mut self.scratch);
         let result = self.transaction(|writing| net.write(writing, &mut scratch));
         self.scratch = scratch;
         self.numbers = numbers;
-        self.next = next;
         result
     }
 
@@ -56,27 +57,35 @@ impl FileStore {
 }
 
 impl<'g> Net<'g> {
-    fn of(group: &'g [Write], numbers: &mut BTreeMap<SessionName, Number>, next: &mut Number) -> Self {
+    fn of(group: &'g [Write], numbers: &mut Numbers) -> Self {
         let mut net = Self::default();
-        for Write { session, action } in group {
+        for Write { session: name, action } in group {
             match action {
                 Action::Apply(changes) => {
-                    let number = *numbers.entry(session.clone()).or_insert_with(|| {
-                        let number = *next;
-                        *next = number.next();
-                        net.begun.push((session, number));
-                        number
-                    });
+                    let number = net.number(action.role(), name, numbers);
                     net.apply(number, changes);
                 }
-                Action::Forget => {
-                    if let Some(number) = numbers.remove(session) {
-                        net.forget(session, number);
+                Action::ApplyBroker(changes) => {
+                    let number = net.number(action.role(), name, numbers);
+                    net.apply_broker(number, changes);
+                }
+                Action::Forget | Action::ForgetBroker => {
+                    if let Some(number) = numbers.remove(action.role(), name) {
+                        net.forget(action.role(), name, number);
                     }
                 }
             }
         }
         net
+    }
+
+    /// The number of a name, which begins here if it is not known.
+    fn number(&mut self, role: Role, name: &'g SessionName, numbers: &mut Numbers) -> Number {
+        let (number, is_new) = numbers.number(role, name);
+        if is_new {
+            self.begun.push((role, name, number));
+        }
+        number
     }
 
     fn apply(&mut self, number: Number, changes: &'g [Change]) {
@@ -90,26 +99,61 @@ impl<'g> Net<'g> {
         }
     }
 
-    /// A session of the same name that begins later has another number, so the order of the two does not matter.
-    fn forget(&mut self, session: &'g SessionName, number: Number) {
+    fn apply_broker(&mut self, number: Number, changes: &'g [BrokerChange]) {
+        for change in changes {
+            let place = layout::broker_place(number, &change.key());
+            let record = match change {
+                BrokerChange::Put(record) => Some(record),
+                BrokerChange::Delete(_) => None,
+            };
+            self.broker_records.insert(place, (number, record));
+        }
+    }
+
+    /// One of the same name that begins later has another number, so the order of the two does not matter.
+    fn forget(&mut self, role: Role, name: &'g SessionName, number: Number) {
         self.records.retain(|_, (of, _)| *of != number);
-        self.begun.retain(|(_, begun)| *begun != number);
-        self.ended.push((session, number));
+        self.broker_records.retain(|_, (of, _)| *of != number);
+        self.begun.retain(|(_, _, begun)| *begun != number);
+        self.ended.push((role, name, number));
     }
 
     fn write(&self, writing: &WriteTransaction, scratch: &mut Vec<u8>) -> Result<(), redb::Error> {
-        if !self.ended.is_empty() || !self.begun.is_empty() {
-            let mut sessions = writing.open_table(SESSIONS)?;
-            for (name, _) in &self.ended {
-                sessions.remove(name.as_bytes())?;
-            }
-            for (name, number) in &self.begun {
-                sessions.insert(name.as_bytes(), &layout::seal_number(*number, name))?;
-            }
+        for role in Role::ALL {
+            self.write_names(role, writing)?;
+        }
+        self.write_records(writing, scratch)?;
+        self.write_broker_records(writing, scratch)
+    }
+
+    fn write_names(&self, role: Role, writing: &WriteTransaction) -> Result<(), redb::Error> {
+        let is_of = |(of, _, _): &&(Role, _, _)| *of == role;
+        if !self.ended.iter().chain(&self.begun).any(|entry| is_of(&entry)) {
+            return Ok(());
+        }
+        let mut names = writing.open_table(role.names())?;
+        for (_, name, _) in self.ended.iter().filter(is_of) {
+            names.remove(name.as_bytes())?;
+        }
+        for (_, name, number) in self.begun.iter().filter(is_of) {
+            names.insert(name.as_bytes(), &layout::seal_number(*number, name))?;
+        }
+        Ok(())
+    }
+
+    /// Those whose records go, of one kind.
+    fn ended(&self, role: Role) -> impl Iterator<Item = Number> + '_ {
+        let ended = self.ended.iter().filter(move |(of, _, _)| *of == role);
+        ended.map(|(_, _, number)| *number)
+    }
+
+    fn write_records(&self, writing: &WriteTransaction, scratch: &mut Vec<u8>) -> Result<(), redb::Error> {
+        if self.records.is_empty() && self.ended(Role::Session).next().is_none() {
+            return Ok(());
         }
         let mut records = writing.open_table(RECORDS)?;
-        for (_, number) in &self.ended {
-            let (first, last) = layout::places(*number);
+        for number in self.ended(Role::Session) {
+            let (first, last) = layout::places(number);
             records.retain_in::<&Place, _>(&first..=&last, |_, _| false)?;
         }
         for (place, (number, record)) in &self.records {
@@ -123,6 +167,31 @@ impl<'g> Net<'g> {
                 }
                 None => {
                     records.remove(place)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_broker_records(&self, writing: &WriteTransaction, scratch: &mut Vec<u8>) -> Result<(), redb::Error> {
+        if self.broker_records.is_empty() && self.ended(Role::Broker).next().is_none() {
+            return Ok(());
+        }
+        let mut records = writing.open_table(BROKER_RECORDS)?;
+        for number in self.ended(Role::Broker) {
+            let (first, end) = layout::broker_places(number);
+            records.retain_in::<&[u8], _>(&first[..]..&end[..], |_, _| false)?;
+        }
+        for (place, (number, record)) in &self.broker_records {
+            match record {
+                Some(record) => {
+                    layout::begin_record(*number, scratch);
+                    let _ = record.encode(scratch);
+                    layout::seal_record(scratch);
+                    records.insert(place.as_slice(), scratch.as_slice())?;
+                }
+                None => {
+                    records.remove(place.as_slice())?;
                 }
             }
         }

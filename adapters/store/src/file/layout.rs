@@ -1,34 +1,87 @@
-//! What stands in the file: two tables of redb, and how their values are sealed.
+//! What stands in the file: tables of redb, and how their values are sealed.
 //!
 //! | table | key | value |
 //! |---|---|---|
 //! | `mqtt-store/1/sessions` | name | number 8, checksum 4 |
 //! | `mqtt-store/1/records` | number of the session 8, key of the record 9 | number of the session 8, record, checksum 4 |
+//! | `mqtt-store/1/brokers` | name | number 8, checksum 4 |
+//! | `mqtt-store/1/broker-records` | number of the broker 8, key of the record | number of the broker 8, record, checksum 4 |
 //!
-//! Numbers begin with the highest byte. The checksums are CRC-32C: that of a session over its number and its name, that of a
-//! record over all of the value before it. An encoded record begins with its version and its key, so where it stands is said
-//! twice: where one of the two is damaged, the other tells whose record it was. A value without a byte stands for something that
-//! was damaged. The session with the number 0 has no name; a record of it says that names were lost.
+//! Numbers begin with the highest byte, and no session has the number of a broker. The checksums are CRC-32C: that of a name over
+//! number and name, that of a record over all of the value before it. An encoded record begins with its version and its key, so
+//! where it stands is said twice: where one of the two is damaged, the other tells whose record it was. A value without a byte
+//! stands for something that was damaged. The number 0 has no name; a record of it says that names were lost.
 
-use mqtt_session::Key;
+use bytes::Bytes;
+use mqtt_session::{BrokerKey, BrokerRecord, Key};
 use redb::TableDefinition;
 
 use crate::SessionName;
+use crate::store::Role;
 
 /// The version of the format. It stands in the names of the tables.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// What the names of all tables begin with, in every version.
 pub(super) const PREFIX: &str = "mqtt-store/";
-pub(super) const SESSIONS_NAME: &str = "mqtt-store/1/sessions";
-pub(super) const RECORDS_NAME: &str = "mqtt-store/1/records";
 
-pub(super) const SESSIONS: TableDefinition<'_, &[u8], &[u8; SEALED_NUMBER_BYTES]> = TableDefinition::new(SESSIONS_NAME);
-pub(super) const RECORDS: TableDefinition<'_, &[u8; PLACE_BYTES], &[u8]> = TableDefinition::new(RECORDS_NAME);
+pub(super) type Names = TableDefinition<'static, &'static [u8], &'static [u8; SEALED_NUMBER_BYTES]>;
+
+pub(super) const RECORDS: TableDefinition<'_, &[u8; PLACE_BYTES], &[u8]> =
+    TableDefinition::new(Role::Session.records_name());
+pub(super) const BROKER_RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new(Role::Broker.records_name());
+
+impl Role {
+    pub(super) const ALL: [Self; 2] = [Self::Session, Self::Broker];
+
+    pub(super) const fn names_name(self) -> &'static str {
+        match self {
+            Self::Session => "mqtt-store/1/sessions",
+            Self::Broker => "mqtt-store/1/brokers",
+        }
+    }
+
+    pub(super) const fn records_name(self) -> &'static str {
+        match self {
+            Self::Session => "mqtt-store/1/records",
+            Self::Broker => "mqtt-store/1/broker-records",
+        }
+    }
+
+    pub(super) const fn names(self) -> Names {
+        TableDefinition::new(self.names_name())
+    }
+
+    /// Where in an encoded record its key stands.
+    fn key_within(self, record: &[u8]) -> Option<&[u8]> {
+        match self {
+            Self::Session => record.get(RECORD_VERSION_BYTES..)?.get(..Key::ENCODED_BYTES),
+            Self::Broker => BrokerRecord::key_bytes(record),
+        }
+    }
+
+    /// Whether these bytes are those of a key.
+    pub(super) fn is_key(self, key: &[u8]) -> bool {
+        match self {
+            Self::Session => Key::decode(key).is_some(),
+            Self::Broker => broker_key(key).is_some(),
+        }
+    }
+
+    /// What is said to be damaged where nothing is known any more.
+    pub(super) fn whole(self, number: Number) -> Vec<u8> {
+        match self {
+            Self::Session => place(number, Key::Session).to_vec(),
+            Self::Broker => broker_place(number, &BrokerKey::Broker),
+        }
+    }
+}
 
 pub(super) const NUMBER_BYTES: usize = 8;
 pub(super) const PLACE_BYTES: usize = NUMBER_BYTES + Key::ENCODED_BYTES;
 pub(super) const CHECKSUM_BYTES: usize = 4;
+/// What the keys of one session of a broker begin with.
+const BROKER_SESSION_BYTES: usize = 9;
 /// What stands before the key in an encoded record.
 const RECORD_VERSION_BYTES: usize = 1;
 pub(super) const SEALED_NUMBER_BYTES: usize = NUMBER_BYTES + CHECKSUM_BYTES;
@@ -51,7 +104,7 @@ impl Number {
     }
 }
 
-/// Where a record stands.
+/// Where a record of a session stands.
 pub(super) type Place = [u8; PLACE_BYTES];
 
 pub(super) fn place(number: Number, key: Key) -> Place {
@@ -74,10 +127,34 @@ pub(super) fn places(number: Number) -> (Place, Place) {
     )
 }
 
-/// The session of a place, and its key if it is one.
-pub(super) fn split_place(place: &[u8]) -> Option<(Number, Option<Key>)> {
+/// Where a record of a broker stands.
+pub(super) fn broker_place(number: Number, key: &BrokerKey) -> Vec<u8> {
+    let mut place = Vec::with_capacity(key.encoded_len().saturating_add(NUMBER_BYTES));
+    place.extend_from_slice(&number.0.to_be_bytes());
+    key.encode(&mut place);
+    place
+}
+
+/// What every place of a broker begins with, and what every later one begins with at the least.
+pub(super) const fn broker_places(number: Number) -> ([u8; NUMBER_BYTES], [u8; NUMBER_BYTES]) {
+    (number.0.to_be_bytes(), number.next().0.to_be_bytes())
+}
+
+pub(super) fn broker_key(bytes: &[u8]) -> Option<BrokerKey> {
+    BrokerKey::decode(&Bytes::copy_from_slice(bytes))
+}
+
+/// What is said to be damaged of a broker where a key cannot be read: the session that it seems to have been of, which ends it.
+pub(super) fn broker_owner(key: &[u8]) -> BrokerKey {
+    let session = key.first_chunk::<BROKER_SESSION_BYTES>();
+    let session = session.and_then(|prefix| broker_key(&[prefix.as_slice(), &Key::Session.encode()].concat()));
+    session.unwrap_or(BrokerKey::Broker)
+}
+
+/// The owner of a place, and the bytes of its key.
+pub(super) fn split_place(place: &[u8]) -> Option<(Number, &[u8])> {
     let (number, key) = place.split_first_chunk::<NUMBER_BYTES>()?;
-    Some((Number(u64::from_be_bytes(*number)), Key::decode(key)))
+    Some((Number(u64::from_be_bytes(*number)), key))
 }
 
 /// Begins a value: the encoded record follows.
@@ -93,19 +170,16 @@ pub(super) fn seal_record(value: &mut Vec<u8>) {
 }
 
 /// The encoded record of an undamaged value, and where it stands.
-pub(super) fn open_record(value: &[u8]) -> Option<(Place, &[u8])> {
+pub(super) fn open_record(role: Role, value: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let (sealed, checksum) = value.split_last_chunk::<CHECKSUM_BYTES>()?;
     let is_whole = crc32c::crc32c(sealed) == u32::from_be_bytes(*checksum);
-    Some((place_within(value)?, sealed.get(NUMBER_BYTES..)?)).filter(|_| is_whole)
+    Some((place_within(role, value)?, sealed.get(NUMBER_BYTES..)?)).filter(|_| is_whole)
 }
 
 /// Where a value says that it stands.
-pub(super) fn place_within(value: &[u8]) -> Option<Place> {
+pub(super) fn place_within(role: Role, value: &[u8]) -> Option<Vec<u8>> {
     let (number, record) = value.split_first_chunk::<NUMBER_BYTES>()?;
-    let key = record
-        .get(RECORD_VERSION_BYTES..)?
-        .first_chunk::<{ Key::ENCODED_BYTES }>()?;
-    Some(place_of(Number(u64::from_be_bytes(*number)), *key))
+    Some([number.as_slice(), role.key_within(record)?].concat())
 }
 
 pub(super) fn seal_number(number: Number, name: &SessionName) -> [u8; SEALED_NUMBER_BYTES] {

@@ -4,26 +4,28 @@ mod backend;
 mod group;
 mod layout;
 mod medium;
+mod numbers;
 mod page;
 mod salvage;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mqtt_session::Key;
+use mqtt_session::{BrokerKey, Key};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableHandle};
 
 use self::backend::{Backend, Content, Watch};
 pub use self::layout::FORMAT_VERSION;
-use self::layout::{Number, RECORDS, SESSIONS};
+use self::layout::{BROKER_RECORDS, Number, RECORDS};
 use self::medium::LockedFile;
 pub use self::medium::Medium;
+use self::numbers::Numbers;
 pub use self::salvage::Salvaged;
 use crate::error::at;
+use crate::store::Role;
 use crate::{Durability, Loaded, SessionName, Store, StoreError, StoreErrorKind, Stored, Write};
 
 /// A store in one file, on [redb](https://docs.rs/redb).
@@ -53,7 +55,8 @@ use crate::{Durability, Loaded, SessionName, Store, StoreError, StoreErrorKind, 
 /// `.damaged` and a number, and what can be told for certain to be undamaged goes into a new one: [`salvaged`](Self::salvaged)
 /// says how much that was. A record that is lost is loaded as [`Stored::Damaged`], also after another restart, until the machine
 /// has dealt with it. Where it cannot be told which records are lost, their sessions have a damaged
-/// [`Key::Session`], which ends them: half a session cannot keep its promise.
+/// [`Key::Session`], which ends them: half a session cannot keep its promise. Within a broker the same holds for each of its
+/// sessions; a subscription, a retained message or a payload that is lost ends nothing.
 ///
 /// Damage in what the very last commit wrote looks, after a crash, as if that commit had been cut off. The state before it is
 /// then restored, and nothing reported.
@@ -62,8 +65,7 @@ pub struct FileStore {
     watch: Arc<Watch>,
     path: Option<PathBuf>,
     durability: Durability,
-    numbers: BTreeMap<SessionName, Number>,
-    next: Number,
+    numbers: Numbers,
     scratch: Vec<u8>,
     has_failed: bool,
     salvaged: Option<Salvaged>,
@@ -155,8 +157,7 @@ impl FileStore {
             watch,
             path: path.map(Path::to_path_buf),
             durability: options.durability,
-            numbers: BTreeMap::new(),
-            next: Number::FIRST,
+            numbers: Numbers::default(),
             scratch: Vec::new(),
             has_failed: false,
             salvaged: None,
@@ -200,39 +201,37 @@ impl FileStore {
         Ok(())
     }
 
-    /// From here on both tables are there.
+    /// From here on all tables are there.
     fn make_tables(&mut self) -> Result<(), StoreError> {
         self.transaction(|writing| {
-            writing.open_table(SESSIONS)?;
+            for role in Role::ALL {
+                writing.open_table(role.names())?;
+            }
             writing.open_table(RECORDS)?;
+            writing.open_table(BROKER_RECORDS)?;
             Ok(())
         })
     }
 
     fn read_numbers(&mut self) -> Result<(), StoreError> {
-        let mut numbers = BTreeMap::new();
+        let mut numbers = Numbers::default();
         let database = self.database()?;
         let reading = database.begin_read().map_err(|error| self.error(error))?;
-        let sessions = reading.open_table(SESSIONS).map_err(|error| self.error(error))?;
-        for entry in sessions.iter().map_err(|error| self.error(error))? {
-            let (name, sealed) = entry.map_err(|error| self.error(error))?;
-            // The pages are right, so a wrong checksum was written: by broken memory.
-            if let (Some(number), Ok(name)) = (
-                layout::open_number(name.value(), sealed.value()),
-                SessionName::new(name.value()),
-            ) {
-                numbers.insert(name, number);
+        for role in Role::ALL {
+            let names = reading.open_table(role.names()).map_err(|error| self.error(error))?;
+            for entry in names.iter().map_err(|error| self.error(error))? {
+                let (name, sealed) = entry.map_err(|error| self.error(error))?;
+                // The pages are right, so a wrong checksum was written: by broken memory.
+                if let (Some(number), Ok(name)) = (
+                    layout::open_number(name.value(), sealed.value()),
+                    SessionName::new(name.value()),
+                ) {
+                    numbers.insert(role, name, number);
+                }
             }
         }
-        self.next = numbers.values().max().map_or(Number::FIRST, |last| last.next());
         self.numbers = numbers;
         Ok(())
-    }
-
-    /// Whether names were lost: then a session that is not known may have had records.
-    fn has_lost_names(&self) -> Result<bool, StoreError> {
-        let marks = self.records_of(Number::NAMELESS)?;
-        Ok(!marks.records.is_empty())
     }
 
     fn records_of(&self, number: Number) -> Result<Loaded, StoreError> {
@@ -246,7 +245,26 @@ impl FileStore {
             .map_err(|error| self.error(error))?
         {
             let (place, value) = entry.map_err(|error| self.error(error))?;
-            records.push(stored(place.value(), value.value()));
+            // What a key stands for that is none is not known, so it may have been anything.
+            let key = |bytes: &[u8]| Key::decode(bytes).ok_or(Key::Session);
+            records.push(stored(Role::Session, place.value(), value.value(), key));
+        }
+        Ok(Loaded { records })
+    }
+
+    fn broker_records_of(&self, number: Number) -> Result<Loaded<BrokerKey>, StoreError> {
+        let database = self.database()?;
+        let reading = database.begin_read().map_err(|error| self.error(error))?;
+        let table = reading.open_table(BROKER_RECORDS).map_err(|error| self.error(error))?;
+        let (first, end) = layout::broker_places(number);
+        let mut records = Vec::new();
+        for entry in table
+            .range::<&[u8]>(&first[..]..&end[..])
+            .map_err(|error| self.error(error))?
+        {
+            let (place, value) = entry.map_err(|error| self.error(error))?;
+            let key = |bytes: &[u8]| layout::broker_key(bytes).ok_or_else(|| layout::broker_owner(bytes));
+            records.push(stored(Role::Broker, place.value(), value.value(), key));
         }
         Ok(Loaded { records })
     }
@@ -262,16 +280,32 @@ impl Store for FileStore {
 
     fn sessions(&mut self) -> Result<Vec<SessionName>, StoreError> {
         self.database()?;
-        Ok(self.numbers.keys().cloned().collect())
+        Ok(self.numbers.of(Role::Session).keys().cloned().collect())
     }
 
     fn load(&mut self, session: &SessionName) -> Result<Loaded, StoreError> {
-        match self.numbers.get(session) {
+        match self.numbers.of(Role::Session).get(session) {
             Some(number) => self.records_of(*number),
-            None if self.has_lost_names()? => Ok(Loaded {
+            // Where names were lost, a session that is not known may have had records.
+            None if self.records_of(Number::NAMELESS)?.is_empty() => Ok(Loaded::default()),
+            None => Ok(Loaded {
                 records: vec![Stored::Damaged(Key::Session)],
             }),
-            None => Ok(Loaded::default()),
+        }
+    }
+
+    fn brokers(&mut self) -> Result<Vec<SessionName>, StoreError> {
+        self.database()?;
+        Ok(self.numbers.of(Role::Broker).keys().cloned().collect())
+    }
+
+    fn load_broker(&mut self, broker: &SessionName) -> Result<Loaded<BrokerKey>, StoreError> {
+        match self.numbers.of(Role::Broker).get(broker) {
+            Some(number) => self.broker_records_of(*number),
+            None if self.broker_records_of(Number::NAMELESS)?.is_empty() => Ok(Loaded::default()),
+            None => Ok(Loaded {
+                records: vec![Stored::Damaged(BrokerKey::Broker)],
+            }),
         }
     }
 
@@ -288,20 +322,19 @@ impl fmt::Debug for FileStore {
         f.debug_struct("FileStore")
             .field("path", &self.path)
             .field("durability", &self.durability)
-            .field("sessions", &self.numbers.len())
+            .field("sessions", &self.numbers.of(Role::Session).len())
+            .field("brokers", &self.numbers.of(Role::Broker).len())
             .field("has_failed", &self.has_failed)
             .finish_non_exhaustive()
     }
 }
 
-fn stored(place: &layout::Place, value: &[u8]) -> Stored {
-    match (layout::split_place(place), layout::open_record(value)) {
-        (Some((_, Some(key))), Some((within, record))) if within == *place => {
-            Stored::Record(key, Bytes::copy_from_slice(record))
-        }
-        (Some((_, Some(key))), _) => Stored::Damaged(key),
-        // What a key stands for is not known, so it may have been anything.
-        _ => Stored::Damaged(Key::Session),
+/// What stands at a place. `key` gives its key, or the one that is damaged if it is none.
+fn stored<K>(role: Role, place: &[u8], value: &[u8], key: impl FnOnce(&[u8]) -> Result<K, K>) -> Stored<K> {
+    let (_, bytes) = layout::split_place(place).unwrap_or((Number::NAMELESS, &[]));
+    match (key(bytes), layout::open_record(role, value)) {
+        (Ok(key), Some((within, record))) if within == place => Stored::Record(key, Bytes::copy_from_slice(record)),
+        (Ok(key) | Err(key), _) => Stored::Damaged(key),
     }
 }
 

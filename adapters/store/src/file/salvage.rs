@@ -3,18 +3,20 @@
 //! A record counts if its page is as it was written, or if the page is not, its own checksum is right, and another record of the
 //! page shows where the damage is. A page whose records are all right though the page is not may be of another time: then
 //! nothing of it counts. What is lost is told by key where the key is certain; otherwise the sessions that it may have been of
-//! are ended.
+//! are ended: sessions of the store, and sessions within a broker alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mqtt_session::Key;
+use mqtt_session::{BrokerKey, Key};
+use redb::WriteTransaction;
 
-use super::layout::{self, DAMAGED, NUMBER_BYTES, Number, PLACE_BYTES, Place, RECORDS, SESSIONS};
+use super::layout::{self, BROKER_RECORDS, DAMAGED, NUMBER_BYTES, Number, PLACE_BYTES, Place, RECORDS};
 use super::medium::{LockedFile, sync_folder_of};
 use super::page::{Entry, Header, KeyRange, Piece, Root, Slot, Widths};
 use super::{FileOptions, FileStore, Medium};
+use crate::store::Role;
 use crate::{Durability, SessionName, Store, StoreError, StoreErrorKind};
 
 /// What opening a damaged file has saved.
@@ -32,14 +34,29 @@ pub struct Salvaged {
     /// Names of sessions were lost, and their records with them. Each session that is not known is loaded as damaged from
     /// here on, since it may be one of them.
     pub names_lost: bool,
+    /// The records of brokers that are lost.
+    pub broker_damaged: Vec<(SessionName, BrokerKey)>,
+    /// The brokers that have lost records without it being known which. Sessions that may have lost one are ended;
+    /// sessions, subscriptions and retained messages may be missing as a whole.
+    pub brokers_incomplete: Vec<SessionName>,
+    /// Names of brokers were lost, and their records with them. Each broker that is not known is loaded as damaged from here on.
+    pub broker_names_lost: bool,
 }
 
 /// What a damaged file has.
-#[derive(Default)]
 pub(super) struct Found {
+    sessions: Half,
+    brokers: Half,
+}
+
+/// What a damaged file has of sessions or of brokers.
+struct Half {
+    role: Role,
     names: BTreeMap<Number, SessionName>,
     /// None for what is damaged.
-    records: BTreeMap<Place, Option<Vec<u8>>>,
+    records: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Where nothing is known.
+    lost: Vec<KeyRange>,
     ended: BTreeSet<Number>,
     names_lost: bool,
     /// How many pieces of the file were not as they were written.
@@ -52,7 +69,7 @@ pub(super) fn read(medium: &dyn Medium) -> Option<Found> {
     let mut best: Option<Found> = None;
     for slot in &header.slots {
         if let Some(found) = read_commit(&header, medium, slot)
-            && best.as_ref().is_none_or(|best| found.failures < best.failures)
+            && best.as_ref().is_none_or(|best| found.failures() < best.failures())
         {
             best = Some(found);
         }
@@ -62,23 +79,21 @@ pub(super) fn read(medium: &dyn Medium) -> Option<Found> {
 
 fn read_commit(header: &Header, medium: &dyn Medium, slot: &Slot) -> Option<Found> {
     let tables = header.walk(medium, slot.root?, Widths::default());
-    let table = |name, widths| {
-        let root = root_of(&tables, name)?;
-        Some(root.map_or_else(Vec::new, |root| header.walk(medium, root, widths)))
+    let half = |role| {
+        Half::read(role, |name, widths| {
+            let root = root_of(&tables, name)?;
+            Some(root.map_or_else(Vec::new, |root| header.walk(medium, root, widths)))
+        })
     };
-    let sessions = Widths {
-        key: None,
-        value: Some(layout::SEALED_NUMBER_BYTES),
-    };
-    let records = Widths {
-        key: Some(PLACE_BYTES),
-        value: None,
-    };
-    let mut found = Found::default();
-    found.take_names(table(layout::SESSIONS_NAME, sessions)?);
-    found.take_records(table(layout::RECORDS_NAME, records)?);
-    found.drop_nameless();
-    Some(found)
+    Some(Found {
+        sessions: half(Role::Session)?,
+        // A file that was written before there were brokers has no tables for them.
+        brokers: match half(Role::Broker) {
+            Some(half) => half,
+            None if tables.iter().all(|piece| matches!(piece, Piece::Entry(_))) => Half::new(Role::Broker),
+            None => return None,
+        },
+    })
 }
 
 /// Where a table begins; `None` within for an empty one. A table that stands in a damaged page counts if it is not empty: the
@@ -104,7 +119,40 @@ fn root_of(tables: &[Piece], name: &str) -> Option<Option<Root>> {
     None
 }
 
-impl Found {
+impl Half {
+    fn new(role: Role) -> Self {
+        Self {
+            role,
+            names: BTreeMap::new(),
+            records: BTreeMap::new(),
+            lost: Vec::new(),
+            ended: BTreeSet::new(),
+            names_lost: false,
+            failures: 0,
+        }
+    }
+
+    /// Both tables, as far as they can be read; none if it cannot be told where they are.
+    fn read(role: Role, table: impl Fn(&str, Widths) -> Option<Vec<Piece>>) -> Option<Self> {
+        let names = Widths {
+            key: None,
+            value: Some(layout::SEALED_NUMBER_BYTES),
+        };
+        let records = Widths {
+            key: match role {
+                Role::Session => Some(PLACE_BYTES),
+                Role::Broker => None,
+            },
+            value: None,
+        };
+        let mut half = Self::new(role);
+        half.take_names(table(role.names_name(), names)?);
+        half.take_records(table(role.records_name(), records)?);
+        half.end_lost();
+        half.drop_nameless();
+        Some(half)
+    }
+
     fn take_names(&mut self, pieces: Vec<Piece>) {
         for piece in pieces {
             match piece {
@@ -147,36 +195,33 @@ impl Found {
                 Piece::DamagedLeaf(entries, range) => self.take_damaged(&entries, &range),
                 Piece::Lost(range) => {
                     self.failures += 1;
-                    self.end(&range);
+                    self.lost.push(range);
                 }
             }
         }
     }
 
     /// A record of a page that is as it was written.
-    fn take_record(&mut self, bytes: &[u8], value: Vec<u8>) {
-        let Ok(place) = Place::try_from(bytes) else {
-            self.failures += 1;
-            return;
-        };
-        let is_whole = matches!(Judged::of(bytes, &value), Judged::Whole(_));
-        self.records.insert(place, is_whole.then_some(value));
+    fn take_record(&mut self, place: &[u8], value: Vec<u8>) {
+        let is_whole = matches!(Judged::of(self.role, place, &value), Judged::Whole(_));
+        self.records.insert(place.to_vec(), is_whole.then_some(value));
     }
 
     /// The records of a page that is not.
     fn take_damaged(&mut self, entries: &[Entry], range: &KeyRange) {
         self.failures += 1;
-        let judged: Vec<Judged> = entries.iter().map(|(place, value)| Judged::of(place, value)).collect();
+        let judged = entries.iter().map(|(place, value)| Judged::of(self.role, place, value));
+        let judged: Vec<Judged> = judged.collect();
         if judged.iter().all(|judged| matches!(judged, Judged::Whole(_))) {
-            return self.end(range);
+            return self.lost.push(range.clone());
         }
         for (at, ((_, value), judgement)) in entries.iter().zip(&judged).enumerate() {
             match judgement {
                 Judged::Whole(place) | Judged::Moved(place) => {
-                    self.records.insert(*place, Some(value.clone()));
+                    self.records.insert(place.clone(), Some(value.clone()));
                 }
                 Judged::Known(place) => {
-                    self.records.insert(*place, None);
+                    self.records.insert(place.clone(), None);
                 }
                 Judged::Unknown => {
                     let (before, after) = judged.split_at(at);
@@ -184,7 +229,7 @@ impl Found {
                     if !matches!(before.last(), Some(Judged::Unknown)) {
                         let above = before.iter().rev().find_map(Judged::whole);
                         let upto = after.iter().find_map(Judged::whole);
-                        self.end(&KeyRange {
+                        self.lost.push(KeyRange {
                             above: above.or_else(|| range.above.clone()),
                             upto: upto.or_else(|| range.upto.clone()),
                         });
@@ -203,13 +248,48 @@ impl Found {
         )
     }
 
-    /// Ends every session that may have had a record in this range.
-    fn end(&mut self, range: &KeyRange) {
-        let (from, upto) = self.sessions_in(range);
-        // What says that names are lost stands before everything else.
-        self.names_lost |= range.above.is_none();
-        self.ended
-            .extend(self.names.keys().filter(|number| (from..=upto).contains(*number)));
+    /// Ends every session that may have had a record where nothing is known. Of a broker, the sessions within it.
+    fn end_lost(&mut self) {
+        for range in core::mem::take(&mut self.lost) {
+            let (from, upto) = self.sessions_in(&range);
+            // What says that names are lost stands before everything else.
+            self.names_lost |= range.above.is_none();
+            self.ended
+                .extend(self.names.keys().filter(|number| (from..=upto).contains(*number)));
+            if self.role == Role::Broker {
+                self.end_within(&range);
+            }
+        }
+        if self.role == Role::Session {
+            for number in &self.ended {
+                self.records.insert(self.role.whole(*number), None);
+            }
+        }
+    }
+
+    /// Ends the sessions of brokers that may have had a record in this range.
+    fn end_within(&mut self, range: &KeyRange) {
+        let sessions: BTreeSet<(Number, [u8; 9])> = self
+            .records
+            .keys()
+            .filter_map(|place| {
+                let (number, key) = layout::split_place(place)?;
+                Some((number, BrokerKey::session_prefix(layout::broker_key(key)?.session()?)))
+            })
+            .collect();
+        for (number, session) in sessions {
+            let first = [&number.0.to_be_bytes()[..], &session].concat();
+            let begins_before_the_end = range.upto.as_ref().is_none_or(|upto| first <= *upto);
+            // Everything of the session begins with these bytes.
+            let ends_behind_the_start = range
+                .above
+                .as_ref()
+                .is_none_or(|above| first > *above || above.starts_with(&first));
+            if begins_before_the_end && ends_behind_the_start {
+                let place = layout::broker_place(number, &layout::broker_owner(&session));
+                self.records.insert(place, None);
+            }
+        }
     }
 
     /// What has no name cannot be asked for. And what says that names were lost says so on.
@@ -222,43 +302,71 @@ impl Found {
             number.is_some_and(|number| names.contains_key(&number))
         });
         self.names_lost = names_lost;
-        for number in &self.ended {
-            self.records.insert(layout::place(*number, Key::Session), None);
+        if names_lost {
+            records.insert(self.role.whole(Number::NAMELESS), None);
         }
     }
 
+    /// What is lost, by name and by what `key` makes of the bytes of the key.
+    fn damaged<K>(&self, key: impl Fn(&[u8]) -> Option<K>) -> Vec<(SessionName, K)> {
+        let damaged = self.records.iter().filter(|(_, value)| value.is_none());
+        let damaged = damaged.filter_map(|(place, _)| {
+            let (number, bytes) = layout::split_place(place)?;
+            Some((self.names.get(&number)?.clone(), key(bytes)?))
+        });
+        damaged.collect()
+    }
+
+    fn ended(&self) -> Vec<SessionName> {
+        let names = self.ended.iter().filter_map(|number| self.names.get(number));
+        names.cloned().collect()
+    }
+
+    fn write_names(&self, writing: &WriteTransaction) -> Result<(), redb::Error> {
+        let mut table = writing.open_table(self.role.names())?;
+        for (number, name) in &self.names {
+            table.insert(name.as_bytes(), &layout::seal_number(*number, name))?;
+        }
+        Ok(())
+    }
+}
+
+impl Found {
+    const fn failures(&self) -> usize {
+        self.sessions.failures.saturating_add(self.brokers.failures)
+    }
+
     fn report(&self, moved_to: PathBuf) -> Salvaged {
-        let name = |number: &Number| self.names.get(number).cloned();
-        let damaged = self
-            .records
-            .iter()
-            .filter(|(_, value)| value.is_none())
-            .filter_map(|(place, _)| {
-                let (number, key) = layout::split_place(place)?;
-                Some((name(&number)?, key?))
-            });
+        let Self { sessions, brokers } = self;
+        let records = sessions.records.values().chain(brokers.records.values());
         Salvaged {
             moved_to,
-            records: self.records.values().flatten().count(),
-            damaged: damaged.collect(),
-            ended: self.ended.iter().filter_map(name).collect(),
-            names_lost: self.names_lost,
+            records: records.flatten().count(),
+            damaged: sessions.damaged(Key::decode),
+            ended: sessions.ended(),
+            names_lost: sessions.names_lost,
+            broker_damaged: brokers.damaged(layout::broker_key),
+            brokers_incomplete: brokers.ended(),
+            broker_names_lost: brokers.names_lost,
         }
     }
 
     /// Writes everything into a store that has nothing yet.
     fn write(&self, store: &mut FileStore) -> Result<(), StoreError> {
+        let Self { sessions, brokers } = self;
         store.transaction(|writing| {
-            let mut sessions = writing.open_table(SESSIONS)?;
-            for (number, name) in &self.names {
-                sessions.insert(name.as_bytes(), &layout::seal_number(*number, name))?;
-            }
+            sessions.write_names(writing)?;
+            brokers.write_names(writing)?;
             let mut records = writing.open_table(RECORDS)?;
-            for (place, value) in &self.records {
-                records.insert(place, value.as_deref().unwrap_or(DAMAGED))?;
+            for (place, value) in &sessions.records {
+                // Others than those of this length cannot stand in this table.
+                if let Ok(place) = <&Place>::try_from(place.as_slice()) {
+                    records.insert(place, value.as_deref().unwrap_or(DAMAGED))?;
+                }
             }
-            if self.names_lost {
-                records.insert(&layout::place(Number::NAMELESS, Key::Session), DAMAGED)?;
+            let mut records = writing.open_table(BROKER_RECORDS)?;
+            for (place, value) in &brokers.records {
+                records.insert(place.as_slice(), value.as_deref().unwrap_or(DAMAGED))?;
             }
             Ok(())
         })
@@ -268,23 +376,23 @@ impl Found {
 /// What is to be thought of an entry, its page aside.
 enum Judged {
     /// A record with a right checksum.
-    Whole(Place),
+    Whole(Vec<u8>),
     /// A record with a right checksum, that belongs elsewhere: its key in the page is damaged.
-    Moved(Place),
+    Moved(Vec<u8>),
     /// A record that is damaged. Where it belongs is said twice, so it is certain.
-    Known(Place),
+    Known(Vec<u8>),
     /// It may have been any.
     Unknown,
 }
 
 impl Judged {
-    fn of(place: &[u8], value: &[u8]) -> Self {
-        let has_key = |place: &Place| layout::split_place(place).is_some_and(|(_, key)| key.is_some());
-        match layout::open_record(value) {
+    fn of(role: Role, place: &[u8], value: &[u8]) -> Self {
+        let has_key = |place: &[u8]| layout::split_place(place).is_some_and(|(_, key)| role.is_key(key));
+        match layout::open_record(role, value) {
             Some((within, _)) if !has_key(&within) => Self::Unknown,
             Some((within, _)) if within == place => Self::Whole(within),
             Some((within, _)) => Self::Moved(within),
-            None => match layout::place_within(value) {
+            None => match layout::place_within(role, value) {
                 Some(within) if within == place && has_key(&within) => Self::Known(within),
                 _ => Self::Unknown,
             },
@@ -293,7 +401,7 @@ impl Judged {
 
     fn whole(&self) -> Option<Vec<u8>> {
         match self {
-            Self::Whole(place) => Some(place.to_vec()),
+            Self::Whole(place) => Some(place.clone()),
             _ => None,
         }
     }

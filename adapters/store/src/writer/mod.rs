@@ -9,16 +9,19 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 
+use mqtt_session::BrokerKey;
+
 use self::progress::Progress;
-pub use self::session::SessionWriter;
+pub use self::session::{BatchWriter, BrokerWriter, RecordKey, SessionWriter};
 use self::thread::{Inbox, Request};
+use crate::store::Role;
 use crate::{Loaded, SessionName, Store, StoreError, StoreErrorKind};
 
-/// Writes to a store on a thread of its own, for any number of sessions, so that nobody else waits for a flush.
+/// Writes to a store on a thread of its own, for any number of sessions and brokers, so that nobody else waits for a flush.
 ///
 /// Batches are taken through a queue. While one group is being flushed, everything that arrives waits, and is the next group:
 /// one flush covers all that waits, and nobody waits for company. Each session hears of its own batches, by a waker or by
-/// waiting: see [`SessionWriter`].
+/// waiting: see [`BatchWriter`].
 ///
 /// The queue needs no bound of its own: a machine has at most [`Limits::batches`](mqtt_session::Limits) batches with its store,
 /// and reads nothing more until one of them is durable.
@@ -93,10 +96,27 @@ impl Writer {
     /// # Errors
     /// If somebody else has claimed the name: [`StoreErrorKind::SessionInUse`].
     pub fn claim(&self, name: SessionName) -> Result<SessionWriter, StoreError> {
-        if !self.shared.inbox.claim(&name) {
-            return Err(StoreError::new(StoreErrorKind::SessionInUse));
-        }
+        self.claim_for(Role::Session, &name)?;
         Ok(self.session(name).claimed())
+    }
+
+    /// Writes for one broker, and for nobody else of that name: until what this returns is dropped, no other call succeeds.
+    ///
+    /// # Errors
+    /// If somebody else writes for a broker of that name: [`StoreErrorKind::SessionInUse`].
+    pub fn broker(&self, name: SessionName) -> Result<BrokerWriter, StoreError> {
+        self.claim_for(Role::Broker, &name)?;
+        let progress = Arc::new(Progress::default());
+        self.shared.inbox.register(&progress);
+        Ok(BrokerWriter::new(name, self.clone(), progress).claimed())
+    }
+
+    fn claim_for(&self, role: Role, name: &SessionName) -> Result<(), StoreError> {
+        if self.shared.inbox.claim(role, name) {
+            Ok(())
+        } else {
+            Err(StoreError::new(StoreErrorKind::SessionInUse))
+        }
     }
 
     /// Everything that the store has of a session, with all that was given to be written before. Waits for it.
@@ -113,6 +133,22 @@ impl Writer {
     /// If the store cannot be read, or has failed.
     pub fn sessions(&self) -> Result<Vec<SessionName>, StoreError> {
         self.ask(Request::Sessions)
+    }
+
+    /// Everything that the store has of a broker, with all that was given to be written before. Waits for it.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or has failed.
+    pub fn load_broker(&self, name: &SessionName) -> Result<Loaded<BrokerKey>, StoreError> {
+        self.ask(|answer| Request::LoadBroker(name.clone(), answer))
+    }
+
+    /// The names of all brokers, with all that was given to be written before. Waits for them.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or has failed.
+    pub fn brokers(&self) -> Result<Vec<SessionName>, StoreError> {
+        self.ask(Request::Brokers)
     }
 
     /// Writes everything that waits, closes the store and ends the thread. Handles that are left find it stopped.
@@ -138,8 +174,8 @@ impl Writer {
         self.shared.inbox.push(request)
     }
 
-    fn release(&self, name: &SessionName) {
-        self.shared.inbox.release(name);
+    fn release(&self, role: Role, name: &SessionName) {
+        self.shared.inbox.release(role, name);
     }
 }
 

@@ -1,37 +1,53 @@
-//! What one session has of the thread.
+//! What one session or one broker has of the thread.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mqtt_session::{Batch, Change};
+use mqtt_session::{Batch, BrokerBatch, BrokerChange, BrokerKey, Change, Key};
 
 use super::Writer;
 use super::progress::Progress;
 use super::thread::Request;
+use crate::store::Role;
 use crate::{Loaded, SessionName, StoreError, Write};
 
-/// Gives the batches of one session to a [`Writer`], and hears when they are durable.
+/// Gives the batches of one session to a [`Writer`].
+pub type SessionWriter = BatchWriter<Key>;
+
+/// Gives the batches of one broker to a [`Writer`].
+pub type BrokerWriter = BatchWriter<BrokerKey>;
+
+/// Whose records have these keys: a session's [`Key`], or a broker's [`BrokerKey`]. There are no others.
+pub trait RecordKey: sealed::Sealed {}
+
+impl RecordKey for Key {}
+impl RecordKey for BrokerKey {}
+
+/// Gives the batches of one session or broker to a [`Writer`], and hears when they are durable.
 ///
 /// [`write`](Self::write) never waits: it clones the handles of what the batch holds. What is heard is the number of the last
 /// durable batch, which is what `handle_stored` takes; an error is what `handle_store_failed` is for. There are three ways to
 /// hear: [`poll_stored`](Self::poll_stored) for tasks, and for event loops that make a waker of what wakes them;
 /// [`wait_stored`](Self::wait_stored) for threads; and [`try_stored`](Self::try_stored) for those who look from time to time.
-pub struct SessionWriter {
+pub struct BatchWriter<K: RecordKey> {
     name: SessionName,
     writer: Writer,
     progress: Arc<Progress>,
     is_claimed: bool,
+    keys: PhantomData<fn() -> K>,
 }
 
-impl SessionWriter {
+impl<K: RecordKey> BatchWriter<K> {
     pub(super) const fn new(name: SessionName, writer: Writer, progress: Arc<Progress>) -> Self {
         Self {
             name,
             writer,
             progress,
             is_claimed: false,
+            keys: PhantomData,
         }
     }
 
@@ -41,34 +57,35 @@ impl SessionWriter {
         self
     }
 
-    /// The name of the session.
+    /// The name of the session or broker.
     #[must_use]
     pub const fn name(&self) -> &SessionName {
         &self.name
     }
 
-    /// Everything that the store has of the session, with all that was given to be written before. Waits for it.
+    /// Everything that the store has of it, with all that was given to be written before. Waits for it.
     ///
     /// # Errors
     /// If the store cannot be read, or has failed.
-    pub fn load(&self) -> Result<Loaded, StoreError> {
-        self.writer.load(&self.name)
+    pub fn load(&self) -> Result<Loaded<K>, StoreError> {
+        K::load(&self.writer, &self.name)
     }
 
     /// Gives a batch to be written. If the store has failed, that is heard the next time that somebody listens.
-    pub fn write(&mut self, batch: &Batch) {
-        self.write_changes(batch.number(), batch.changes().to_vec());
+    pub fn write(&mut self, batch: &K::Batch) {
+        let (number, changes) = K::parts(batch);
+        self.write_changes(number, changes.to_vec());
     }
 
     /// The same, from changes that nobody else needs: this is for hosts that put batches together themselves.
-    pub fn write_changes(&mut self, number: u64, changes: Vec<Change>) {
-        self.push(Write::apply(self.name.clone(), changes), Some(number));
+    pub fn write_changes(&mut self, number: u64, changes: Vec<K::Change>) {
+        self.push(K::apply(self.name.clone(), changes), Some(number));
     }
 
-    /// Ends the session: its name and its records go, those of batches that were given before among them. A batch that is
-    /// given later begins it anew.
+    /// Ends the session or broker: its name and its records go, those of batches that were given before among them. A batch that
+    /// is given later begins it anew.
     pub fn forget(&mut self) {
-        self.push(Write::forget(self.name.clone()), None);
+        self.push(K::forget(self.name.clone()), None);
     }
 
     fn push(&mut self, write: Write, number: Option<u64>) {
@@ -106,18 +123,84 @@ impl SessionWriter {
     }
 }
 
-impl Drop for SessionWriter {
+impl<K: RecordKey> Drop for BatchWriter<K> {
     fn drop(&mut self) {
         if self.is_claimed {
-            self.writer.release(&self.name);
+            self.writer.release(K::ROLE, &self.name);
         }
     }
 }
 
-impl fmt::Debug for SessionWriter {
+impl<K: RecordKey> fmt::Debug for BatchWriter<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionWriter")
+        f.debug_struct("BatchWriter")
+            .field("role", &K::ROLE)
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+mod sealed {
+    use super::{
+        Batch, BrokerBatch, BrokerChange, BrokerKey, Change, Key, Loaded, Role, SessionName, StoreError, Write, Writer,
+    };
+
+    /// What is different between sessions and brokers.
+    pub trait Sealed: Sized {
+        type Batch;
+        type Change: Clone;
+
+        const ROLE: Role;
+
+        fn parts(batch: &Self::Batch) -> (u64, &[Self::Change]);
+        fn apply(name: SessionName, changes: Vec<Self::Change>) -> Write;
+        fn forget(name: SessionName) -> Write;
+        fn load(writer: &Writer, name: &SessionName) -> Result<Loaded<Self>, StoreError>;
+    }
+
+    impl Sealed for Key {
+        type Batch = Batch;
+        type Change = Change;
+
+        const ROLE: Role = Role::Session;
+
+        fn parts(batch: &Batch) -> (u64, &[Change]) {
+            (batch.number(), batch.changes())
+        }
+
+        fn apply(name: SessionName, changes: Vec<Change>) -> Write {
+            Write::apply(name, changes)
+        }
+
+        fn forget(name: SessionName) -> Write {
+            Write::forget(name)
+        }
+
+        fn load(writer: &Writer, name: &SessionName) -> Result<Loaded, StoreError> {
+            writer.load(name)
+        }
+    }
+
+    impl Sealed for BrokerKey {
+        type Batch = BrokerBatch;
+        type Change = BrokerChange;
+
+        const ROLE: Role = Role::Broker;
+
+        fn parts(batch: &BrokerBatch) -> (u64, &[BrokerChange]) {
+            (batch.number(), batch.changes())
+        }
+
+        fn apply(name: SessionName, changes: Vec<BrokerChange>) -> Write {
+            Write::apply_broker(name, changes)
+        }
+
+        fn forget(name: SessionName) -> Write {
+            Write::forget_broker(name)
+        }
+
+        fn load(writer: &Writer, name: &SessionName) -> Result<Loaded<Self>, StoreError> {
+            writer.load_broker(name)
+        }
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
+use mqtt_session::BrokerKey;
+
 use super::progress::Progress;
+use crate::store::Role;
 use crate::{Loaded, SessionName, Store, StoreError, StoreErrorKind, Write};
 
 /// What is asked of the thread, in order.
@@ -16,6 +19,8 @@ pub(super) enum Request {
     },
     Load(SessionName, SyncSender<Result<Loaded, StoreError>>),
     Sessions(SyncSender<Result<Vec<SessionName>, StoreError>>),
+    LoadBroker(SessionName, SyncSender<Result<Loaded<BrokerKey>, StoreError>>),
+    Brokers(SyncSender<Result<Vec<SessionName>, StoreError>>),
 }
 
 /// What waits for the thread.
@@ -30,8 +35,8 @@ struct State {
     requests: Vec<Request>,
     /// Everybody who has to hear of a failure.
     sessions: Vec<Weak<Progress>>,
-    /// The sessions that have one writer only.
-    claimed: BTreeSet<SessionName>,
+    /// Those that have one writer only.
+    claimed: BTreeSet<(Role, SessionName)>,
     failure: Option<StoreError>,
     is_over: bool,
 }
@@ -66,12 +71,12 @@ impl Inbox {
     }
 
     /// Whether nobody has claimed the name before.
-    pub(super) fn claim(&self, name: &SessionName) -> bool {
-        self.lock().claimed.insert(name.clone())
+    pub(super) fn claim(&self, role: Role, name: &SessionName) -> bool {
+        self.lock().claimed.insert((role, name.clone()))
     }
 
-    pub(super) fn release(&self, name: &SessionName) {
-        self.lock().claimed.remove(name);
+    pub(super) fn release(&self, role: Role, name: &SessionName) {
+        self.lock().claimed.remove(&(role, name.clone()));
     }
 
     pub(super) fn end(&self) {
@@ -129,6 +134,12 @@ pub(super) fn run(inbox: &Inbox, mut store: Box<dyn Store>) -> Result<(), StoreE
                 }),
                 Request::Sessions(answer) => group.commit(&mut *store).map(|()| {
                     let _ = answer.send(store.sessions());
+                }),
+                Request::LoadBroker(name, answer) => group.commit(&mut *store).map(|()| {
+                    let _ = answer.send(store.load_broker(&name));
+                }),
+                Request::Brokers(answer) => group.commit(&mut *store).map(|()| {
+                    let _ = answer.send(store.brokers());
                 }),
             };
             answered.inspect_err(|error| inbox.fail(error))?;

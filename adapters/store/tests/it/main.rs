@@ -5,6 +5,7 @@
     reason = "tests of files and processes need both"
 )]
 
+mod broker;
 mod damage;
 mod errors;
 mod exchange;

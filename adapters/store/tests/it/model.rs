@@ -1,14 +1,16 @@
 //! What a store should have, without any cleverness.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
-use mqtt_session::{Change, Key};
+use mqtt_session::{BrokerChange, BrokerKey, Change, Key};
 use mqtt_store::{Action, Loaded, SessionName, Store, Stored, Write};
 
 /// Records by session and key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Model {
     pub(crate) sessions: BTreeMap<SessionName, BTreeMap<Key, Vec<u8>>>,
+    pub(crate) brokers: BTreeMap<SessionName, BTreeMap<BrokerKey, Vec<u8>>>,
 }
 
 impl Model {
@@ -33,6 +35,24 @@ impl Model {
                 Action::Forget => {
                     self.sessions.remove(&write.session);
                 }
+                Action::ApplyBroker(changes) => {
+                    let records = self.brokers.entry(write.session.clone()).or_default();
+                    for change in changes {
+                        match change {
+                            BrokerChange::Put(record) => {
+                                let mut bytes = Vec::new();
+                                record.encode(&mut bytes).unwrap();
+                                records.insert(record.key(), bytes);
+                            }
+                            BrokerChange::Delete(key) => {
+                                records.remove(key);
+                            }
+                        }
+                    }
+                }
+                Action::ForgetBroker => {
+                    self.brokers.remove(&write.session);
+                }
             }
         }
     }
@@ -55,14 +75,27 @@ impl Model {
             let loaded = store.load(&name).unwrap();
             (name, records(loaded))
         });
+        let sessions = sessions.collect();
+        let names = store.brokers().unwrap();
+        let brokers = names.into_iter().map(|name| {
+            let loaded = store.load_broker(&name).unwrap();
+            (name, records(loaded))
+        });
         Self {
-            sessions: sessions.collect(),
+            sessions,
+            brokers: brokers.collect(),
         }
     }
 }
 
-/// Records of which none is damaged.
-pub(crate) fn records(loaded: Loaded) -> BTreeMap<Key, Vec<u8>> {
+/// Records of which none is damaged, each in its place in the order.
+pub(crate) fn records<K: Ord + Debug>(loaded: Loaded<K>) -> BTreeMap<K, Vec<u8>> {
+    let records: Vec<_> = key_and_bytes(loaded);
+    assert!(records.is_sorted_by(|(one, _), (next, _)| one < next));
+    records.into_iter().collect()
+}
+
+fn key_and_bytes<K: Debug>(loaded: Loaded<K>) -> Vec<(K, Vec<u8>)> {
     let records = loaded.records.into_iter().map(|stored| match stored {
         Stored::Record(key, bytes) => (key, bytes.to_vec()),
         Stored::Damaged(key) => panic!("{key:?} is damaged"),

@@ -1,10 +1,11 @@
 //! Every store gives back the same records after the same writes.
 
 use bytes::Bytes;
-use mqtt_session::proto::{PacketId, PublishProperties, TopicName};
+use mqtt_session::proto::{PacketId, PublishProperties, SubscriptionOptions, TopicFilter, TopicName};
 use mqtt_session::{
-    Change, InboxRecord, IncomingRecord, Instant, Key, MessageRecord, OutgoingRecord, OutgoingState, PayloadOf, QoS,
-    Record, SessionRecord,
+    BrokerChange, BrokerKey, BrokerRecord, Change, ClientRecord, InboxRecord, IncomingRecord, Instant, Key,
+    MessageRecord, OutgoingRecord, OutgoingState, PayloadId, PayloadOf, QoS, Record, SessionId, SessionRecord,
+    SubscriptionRecord,
 };
 use mqtt_store::{Action, Durability, FileOptions, FileStore, MemoryStore, SessionName, Store, Write, Writer};
 use proptest::prelude::*;
@@ -80,8 +81,68 @@ fn changes() -> impl Strategy<Value = Change> {
     })
 }
 
+fn payload_id(number: u64) -> PayloadId {
+    let bytes = [&[2][..], &number.to_be_bytes()].concat();
+    match BrokerKey::decode(&Bytes::from(bytes)) {
+        Some(BrokerKey::Payload(id)) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn session_id(number: u64) -> SessionId {
+    let bytes = [&[3][..], &number.to_be_bytes(), &[0]].concat();
+    BrokerKey::decode(&Bytes::from(bytes)).unwrap().session().unwrap()
+}
+
+/// The same of a broker: records of fixed and of any length, of few sessions.
+fn broker_changes() -> impl Strategy<Value = BrokerChange> {
+    (0..9_u8, 0..4_u64, 0..9_000_usize).prop_map(|(kind, number, len)| {
+        let (session, payload) = (session_id(number), payload_id(number));
+        let filter = || TopicFilter::new("f".repeat(1 + len % 3).as_str()).unwrap().to_owned();
+        match kind {
+            0 => BrokerChange::Delete(BrokerKey::Client(session)),
+            1 => BrokerChange::Delete(BrokerKey::Subscription(session, filter())),
+            2 => BrokerChange::Delete(BrokerKey::Payload(payload)),
+            3 => BrokerChange::Put(BrokerRecord::Broker {
+                saved_at: Instant::from_micros(number),
+                sessions: number,
+                forwards: number,
+            }),
+            4 => BrokerChange::Put(BrokerRecord::Client(ClientRecord {
+                session,
+                client_id: Bytes::from(vec![b'c'; len % 99]),
+                session_expiry_seconds: number as u32,
+                ends_at: None,
+                will: None,
+            })),
+            5 => BrokerChange::Put(BrokerRecord::Session {
+                session,
+                record: Record::Incoming(IncomingRecord { id: id(number) }),
+            }),
+            6 => BrokerChange::Put(BrokerRecord::Subscription(SubscriptionRecord {
+                session,
+                filter: filter(),
+                options: SubscriptionOptions::new(QoS::AtLeastOnce),
+                identifier: None,
+                replay: None,
+            })),
+            7 => BrokerChange::Put(BrokerRecord::Retained {
+                message: message(len),
+                payload,
+            }),
+            _ => BrokerChange::Put(BrokerRecord::Payload {
+                id: payload,
+                bytes: Bytes::from(vec![number as u8; len]),
+            }),
+        }
+    })
+}
+
 fn writes() -> impl Strategy<Value = Write> {
     prop_oneof![
+        9 => (names(), prop::collection::vec(broker_changes(), 0..6))
+            .prop_map(|(name, changes)| Write::apply_broker(name, changes)),
+        1 => names().prop_map(Write::forget_broker),
         9 => (names(), prop::collection::vec(changes(), 0..6)).prop_map(|(name, changes)| Write::apply(name, changes)),
         1 => names().prop_map(Write::forget),
     ]
@@ -152,9 +213,12 @@ proptest! {
 fn through_a_thread(writer: &Writer, group: &[Write]) {
     for (number, write) in (1..).zip(group) {
         let mut session = writer.session(write.session.clone());
+        let mut broker = writer.broker(write.session.clone()).unwrap();
         match &write.action {
             Action::Apply(changes) => session.write_changes(number, changes.clone()),
             Action::Forget => session.forget(),
+            Action::ApplyBroker(changes) => broker.write_changes(number, changes.clone()),
+            Action::ForgetBroker => broker.forget(),
         }
     }
 }
@@ -165,8 +229,15 @@ fn from_a_thread(writer: &Writer) -> Model {
         let loaded = records(writer.load(&name).unwrap());
         (name, loaded)
     });
+    let sessions = sessions.collect();
+    let names = writer.brokers().unwrap();
+    let brokers = names.into_iter().map(|name| {
+        let loaded = records(writer.load_broker(&name).unwrap());
+        (name, loaded)
+    });
     Model {
-        sessions: sessions.collect(),
+        sessions,
+        brokers: brokers.collect(),
     }
 }
 

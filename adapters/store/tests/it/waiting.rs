@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use mqtt_session::{Batch, Client, ClientConfig, Instant, Message, QoS};
+use mqtt_session::{Batch, BrokerKey, Client, ClientConfig, Instant, Message, QoS};
 use mqtt_store::{Loaded, MemoryStore, SessionName, Store, StoreError, StoreErrorKind, Write, Writer};
 
 use crate::exchange::client_name;
@@ -55,6 +55,14 @@ impl Store for Gate {
 
     fn load(&mut self, session: &SessionName) -> Result<Loaded, StoreError> {
         self.inner.load(session)
+    }
+
+    fn brokers(&mut self) -> Result<Vec<SessionName>, StoreError> {
+        self.inner.brokers()
+    }
+
+    fn load_broker(&mut self, broker: &SessionName) -> Result<Loaded<BrokerKey>, StoreError> {
+        self.inner.load_broker(broker)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
@@ -192,6 +200,14 @@ impl Store for Panicking {
         Ok(Loaded::default())
     }
 
+    fn brokers(&mut self) -> Result<Vec<SessionName>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn load_broker(&mut self, _: &SessionName) -> Result<Loaded<BrokerKey>, StoreError> {
+        Ok(Loaded::default())
+    }
+
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         Ok(())
     }
@@ -221,4 +237,20 @@ fn a_session_can_be_claimed_once_at_a_time() {
     assert!(writer.claim(client_name()).is_err());
     drop(first);
     writer.claim(client_name()).unwrap();
+}
+
+#[test]
+fn a_broker_has_one_writer_at_a_time() {
+    let writer = Writer::start(MemoryStore::new()).unwrap();
+    let name = client_name();
+    let first = writer.broker(name.clone()).unwrap();
+    assert_eq!(
+        writer.broker(name.clone()).unwrap_err().kind(),
+        StoreErrorKind::SessionInUse
+    );
+    // A session of the same name is somebody else.
+    let session = writer.claim(name.clone()).unwrap();
+    drop(first);
+    writer.broker(name).unwrap();
+    drop(session);
 }

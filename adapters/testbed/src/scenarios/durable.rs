@@ -10,7 +10,7 @@ use mqtt_adapter::{
     Acknowledge, Cause, Client, ClientOptions, ConnectionState, Failure, Incoming, PublishError, Subscription,
 };
 use mqtt_session::proto::{ConnAckReason, QoS, Version};
-use mqtt_session::{DeliveryId, Key, Limits};
+use mqtt_session::{BrokerKey, DeliveryId, Key, Limits};
 use mqtt_store::{Loaded, MemoryStore, SessionName, Store, StoreError, StoreErrorKind, Stored, Write, Writer};
 
 use super::{VERSIONS, connected, lasting, message, number, numbers, options, server};
@@ -104,6 +104,14 @@ impl Store for Gate {
 
     fn load(&mut self, session: &SessionName) -> Result<Loaded, StoreError> {
         self.inner.load(session)
+    }
+
+    fn brokers(&mut self) -> Result<Vec<SessionName>, StoreError> {
+        self.inner.brokers()
+    }
+
+    fn load_broker(&mut self, broker: &SessionName) -> Result<Loaded<BrokerKey>, StoreError> {
+        self.inner.load_broker(broker)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

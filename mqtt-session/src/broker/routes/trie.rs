@@ -227,7 +227,7 @@ impl Trie {
             if let Some((_, level)) = next.filter(|(node, _)| node.literals != 0) {
                 let hash = hashing.behind(step.hash, level);
                 if let Some(child) = self.literal(step.node, level, hash) {
-                    waiting.push(step.to(child, level, hash));
+                    waiting.push(step.to(child, topic, hash));
                 }
             }
         }
@@ -238,14 +238,14 @@ impl Trie {
     /// None of these look-ups depends on what another one has read, so the processor waits for their memory at once. This
     /// is where the time of a message goes when there are many filters.
     fn follow_text(&self, hashing: &Hashing, topic: &[u8], walk: &mut Walk) {
-        let mut step = Step::first(ROOT, hashing.start());
+        let mut step = Step::first(ROOT, hashing.start(), topic);
         walk.begin(step);
         while let Some(level) = step.level(topic) {
             let hash = hashing.behind(step.hash, level);
             let Some(child) = self.literal(step.node, level, hash) else {
                 return;
             };
-            step = step.to(child, level, hash);
+            step = step.to(child, topic, hash);
             walk.text.push(step);
         }
     }
@@ -270,7 +270,7 @@ impl Trie {
             return None;
         };
         if wildcards && node.plus != NONE {
-            waiting.push(step.to(node.plus, level, hashing.behind(step.hash, b"+")));
+            waiting.push(step.to(node.plus, topic, hashing.behind(step.hash, b"+")));
         }
         Some((node, level))
     }

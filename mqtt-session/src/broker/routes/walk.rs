@@ -10,21 +10,48 @@ pub(super) struct Step {
     pub(super) node: u32,
     /// Where the level of the topic begins that the children of the node stand for; beyond the topic behind its last one.
     at: usize,
+    /// Where that level ends.
+    end: usize,
     /// Of the levels from the root to the node.
     pub(super) hash: Hash,
 }
 
+/// Where the level ends that begins here.
+#[inline]
+fn end_of(topic: &[u8], at: usize) -> usize {
+    let (mut rest, mut end) = (topic.get(at..).unwrap_or_default(), at);
+    // Eight bytes at once: the lowest bit that is left stands in the first that is a slash.
+    while let Some((eight, behind)) = rest.split_first_chunk() {
+        let apart = u64::from_le_bytes(*eight) ^ SLASHES;
+        let zeros = apart.wrapping_sub(ONES) & !apart & HIGHS;
+        if zeros != 0 {
+            return end.saturating_add((zeros.trailing_zeros() / 8) as usize);
+        }
+        (rest, end) = (behind, end.saturating_add(8));
+    }
+    let slash = rest.iter().position(|byte| *byte == b'/');
+    end.saturating_add(slash.unwrap_or(rest.len()))
+}
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+const SLASHES: u64 = u64::from_le_bytes([b'/'; 8]);
+
 impl Step {
-    pub(super) const fn first(node: u32, hash: Hash) -> Self {
-        Self { node, at: 0, hash }
+    #[inline]
+    pub(super) fn first(node: u32, hash: Hash, topic: &[u8]) -> Self {
+        let end = end_of(topic, 0);
+        Self { node, at: 0, end, hash }
     }
 
     /// To a child that stands for this level of the topic.
     #[inline]
-    pub(super) const fn to(&self, child: u32, level: &[u8], hash: Hash) -> Self {
+    pub(super) fn to(&self, child: u32, topic: &[u8], hash: Hash) -> Self {
+        let at = self.end.saturating_add(1);
         Self {
             node: child,
-            at: self.at.saturating_add(level.len()).saturating_add(1),
+            at,
+            end: end_of(topic, at),
             hash,
         }
     }
@@ -32,9 +59,7 @@ impl Step {
     /// The level of the topic that the children of the node stand for. Topics are read as far as filters reach.
     #[inline]
     pub(super) fn level<'t>(&self, topic: &'t [u8]) -> Option<&'t [u8]> {
-        let rest = topic.get(self.at..)?;
-        let slash = rest.iter().position(|byte| *byte == b'/');
-        slash.map_or(Some(rest), |slash| rest.get(..slash))
+        topic.get(self.at..self.end)
     }
 }
 

@@ -30,6 +30,11 @@ impl Outgoing {
         self.is_held = is_held;
     }
 
+    #[inline]
+    pub(crate) const fn is_held(&self) -> bool {
+        self.is_held
+    }
+
     /// Takes messages out, in the order in which they came, those of QoS 1 and 2 first. Nobody hears of their end. Those whose
     /// time is over are gone, and not returned.
     pub(crate) fn withdraw(

@@ -1,0 +1,315 @@
+//! Messages of QoS 0 that are encoded already, one behind the other.
+//!
+//! A broker encodes a message once for all who get it as it stands. A copy is its bytes then: nothing is kept of it beside
+//! them, and nothing is told of its end. It goes with its connection.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use bytes::Bytes;
+use mqtt_proto::{Delivery, PropertyId, PublishProperties, SubscriptionId, Version};
+
+use super::outline::Outline;
+use super::{Flow, LARGEST_PACKET, Tells, size};
+use crate::fingerprint::Fingerprint;
+use crate::op::{Limit, Op, Outcome, PublishError};
+use crate::outbox::Outbox;
+use crate::qos::{Withdrawable, Withdrawn};
+use crate::session::SessionEvent;
+use crate::slab::NONE;
+use crate::{Message, WhenFull};
+
+/// A connection that has read everything keeps at most this much memory for what comes next.
+const KEPT_BYTES: usize = 4096;
+
+/// Identifiers of subscriptions that are written without asking for memory: at least eight of them.
+const IDENTIFIER_BYTES: usize = 40;
+
+/// What waits for room in the outbox.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Frames {
+    bytes: Vec<u8>,
+    /// So many of the bytes have gone.
+    taken: usize,
+    len: usize,
+}
+
+impl Frames {
+    fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.taken..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn push(&mut self, frame: &[u8], retain: bool) {
+        // Those that have gone give their place back before more is asked for, if there is less to be moved than that.
+        let is_full = self.bytes.len().saturating_add(frame.len()) > self.bytes.capacity();
+        if is_full && self.taken > self.waiting().len() {
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(frame);
+        if let Some(first) = self.bytes.get_mut(start) {
+            // [MQTT-3.3.1-12]
+            *first = *first & !1 | u8::from(retain);
+        }
+        self.len = self.len.saturating_add(1);
+    }
+
+    /// Takes the first one away.
+    fn drop_first(&mut self) {
+        self.skip(frame_len(self.waiting()), 1);
+    }
+
+    fn skip(&mut self, bytes: usize, frames: usize) {
+        self.taken = self.taken.saturating_add(bytes);
+        self.len = self.len.saturating_sub(frames);
+        if self.len == 0 {
+            self.clear();
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        if self.bytes.capacity() > KEPT_BYTES {
+            self.bytes = Vec::new();
+        }
+        self.bytes.clear();
+        self.taken = 0;
+        self.len = 0;
+    }
+
+    /// Moves them to the outbox, each whole, as long as it has room.
+    fn transmit(&mut self, outbox: &mut Outbox) {
+        let waiting = self.waiting();
+        let room = outbox.limit_bytes().saturating_sub(outbox.len());
+        let (mut bytes, mut frames) = (waiting.len(), self.len);
+        if bytes > room {
+            (bytes, frames) = (0, 0);
+            while bytes < room {
+                bytes = bytes.saturating_add(frame_len(waiting.get(bytes..).unwrap_or_default()));
+                frames = frames.saturating_add(1);
+            }
+        }
+        outbox
+            .buffer()
+            .extend_from_slice(waiting.get(..bytes).unwrap_or_default());
+        self.skip(bytes, frames);
+    }
+
+    pub(super) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
+        mark.bytes(self.waiting());
+    }
+}
+
+/// The length of the packet that these bytes begin with. [MQTT-1.5.5-1]
+fn frame_len(bytes: &[u8]) -> usize {
+    let (mut len, mut header) = (0_usize, 1_usize);
+    for (byte, shift) in bytes.iter().skip(1).zip([0, 7, 14, 21]) {
+        len |= usize::from(byte & 0x7F) << shift;
+        header = header.saturating_add(1);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    len.saturating_add(header)
+}
+
+/// The topic of an encoded message.
+fn topic_of(frame: &[u8]) -> Option<Bytes> {
+    let behind_first = frame.get(1..)?;
+    let lengths = behind_first.iter().take_while(|byte| **byte & 0x80 != 0).count();
+    let body = behind_first.get(lengths.saturating_add(1)..)?;
+    let (length, topic) = body.split_first_chunk()?;
+    let topic = topic.get(..usize::from(u16::from_be_bytes(*length)))?;
+    Some(Bytes::copy_from_slice(topic))
+}
+
+/// One message as it is encoded for all who get it, in memory that is used again for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Copies {
+    /// In MQTT 3 and in 5.0. Empty: nobody has got it in that version.
+    whole: [Vec<u8>; 2],
+    named: Vec<u8>,
+    is_encoded: bool,
+}
+
+impl Copies {
+    /// Another message. Its payload is to be no longer than this.
+    pub(crate) fn begin(&mut self, message: &Message, inline_bytes: u32) {
+        for whole in &mut self.whole {
+            whole.clear();
+        }
+        let properties = &message.properties;
+        let of_machine = [PropertyId::TopicAlias, PropertyId::MessageExpiryInterval];
+        self.is_encoded = message.expiry_seconds.is_none()
+            && message.payload.len() <= size(inline_bytes)
+            && (properties.is_empty() || !of_machine.into_iter().any(|id| properties.has(id)));
+    }
+
+    /// Whether the bytes of a message of QoS 0 are the same for all: none has an expiry that goes on, and none is so large
+    /// that its payload is shared.
+    #[inline]
+    pub(crate) const fn is_encoded(&self) -> bool {
+        self.is_encoded
+    }
+
+    /// The message as it is sent with QoS 0, but for its RETAIN flag. `None`: it cannot be encoded.
+    #[inline]
+    pub(crate) fn encoded(
+        &mut self,
+        message: &Message,
+        version: Version,
+        identifiers: impl Iterator<Item = NonZeroU32>,
+    ) -> Option<&[u8]> {
+        let [three, five] = &mut self.whole;
+        let whole = if version.has_properties() {
+            let mut identifiers = identifiers.peekable();
+            if identifiers.peek().is_some() {
+                self.named.clear();
+                write_named(message, identifiers, &mut self.named)?;
+                return Some(&self.named);
+            }
+            five
+        } else {
+            three
+        };
+        if whole.is_empty() {
+            outline(message, version).write_whole(LARGEST_PACKET, whole)?.ok()?;
+        }
+        Some(whole)
+    }
+}
+
+fn outline(message: &Message, version: Version) -> Outline<'_> {
+    Outline {
+        version,
+        delivery: Delivery::AtMostOnce,
+        message,
+        with_topic: true,
+        expiry: None,
+        alias: None,
+        source_bytes: None,
+    }
+}
+
+/// Appends a message with the identifiers of the subscriptions that it goes to. [MQTT-3.3.4-3, MQTT-3.3.4-4]
+fn write_named(message: &Message, identifiers: impl Iterator<Item = NonZeroU32>, buffer: &mut Vec<u8>) -> Option<()> {
+    let mut own = [0; IDENTIFIER_BYTES];
+    let mut properties = PublishProperties::build_in(&mut own);
+    for identifier in identifiers {
+        properties = properties.subscription_id(SubscriptionId::new(identifier.get())?);
+    }
+    let own = properties.build().ok()?;
+    outline(message, Version::V5).write_beside(own, buffer).ok()?;
+    buffer.extend_from_slice(&message.payload);
+    Some(())
+}
+
+impl<E: Tells> Flow<E> {
+    /// Whether a message of QoS 0 may be queued as it is encoded for a version, and which that is: it overtakes nothing that
+    /// waits to be sent, and the connection has nothing to add to it.
+    #[inline]
+    pub(crate) fn takes_frames(&self) -> Option<Version> {
+        let takes = self.link.is_open && !self.link.send_aliases.are_used() && !self.session.outgoing.has_due();
+        takes.then_some(self.link.version)
+    }
+
+    /// Queues an encoded message.
+    #[inline]
+    pub(crate) fn queue_frame(&mut self, frame: &[u8], retain: bool) -> Result<(), PublishError> {
+        let (bytes, limit) = (
+            u32::try_from(frame.len()).unwrap_or(u32::MAX),
+            self.link.peer_packet_bytes,
+        );
+        if bytes > limit {
+            return Err(PublishError::TooLarge { bytes, limit });
+        }
+        self.room_beside_frames(u64::from(bytes))?;
+        self.link.frames.push(frame, retain);
+        Ok(())
+    }
+
+    /// Whether there is room for a message of this size beside the encoded ones. They are the oldest.
+    #[inline]
+    pub(super) fn room_beside_frames(&mut self, bytes: u64) -> Result<(), PublishError> {
+        while let Err(limit) = self.has_room_beside(bytes) {
+            if self.session.manner.when_full == WhenFull::Refuse || self.link.frames.len == 0 {
+                return Err(PublishError::QueueFull(limit));
+            }
+            self.drop_frame(limit);
+        }
+        Ok(())
+    }
+
+    fn has_room_beside(&self, bytes: u64) -> Result<(), Limit> {
+        let (limits, frames) = (&self.session.manner.limits, &self.link.frames);
+        if self.outgoing_len() >= size(limits.queued_messages) {
+            return Err(Limit::QueuedMessages);
+        }
+        let held = self
+            .session
+            .outgoing
+            .bytes()
+            .saturating_add(frames.waiting().len() as u64);
+        if held.saturating_add(bytes) > limits.queued_bytes {
+            return Err(Limit::QueuedBytes);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn drop_frame(&mut self, limit: Limit) {
+        self.link.frames.drop_first();
+        // Nobody has a name for it.
+        let op = Op {
+            session: self.session.generation,
+            key: NONE,
+            serial: 0,
+        };
+        let outcome = Outcome::Dropped(limit);
+        self.tell(SessionEvent::Completed { op, tag: 0, outcome });
+    }
+
+    /// How many messages have not ended.
+    #[inline]
+    pub(crate) fn outgoing_len(&self) -> usize {
+        self.session.outgoing.len().saturating_add(self.link.frames.len)
+    }
+
+    #[inline]
+    pub(super) fn transmit_frames(&mut self, outbox: &mut Outbox) {
+        if self.link.frames.len > 0 && !self.session.outgoing.is_held() {
+            self.link.frames.transmit(outbox);
+        }
+    }
+
+    /// Takes out what waits and is not wanted any more. Without their topics, nothing is known of these messages.
+    pub(crate) fn withdraw_frames(
+        &mut self,
+        mut is_wanted: impl FnMut(Withdrawable<'_>) -> bool,
+        withdrawn: &mut Vec<Withdrawn>,
+    ) {
+        let frames = core::mem::take(&mut self.link.frames);
+        let mut waiting = frames.waiting();
+        while !waiting.is_empty() {
+            let Some((frame, rest)) = waiting.split_at_checked(frame_len(waiting)) else {
+                return;
+            };
+            waiting = rest;
+            let Some(message) = topic_of(frame).and_then(|topic| Message::new(topic, Bytes::new()).ok()) else {
+                continue;
+            };
+            let found = Withdrawable {
+                message: &message,
+                tag: 0,
+                was_sent: false,
+            };
+            if is_wanted(found) {
+                let retain = frame.first().is_some_and(|first| first & 1 == 1);
+                self.link.frames.push(frame, retain);
+            } else {
+                withdrawn.push(Withdrawn { message, tag: 0 });
+            }
+        }
+    }
+}
