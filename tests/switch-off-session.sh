@@ -12,21 +12,9 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 
-(cd "$root" && git ls-files -z --cached --others --exclude-standard \
-    | tar --create --null --ignore-failed-read --files-from=- 2>/dev/null) | tar --extract --directory="$copy"
-
-# Replaces a part of one line of a file, which has to be there exactly once.
-replace() {
-    if [ "$(grep --count --fixed-strings -- "$2" "$1")" != 1 ]; then
-        echo "not exactly once in $1: $2" >&2
-        exit 1
-    fi
-    FROM=$2 TO=$3 awk 'BEGIN { from = ENVIRON["FROM"]; to = ENVIRON["TO"] }
-        { at = index($0, from) }
-        at { $0 = substr($0, 1, at - 1) to substr($0, at + length(from)) }
-        { print }' "$1" >"$1.patched"
-    mv "$1.patched" "$1"
-}
+# shellcheck source-path=SCRIPTDIR
+source "$root/tests/switch-off/copy.sh"
+copy_workspace "$root" "$copy"
 
 source=$copy/mqtt-session/src
 replace "$source/lib.rs" '#[cfg(test)]' ''
@@ -35,12 +23,7 @@ off='if crate::closed::is_switched_off(\&closed) { return; }'
 off=${off//\\/}
 replace "$source/client/input.rs" 'pub(super) fn fail_with(&mut self, closed: Closed) {' "pub(super) fn fail_with(&mut self, closed: Closed) { $off"
 replace "$source/server/input.rs" 'fn fail_with(&mut self, closed: Closed, input: &[u8]) {' "fn fail_with(&mut self, closed: Closed, input: &[u8]) { $off"
-laws=
-while IFS=$'\t' read -r file from to; do
-    laws+=" $(grep --only-matching 'OFF([A-Za-z]*)' <<<"$to" | sed 's/OFF(\(.*\))/\1/' | tr '\n' ' ')"
-    # shellcheck disable=SC2001
-    replace "$copy/$file" "$from" "$(sed 's/OFF(\([A-Za-z]*\))/crate::closed::is_law_off("\1")/g' <<<"$to")"
-done < <(tail -n +2 "$root/tests/switch-off/sent.tsv")
+laws=$(put_switches "$copy" "$root/tests/switch-off/sent.tsv")
 
 echo "building the tests with switches in the machines"
 target=${CARGO_TARGET_DIR:-$root/target}/switch-off
@@ -69,7 +52,7 @@ rows=$("$binary" --list refused:: | sed -n 's/^session::refused::\([a-z0-9]*:[A-
 for row in $rows; do
     expect_failures "$row" "refused::$row::" all
 done
-for law in $(tr ' ' '\n' <<<"$laws" | sort --unique); do
+for law in $(tr -d '\t' <<<"$laws" | sort --unique); do
     expect_failures "$law" "::$law" some
 done
 echo "rules whose absence was not noticed: $blind"

@@ -173,10 +173,10 @@ mod wire;
 
 #[cfg(feature = "broker")]
 pub use broker::{
-    Ask, Broker, BrokerBatch, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, BrokerRecord,
-    BrokerReport, BrokerRestore, ClientRecord, ConnectionId, Figures, ForwardId, ForwardRecord, LocalError, LocalId,
-    Overlap, PayloadId, PeerMessage, PeerPublish, QuestionId, ReplayRecord, Scope, SessionId, ShardId, Shards, Share,
-    SubscriptionRecord, Verdict, WillRecord,
+    Ask, Broker, BrokerBatch, BrokerBound, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits,
+    BrokerRecord, BrokerReport, BrokerRestore, ClientRecord, ConnectionId, Figures, ForwardId, ForwardRecord,
+    LocalError, LocalId, Overlap, PayloadId, PeerMessage, PeerPublish, QuestionId, ReplayRecord, Scope, SessionId,
+    ShardId, Shards, Share, SubscriptionRecord, Verdict, WillRecord,
 };
 pub use capabilities::Capabilities;
 pub use client::{
@@ -211,6 +211,8 @@ const _: fn() = || {
     shared_freely::<Session>();
     shared_freely::<Outbox>();
     shared_freely::<Batch>();
+    #[cfg(feature = "broker")]
+    shared_freely::<(Broker, BrokerBatch, BrokerRestore)>();
 };
 
 #[doc = include_str!("../GUIDE.md")]

@@ -8,7 +8,7 @@ use mqtt_proto::{ConnAckProperties, ConnAckReason, Connect, Disconnect, Disconne
 
 use super::records::{BrokerRecord, WillRecord};
 use super::sessions::Place;
-use super::{Broker, BrokerEvent, ConnectionId};
+use super::{Broker, BrokerBound, BrokerEvent, ConnectionId};
 use crate::slab::NONE;
 use crate::time::Instant;
 use crate::{Accept, AcceptErrorKind, AuthenticateError};
@@ -136,6 +136,7 @@ impl Broker {
         let found = self.sessions.of_client(&client_id);
         if found.is_none() && self.sessions.len() >= crate::flow::size(self.config.limits.sessions) {
             self.figures.sessions_refused = self.figures.sessions_refused.saturating_add(1);
+            self.hit(BrokerBound::Sessions);
             return self.turn_away(slot, ConnAckReason::QuotaExceeded);
         }
         self.seat(slot, found, client_id, accept, will)?;
@@ -243,7 +244,9 @@ impl Broker {
             entry.replays.iter_mut().for_each(|replay| replay.asked = None);
         }
         self.members_moved(session, true);
-        self.figures.clients_connected = self.figures.clients_connected.saturating_add(1);
+        let connected = self.figures.clients_connected.saturating_add(1);
+        self.figures.clients_connected = connected;
+        self.figures.clients_maximum = self.figures.clients_maximum.max(connected);
         self.write_client(session, will);
         self.inform(|| BrokerEvent::Connected {
             connection: id,

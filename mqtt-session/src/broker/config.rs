@@ -113,6 +113,15 @@ pub struct BrokerLimits {
     pub parked_per_connection: u16,
     /// For how many topics of a connection an answer of the host is remembered. Default 16; the oldest is forgotten first.
     pub remembered_topics: u16,
+    /// How many messages a second a client may send in the long run. Default `u32::MAX`: as many as it can. One that sends more
+    /// is not read until it has waited for as much as it was ahead; nothing is lost, and its keep-alive stands still. It is
+    /// looked at when what has arrived is taken: so many messages as [`Limits::events`](crate::Limits) says may be ahead.
+    /// Each connection begins anew.
+    pub messages_per_second: u32,
+    /// How many bytes a second a client may send in the long run, of all packets. Default `u32::MAX`. As above.
+    pub bytes_per_second: u32,
+    /// So much time's worth of both may come at once. Default 1 s.
+    pub burst: Duration,
     /// How many wills wait for answers of the host. Default 10,000. The oldest is given up, and counted.
     pub parked_wills: u32,
     /// How many questions about subscriptions that are there wait for answers, since the policy changed. Default 1000. At the
@@ -147,6 +156,9 @@ impl Default for BrokerLimits {
             retained_bytes: 1 << 30,
             parked_per_connection: 16,
             remembered_topics: 16,
+            messages_per_second: u32::MAX,
+            bytes_per_second: u32::MAX,
+            burst: Duration::from_secs(1),
             parked_wills: 10_000,
             reviews: 1000,
             events: 10_000,
@@ -225,6 +237,9 @@ setters! { BrokerLimits:
     retained_bytes: u64,
     parked_per_connection: u16,
     remembered_topics: u16,
+    messages_per_second: u32,
+    bytes_per_second: u32,
+    burst: Duration,
     parked_wills: u32,
     reviews: u32,
     events: u32,

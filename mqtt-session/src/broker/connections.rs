@@ -8,6 +8,7 @@ use bytes::Bytes;
 use mqtt_proto::{Connect, SubAckReason, UnsubAckReason};
 
 use super::ConnectionId;
+use super::pace::Pace;
 use super::parked::{Parked, Verdicts};
 use super::peers::Ticket;
 use crate::slab::{NONE, Slab};
@@ -26,6 +27,7 @@ pub(super) struct Connection {
     /// What waits for the host, in the order in which it came.
     pub(super) parked: VecDeque<Parked>,
     pub(super) verdicts: Verdicts,
+    pub(super) pace: Pace,
     /// What is said when a batch is stored.
     pub(super) owed: VecDeque<(Ticket, Owed)>,
     /// The batch that has to be stored before anything is sent: CONNACK promises what is in it.
@@ -80,6 +82,7 @@ impl Connections {
             connect: None,
             parked: VecDeque::new(),
             verdicts: Verdicts::default(),
+            pace: Pace::default(),
             owed: VecDeque::new(),
             gate: 0,
             armed: None,

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 use mqtt_proto::{AuthProperties, AuthReason, Connect, QoS, TopicFilter, TopicName, Version};
 
-use super::SessionId;
+use super::{BrokerBound, SessionId};
 use crate::{Closed, Message};
 
 /// The name of a connection, which is never used again. Input to one that has ended is ignored.
@@ -123,7 +123,7 @@ pub enum BrokerEvent {
     MaySubscribe {
         /// To be answered by this name.
         question: QuestionId,
-        /// The connection. Without one it is about a subscription that is there, of a session that nobody is connected to.
+        /// Whose packet it is about, or who is connected to the session of a subscription that is there. `None`: nobody is.
         connection: Option<ConnectionId>,
         /// The client.
         client_id: Bytes,
@@ -178,6 +178,14 @@ pub enum BrokerEvent {
         local: LocalId,
         /// The message.
         message: Message,
+    },
+    /// A bound was met since the last event of this kind about it. What happened is counted in
+    /// [`Figures`](super::Figures) too.
+    LimitHit {
+        /// Which.
+        bound: BrokerBound,
+        /// How often.
+        times: u64,
     },
     /// Events that only inform had no room, and are missing here.
     Missed {

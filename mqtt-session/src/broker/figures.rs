@@ -14,6 +14,10 @@ pub struct Figures {
     pub sessions: u64,
     /// Sessions whose client is connected.
     pub clients_connected: u64,
+    /// The most of these at one time.
+    pub clients_maximum: u64,
+    /// Seconds since the broker began, or was restored.
+    pub uptime_seconds: u64,
     /// Clients that came while an earlier connection of theirs was there.
     pub takeovers: u64,
     /// Subscriptions of clients and of the host.
@@ -22,6 +26,15 @@ pub struct Figures {
     pub retained_messages: u64,
     /// What they take in memory.
     pub retained_bytes: u64,
+    /// Bytes that were read from clients.
+    pub bytes_received: u64,
+    /// Bytes that were handed to be sent to clients.
+    pub bytes_sent: u64,
+    /// How often a stream was not read for a while, at [`BrokerLimits::messages_per_second`](super::BrokerLimits) or
+    /// [`BrokerLimits::bytes_per_second`](super::BrokerLimits).
+    pub reads_paused: u64,
+    /// Messages that came from clients, whatever became of them; repetitions of QoS 2 are left out.
+    pub messages_received: u64,
     /// Messages that clients or the host published, wills too, and that were allowed.
     pub messages_published: u64,
     /// Copies that were handed to a connection or a session.
@@ -48,4 +61,51 @@ pub struct Figures {
     pub clients_misdirected: u64,
     /// Filters that were refused at one of the limits of subscriptions.
     pub subscriptions_refused: u64,
+}
+
+/// Topics below `$SYS/broker`, as mosquitto has them, and where their values are.
+macro_rules! topics {
+    ($($topic:literal: $name:ident,)*) => {
+        impl Figures {
+            /// The figures that other brokers publish below `$SYS/broker`, each with the topic that mosquitto gives it, for a
+            /// host that does so: as retained messages, by [`Broker::publish`](super::Broker::publish), now and then.
+            ///
+            /// | topic | figure |
+            /// |---|---|
+            $(#[doc = concat!("| `$SYS/broker/", $topic, "` | [`", stringify!($name), "`](Self::", stringify!($name), ") |")])*
+            ///
+            /// `publish/messages/sent` counts copies when they are handed to a connection or a session; `uptime` is a number, without
+            /// the word behind it. The rest is the host's: `version`, of its own program; `load/..`, the means over 1, 5 and 15 minutes, which
+            /// follow from two of these figures at two times; `timestamp`, and what its system says of memory. Sessions without
+            /// a connection, `clients/disconnected`, are the difference of two.
+            ///
+            /// ```
+            /// use mqtt_session::{Broker, BrokerConfig, Instant, Message};
+            /// let now = Instant::from_secs(1);
+            /// let mut broker = Broker::new(BrokerConfig::new(7), now);
+            /// for (topic, value) in broker.figures().topics() {
+            ///     broker.publish(now, Message::new(topic, value.to_string())?.retain(true));
+            /// }
+            /// assert_eq!(broker.figures().retained_messages, 11);
+            /// # Ok::<(), mqtt_session::proto::TextError>(())
+            /// ```
+            pub fn topics(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$((concat!("$SYS/broker/", $topic), self.$name)),*].into_iter()
+            }
+        }
+    };
+}
+
+topics! {
+    "bytes/received": bytes_received,
+    "bytes/sent": bytes_sent,
+    "clients/connected": clients_connected,
+    "clients/maximum": clients_maximum,
+    "clients/total": sessions,
+    "publish/messages/dropped": messages_dropped,
+    "publish/messages/received": messages_received,
+    "publish/messages/sent": messages_delivered,
+    "retained messages/count": retained_messages,
+    "subscriptions/count": subscriptions,
+    "uptime": uptime_seconds,
 }

@@ -6,7 +6,7 @@ use mqtt_proto::TopicName;
 use super::agenda::Who;
 use super::records::{BrokerKey, BrokerRecord, PayloadId};
 use super::retained::RetainedLimits;
-use super::{Broker, BrokerLimits};
+use super::{Broker, BrokerBound, BrokerLimits};
 use crate::Message;
 use crate::qos::message_record;
 use crate::time::Instant;
@@ -67,6 +67,7 @@ impl Broker {
             }
         } else {
             self.figures.retained_refused = self.figures.retained_refused.saturating_add(1);
+            self.hit(BrokerBound::Retained);
         }
     }
 

@@ -72,11 +72,12 @@ impl Broker {
     }
 
     fn on_message(&mut self, slot: u32, received: Received) {
-        let may_go_on = !self.config.ask.publish
-            && self
-                .connections
-                .get(slot)
-                .is_some_and(|connection| connection.parked.is_empty());
+        self.figures.messages_received = self.figures.messages_received.saturating_add(1);
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        connection.pace.came = connection.pace.came.saturating_add(1);
+        let may_go_on = !self.config.ask.publish && connection.parked.is_empty();
         if may_go_on {
             self.take_message(slot, received, true);
         } else {
@@ -283,7 +284,9 @@ impl Broker {
             self.connections.remove(slot);
         } else {
             let at = connection.machine.find_deadline();
+            let until = connection.pace.until;
             self.agenda.arm(who, &mut connection.armed, at);
+            self.agenda.arm(who, &mut connection.armed, until);
         }
     }
 

@@ -15,7 +15,7 @@ use super::records::{BrokerKey, BrokerRecord, SubscriptionRecord};
 use super::replay::Replay;
 use super::routes::{SubscribeError, Wanted};
 use super::sessions::Place;
-use super::{Broker, LocalId};
+use super::{Broker, BrokerBound, LocalId};
 use crate::time::Instant;
 
 /// Why the host could not subscribe. Nothing has changed.
@@ -107,10 +107,15 @@ impl Broker {
         };
         let earlier = self.routes.subscribe(session, filter, wanted).map_err(|error| {
             self.figures.subscriptions_refused = self.figures.subscriptions_refused.saturating_add(1);
-            match error {
-                SubscribeError::FilterLevels => SubAckReason::TopicFilterInvalid,
-                SubscribeError::SubscriptionsPerSession | SubscribeError::Subscriptions => SubAckReason::QuotaExceeded,
-            }
+            let (bound, reason) = match error {
+                SubscribeError::FilterLevels => (BrokerBound::FilterLevels, SubAckReason::TopicFilterInvalid),
+                SubscribeError::SubscriptionsPerSession => {
+                    (BrokerBound::SubscriptionsPerSession, SubAckReason::QuotaExceeded)
+                }
+                SubscribeError::Subscriptions => (BrokerBound::Subscriptions, SubAckReason::QuotaExceeded),
+            };
+            self.hit(bound);
+            reason
         })?;
         if earlier.is_none() {
             self.member_came(session, filter);

@@ -41,11 +41,14 @@ impl Broker {
         }
         let (at, who) = self.agenda.next()?;
         let timer = match who {
-            Who::Connection(slot) => self
-                .connections
-                .get(slot)
-                .and_then(|connection| connection.machine.poll_timeout())
-                .map_or(Timer::KeepAlive, |timeout| timeout.timer),
+            Who::Connection(slot) => match self.connections.get(slot) {
+                Some(connection) if connection.pace.until.is_some_and(|until| until <= at) => Timer::Work,
+                Some(connection) => {
+                    let timeout = connection.machine.poll_timeout();
+                    timeout.map_or(Timer::KeepAlive, |timeout| timeout.timer)
+                }
+                None => Timer::KeepAlive,
+            },
             Who::Session(slot) => match self.sessions.get(slot) {
                 Some(entry) if entry.will.as_ref().is_some_and(|will| will.at <= at) => Timer::Will,
                 _ => Timer::SessionExpiry,
@@ -59,6 +62,7 @@ impl Broker {
         if let Some(connection) = self.connections.get_mut(slot) {
             connection.armed = None;
             connection.machine.handle_timeout(self.now);
+            self.goes_on_reading(slot);
             self.serve(slot);
         }
     }

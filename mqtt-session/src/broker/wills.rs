@@ -10,7 +10,7 @@ use super::agenda::Who;
 use super::parked::Asked;
 use super::records::WillRecord;
 use super::sessions::PendingWill;
-use super::{Broker, BrokerEvent, QuestionId};
+use super::{Broker, BrokerBound, BrokerEvent, QuestionId};
 use crate::Message;
 use crate::qos::message_record;
 
@@ -94,6 +94,7 @@ impl Broker {
         if self.wills.waiting.len() >= crate::flow::size(self.config.limits.parked_wills) {
             self.wills.waiting.pop_front();
             self.figures.wills_dropped = self.figures.wills_dropped.saturating_add(1);
+            self.hit(BrokerBound::ParkedWills);
         }
         let asked = self.ask_about(None, client_id.clone(), &message);
         self.wills.waiting.push_back((asked, client_id, message));

@@ -46,6 +46,11 @@ impl ServerConnection {
         self.flow.queue_for_any(message, tag)
     }
 
+    /// While it pauses, nothing is read from the client, and what waits for it stands still.
+    pub(crate) fn pause(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+    }
+
     /// While it is held, nothing is sent that was not sent before.
     pub(crate) fn hold(&mut self, is_held: bool) {
         self.flow.session.outgoing.hold(is_held);

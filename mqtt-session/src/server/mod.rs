@@ -80,6 +80,8 @@ pub struct ServerConnection {
     session_expiry_seconds: u32,
     requests: Requests,
     has_session: bool,
+    /// The host wants nothing read for a while.
+    is_paused: bool,
     ended_at: Instant,
     /// The last event has been polled. What the session tells after it is polled from there.
     is_told_closed: bool,
@@ -126,6 +128,7 @@ impl ServerConnection {
             session_expiry_seconds: 0,
             requests: Requests::new(),
             has_session: false,
+            is_paused: false,
             ended_at: now,
             is_told_closed: false,
             config,
@@ -399,7 +402,9 @@ impl ServerConnection {
     /// Whether the host owes so much that nothing more is read.
     #[inline]
     fn owes_answers(&self) -> bool {
-        self.flow.is_blocked() || self.requests.len() >= usize::from(self.config.session.limits.requests.max(1))
+        self.is_paused
+            || self.flow.is_blocked()
+            || self.requests.len() >= usize::from(self.config.session.limits.requests.max(1))
     }
 
     /// Whether the connection has ended and nothing is left to be taken: the driver writes what its outbox holds, and
@@ -441,6 +446,7 @@ impl ServerConnection {
         mark.number(self.keep_alive_seconds);
         mark.number(self.session_expiry_seconds);
         mark.number(self.has_session);
+        mark.number(self.is_paused);
         mark.finish()
     }
 }

@@ -1,7 +1,7 @@
 //! Every bound has a consequence, and is counted.
 
-use mqtt_session::BrokerLimits;
 use mqtt_session::proto::{SubscriptionOptions, Version};
+use mqtt_session::{BrokerBound, BrokerEvent, BrokerLimits};
 use mqtt_session::{Limits, ServerConfig, SessionConfig};
 
 use super::rig::{NOTHING, Rig, config, fleeting, lasting, qos};
@@ -81,4 +81,117 @@ fn a_stream_on_which_nothing_comes_is_closed() {
     rig.advance(1);
     assert!(rig.broker.is_drained(silent));
     assert_eq!(rig.broker.figures().connections, 0);
+}
+
+/// Which bounds were met since the last call, and how often.
+fn hits(rig: &mut Rig) -> Vec<(BrokerBound, u64)> {
+    let events = rig.events();
+    let hits = events.iter().filter_map(|event| match event {
+        BrokerEvent::LimitHit { bound, times } => Some((*bound, *times)),
+        _ => None,
+    });
+    hits.collect()
+}
+
+#[test]
+fn the_host_hears_once_of_a_bound_that_is_met_often() {
+    let limits = BrokerLimits::default()
+        .connections(1)
+        .filter_levels(1)
+        .subscriptions_per_session(1)
+        .retained_messages(0);
+    let mut rig = Rig::new(config().limits(limits));
+    rig.join(fleeting("c", Version::V5));
+    for _ in 0..3 {
+        assert_eq!(rig.broker.handle_open(rig.now), None);
+    }
+    let options = SubscriptionOptions::new(qos(0));
+    rig.subscribe_with("c", &["a/b", "a", "b"].map(|filter| (filter, options)), None);
+    rig.retain("c", "t", 0, "kept");
+    assert_eq!(
+        hits(&mut rig),
+        [
+            (BrokerBound::Connections, 3),
+            (BrokerBound::SubscriptionsPerSession, 1),
+            (BrokerBound::FilterLevels, 1),
+            (BrokerBound::Retained, 1),
+        ]
+    );
+    assert_eq!(hits(&mut rig), []);
+}
+
+#[test]
+fn a_client_that_sends_too_many_messages_is_read_later_and_loses_nothing() {
+    let limits = BrokerLimits::default().messages_per_second(10);
+    let mut rig = Rig::new(config().limits(limits));
+    rig.join(fleeting("fast", Version::V5));
+    rig.join(fleeting("other", Version::V5));
+    let id = rig.id("fast");
+    for _ in 0..10 {
+        rig.publish("fast", "t", 0, "m");
+    }
+    assert!(rig.broker.input_room(id) > 0, "a second's worth may come at once");
+    rig.publish("fast", "t", 0, "m");
+    assert_eq!(rig.broker.input_room(id), 0);
+    assert!(rig.broker.input_room(rig.id("other")) > 0);
+    let ping = b"\xC0\x00";
+    assert_eq!(rig.feed_bytes("fast", ping), 2, "nothing is taken");
+    assert_eq!(rig.broker.figures().reads_paused, 1);
+    assert_eq!(hits(&mut rig), [(BrokerBound::MessagesPerSecond, 1)]);
+    while rig.broker.poll_ready().is_some() {}
+    let due = rig.broker.poll_timeout().unwrap();
+    assert_eq!(due.at, rig.now + core::time::Duration::from_millis(100));
+    rig.now = due.at;
+    rig.run();
+    assert!(rig.broker.input_room(id) > 0);
+    assert_eq!(rig.broker.poll_ready(), Some(id), "the driver hears that there is room");
+    assert_eq!(rig.feed_bytes("fast", ping), 0);
+    assert_eq!(rig.broker.figures().messages_published, 11);
+    rig.advance(1);
+    for _ in 0..10 {
+        rig.publish("fast", "t", 0, "m");
+    }
+    assert!(rig.broker.input_room(id) > 0, "who has waited has a burst again");
+}
+
+#[test]
+fn a_client_that_sends_too_many_bytes_is_read_later() {
+    let limits = BrokerLimits::default()
+        .bytes_per_second(1000)
+        .burst(core::time::Duration::ZERO);
+    let mut rig = Rig::new(config().limits(limits));
+    rig.join(fleeting("c", Version::V5));
+    rig.advance(1);
+    let id = rig.id("c");
+    let before = rig.broker.figures().bytes_received;
+    rig.publish("c", "t", 0, &"x".repeat(4990));
+    let packet = rig.broker.figures().bytes_received - before;
+    assert_eq!(packet, 4997);
+    assert_eq!(hits(&mut rig), [(BrokerBound::BytesPerSecond, 2)]);
+    rig.advance(4);
+    assert_eq!(rig.broker.input_room(id), 0);
+    rig.advance(1);
+    assert!(rig.broker.input_room(id) > 0);
+}
+
+#[test]
+fn a_client_that_is_not_read_is_not_taken_for_silent() {
+    let limits = BrokerLimits::default()
+        .messages_per_second(1)
+        .burst(core::time::Duration::ZERO);
+    let mut rig = Rig::new(config().limits(limits));
+    rig.join(mqtt_session::proto::Connect {
+        keep_alive: 10,
+        ..fleeting("c", Version::V5)
+    });
+    let many: Vec<u8> = b"\x30\x04\0\x01t\0".repeat(60);
+    assert_eq!(rig.feed_bytes("c", &many), 0, "what has arrived is taken");
+    rig.advance(59);
+    assert_eq!(rig.broker.input_room(rig.id("c")), 0);
+    rig.advance(1);
+    assert!(rig.broker.input_room(rig.id("c")) > 0);
+    rig.advance(14);
+    assert_eq!(rig.sent("c"), NOTHING);
+    rig.advance(1);
+    assert_eq!(rig.sent("c"), ["DISCONNECT 0x8d"]);
 }

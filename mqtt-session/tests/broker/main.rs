@@ -1,5 +1,6 @@
 //! The broker from outside: scripted clients, virtual time, and the promises of the public API.
 
+mod figures;
 mod limits;
 mod policy;
 mod publishing;
@@ -7,6 +8,7 @@ mod questions;
 mod retained;
 mod rig;
 mod sessions;
+mod shards;
 mod shared;
 #[path = "../server/show.rs"]
 #[allow(dead_code, reason = "the lines of a server are more than those of a broker")]

@@ -77,6 +77,20 @@ fn deliveries_wait_until_the_host_has_allowed_their_subscription_again() {
 }
 
 #[test]
+fn messages_of_qos_0_for_a_subscription_that_is_refused_are_dropped_alone() {
+    let mut rig = subscribed(asking(), &["a", "b"]);
+    rig.broker.policy_changed(rig.now);
+    for topic in ["a", "b", "a"] {
+        rig.publish("p", topic, 0, topic);
+    }
+    for ((question, _), verdict) in questions(&mut rig).iter().zip([Verdict::DENY, Verdict::ALLOW]) {
+        assert!(rig.broker.authorize(rig.now, *question, verdict));
+    }
+    assert_eq!(rig.sent("s"), ["PUBLISH q0 b: b"]);
+    assert_eq!(rig.broker.figures().messages_dropped, 2);
+}
+
+#[test]
 fn a_subscription_that_is_refused_ends_and_what_was_not_sent_is_dropped_and_counted() {
     let mut rig = subscribed(asking().is_stored(true), &["a", "b", "+"]);
     rig.broker.policy_changed(rig.now);

@@ -425,6 +425,7 @@ pub(crate) fn line(event: &BrokerEvent) -> String {
             let payload = String::from_utf8_lossy(&message.payload).into_owned();
             format!("delivered q{} {}: {payload}", message.qos.bits(), message.topic)
         }
+        BrokerEvent::LimitHit { bound, times } => format!("- {bound:?} met {times} times"),
         BrokerEvent::Missed { events } => format!("missed {events}"),
         BrokerEvent::StoreFailed => "store failed".into(),
         other => format!("{other:?}"),

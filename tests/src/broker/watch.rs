@@ -318,7 +318,7 @@ impl Watch {
             let mut ways = subscriber.asked.iter().filter(|filter| matches(filter, &topic));
             let is_denied = |filter: &&str| subscriber.denied.get(filter).is_some_and(|since| *since < sent.at);
             self.counts.held += u64::from(subscriber.denied.values().any(|since| *since < sent.at));
-            if self.asks && ways.all(|filter| is_denied(filter)) {
+            if self.asks && ways.all(is_denied) {
                 return Err(format!("client {client} got {text}, although it was denied it before"));
             }
         }

@@ -15,12 +15,25 @@ impl Ledger {
             "# Statements and the tests that touch them: layer {}\n",
             names.join(", ")
         );
+        self.write_tables(&mut text, layers);
+        text
+    }
+
+    /// The tables of all layers. Meaningful only after runs of all of them, which were [taken](Self::take).
+    #[must_use]
+    pub fn conformance(&self) -> String {
+        let mut text = String::new();
+        self.write_tables(&mut text, &Layer::ALL);
+        text
+    }
+
+    fn write_tables(&self, text: &mut String, layers: &[Layer]) {
         for table in Table::ALL {
             let of_table: Vec<&Row> = rows()
                 .iter()
                 .filter(|row| row.table == table && row.layers.iter().any(|layer| layers.contains(layer)))
                 .collect();
-            self.write_table(&mut text, table, layers, &of_table)
+            self.write_table(text, table, layers, &of_table)
                 .unwrap_or_else(|_| unreachable!("a String takes all text"));
         }
         let audit = self.audit(layers);
@@ -28,7 +41,6 @@ impl Ledger {
         for (id, layer) in audit.uncovered.iter().chain(&audit.open) {
             text.push_str(&format!("- {id} ({})\n", layer.name()));
         }
-        text
     }
 
     fn write_table(&self, text: &mut String, table: Table, layers: &[Layer], of_table: &[&Row]) -> std::fmt::Result {

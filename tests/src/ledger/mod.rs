@@ -16,7 +16,8 @@
 //!
 //! Each layer has a test binary of its own. After a whole run of it [`Ledger::audit`] finds the rows of its layer that no
 //! trial covered, which fails the run if the layer is one of [`FINISHED_LAYERS`], and the trials that claim more rows than
-//! one test can show. [`Ledger::matrix`] prints the same knowledge as Markdown.
+//! one test can show. [`Ledger::matrix`] prints the same knowledge as Markdown, and [`Ledger::conformance`] that of all layers,
+//! from the [lines](Ledger::lines) of each run.
 
 mod audit;
 mod matrix;

@@ -48,6 +48,31 @@ fn a_covered_row_is_no_longer_open() {
 }
 
 #[test]
+fn what_one_run_covered_can_be_taken_by_another() {
+    let ledger = Ledger::default();
+    ledger.run(covering(Layer::Codec, "one", &["v5:MQTT-1.5.4-1", "BI-001"]));
+    ledger.run(covering(Layer::Session, "two", &[]));
+    let lines = ledger.lines();
+    assert_eq!(
+        lines,
+        "codec\tcodec::one\tBI-001\tv5:MQTT-1.5.4-1\nsession\tsession::two\n"
+    );
+    let all = Ledger::default();
+    assert_eq!(all.take(&lines), Ok(()));
+    assert_eq!(all.lines(), lines);
+    assert_eq!(all.audit(&Layer::ALL).uncovered, ledger.audit(&Layer::ALL).uncovered);
+    assert!(all.conformance().contains("codec::one"));
+    for wrong in [
+        "codec\tcodec::one",
+        "nothing\tone",
+        "codec",
+        "codec\tother\tv5:MQTT-9.9.9-9",
+    ] {
+        assert_eq!(all.take(wrong), Err(wrong.to_owned()));
+    }
+}
+
+#[test]
 fn a_trial_of_another_layer_covers_nothing() {
     let ledger = Ledger::default();
     ledger.run(covering(Layer::Session, "one", &["v5:MQTT-1.5.4-1"]));

@@ -72,6 +72,41 @@ impl Ledger {
         assert!(earlier.is_none(), "two trials have this name");
     }
 
+    /// What each trial covered, in a line: its layer, its name and its rows, apart by tabs.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let trials = self.lock();
+        let lines = trials.iter().map(|(name, (layer, rows))| {
+            let rows: String = rows.iter().map(|row| format!("\t{row}")).collect();
+            format!("{}\t{name}{rows}\n", layer.name())
+        });
+        lines.collect()
+    }
+
+    /// Takes what [`lines`](Self::lines) has written of another run.
+    ///
+    /// # Errors
+    /// The first line that names no layer, no trial or no row, or that says of a trial something else than an earlier one.
+    pub fn take(&self, lines: &str) -> Result<(), String> {
+        for line in lines.lines() {
+            let mut cells = line.split('\t');
+            let layer = cells
+                .next()
+                .and_then(|name| Layer::ALL.into_iter().find(|layer| layer.name() == name));
+            let (Some(layer), Some(name)) = (layer, cells.next()) else {
+                return Err(line.to_owned());
+            };
+            let rows: Option<BTreeSet<&'static str>> = cells.map(|id| row(id).map(|row| row.id.as_str())).collect();
+            let known = (layer, rows.ok_or_else(|| line.to_owned())?);
+            // Two binaries may run one trial, which says the same in both.
+            let earlier = self.lock().insert(name.to_owned(), known.clone());
+            if earlier.is_some_and(|earlier| earlier != known) {
+                return Err(line.to_owned());
+            }
+        }
+        Ok(())
+    }
+
     /// The trials that touch a row, in the order of their names.
     #[must_use]
     pub fn trials_touching(&self, row: &Row) -> Vec<String> {

@@ -7,6 +7,7 @@
 //! broker's own tests.
 
 mod bad_inputs_bounds;
+mod bad_inputs_policy;
 mod bad_inputs_sessions;
 mod bad_inputs_topics;
 mod bad_inputs_wills;
@@ -68,6 +69,7 @@ fn trials() -> Vec<Trial> {
         shared::trials(),
         bad_inputs_topics::trials(),
         bad_inputs_bounds::trials(),
+        bad_inputs_policy::trials(),
         bad_inputs_sessions::trials(),
         bad_inputs_wills::trials(),
         regressions::trials(),

@@ -1,6 +1,6 @@
 //! Shared subscriptions.
 
-use mqtt_session::proto::{Packet, Properties, PubAck, PubAckReason, PubRec, PubRecReason, Version};
+use mqtt_session::proto::{Connect, Packet, Properties, PubAck, PubAckReason, PubRec, PubRecReason, Version};
 use mqtt_tests::ledger::covers;
 
 use crate::rig::{NOTHING, Rig, config, expiring, fleeting, id, lasting};
@@ -13,6 +13,7 @@ crate::trials_of_module![
     a_message_that_a_member_refuses_goes_to_nobody_else,
     each_message_goes_to_one_member_of_a_group,
     a_member_is_one_however_often_it_subscribes,
+    a_message_of_qos_1_goes_on_when_the_session_of_its_member_ends,
 ];
 
 /// A publisher `p`, and members `a` and `b` of the group `g`.
@@ -166,4 +167,36 @@ fn a_member_is_one_however_often_it_subscribes() {
         assert_eq!(given(&mut rig, 0, "m").0, "b");
     }
     covers("u5:U5-4.8.2-b");
+}
+
+/// Ends the session of a member, by time or by a clean start.
+fn ends(rig: &mut Rig, member: &str, is_replaced: bool) {
+    if is_replaced {
+        let connect = Connect {
+            clean_start: true,
+            ..expiring(member, Version::V5, 100)
+        };
+        rig.join(connect);
+    } else {
+        rig.cut(member);
+        rig.advance(100);
+    }
+    assert_eq!(rig.broker.has_session(member.as_bytes()), is_replaced);
+}
+
+fn a_message_of_qos_1_goes_on_when_the_session_of_its_member_ends() {
+    for is_replaced in [false, true] {
+        for (bits, is_acknowledged, goes_on) in [(1, false, true), (1, true, false), (2, false, false)] {
+            let mut rig = group([2, 2]);
+            let (member, other, _) = given(&mut rig, bits, "m");
+            if is_acknowledged {
+                rig.puback(member, 1);
+            }
+            ends(&mut rig, member, is_replaced);
+            let expected: &[&str] = if goes_on { &["PUBLISH q1 #1 t/x: m"] } else { &[] };
+            assert_eq!(rig.sent(other), expected, "{bits} {is_acknowledged} {is_replaced}");
+            assert_eq!(rig.sent(member).len(), 0);
+        }
+    }
+    covers("BI-089");
 }

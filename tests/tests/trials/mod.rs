@@ -7,11 +7,12 @@ use libtest_mimic::Arguments;
 use mqtt_tests::ledger::{Layer, Ledger, Trial};
 
 /// Runs trials by the arguments of the command line. With `--matrix` the matrix of rows and tests is printed as Markdown
-/// instead of the list of tests.
+/// instead of the list of tests, and with `--covered` what each trial covered, for the matrix of all layers.
 pub(crate) fn run(layer: Layer, trials: Vec<Trial>) -> ExitCode {
-    let (matrix, arguments): (Vec<String>, Vec<String>) = std::env::args().partition(|argument| argument == "--matrix");
+    let (prints, arguments): (Vec<String>, Vec<String>) =
+        std::env::args().partition(|argument| argument == "--matrix" || argument == "--covered");
     let mut arguments = Arguments::from_iter(arguments);
-    if !matrix.is_empty() {
+    if !prints.is_empty() {
         let log = format!("{}/{}.log", env!("CARGO_TARGET_TMPDIR"), layer.name());
         arguments.logfile = Some(log);
     }
@@ -21,8 +22,11 @@ pub(crate) fn run(layer: Layer, trials: Vec<Trial>) -> ExitCode {
     if conclusion.has_failed() {
         return conclusion.exit_code();
     }
-    if !matrix.is_empty() {
-        println!("{}", ledger.matrix(&[layer]));
+    for print in prints {
+        match print.as_str() {
+            "--matrix" => println!("{}", ledger.matrix(&[layer])),
+            _ => print!("{}", ledger.lines()),
+        }
     }
     if arguments.list || !is_whole(&arguments) {
         return ExitCode::SUCCESS;

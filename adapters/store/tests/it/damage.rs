@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mqtt_session::Key;
-use mqtt_store::{FileStore, SessionName, Store, StoreErrorKind, Stored, Write};
+use mqtt_session::{Broker, BrokerConfig, BrokerKey, Instant, Key};
+use mqtt_store::{FileStore, Salvaged, SessionName, Store, StoreErrorKind, Stored, Write};
 
+use crate::broker::Script;
 use crate::exchange::{client_name, groups, server_name};
 use crate::model::{Model, Random};
 
@@ -17,6 +18,9 @@ struct Seen {
     /// A record was lost alone.
     alone: u32,
     ended: u32,
+    /// A record of a broker was lost alone.
+    broker_alone: u32,
+    incomplete: u32,
     names_lost: u32,
     older: u32,
     refused: u32,
@@ -32,7 +36,7 @@ struct Sample {
 }
 
 /// Many sessions, so that there are several levels of pages.
-fn sample(is_closed: bool, sessions: u32) -> Sample {
+fn sample(is_closed: bool, sessions: u32, of_brokers: u32) -> Sample {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.redb");
     let load = groups(90, 11);
@@ -45,6 +49,7 @@ fn sample(is_closed: bool, sessions: u32) -> Sample {
             }));
         }
     }
+    copies.extend(brokers(of_brokers));
     let states = Model::states(&[copies.clone(), load[0].clone(), load[1].clone()]);
     let mut store = FileStore::open(&path).unwrap();
     for group in [&copies, &load[0], &load[1]] {
@@ -64,6 +69,22 @@ fn sample(is_closed: bool, sessions: u32) -> Sample {
         truth: states[3].clone(),
         older: states[2].clone(),
     }
+}
+
+/// What so many brokers have written.
+fn brokers(copies: u32) -> Vec<Write> {
+    let mut script = Script::new();
+    let mut writes = Vec::new();
+    for _ in 0..25 {
+        for write in script.round() {
+            writes.extend((0..copies).map(|copy| Write {
+                session: SessionName::new(format!("broker-{copy}")).unwrap(),
+                ..write.clone()
+            }));
+        }
+        script.confirm();
+    }
+    writes
 }
 
 impl Seen {
@@ -112,17 +133,24 @@ impl Seen {
         self.ended += u32::from(!salvaged.ended.is_empty());
         self.names_lost += u32::from(salvaged.names_lost);
         self.alone += u32::from(salvaged.ended.is_empty() && !salvaged.damaged.is_empty());
+        self.broker_alone += u32::from(salvaged.brokers_incomplete.is_empty() && !salvaged.broker_damaged.is_empty());
+        self.incomplete += u32::from(!salvaged.brokers_incomplete.is_empty());
         let truths = if may_be_older {
             vec![&sample.truth, &sample.older]
         } else {
             vec![&sample.truth]
         };
-        let faults = truths.iter().map(|truth| fault(store, truth, salvaged.names_lost));
+        let faults = truths.iter().map(|truth| {
+            let session = fault(store, truth, salvaged.names_lost);
+            session.or_else(|| broker_fault(store, truth, &salvaged))
+        });
         let faults: Vec<_> = faults.collect();
         assert!(faults.iter().any(Option::is_none), "{what}: {faults:?}, {salvaged:?}");
         // What is known to be lost is known after the next restart too.
         let names: Vec<_> = sample.truth.sessions.keys().cloned().collect();
         let before: Vec<_> = names.iter().map(|name| store.load(name).unwrap()).collect();
+        let brokers: Vec<_> = sample.truth.brokers.keys().cloned().collect();
+        let brokers_before: Vec<_> = brokers.iter().map(|name| store.load_broker(name).unwrap()).collect();
         let path = salvaged.moved_to.with_file_name("s.redb");
         let image = std::fs::read(&path).unwrap();
         let again = path.with_file_name("again.redb");
@@ -131,6 +159,14 @@ impl Seen {
         assert_eq!(store.salvaged(), None, "{what}");
         let after: Vec<_> = names.iter().map(|name| store.load(name).unwrap()).collect();
         assert_eq!(before, after, "{what}");
+        let after: Vec<_> = brokers.iter().map(|name| store.load_broker(name).unwrap()).collect();
+        assert_eq!(brokers_before, after, "{what}");
+        // Whatever is left, a broker begins with it.
+        for loaded in after {
+            let mut restore = Broker::restore(BrokerConfig::new(1), Instant::from_secs(1));
+            loaded.into_broker(&mut restore).unwrap();
+            let _ = restore.finish();
+        }
     }
 }
 
@@ -162,6 +198,42 @@ fn fault(store: &mut FileStore, truth: &Model, names_lost: bool) -> Option<Strin
     None
 }
 
+/// The same of brokers: what is missing of a session ends it, and what else is missing is said to be.
+fn broker_fault(store: &mut FileStore, truth: &Model, salvaged: &Salvaged) -> Option<String> {
+    for name in store.brokers().unwrap() {
+        if !truth.brokers.contains_key(&name) {
+            return Some(format!("broker {name} never was"));
+        }
+    }
+    for (name, records) in &truth.brokers {
+        let loaded = store.load_broker(name).unwrap().records;
+        let loaded: BTreeMap<BrokerKey, Stored<BrokerKey>> = loaded
+            .into_iter()
+            .map(|stored| (stored.broker_key().clone(), stored))
+            .collect();
+        for (key, stored) in &loaded {
+            match stored {
+                Stored::Record(_, bytes) if records.get(key).is_none_or(|record| record != bytes) => {
+                    return Some(format!("broker {name}: {key:?} is wrong"));
+                }
+                _ => {}
+            }
+        }
+        let is_said = salvaged.brokers_incomplete.contains(name) || salvaged.broker_names_lost;
+        for missing in records.keys().filter(|key| !loaded.contains_key(key)) {
+            let has_ended = missing.session().is_none_or(|session| {
+                let whole = BrokerKey::Session(session, Key::Session);
+                let is_gone = !loaded.keys().any(|key| key.session() == Some(session));
+                is_gone || loaded.get(&whole) == Some(&Stored::Damaged(whole.clone()))
+            });
+            if !is_said || !has_ended {
+                return Some(format!("broker {name}: {missing:?} is missing in silence"));
+            }
+        }
+    }
+    None
+}
+
 fn scale() -> u64 {
     std::env::var("MQTT_STORE_SCALE").map_or(1, |scale| scale.parse().unwrap())
 }
@@ -178,7 +250,7 @@ fn used_place(sample: &Sample, random: &mut Random) -> usize {
 fn flipped_bytes_are_never_taken_for_what_was_written() {
     let (mut salvaged, mut alone, mut ended) = (0, 0, 0);
     for (is_closed, sessions) in [(true, 40), (false, 40), (true, 0), (false, 0)] {
-        let sample = sample(is_closed, sessions);
+        let sample = sample(is_closed, sessions, 0);
         let mut random = Random::new(3);
         let mut seen = Seen::default();
         for round in 0..80 * scale() {
@@ -206,7 +278,7 @@ fn flipped_bytes_are_never_taken_for_what_was_written() {
 
 #[test]
 fn zeroed_sectors_are_never_taken_for_what_was_written() {
-    let sample = sample(true, 40);
+    let sample = sample(true, 40, 0);
     let mut random = Random::new(5);
     let mut seen = Seen::default();
     for round in 0..40 * scale() {
@@ -224,8 +296,35 @@ fn zeroed_sectors_are_never_taken_for_what_was_written() {
 }
 
 #[test]
+fn damage_of_a_broker_is_told_and_ends_what_it_may_have_hit() {
+    let (mut alone, mut incomplete) = (0, 0);
+    for is_closed in [true, false] {
+        let sample = sample(is_closed, 0, 4);
+        let mut random = Random::new(13);
+        let mut seen = Seen::default();
+        for round in 0..60 * scale() {
+            let mut image = sample.image.clone();
+            let at = used_place(&sample, &mut random);
+            let what = if round % 2 == 0 {
+                image[at] ^= 1 << random.below(8);
+                format!("round {round}: byte {at}")
+            } else {
+                let sector = at / 512 * 512;
+                image[sector..sector + 512].fill(0);
+                format!("round {round}: sector {sector}")
+            };
+            seen.open(&image, &sample, !is_closed, &what);
+        }
+        println!("closed {is_closed}: {seen:?}");
+        alone += seen.broker_alone;
+        incomplete += seen.incomplete;
+    }
+    assert!(alone > 10 && incomplete > 2, "{alone} alone, {incomplete} incomplete");
+}
+
+#[test]
 fn cut_files_are_never_taken_for_whole_ones() {
-    let sample = sample(true, 40);
+    let sample = sample(true, 40, 0);
     let mut random = Random::new(9);
     let mut seen = Seen::default();
     for round in 0..40 * scale() {

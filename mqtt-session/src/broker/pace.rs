@@ -1,0 +1,93 @@
+//! How fast a client may send.
+//!
+//! A bucket for messages and one for bytes: what is read goes in, and runs out again at the rate that is allowed. One that
+//! holds more than a burst keeps the stream from being read until it does not.
+
+use super::{Broker, BrokerBound, BrokerLimits, ConnectionId};
+use crate::time::Instant;
+
+/// A unit of what is counted, as it stands in a bucket: so much runs out in a microsecond for each unit a second.
+const UNIT: u64 = 1_000_000;
+
+/// What one connection has sent of late.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// Messages that were read and not yet put into the bucket.
+    pub(super) came: u32,
+    /// Nothing is read before.
+    pub(super) until: Option<Instant>,
+    at: Instant,
+    messages: u64,
+    bytes: u64,
+}
+
+impl Pace {
+    /// So much was read. Returns when reading goes on, if it pauses, and for the sake of what.
+    fn charge(&mut self, now: Instant, limits: &BrokerLimits, bytes: usize) -> Option<(Instant, BrokerBound)> {
+        let passed = micros(now.saturating_since(self.at));
+        self.at = now;
+        let messages = u64::from(core::mem::take(&mut self.came));
+        let wait = |level: &mut u64, rate: u32, units: u64| {
+            if rate == u32::MAX {
+                return 0;
+            }
+            let rate = u64::from(rate.max(1));
+            *level = level.saturating_sub(passed.saturating_mul(rate));
+            *level = level.saturating_add(units.saturating_mul(UNIT));
+            let burst = micros(limits.burst).saturating_mul(rate);
+            level.saturating_sub(burst).div_ceil(rate)
+        };
+        let messages = wait(&mut self.messages, limits.messages_per_second, messages);
+        let bytes = wait(&mut self.bytes, limits.bytes_per_second, bytes as u64);
+        let (wait, bound) = if messages >= bytes {
+            (messages, BrokerBound::MessagesPerSecond)
+        } else {
+            (bytes, BrokerBound::BytesPerSecond)
+        };
+        let until = now.saturating_add(core::time::Duration::from_micros(wait));
+        (wait > 0).then_some((until, bound))
+    }
+}
+
+fn micros(time: core::time::Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl BrokerLimits {
+    const fn has_rates(&self) -> bool {
+        self.messages_per_second != u32::MAX || self.bytes_per_second != u32::MAX
+    }
+}
+
+impl Broker {
+    /// So many bytes of a client were read. One that is too fast is not read for a while.
+    pub(super) fn has_read(&mut self, connection: ConnectionId, bytes: usize) {
+        self.figures.bytes_received = self.figures.bytes_received.saturating_add(bytes as u64);
+        let limits = &self.config.limits;
+        if bytes == 0 || !limits.has_rates() {
+            return;
+        }
+        let Some(known) = self.connections.named_mut(connection) else {
+            return;
+        };
+        let Some((until, bound)) = known.pace.charge(self.now, limits, bytes) else {
+            return;
+        };
+        known.pace.until = Some(until);
+        known.machine.pause(true);
+        self.figures.reads_paused = self.figures.reads_paused.saturating_add(1);
+        self.hit(bound);
+        self.settle(connection.slot);
+    }
+
+    /// Reading goes on, if the time for that has come.
+    pub(super) fn goes_on_reading(&mut self, slot: u32) {
+        let now = self.now;
+        if let Some(known) = self.connections.get_mut(slot) {
+            if known.pace.until.is_some_and(|until| until <= now) {
+                known.pace.until = None;
+                known.machine.pause(false);
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Several machines that are one broker.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use mqtt_session::proto::{Connect, SubscriptionOptions, Version};
+use mqtt_session::{BrokerConfig, BrokerLimits, PeerMessage, ShardId, Shards};
+
+use super::rig::{NOTHING, Rig, config, fleeting, lasting, qos};
+
+const COUNT: u16 = 3;
+
+/// The machines, and what is on its way between each two of them.
+struct Cluster {
+    rigs: Vec<Rig>,
+    between: [[VecDeque<PeerMessage>; COUNT as usize]; COUNT as usize],
+}
+
+impl Cluster {
+    fn new(config: &BrokerConfig) -> Self {
+        let rig = |own| Rig::new(config.clone().shards(Shards::new(own, COUNT).unwrap()));
+        Self {
+            rigs: (0..COUNT).map(rig).collect(),
+            between: Default::default(),
+        }
+    }
+
+    /// The machine that has the session of a client.
+    fn of(&mut self, name: &str) -> &mut Rig {
+        &mut self.rigs[place(name)]
+    }
+
+    fn join(&mut self, connect: Connect<Bytes>) {
+        let name = String::from_utf8(connect.client_id.as_bytes().to_vec()).unwrap();
+        self.of(&name).join(connect);
+    }
+
+    /// Takes what the machines have to say.
+    fn collect(&mut self) {
+        for (from, rig) in self.rigs.iter_mut().enumerate() {
+            while let Some((to, message)) = rig.broker.poll_peer() {
+                self.between[from][usize::from(to.0)].push_back(message);
+            }
+        }
+    }
+
+    /// All that one machine has said to another arrives. Whether there was something.
+    fn carry(&mut self, from: usize, to: usize) -> bool {
+        self.collect();
+        let mut any = false;
+        while let Some(message) = self.between[from][to].pop_front() {
+            let (rig, from) = (&mut self.rigs[to], ShardId(u16::try_from(from).unwrap()));
+            rig.broker.handle_peer(rig.now, from, message);
+            any = true;
+        }
+        any
+    }
+
+    /// Everything arrives, and the stores have everything.
+    fn settle(&mut self) {
+        let mut moves = true;
+        while moves {
+            moves = false;
+            for from in 0..usize::from(COUNT) {
+                self.rigs[from].commit();
+                for to in 0..usize::from(COUNT) {
+                    moves |= self.carry(from, to);
+                }
+            }
+        }
+    }
+}
+
+fn place(name: &str) -> usize {
+    usize::from(Shards::new(0, COUNT).unwrap().of_client(name.as_bytes()).0)
+}
+
+/// A name that belongs to a machine.
+fn named(shard: usize, prefix: &str) -> String {
+    let mut names = (0..).map(|number| format!("{prefix}{number}"));
+    names.find(|name| place(name) == shard).unwrap()
+}
+
+#[test]
+fn a_message_reaches_the_clients_of_all_machines_once() {
+    let mut cluster = Cluster::new(&config());
+    let names: Vec<String> = (0..3).map(|shard| named(shard, "s")).collect();
+    for name in &names {
+        cluster.join(fleeting(name, Version::V5));
+        cluster.of(name).subscribe(name, "t/+", 0);
+    }
+    let publisher = named(1, "p");
+    cluster.join(fleeting(&publisher, Version::V5));
+    cluster.of(&publisher).publish(&publisher, "t/x", 0, "m");
+    cluster.settle();
+    for name in &names {
+        assert_eq!(cluster.of(name).sent(name), ["PUBLISH q0 t/x: m"]);
+    }
+}
+
+#[test]
+fn an_acknowledgement_waits_until_the_stores_of_all_machines_have_the_copies() {
+    let mut cluster = Cluster::new(&config().is_stored(true));
+    let (publisher, subscriber) = (named(0, "p"), named(1, "s"));
+    cluster.of(&subscriber).connect(lasting(&subscriber, Version::V5));
+    cluster.settle();
+    cluster.of(&subscriber).sent(&subscriber);
+    cluster
+        .of(&subscriber)
+        .subscribe_with(&subscriber, &[("t", SubscriptionOptions::new(qos(1)))], None);
+    cluster.settle();
+    cluster.of(&subscriber).sent(&subscriber);
+    cluster.join(fleeting(&publisher, Version::V5));
+    cluster.of(&publisher).publish(&publisher, "t", 1, "m");
+    cluster.carry(0, 1);
+    cluster.carry(0, 2);
+    cluster.carry(1, 0);
+    cluster.carry(2, 0);
+    assert_eq!(
+        cluster.of(&publisher).sent(&publisher),
+        NOTHING,
+        "the copy is not stored"
+    );
+    cluster.rigs[1].commit();
+    cluster.carry(1, 0);
+    assert_eq!(cluster.of(&publisher).sent(&publisher), ["PUBACK #5"]);
+}
+
+#[test]
+fn retained_messages_of_all_machines_are_replayed() {
+    let limits = BrokerLimits::default().replay_window(2);
+    let mut cluster = Cluster::new(&config().limits(limits));
+    let (publisher, subscriber) = (named(0, "p"), named(2, "s"));
+    cluster.join(fleeting(&publisher, Version::V5));
+    cluster.join(fleeting(&subscriber, Version::V5));
+    let topics: Vec<String> = (0..20).map(|number| format!("r/{number}")).collect();
+    for topic in &topics {
+        cluster.of(&publisher).retain(&publisher, topic, 0, topic);
+    }
+    cluster.settle();
+    let kept = |rig: &Rig| rig.broker.figures().retained_messages;
+    assert_eq!(cluster.rigs.iter().map(kept).sum::<u64>(), 20, "each is kept by one");
+    assert!(cluster.rigs.iter().all(|rig| kept(rig) > 0));
+    cluster.of(&subscriber).subscribe(&subscriber, "r/#", 0);
+    let mut got = Vec::new();
+    for _ in 0..40 {
+        got.append(&mut cluster.of(&subscriber).sent(&subscriber));
+        cluster.settle();
+    }
+    got.sort();
+    let mut wanted: Vec<String> = topics
+        .iter()
+        .map(|topic| format!("PUBLISH q0 retain {topic}: {topic}"))
+        .collect();
+    wanted.sort();
+    assert_eq!(got, wanted);
+}
+
+#[test]
+fn a_retained_message_that_came_before_a_subscription_is_in_its_replay_however_late_it_is_elsewhere() {
+    // The topic is kept by the third machine, which hears of the message last.
+    let (publisher, subscriber) = (named(0, "p"), named(1, "s"));
+    let topic = (0..)
+        .map(|number| format!("r/{number}"))
+        .find(|topic| place(topic) == 2)
+        .unwrap();
+    let mut cluster = Cluster::new(&config());
+    cluster.join(fleeting(&publisher, Version::V5));
+    cluster.join(fleeting(&subscriber, Version::V5));
+    cluster.of(&publisher).retain(&publisher, &topic, 0, "m");
+    cluster.carry(0, 1);
+    cluster.of(&subscriber).subscribe(&subscriber, "r/#", 0);
+    for _ in 0..3 {
+        assert_eq!(cluster.of(&subscriber).sent(&subscriber), NOTHING);
+        cluster.rigs[1].run();
+        for (from, to) in [(1, 0), (0, 1), (1, 2), (2, 1)] {
+            if (from, to) != (0, 2) {
+                cluster.carry(from, to);
+            }
+        }
+    }
+    cluster.carry(0, 2);
+    cluster.settle();
+    assert_eq!(
+        cluster.of(&subscriber).sent(&subscriber),
+        [format!("PUBLISH q0 retain {topic}: m")]
+    );
+}
+
+#[test]
+fn each_member_of_a_group_on_several_machines_has_its_turn() {
+    let mut cluster = Cluster::new(&config());
+    let members = [named(0, "a"), named(0, "b"), named(1, "c")];
+    for name in &members {
+        cluster.join(fleeting(name, Version::V5));
+        cluster
+            .of(name)
+            .subscribe_with(name, &[("$share/g/t", SubscriptionOptions::new(qos(0)))], None);
+        cluster.settle();
+        assert_eq!(
+            cluster.of(name).sent(name),
+            ["SUBACK #9 0x00"],
+            "said when all know of it"
+        );
+    }
+    let publisher = named(2, "p");
+    cluster.join(fleeting(&publisher, Version::V5));
+    for _ in 0..9 {
+        cluster.of(&publisher).publish(&publisher, "t", 0, "m");
+    }
+    cluster.settle();
+    for name in &members {
+        assert_eq!(cluster.of(name).sent(name).len(), 3);
+    }
+    assert_eq!(
+        cluster.rigs[2].broker.figures().subscriptions,
+        0,
+        "they are others' subscriptions"
+    );
+}
+
+#[test]
+fn a_message_for_a_group_whose_members_have_left_its_machine_goes_to_another_one() {
+    let mut cluster = Cluster::new(&config());
+    let (leaving, staying, publisher) = (named(0, "a"), named(1, "b"), named(2, "p"));
+    for name in [&leaving, &staying, &publisher] {
+        cluster.join(fleeting(name, Version::V5));
+    }
+    for name in [&leaving, &staying] {
+        cluster
+            .of(name)
+            .subscribe_with(name, &[("$share/g/t", SubscriptionOptions::new(qos(1)))], None);
+        cluster.settle();
+        cluster.of(name).sent(name);
+    }
+    // Two messages: one for each machine. One of the members leaves before its message arrives.
+    for payload in ["m", "n"] {
+        cluster.of(&publisher).publish(&publisher, "t", 1, payload);
+    }
+    cluster.collect();
+    cluster.of(&leaving).unsubscribe(&leaving, "$share/g/t");
+    cluster.settle();
+    let mut got = cluster.of(&staying).sent(&staying);
+    got.sort();
+    assert_eq!(got, ["PUBLISH q1 #1 t: m", "PUBLISH q1 #2 t: n"]);
+    assert_eq!(cluster.of(&publisher).sent(&publisher), ["PUBACK #5", "PUBACK #5"]);
+}
+
+#[test]
+fn a_client_of_another_machine_is_refused_and_counted() {
+    let mut cluster = Cluster::new(&config());
+    let name = named(1, "c");
+    let told = cluster.rigs[0].connect(fleeting(&name, Version::V5));
+    assert_eq!(told, ["CONNACK 0x83"]);
+    assert_eq!(cluster.rigs[0].broker.figures().clients_misdirected, 1);
+}
+
+#[test]
+fn nothing_is_read_while_too_much_waits_for_other_machines() {
+    let limits = BrokerLimits::default().peer_messages(4);
+    let mut cluster = Cluster::new(&config().limits(limits));
+    let publisher = named(0, "p");
+    cluster.join(fleeting(&publisher, Version::V5));
+    let rig = &mut cluster.rigs[0];
+    rig.publish(&publisher, "t", 0, "m");
+    assert!(rig.broker.input_room(rig.id(&publisher)) > 0);
+    rig.publish(&publisher, "t", 0, "m");
+    assert_eq!(rig.broker.input_room(rig.id(&publisher)), 0);
+    cluster.settle();
+    let rig = &cluster.rigs[0];
+    assert!(rig.broker.input_room(rig.id(&publisher)) > 0);
+}
+
+#[test]
+fn a_machine_that_is_alone_says_nothing() {
+    let mut rig = Rig::new(config());
+    rig.join(fleeting("p", Version::V5));
+    rig.retain("p", "t", 1, "m");
+    assert!(rig.broker.poll_peer().is_none());
+    let publish = PeerMessage::Done { upto: 7 };
+    rig.broker.handle_peer(rig.now, ShardId(1), publish);
+    assert!(rig.broker.poll_peer().is_none());
+}
