@@ -1,21 +1,25 @@
 //! Goes through every state of two machines, at the size that is asked for.
 //!
 //!     cargo run --release -p mqtt-tests --bin explore -- [--size middle|full]
+//!     cargo run --release -p mqtt-tests --bin explore -- --takeover
+//!
+//! The second plays all sequences of what the connections of one client can do at a broker, up to a length.
 //!
 //! Prints a row for each configuration, and ends with an error if one breaks an invariant.
 
 use std::process::ExitCode;
 
 use mqtt_proto::Version;
-use mqtt_tests::explore::{ONE, Setup, TWO, search};
+use mqtt_tests::explore::{ONE, Setup, TWO, search, takeover};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let setups = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] | ["--size", "middle"] => middle(),
         ["--size", "full"] => full(),
+        ["--takeover"] => return play_takeovers(),
         _ => {
-            eprintln!("usage: explore [--size middle|full]");
+            eprintln!("usage: explore [--size middle|full] [--takeover]");
             return ExitCode::FAILURE;
         }
     };
@@ -31,6 +35,26 @@ fn main() -> ExitCode {
         }
     }
     println!("{states} states in all, and no invariant is broken in any");
+    ExitCode::SUCCESS
+}
+
+/// All clients, and longer with two of them, with a store that is quick and with one that is not.
+fn play_takeovers() -> ExitCode {
+    use takeover::Setup as Sequences;
+    let setups = [
+        ("all clients", Sequences::all(4)),
+        ("all clients, late store", Sequences::all(4).late()),
+        ("two clients", Sequences::few(8)),
+        ("two clients, late store", Sequences::few(8).late()),
+    ];
+    for (name, setup) in setups {
+        let report = takeover::search(&setup);
+        println!("{name}, up to {} actions: {report}", setup.depth);
+        if let Some(found) = &report.found {
+            println!("{found}");
+            return ExitCode::FAILURE;
+        }
+    }
     ExitCode::SUCCESS
 }
 

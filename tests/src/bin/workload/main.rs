@@ -1,9 +1,8 @@
-//! Fixed work for counting instructions: `workload NAME ROUNDS` handles one packet, one message between two machines, or one
-//! copy of a message by way of a broker, a hundred times each round.
+//! Fixed work for counting instructions: `workload NAME ROUNDS` handles one packet, or one message between two machines, a
+//! hundred times each round.
 //!
 //! `.ci/instructions` runs each workload with two numbers of rounds, so that what start-up costs cancels out.
 
-mod broker;
 mod flow;
 
 use std::hint::black_box;
@@ -35,14 +34,6 @@ fn main() -> ExitCode {
         flow.run(rounds * PACKETS_A_ROUND);
         return ExitCode::SUCCESS;
     }
-    if direction == "broker" {
-        let Some(traffic) = broker::ALL.into_iter().find(|traffic| traffic.name == packet) else {
-            eprintln!("no traffic {packet}; names: {}", names().join(" "));
-            return ExitCode::FAILURE;
-        };
-        traffic.run(rounds * PACKETS_A_ROUND);
-        return ExitCode::SUCCESS;
-    }
     let Some((_, version, packet)) = packets().into_iter().find(|(known, ..)| *known == packet) else {
         eprintln!("no packet {packet}; names: {}", names().join(" "));
         return ExitCode::FAILURE;
@@ -63,7 +54,6 @@ fn names() -> Vec<String> {
                 .map(move |(name, ..)| format!("{direction}-{name}"))
         })
         .chain(flow::ALL.iter().map(|flow| format!("flow-{}", flow.name)))
-        .chain(broker::ALL.iter().map(|traffic| format!("broker-{}", traffic.name)))
         .collect()
 }
 
