@@ -218,6 +218,10 @@ const _: fn() = || {
 #[doc = include_str!("../GUIDE.md")]
 pub mod guide {}
 
+#[cfg(feature = "broker")]
+#[doc = include_str!("../BROKER.md")]
+pub mod broker_guide {}
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -113,6 +113,8 @@ use wills::ParkedWills;
 /// assert!(broker.poll_timeout().is_some()); // when to call `handle_timeout`
 /// ```
 ///
+/// [`broker_guide`](crate::broker_guide) draws what happens inside.
+///
 /// # Questions
 ///
 /// What a client may do is the host's to say: [`Ask`] chooses what it is asked. PUBLISH, SUBSCRIBE, UNSUBSCRIBE and the end of

@@ -1,10 +1,10 @@
 //! `simulate_broker [--seeds N] [--from N]` runs the simulation of a broker with its clients; `simulate_broker --seed N` runs
-//! one seed again and prints what happened.
+//! one seed again and prints what happened, as a diagram.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use mqtt_tests::broker::{Counts, run};
+use mqtt_tests::broker::{Counts, draw, run};
 
 /// So many seeds are needed before everything can be expected to have happened.
 const ENOUGH_FOR_ALL: u64 = 1000;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     };
     if let Some(seed) = value("--seed") {
         let run = run(seed, true);
-        for line in &run.trace {
+        for line in draw(&run.trace, run.clients) {
             println!("{line}");
         }
         println!("{:?}", run.counts);

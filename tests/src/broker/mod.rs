@@ -6,6 +6,7 @@
 //! stop, and everything has to come to rest: each operation has ended, and each message that was acknowledged to its publisher
 //! is with every subscriber that was there for it, once if it was of QoS 2 all the way.
 
+mod diagram;
 mod links;
 mod plan;
 mod shards;
@@ -14,6 +15,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use diagram::draw;
 pub use watch::Counts;
 use world::World;
 
@@ -30,6 +32,8 @@ pub struct Run {
     pub hash: u64,
     /// The steps in words, if they were to be written down.
     pub trace: Vec<String>,
+    /// How many clients there were.
+    pub clients: usize,
 }
 
 /// The run that follows from a seed.
@@ -48,6 +52,7 @@ fn go(seed: u64, traces: bool, lies: bool) -> Run {
     let mut random = Random::new(seed);
     let mut plan = plan::Plan::new(&mut random);
     plan.lies = lies;
+    let clients = plan.clients.len();
     let mut world = World::new(plan, random, traces);
     // A panic is a fault of its seed too.
     let played = catch_unwind(AssertUnwindSafe(|| world.play()));
@@ -64,5 +69,6 @@ fn go(seed: u64, traces: bool, lies: bool) -> Run {
         fault,
         hash: world.watch.hash,
         trace: world.watch.trace,
+        clients,
     }
 }
