@@ -378,19 +378,27 @@ impl Broker {
         let (session, had_ended) = (known.session, known.has_ended);
         let is_held = self.is_held(session);
         let waiting = outbox.len();
+        let mut is_served = false;
         loop {
-            let (before, mut waits) = (outbox.len(), false);
+            let before = outbox.len();
+            let mut has_plain = false;
             if let Some(known) = self.connections.named_mut(connection) {
                 known.machine.hold(is_held);
                 known.machine.poll_transmit(outbox);
-                // No more messages of QoS 0 are sent at once than are told of.
-                waits = known.machine.has_plain() && outbox.len() > before;
+                has_plain = known.machine.has_plain();
             }
-            if !outbox.has_room() || !(self.replay(session) || waits) {
+            let has_sent = outbox.len() > before;
+            if !outbox.has_room() {
                 break;
             }
+            // No more messages of QoS 0 are sent than there is room to tell of.
+            let waits = has_plain && (has_sent || !is_served);
             if waits {
                 self.serve(connection.slot);
+            }
+            is_served = waits && !has_sent;
+            if !self.replay(session) && !waits {
+                break;
             }
         }
         let sent = outbox.len().saturating_sub(waiting) as u64;

@@ -1,8 +1,8 @@
 //! Retained messages.
 
-use bytes::Bytes;
-use mqtt_session::BrokerLimits;
+use bytes::{Buf, Bytes};
 use mqtt_session::proto::{PublishProperties, RetainHandling, Subscription, SubscriptionOptions, TopicFilter, Version};
+use mqtt_session::{BrokerLimits, Outbox};
 
 use super::rig::{NOTHING, Rig, config, fleeting, lasting, qos};
 
@@ -107,6 +107,25 @@ fn a_replay_goes_on_under_flow_control_and_over_cuts_until_all_were_sent() {
     }
     let expected: Vec<String> = (0..50).map(|number| format!("many/{number:02}: m")).collect();
     assert_eq!(topics, expected);
+}
+
+#[test]
+fn a_long_replay_of_qos_0_goes_out_to_a_driver_that_serves_only_who_is_ready() {
+    let mut rig = kept(&[]);
+    for number in 0..1000 {
+        rig.retain("p", &format!("many/{number}"), 0, "m");
+    }
+    while rig.broker.poll_ready().is_some() {}
+    assert_eq!(rig.feed_bytes("s", b"\x82\x0c\0\x09\0\0\x06many/#\0"), 0);
+    let (mut outbox, mut bytes) = (Outbox::new(1 << 20), 0);
+    while let Some(ready) = rig.broker.poll_ready() {
+        rig.broker.poll_transmit(ready, &mut outbox);
+        bytes += outbox.len();
+        outbox.advance(outbox.len());
+    }
+    // SUBACK; PUBLISH with a topic of 6 to 8 bytes, no properties and a byte of payload.
+    let publishes = 10 * (2 + 2 + 6 + 2) + 90 * (2 + 2 + 7 + 2) + 900 * (2 + 2 + 8 + 2);
+    assert_eq!(bytes, 6 + publishes);
 }
 
 #[test]
