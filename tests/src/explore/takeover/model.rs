@@ -18,7 +18,7 @@ pub enum WillKind {
     Absent,
     /// One without a delay.
     Prompt,
-    /// One that waits for [`DELAY`] seconds.
+    /// One that waits for `DELAY` seconds.
     Delayed,
 }
 
