@@ -224,6 +224,13 @@ impl Broker {
     /// A broker without sessions.
     #[must_use]
     pub fn new(config: BrokerConfig, now: Instant) -> Self {
+        let mut broker = Self::begin(config, now);
+        broker.say_here();
+        broker
+    }
+
+    /// One that has not told other shards that it is there.
+    fn begin(config: BrokerConfig, now: Instant) -> Self {
         let mut server = config.client.clone();
         // Messages are taken in whole.
         server.session.limits.whole_packet_bytes = u32::MAX;
@@ -289,7 +296,7 @@ impl Broker {
     /// Bytes came from a client. Whole packets are taken off the front; the rest stays, and comes again with more.
     pub fn handle_input(&mut self, now: Instant, connection: ConnectionId, input: &mut &[u8]) {
         self.advance(now);
-        loop {
+        while self.peers.are_here() {
             let before = input.len();
             let known = self.connections.named_mut(connection);
             let Some(known) = known.filter(|known| !known.machine.has_ended()) else {
@@ -308,7 +315,7 @@ impl Broker {
     /// The same from a buffer that the broker may keep parts of: large payloads are shared with it and not copied.
     pub fn handle_input_owned(&mut self, now: Instant, connection: ConnectionId, input: &mut BytesMut) {
         self.advance(now);
-        loop {
+        while self.peers.are_here() {
             let before = input.len();
             let known = self.connections.named_mut(connection);
             let Some(known) = known.filter(|known| !known.machine.has_ended()) else {
@@ -445,7 +452,9 @@ impl Broker {
     #[must_use]
     pub fn input_room(&self, connection: ConnectionId) -> usize {
         match self.connections.named(connection) {
-            Some(known) if !self.owes_store() && !self.owes_peers() => known.machine.input_room(),
+            Some(known) if !self.owes_store() && !self.owes_peers() && self.peers.are_here() => {
+                known.machine.input_room()
+            }
             _ => 0,
         }
     }

@@ -91,8 +91,15 @@ impl Broker {
 
     /// The member whose turn it is.
     fn pick(&mut self, group: GroupId, message: &Message) -> Option<(u32, Wanted)> {
-        let sessions = &self.sessions;
+        let (sessions, connections) = (&self.sessions, &self.connections);
+        // A session that ends with its connection takes nothing more when that has ended.
+        let takes = |slot| {
+            connections
+                .get(slot)
+                .is_some_and(|known| known.machine.takes_messages())
+        };
         let fitness = |slot| match sessions.get(slot).map(|entry| &entry.place) {
+            Some(Place::Connected(slot)) if !takes(*slot) => Fitness::None,
             Some(Place::Connected(_) | Place::Host) => Fitness::Best,
             Some(Place::Parked(_) | Place::Leaving) => Fitness::Last,
             Some(Place::Peer) | None => Fitness::None,

@@ -78,7 +78,7 @@ impl Broker {
     #[must_use]
     pub fn restore(config: BrokerConfig, now: Instant) -> BrokerRestore {
         BrokerRestore {
-            broker: Self::new(config.is_stored(true), now),
+            broker: Self::begin(config.is_stored(true), now),
             sessions: BTreeMap::new(),
             retained: Vec::new(),
             payloads: BTreeMap::new(),
@@ -163,6 +163,7 @@ impl BrokerRestore {
         }
         // What the host said to the earlier life is not known, nor whether it had said all.
         self.broker.begin_review();
+        self.broker.say_here();
         (self.broker, self.report)
     }
 

@@ -105,6 +105,11 @@ impl ServerConnection {
         self.phase == Phase::Connected && self.flow.session.outgoing.has_plain()
     }
 
+    /// Whether messages are queued for the client, on this connection or for its next one.
+    pub(crate) fn takes_messages(&self) -> bool {
+        self.phase == Phase::Connected || self.has_session && self.session_expiry_seconds > 0
+    }
+
     /// Whether the connection has ended: nothing more is taken from it.
     pub(crate) fn has_ended(&self) -> bool {
         self.phase == Phase::Ended

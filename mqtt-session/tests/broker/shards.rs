@@ -19,10 +19,12 @@ struct Cluster {
 impl Cluster {
     fn new(config: &BrokerConfig) -> Self {
         let rig = |own| Rig::new(config.clone().shards(Shards::new(own, COUNT).unwrap()));
-        Self {
+        let mut cluster = Self {
             rigs: (0..COUNT).map(rig).collect(),
             between: Default::default(),
-        }
+        };
+        cluster.settle();
+        cluster
     }
 
     /// The machine that has the session of a client.
@@ -269,6 +271,26 @@ fn nothing_is_read_while_too_much_waits_for_other_machines() {
     cluster.settle();
     let rig = &cluster.rigs[0];
     assert!(rig.broker.input_room(rig.id(&publisher)) > 0);
+}
+
+#[test]
+fn nothing_is_taken_from_clients_before_all_machines_are_there() {
+    let shards = |own| config().shards(Shards::new(own, 2).unwrap());
+    let (mut rig, mut other) = (Rig::new(shards(0)), Rig::new(shards(1)));
+    let name = (0..).map(|number| format!("c{number}"));
+    let mut name = name.filter(|name| Shards::new(0, 2).unwrap().of_client(name.as_bytes()).0 == 0);
+    let name = name.next().unwrap();
+    let id = rig.open(&name, Version::V3_1_1);
+    let connect = [&b"\x10\x0e\0\x04MQTT\x04\x02\0\0\0\x02"[..], name.as_bytes()].concat();
+    assert_eq!(rig.feed_bytes(&name, &connect), connect.len());
+    assert_eq!(rig.broker.input_room(id), 0);
+    while rig.broker.poll_ready().is_some() {}
+    let (to, message) = other.broker.poll_peer().unwrap();
+    assert_eq!(to, ShardId(0));
+    rig.broker.handle_peer(rig.now, ShardId(1), message);
+    assert_eq!(rig.broker.poll_ready(), Some(id), "the driver hears that there is room");
+    assert!(rig.broker.input_room(id) > 0);
+    assert_eq!(rig.feed_bytes(&name, &connect), 0);
 }
 
 #[test]

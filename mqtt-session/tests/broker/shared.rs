@@ -1,8 +1,9 @@
 //! Shared subscriptions.
 
-use mqtt_session::proto::Version;
+use mqtt_session::proto::{DisconnectReason, Version};
+use mqtt_session::{Ask, Message};
 
-use super::rig::{Rig, config, fleeting, lasting};
+use super::rig::{Rig, config, fleeting, lasting, qos};
 
 fn group() -> Rig {
     let mut rig = Rig::new(config());
@@ -247,4 +248,26 @@ fn a_message_that_goes_to_another_member_carries_its_identifier_alone() {
         .map(mqtt_session::proto::SubscriptionId::get)
         .collect();
     assert_eq!(identifiers, [7]);
+}
+
+#[test]
+fn a_member_whose_session_is_over_with_its_connection_is_passed_over_while_its_end_waits_for_the_host() {
+    let ask = Ask {
+        connect: false,
+        publish: true,
+        subscribe: false,
+    };
+    let mut rig = Rig::new(config().ask(ask));
+    for name in ["leaving", "staying"] {
+        rig.join(fleeting(name, Version::V5));
+        rig.subscribe(name, "$share/g/t", 1);
+    }
+    // Its end waits behind a message that the host has not allowed yet.
+    rig.publish("leaving", "x", 0, "m");
+    rig.leave("leaving", DisconnectReason::NormalDisconnection);
+    for payload in ["m", "n"] {
+        rig.broker
+            .publish(rig.now, Message::new("t", payload).unwrap().qos(qos(1)));
+    }
+    assert_eq!(rig.sent("staying"), ["PUBLISH q1 #1 t: m", "PUBLISH q1 #2 t: n"]);
 }

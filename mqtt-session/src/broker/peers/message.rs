@@ -86,6 +86,8 @@ pub(super) fn spread(bytes: &[u8]) -> u64 {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PeerMessage {
+    /// What was restored has been said: from here on this shard is a part of the broker.
+    Here,
     /// A message was published.
     Publish(PeerPublish),
     /// What was said with a number up to this one has been done, and is stored as far as it has to be.

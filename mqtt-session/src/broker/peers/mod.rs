@@ -18,6 +18,7 @@
 //! - A retained message is kept by one shard, by its topic. A replay goes through the shards one after the other. Its
 //!   question says which messages its shard had when the client subscribed, and is answered when these are there: so a
 //!   message that came before the subscription is in the replay, and one that came later is delivered.
+//! - A shard takes nothing from clients before all have said what they restored: which groups have members where.
 //! - Who of a group gets a message is chosen where it was published: first the shard, each as often as it has connected
 //!   members, and there a member. A shard whose last member has left in between refuses, and another one is chosen.
 //! - A message of QoS 2 to a session in the store is not repeated by its client once its arrival is stored. So it is stored
@@ -75,6 +76,8 @@ pub(super) struct Peers {
 struct Peer {
     /// Stands for its members of groups among the routes.
     session: u32,
+    /// It has said what it restored.
+    is_here: bool,
     /// The last number that it has to answer.
     asked: u64,
     /// The last number that it has answered.
@@ -118,6 +121,11 @@ impl Peers {
 
     fn peer(&mut self, shard: ShardId) -> Option<&mut Peer> {
         self.known.get_mut(usize::from(shard.0))
+    }
+
+    /// Whether all others have said what they restored.
+    pub(super) fn are_here(&self) -> bool {
+        self.known.iter().all(|peer| peer.is_here)
     }
 
     fn number(&mut self) -> u64 {
@@ -200,6 +208,7 @@ impl Broker {
             return;
         }
         match message {
+            PeerMessage::Here => self.peer_is_here(from),
             PeerMessage::Publish(publish) => self.take_publish(from, publish),
             PeerMessage::Done { upto } => self.peer_has_done(from, upto),
             PeerMessage::Refused { number, group } => self.hand_again(from, number, &group),
@@ -239,8 +248,29 @@ impl Broker {
             };
             self.peers.known.push(Peer {
                 session,
+                is_here: is_own,
                 ..Peer::default()
             });
+        }
+    }
+
+    /// Tells the others that this shard is there, and has said what it restored.
+    pub(super) fn say_here(&mut self) {
+        for shard in self.peers.shards.others() {
+            self.peers.send(shard, PeerMessage::Here);
+        }
+    }
+
+    /// Nothing is taken from clients before all are there: of a message that was published earlier, nobody would know which
+    /// restored groups elsewhere have to get it.
+    fn peer_is_here(&mut self, from: ShardId) {
+        if let Some(peer) = self.peers.peer(from) {
+            peer.is_here = true;
+        }
+        if self.peers.are_here() {
+            for slot in self.connections.slots() {
+                self.touch(slot);
+            }
         }
     }
 
