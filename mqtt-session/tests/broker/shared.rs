@@ -142,10 +142,7 @@ fn a_session_that_ends_with_its_connection_leaves_its_messages_to_the_group() {
     rig.join(fleeting("a", Version::V3_1_1));
     rig.join(lasting("b", Version::V5));
     rig.subscribe("a", "$share/g/t", 1);
-    let identified = [(
-        "$share/g/t",
-        mqtt_session::proto::SubscriptionOptions::new(super::rig::qos(1)),
-    )];
+    let identified = [("$share/g/t", mqtt_session::proto::SubscriptionOptions::new(qos(1)))];
     rig.subscribe_with("b", &identified, Some(7));
     let properties = mqtt_session::proto::PublishProperties::builder()
         .content_type("text")
@@ -179,7 +176,7 @@ fn the_group_of_a_message_is_known_after_a_restart() {
         rig.connect(lasting(name, Version::V5));
         rig.commit();
         rig.sent(name);
-        let options = mqtt_session::proto::SubscriptionOptions::new(super::rig::qos(1));
+        let options = mqtt_session::proto::SubscriptionOptions::new(qos(1));
         rig.subscribe_with(name, &[("$share/g/t", options)], None);
         rig.commit();
     }
@@ -211,7 +208,7 @@ fn a_member_whose_session_has_ended_gets_nothing_while_it_leaves() {
         }
     }
     rig.join(fleeting("p", Version::V5));
-    rig.leave("b", mqtt_session::proto::DisconnectReason::NormalDisconnection);
+    rig.leave("b", DisconnectReason::NormalDisconnection);
     rig.cut("a");
     // Its filters go one by one.
     begins_anew(&mut rig);
@@ -233,7 +230,7 @@ fn a_message_that_goes_to_another_member_carries_its_identifier_alone() {
     rig.join(fleeting("p", Version::V5));
     for (name, identifier) in [("a", 3), ("b", 7)] {
         rig.join(fleeting(name, Version::V5));
-        let options = mqtt_session::proto::SubscriptionOptions::new(super::rig::qos(1));
+        let options = mqtt_session::proto::SubscriptionOptions::new(qos(1));
         rig.subscribe_with(name, &[("$share/g/t", options)], Some(identifier));
     }
     rig.publish("p", "t", 1, "m");
