@@ -91,8 +91,8 @@ impl Broker {
 
     /// The member whose turn it is.
     fn pick(&mut self, group: GroupId, message: &Message) -> Option<(u32, Wanted)> {
-        let (sessions, connections) = (&self.sessions, &self.connections);
-        // A session that ends with its connection takes nothing more when that has ended.
+        let (sessions, connections, now) = (&self.sessions, &self.connections, self.now);
+        // A session that is over takes nothing more, although its end has not been dealt with.
         let takes = |slot| {
             connections
                 .get(slot)
@@ -100,6 +100,7 @@ impl Broker {
         };
         let fitness = |slot| match sessions.get(slot).map(|entry| &entry.place) {
             Some(Place::Connected(slot)) if !takes(*slot) => Fitness::None,
+            Some(Place::Parked(state)) if state.has_ended_by(now) => Fitness::None,
             Some(Place::Connected(_) | Place::Host) => Fitness::Best,
             Some(Place::Parked(_) | Place::Leaving) => Fitness::Last,
             Some(Place::Peer) | None => Fitness::None,

@@ -3,7 +3,7 @@
 use mqtt_session::proto::{DisconnectReason, Version};
 use mqtt_session::{Ask, Message};
 
-use super::rig::{Rig, config, fleeting, lasting, qos};
+use super::rig::{Rig, config, expiring, fleeting, lasting, qos};
 
 fn group() -> Rig {
     let mut rig = Rig::new(config());
@@ -267,4 +267,23 @@ fn a_member_whose_session_is_over_with_its_connection_is_passed_over_while_its_e
             .publish(rig.now, Message::new("t", payload).unwrap().qos(qos(1)));
     }
     assert_eq!(rig.sent("staying"), ["PUBLISH q1 #1 t: m", "PUBLISH q1 #2 t: n"]);
+}
+
+#[test]
+fn a_message_that_goes_on_does_not_go_to_a_session_whose_time_is_over_too() {
+    let mut rig = Rig::new(config());
+    for (name, seconds) in [("first", 10), ("second", 10), ("staying", 100)] {
+        rig.join(expiring(name, Version::V5, seconds));
+        rig.subscribe(name, "$share/g/t", 1);
+    }
+    for name in ["first", "second", "staying"] {
+        rig.cut(name);
+    }
+    for payload in ["a", "b", "c"] {
+        rig.broker
+            .publish(rig.now, Message::new("t", payload).unwrap().qos(qos(1)));
+    }
+    rig.advance(20);
+    let told = rig.connect(expiring("staying", Version::V5, 100));
+    assert_eq!(told.len(), 4, "CONNACK and all three: {told:?}");
 }
