@@ -117,8 +117,9 @@ impl Broker {
             self.hit(bound);
             reason
         })?;
-        if earlier.is_none() {
-            self.member_came(session, filter);
+        match earlier {
+            None => self.member_came(session, filter),
+            Some(_) => self.member_stays(session, filter),
         }
         // [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11]
         let sends_retained = match options.retain_handling {

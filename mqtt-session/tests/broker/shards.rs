@@ -222,6 +222,27 @@ fn each_member_of_a_group_on_several_machines_has_its_turn() {
 }
 
 #[test]
+fn a_member_that_asks_again_on_another_connection_is_answered_when_all_machines_know_of_it() {
+    let mut cluster = Cluster::new(&config());
+    let name = named(0, "s");
+    let options = SubscriptionOptions::new(qos(1));
+    for _ in 0..2 {
+        cluster.of(&name).connect(lasting(&name, Version::V5));
+        let sent = cluster
+            .of(&name)
+            .subscribe_with(&name, &[("$share/g/t", options)], None);
+        assert!(sent.iter().all(|line| !line.contains("SUBACK")), "{sent:?}");
+        cluster.of(&name).cut(&name);
+    }
+    cluster.of(&name).connect(lasting(&name, Version::V5));
+    cluster
+        .of(&name)
+        .subscribe_with(&name, &[("$share/g/t", options)], None);
+    cluster.settle();
+    assert_eq!(cluster.of(&name).sent(&name), ["SUBACK #9 0x01"]);
+}
+
+#[test]
 fn a_message_for_a_group_whose_members_have_left_its_machine_goes_to_another_one() {
     let mut cluster = Cluster::new(&config());
     let (leaving, staying, publisher) = (named(0, "a"), named(1, "b"), named(2, "p"));

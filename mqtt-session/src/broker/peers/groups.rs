@@ -140,6 +140,12 @@ impl Broker {
         self.member_changed(session, filter, 1);
     }
 
+    /// A session is a member of a group already. Whether the others know of it is not known: it may have asked before, on a
+    /// connection that ended before it was answered.
+    pub(in super::super) fn member_stays(&mut self, session: u32, filter: &TopicFilter<Bytes>) {
+        self.member_changed(session, filter, 0);
+    }
+
     /// A session is about to leave a group.
     pub(in super::super) fn member_goes(&mut self, session: u32, filter: &TopicFilter<Bytes>) {
         self.member_changed(session, filter, -1);
