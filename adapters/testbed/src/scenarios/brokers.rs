@@ -1,8 +1,9 @@
 //! The same client at foreign brokers, in each version and with each QoS that they have.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use mqtt_adapter::ConnectionState;
+use mqtt_adapter::{ClientOptions, ConnectionState};
 use mqtt_session::proto::{Binary, QoS, TopicName, Version, Will};
 use mqtt_session::{Limits, Message};
 
@@ -109,10 +110,10 @@ async fn does_what_it_can<A: Adapter>(kind: &'static Kind) {
 /// Each QoS, from one client to another, in the order of sending.
 async fn every_qos_is_passed_on<A: Adapter>(broker: &Broker) {
     for version in broker.kind.versions.iter().copied() {
-        let sender = connected::<A>(options(broker.address(), version, "sender")).await;
+        let sender = connected::<A>(named(broker.address(), version, "sender")).await;
         // Version 2.0.11 sends more than the Receive Maximum as soon as acknowledgements come.
         let window = Limits::default().receive_maximum(u16::MAX);
-        let receiver = connected::<A>(options(broker.address(), version, "receiver").limits(window)).await;
+        let receiver = connected::<A>(named(broker.address(), version, "receiver").limits(window)).await;
         for qos in broker.kind.qos.iter().copied() {
             let mut stream = soon::<A, _>("subscribing", receiver.subscribe("every/+", qos))
                 .await
@@ -144,8 +145,8 @@ async fn every_qos_is_passed_on<A: Adapter>(broker: &Broker) {
 /// Retained messages come with a subscription, marked as such, until they are cleared.
 async fn retained_messages_are_kept<A: Adapter>(broker: &Broker) {
     for version in broker.kind.versions.iter().copied() {
-        let client = connected::<A>(options(broker.address(), version, "keeper")).await;
-        let witness = connected::<A>(options(broker.address(), version, "witness")).await;
+        let client = connected::<A>(named(broker.address(), version, "keeper")).await;
+        let witness = connected::<A>(named(broker.address(), version, "witness")).await;
         let mut seen = witness.subscribe("kept", QoS::AtLeastOnce).await.unwrap();
         for (index, qos) in (0..).zip(broker.kind.qos.iter().copied()) {
             client.publish(message("kept", index, qos).retain(true)).await.unwrap();
@@ -176,15 +177,15 @@ async fn retained_messages_are_kept<A: Adapter>(broker: &Broker) {
 async fn wills_are_published<A: Adapter>(broker: &Broker) {
     let proxy = Proxy::start(broker.address());
     for version in broker.kind.versions.iter().copied() {
-        let reader = connected::<A>(options(broker.address(), version, "reader")).await;
+        let reader = connected::<A>(named(broker.address(), version, "reader")).await;
         let mut stream = reader.subscribe("will", QoS::ExactlyOnce).await.unwrap();
         for (index, qos) in (0_u32..).zip(broker.kind.qos.iter().copied()) {
             let topic = TopicName::from_bytes("will".into()).unwrap();
             let mut will = Will::new(topic, Binary::new(index.to_be_bytes().to_vec().into()).unwrap());
             will.qos = qos;
-            let polite = connected::<A>(options(broker.address(), version, "polite").will(will.clone())).await;
+            let polite = connected::<A>(named(broker.address(), version, "polite").will(will.clone())).await;
             polite.disconnect(Duration::from_secs(5)).await.unwrap();
-            let mortal = connected::<A>(options(proxy.address(), version, "mortal").will(will)).await;
+            let mortal = connected::<A>(named(proxy.address(), version, "mortal").will(will)).await;
             proxy.cut(true);
             let incoming = soon::<A, _>("the will", stream.next()).await.unwrap();
             assert_eq!(
@@ -206,7 +207,7 @@ async fn wills_are_published<A: Adapter>(broker: &Broker) {
 async fn sessions_are_resumed<A: Adapter>(broker: &Broker) {
     let proxy = Proxy::start(broker.address());
     for version in broker.kind.versions.iter().copied() {
-        let other = connected::<A>(options(broker.address(), version, "other")).await;
+        let other = connected::<A>(named(broker.address(), version, "other")).await;
         for qos in broker.kind.qos.iter().copied().filter(|qos| *qos > QoS::AtMostOnce) {
             // aedes 1.2.0 keeps the last message of a session although it was acknowledged, and sends it in the next session of
             // that name.
@@ -251,7 +252,7 @@ async fn large_payloads_are_passed_on<A: Adapter>(broker: &Broker) {
     let payload: Vec<u8> = (0..1 << 20).map(|place: u32| (place % 251) as u8).collect();
     for version in broker.kind.versions.iter().copied() {
         let limits = Limits::default().packet_bytes(2 << 20);
-        let client = connected::<A>(options(broker.address(), version, "large").limits(limits)).await;
+        let client = connected::<A>(named(broker.address(), version, "large").limits(limits)).await;
         for qos in broker.kind.qos.iter().copied() {
             let mut stream = client.subscribe("large", qos).await.unwrap();
             let large = Message::new("large", payload.clone()).unwrap().qos(qos);
@@ -261,4 +262,10 @@ async fn large_payloads_are_passed_on<A: Adapter>(broker: &Broker) {
             stream.unsubscribe().await.unwrap();
         }
     }
+}
+
+/// A client with a name of its own in each version: RabbitMQ may throw away what a client had after the next one of that name
+/// has subscribed.
+fn named(address: SocketAddr, version: Version, name: &str) -> ClientOptions {
+    options(address, version, format!("{name}-{version:?}"))
 }
