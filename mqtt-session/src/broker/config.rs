@@ -85,7 +85,8 @@ pub enum Share {
 
 /// The bounds of all clients of a broker together.
 ///
-/// What one connection and its session may take stands in [`Limits`](crate::Limits).
+/// What one connection and its session may take stands in [`Limits`](crate::Limits). Of [several machines](Shards) that are one
+/// broker, each has these bounds for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokerLimits {

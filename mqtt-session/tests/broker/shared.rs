@@ -1,9 +1,10 @@
 //! Shared subscriptions.
 
-use mqtt_session::proto::{DisconnectReason, Version};
+use bytes::Bytes;
+use mqtt_session::proto::{DisconnectReason, Publish, SubscriptionId, Version};
 use mqtt_session::{Ask, Message};
 
-use super::rig::{Rig, config, expiring, fleeting, lasting, qos};
+use super::rig::{Rig, config, fleeting, lasting, qos};
 
 fn group() -> Rig {
     let mut rig = Rig::new(config());
@@ -17,6 +18,11 @@ fn group() -> Rig {
 
 fn counts(rig: &mut Rig) -> [usize; 3] {
     ["a", "b", "c"].map(|name| rig.sent(name).len())
+}
+
+/// The identifiers of the subscriptions that a message comes by.
+fn identifiers(publish: &Publish<Bytes>) -> Vec<u32> {
+    publish.properties.subscription_ids().map(SubscriptionId::get).collect()
 }
 
 #[test]
@@ -160,12 +166,7 @@ fn a_session_that_ends_with_its_connection_leaves_its_messages_to_the_group() {
         publish.properties.content_type().map(|text| text.as_str().to_owned()),
         Some("text".to_owned())
     );
-    let identifiers: Vec<u32> = publish
-        .properties
-        .subscription_ids()
-        .map(mqtt_session::proto::SubscriptionId::get)
-        .collect();
-    assert_eq!(identifiers, [7]);
+    assert_eq!(identifiers(publish), [7]);
 }
 
 #[test]
@@ -239,12 +240,7 @@ fn a_message_that_goes_to_another_member_carries_its_identifier_alone() {
     let [mqtt_session::proto::Packet::Publish(publish)] = &sent[..] else {
         panic!("{sent:?}");
     };
-    let identifiers: Vec<u32> = publish
-        .properties
-        .subscription_ids()
-        .map(mqtt_session::proto::SubscriptionId::get)
-        .collect();
-    assert_eq!(identifiers, [7]);
+    assert_eq!(identifiers(publish), [7]);
 }
 
 #[test]
@@ -267,23 +263,4 @@ fn a_member_whose_session_is_over_with_its_connection_is_passed_over_while_its_e
             .publish(rig.now, Message::new("t", payload).unwrap().qos(qos(1)));
     }
     assert_eq!(rig.sent("staying"), ["PUBLISH q1 #1 t: m", "PUBLISH q1 #2 t: n"]);
-}
-
-#[test]
-fn a_message_that_goes_on_does_not_go_to_a_session_whose_time_is_over_too() {
-    let mut rig = Rig::new(config());
-    for (name, seconds) in [("first", 10), ("second", 10), ("staying", 100)] {
-        rig.join(expiring(name, Version::V5, seconds));
-        rig.subscribe(name, "$share/g/t", 1);
-    }
-    for name in ["first", "second", "staying"] {
-        rig.cut(name);
-    }
-    for payload in ["a", "b", "c"] {
-        rig.broker
-            .publish(rig.now, Message::new("t", payload).unwrap().qos(qos(1)));
-    }
-    rig.advance(20);
-    let told = rig.connect(expiring("staying", Version::V5, 100));
-    assert_eq!(told.len(), 4, "CONNACK and all three: {told:?}");
 }
