@@ -7,7 +7,7 @@
 LIBRARIES=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio mqtt-smol mqtt-std mqtt-store)
 
 # Crates with binaries for others.
-PROGRAMS=()
+PROGRAMS=(mqtt)
 
 # Crates that only this repository uses.
 REPOSITORY_ONLY=(mqtt-tests mqtt-testbed)
@@ -24,7 +24,7 @@ WITHOUT_RUNTIME=(mqtt-proto mqtt-session mqtt-adapter mqtt-std mqtt-store)
 # The minimum version of Rust that is promised to users, by crate; and what a feature asks for beyond it.
 FEATURES_1_90=(store)
 MSRV_1_85=(mqtt-proto mqtt-session mqtt-adapter mqtt-tokio mqtt-smol mqtt-std)
-MSRV_1_90=(mqtt-store)
+MSRV_1_90=(mqtt-store mqtt)
 
 # Builds without std: package, standard crates that exist for it, features (- for none), targets.
 # thumbv6m has no atomic swap, so bytes needs its portable form there.

@@ -1,0 +1,35 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+/// MQTT 5.0, 3.1.1 and 3.1 from the command line.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "mqtt", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Print what a shell needs to complete the commands of this program
+    #[command(after_help = "Examples:
+  mqtt completion bash > /etc/bash_completion.d/mqtt
+  mqtt completion zsh > \"${fpath[1]}/_mqtt\"")]
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual pages into a folder, one for each command
+    #[command(after_help = "Example:
+  mqtt man /usr/local/share/man/man1")]
+    Man {
+        /// Where to; it is made if it is not there
+        folder: PathBuf,
+    },
+}

@@ -1,0 +1,28 @@
+//! The program `mqtt`: what each of its commands does.
+//!
+//! It is a library so that its parts can be tested and fuzzed; its interface is the command line, and nothing here is stable.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+mod ending;
+mod shell;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::cli::{Cli, Command};
+pub use self::ending::Ending;
+
+/// Runs the program with the arguments of the process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let ended = match Cli::parse().command {
+        Command::Completion { shell } => shell::complete(shell),
+        Command::Man { folder } => shell::manual(&folder),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(ending) => ending.tell(),
+    }
+}

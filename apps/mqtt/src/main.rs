@@ -1,0 +1,7 @@
+//! The program `mqtt`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mqtt_program::run()
+}

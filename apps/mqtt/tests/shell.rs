@@ -1,0 +1,65 @@
+//! Completion scripts, manual pages and help.
+
+use std::fs;
+use std::process::{Command, Output};
+
+fn mqtt(arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_mqtt")).args(arguments).output();
+    output.expect("the program runs")
+}
+
+#[test]
+fn every_shell_gets_a_script() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = mqtt(&["completion", shell]);
+        assert!(output.status.success(), "{shell}");
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("completion"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn every_command_has_a_page() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let target = folder.path().join("man1");
+    let output = mqtt(&["man", target.to_str().expect("a plain name")]);
+    assert!(output.status.success(), "{output:?}");
+    let help = String::from_utf8(mqtt(&["--help"]).stdout).expect("text");
+    let commands = help.split("Commands:").nth(1).expect("a list of commands");
+    let names: Vec<&str> = commands
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| name.chars().all(char::is_lowercase) && *name != "help")
+        .collect();
+    assert!(names.contains(&"man"), "{names:?}");
+    for name in names {
+        let page = fs::read_to_string(target.join(format!("mqtt-{name}.1"))).expect(name);
+        assert!(page.contains(".SH SYNOPSIS"), "{name}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("there is room for a file");
+    let output = mqtt(&["man", file.join("below").to_str().expect("a plain name")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("file/below"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn an_unknown_command_is_a_misuse() {
+    let output = mqtt(&["complete"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("completion"),
+        "what was meant: {output:?}"
+    );
+}
