@@ -12,6 +12,7 @@ use super::entrance::Network;
 use super::line::Line;
 use super::origin::Origin;
 use super::policy::{Notice, Policy};
+use super::proxied::Proxied;
 use super::shard::Shard;
 use crate::Carrier;
 use crate::places::{AcceptFault, Place};
@@ -37,9 +38,11 @@ impl<N: Network, P: Policy> Shard<N, P> {
                 Poll::Ready(Ok((stream, peer))) => {
                     door.has_paused = false;
                     self.traffic.accepted += 1;
-                    let carrier = door.entrance.with_layers(|layers| Carrier::server(stream, layers));
+                    let carrier = door.entrance.carrier(stream);
                     let origin = Origin::new(Arc::clone(door.entrance.name()), peer);
-                    self.open(carrier, origin, place, now);
+                    if let Some(number) = self.open(carrier, origin, place, now) {
+                        self.look_at(number, now);
+                    }
                 }
                 Poll::Ready(Err(error)) => {
                     if !self.accept_failed(number, error, now) {
@@ -52,15 +55,21 @@ impl<N: Network, P: Policy> Shard<N, P> {
     }
 
     /// The broker gets a connection. From here on it counts, and its deadline runs.
-    fn open(&mut self, stream: Carrier<N::Stream>, origin: Origin, place: Place, now: Instant) {
-        let Some(number) = self.lines.next() else { return };
+    pub(super) fn open(
+        &mut self,
+        stream: Carrier<Proxied<N::Stream>>,
+        origin: Origin,
+        place: Place,
+        now: Instant,
+    ) -> Option<u32> {
+        let number = self.lines.next()?;
         // What there is no room for is closed.
-        let Some(id) = self.broker.handle_open(now) else { return };
+        let id = self.broker.handle_open(now)?;
         self.serials += 1;
         let bell = self.bells.bell(bells::Place::Line(number));
         self.lines.insert(Line::new(bell, self.serials, id, stream, place));
         self.origins.add(id, number, origin);
-        self.look_at(number, now);
+        Some(number)
     }
 
     /// Whether to go on accepting.
@@ -93,9 +102,15 @@ impl<N: Network, P: Policy> Shard<N, P> {
     pub(super) fn opened(&mut self, number: u32) {
         let Some(line) = self.lines.get_mut(number) else { return };
         line.flags.is_open = true;
+        let Some(origin) = self.origins.of_mut(line.id) else {
+            return;
+        };
+        if let Some(source) = line.stream().lowest().and_then(Proxied::source) {
+            origin.peer = Some(source);
+        }
         #[cfg(feature = "tls")]
-        if let (Some(tls), Some(origin)) = (line.stream().tls(), self.origins.of_mut(line.id)) {
-            origin.tls = Some(Box::new(tls));
+        {
+            origin.tls = line.stream().tls().map(Box::new);
         }
     }
 

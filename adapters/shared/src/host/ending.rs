@@ -4,6 +4,7 @@ use mqtt_session::Instant;
 use mqtt_session::proto::{Disconnect, DisconnectReason};
 
 use super::entrance::Network;
+use super::mailbox::Mail;
 use super::policy::Policy;
 use super::shard::{Ended, Shard};
 
@@ -19,10 +20,17 @@ impl<N: Network, P: Policy> Shard<N, P> {
         }
     }
 
-    /// Whether it has ended.
-    pub(super) fn ended(&self, now: Instant) -> Option<Ended> {
+    /// Whether it has ended. One of several waits for the others, which may still have something for its store.
+    pub(super) fn ended(&mut self, now: Instant) -> Option<Ended> {
         let until = self.ending?;
-        let is_complete = self.lines.len() == 0 && self.is_stored();
+        let mut is_complete = self.lines.len() == 0 && self.is_stored();
+        if is_complete && !std::mem::replace(&mut self.is_quiet, true) {
+            let own = self.shards.own();
+            for peer in self.peers.iter().filter(|peer| peer.shard() != own) {
+                peer.send(Mail::Quiet);
+            }
+        }
+        is_complete &= self.quiet_peers + 1 >= self.peers.len();
         (is_complete || until <= now).then_some(Ended {
             traffic: self.traffic,
             is_complete,

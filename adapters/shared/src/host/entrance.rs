@@ -9,8 +9,9 @@ use std::task::{Context, Poll, Waker};
 use mqtt_session::Instant;
 
 use super::bells::Bell;
+use super::proxied::Proxied;
 use crate::places::{Place, Places};
-use crate::{ServerLayers, Transport};
+use crate::{Carrier, ServerLayers, Transport};
 
 /// What a shard needs of a runtime: streams, and where they come from.
 pub trait Network {
@@ -18,6 +19,8 @@ pub trait Network {
     type Stream: Transport;
     /// What streams are accepted from.
     type Listener;
+    /// A stream on its way to the thread of another shard.
+    type Detached: Send + 'static;
 
     /// Accepts a stream, and says where its client is, if that has an address.
     ///
@@ -28,6 +31,18 @@ pub trait Network {
         cx: &mut Context<'_>,
         listener: &mut Self::Listener,
     ) -> Poll<io::Result<(Self::Stream, Option<SocketAddr>)>>;
+
+    /// Takes a stream off this thread. Nothing of what it has received is lost.
+    ///
+    /// # Errors
+    /// If that cannot be done. The stream is dropped then.
+    fn detach(&mut self, stream: Self::Stream) -> io::Result<Self::Detached>;
+
+    /// Goes on with a stream on this thread.
+    ///
+    /// # Errors
+    /// If that cannot be done. The stream is dropped then.
+    fn attach(&mut self, stream: Self::Detached) -> io::Result<Self::Stream>;
 }
 
 /// What a listener is to the clients that come by it. Clones are the same one: several shards may accept for it.
@@ -36,6 +51,7 @@ pub struct Entrance {
     name: Arc<str>,
     places: Places,
     layers: Arc<RwLock<ServerLayers>>,
+    has_proxy_header: bool,
 }
 
 impl Entrance {
@@ -46,6 +62,7 @@ impl Entrance {
             name: name.into(),
             places: Places::new(1024),
             layers: Arc::default(),
+            has_proxy_header: false,
         }
     }
 
@@ -67,6 +84,17 @@ impl Entrance {
         self
     }
 
+    /// Whether each stream begins with a header of the PROXY protocol, of version 1 or 2, which says where the client is. Only for
+    /// a listener that nobody but proxies can reach: who comes otherwise is refused, and who can forge a header can pretend
+    /// to be anywhere. Default no.
+    #[must_use]
+    pub fn proxy_protocol(self, has_header: bool) -> Self {
+        Self {
+            has_proxy_header: has_header,
+            ..self
+        }
+    }
+
     /// From here on this is on the streams that are accepted, as with a renewed certificate. Those that are open go on with
     /// what they have.
     pub fn set_layers(&self, layers: ServerLayers) {
@@ -79,8 +107,9 @@ impl Entrance {
         &self.name
     }
 
-    pub(super) fn with_layers<R>(&self, act: impl FnOnce(&ServerLayers) -> R) -> R {
-        act(&self.layers.read().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn carrier<T: Transport>(&self, stream: T) -> Carrier<Proxied<T>> {
+        let stream = Proxied::new(stream, self.has_proxy_header);
+        Carrier::server(stream, &self.layers.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Traffic {
     pub accept_pauses: u64,
     /// Streams that broke, or whose layers refused to go on.
     pub streams_failed: u64,
+    /// Streams that were accepted, and handed to the shard of their client. The broker of either has counted them.
+    pub sent_to_peers: u64,
     /// How often a stream gave bytes.
     pub reads: u64,
     /// The bytes that streams gave.

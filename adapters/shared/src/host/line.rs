@@ -9,6 +9,7 @@ use mqtt_session::{ConnectionId, Outbox};
 
 use super::bells::Bell;
 use super::figures::Traffic;
+use super::proxied::Proxied;
 use crate::places::Place;
 use crate::{Carrier, Transport};
 
@@ -25,14 +26,14 @@ pub(super) struct Line<T> {
     pub(super) serial: u64,
     pub(super) id: ConnectionId,
     pub(super) stage: Stage,
-    stream: Carrier<T>,
+    stream: Carrier<Proxied<T>>,
     /// What was read and not taken.
     pub(super) unread: BytesMut,
     /// What is to be written, if there is something.
     pub(super) outbox: Option<Box<Outbox>>,
     pub(super) flags: Flags,
     left_bytes: u32,
-    _place: Place,
+    place: Place,
 }
 
 /// What is known of a line until its turn.
@@ -46,6 +47,8 @@ pub(super) struct Flags {
     pub(super) is_held: bool,
     /// The handshakes of its layers are over.
     pub(super) is_open: bool,
+    /// It is known that its client belongs to this shard.
+    pub(super) is_placed: bool,
     /// The stream has kept some of what was written.
     pub(super) is_unflushed: bool,
     is_closed: bool,
@@ -60,7 +63,13 @@ pub(super) enum Stage {
 }
 
 impl<T: Transport> Line<T> {
-    pub(super) fn new(bell: Arc<Bell>, serial: u64, id: ConnectionId, stream: Carrier<T>, place: Place) -> Self {
+    pub(super) fn new(
+        bell: Arc<Bell>,
+        serial: u64,
+        id: ConnectionId,
+        stream: Carrier<Proxied<T>>,
+        place: Place,
+    ) -> Self {
         Self {
             waker: Arc::clone(&bell).into(),
             bell,
@@ -72,13 +81,17 @@ impl<T: Transport> Line<T> {
             outbox: None,
             flags: Flags::default(),
             left_bytes: CLOSE_BYTES,
-            _place: place,
+            place,
         }
     }
 
-    #[cfg(feature = "tls")]
-    pub(super) const fn stream(&self) -> &Carrier<T> {
+    pub(super) const fn stream(&self) -> &Carrier<Proxied<T>> {
         &self.stream
+    }
+
+    /// The stream, and what it takes with it to another shard.
+    pub(super) fn into_stream(self) -> (Carrier<Proxied<T>>, BytesMut, Place) {
+        (self.stream, self.unread, self.place)
     }
 
     /// Reads what is there, at most as much as fits.

@@ -1,5 +1,6 @@
 //! What other threads send to a shard.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
@@ -18,7 +19,11 @@ pub(super) enum Mail {
     Errand(Errand),
     /// Another shard says something.
     Peer(ShardId, Vec<PeerMessage>),
+    /// A stream whose client belongs to the shard, in the form that the network of all shards gives it.
+    Arrival(Box<dyn Any + Send>),
     Shutdown(DisconnectReason, Instant),
+    /// Another shard that ends has done everything.
+    Quiet,
 }
 
 /// A handle of a shard, for other threads: a policy that answers later, or whoever runs the broker.
@@ -104,8 +109,8 @@ impl ShardHandle {
         self.mailbox.send(Mail::Shutdown(reason, until))
     }
 
-    pub(super) fn tell(&self, from: ShardId, messages: Vec<PeerMessage>) {
-        self.mailbox.send(Mail::Peer(from, messages));
+    pub(super) fn send(&self, mail: Mail) {
+        self.mailbox.send(mail);
     }
 }
 

@@ -11,7 +11,7 @@ use mqtt_session::ConnectionId;
 pub struct Origin {
     /// The name of its listener.
     pub listener: Arc<str>,
-    /// The address of the client. A unix socket has none.
+    /// The address of the client, as a proxy says where one may. A unix socket has none.
     pub peer: Option<SocketAddr>,
     /// What TLS has agreed on, if it is on the stream: also which certificates the client has shown.
     #[cfg(feature = "tls")]
@@ -62,7 +62,6 @@ impl Origins {
         self.known(id).map(|known| &known.origin)
     }
 
-    #[cfg(feature = "tls")]
     pub(super) fn of_mut(&mut self, id: ConnectionId) -> Option<&mut Origin> {
         let known = self.known.get_mut(id.slot() as usize)?.as_deref_mut()?;
         (known.id == id).then_some(&mut known.origin)

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::num::NonZeroU16;
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener, UnixStream};
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mqtt_session::BrokerConfig;
@@ -41,6 +46,14 @@ impl Host {
             #[cfg(feature = "store")]
             store: None,
         }
+    }
+
+    /// How many cores it uses: so many threads, each with a broker machine that has the sessions of some clients. To clients they are
+    /// one broker. Sessions in a store stay with this number. Default 1.
+    #[must_use]
+    pub fn shards(mut self, shards: NonZeroU16) -> Self {
+        self.shards = shards.get();
+        self
     }
 
     /// Where it listens: may be called again and again.
@@ -86,6 +99,8 @@ pub struct Listen {
 #[derive(Debug)]
 enum At {
     Addresses(io::Result<Vec<SocketAddr>>),
+    #[cfg(unix)]
+    Path(PathBuf),
     Bound(Socket),
 }
 
@@ -95,6 +110,9 @@ enum At {
 pub enum Socket {
     /// TCP.
     Tcp(TcpListener),
+    /// A path of the file system.
+    #[cfg(unix)]
+    Unix(UnixListener),
 }
 
 impl Socket {
@@ -103,12 +121,16 @@ impl Socket {
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(socket) => socket.local_addr().ok(),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
         }
     }
 
     pub(super) fn try_clone(&self) -> io::Result<Self> {
         match self {
             Self::Tcp(socket) => socket.try_clone().map(Self::Tcp),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.try_clone().map(Self::Unix),
         }
     }
 }
@@ -137,6 +159,19 @@ impl Listen {
         }
     }
 
+    /// A path of the file system. A socket that is left there by a process that has ended is replaced. Who may connect is up to
+    /// the permissions of the folder.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = format!("unix://{}", path.display());
+        Self {
+            at: At::Path(path),
+            entrance: Entrance::new(name),
+        }
+    }
+
     /// What it is called where its connections are told of. Default: where it is.
     #[must_use]
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
@@ -158,6 +193,13 @@ impl Listen {
         self
     }
 
+    /// Whether each stream begins with a header of the PROXY protocol: see [`Entrance::proxy_protocol`]. Default no.
+    #[must_use]
+    pub fn proxy_protocol(mut self, has_header: bool) -> Self {
+        self.entrance = self.entrance.proxy_protocol(has_header);
+        self
+    }
+
     /// What it is to its clients, to change that while the broker runs.
     #[must_use]
     pub fn entrance(&self) -> Entrance {
@@ -170,6 +212,8 @@ impl Listen {
             At::Addresses(addresses) => {
                 addresses.and_then(|addresses| TcpListener::bind(&addresses[..]).map(Socket::Tcp))
             }
+            #[cfg(unix)]
+            At::Path(path) => bind_path(&path).map(Socket::Unix),
         };
         match bound {
             Ok(socket) => Ok((socket, self.entrance)),
@@ -178,5 +222,21 @@ impl Listen {
                 error,
             }),
         }
+    }
+}
+
+#[cfg(unix)]
+fn bind_path(path: &Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let is_left =
+                matches!(UnixStream::connect(path), Err(error) if error.kind() == io::ErrorKind::ConnectionRefused);
+            if !is_left {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
     }
 }

@@ -75,8 +75,10 @@ impl<N: Network, P: Policy> Shard<N, P> {
         };
         self.traffic.reads += 1;
         self.traffic.bytes_read += len as u64;
-        let is_open = line.flags.is_open;
-        if front == unread {
+        let (is_open, is_placed) = (line.flags.is_open, line.flags.is_placed);
+        if !is_placed {
+            line.unread.extend_from_slice(&scratch[front..front + len]);
+        } else if front == unread {
             line.unread = BytesMut::new();
         } else {
             line.unread.extend_from_slice(&scratch[..len]);
@@ -84,7 +86,9 @@ impl<N: Network, P: Policy> Shard<N, P> {
         if !is_open {
             self.opened(number);
         }
-        if front == unread {
+        if !is_placed {
+            self.place(number, now);
+        } else if front == unread {
             self.feed(number, now, &scratch[..front + len]);
         } else {
             self.feed_unread(number, now);
@@ -153,7 +157,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
     }
 
     /// The same with what is kept, of which large payloads are not copied.
-    fn feed_unread(&mut self, number: u32, now: Instant) {
+    pub(super) fn feed_unread(&mut self, number: u32, now: Instant) {
         let Some(line) = self.lines.get_mut(number) else { return };
         let id = line.id;
         let mut bytes = std::mem::take(&mut line.unread);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mqtt_session::{Broker, BrokerConfig, Instant, ShardId};
+use mqtt_session::{Broker, BrokerConfig, Instant, Shards};
 
 use super::bells::{Bells, Place};
 use super::entrance::{Door, Entrance, Network};
@@ -31,7 +31,7 @@ const TIMERS: usize = 8;
 
 /// The place of a shard: it has a handle before it has a thread.
 pub struct Seat {
-    shard: ShardId,
+    shards: Shards,
     bells: Bells,
     mailbox: Arc<Mailbox>,
     feed_bytes: usize,
@@ -48,7 +48,7 @@ impl Seat {
         let queued_bytes = usize::try_from(limits.queued_messages).unwrap_or(usize::MAX);
         let queued_bytes = queued_bytes.saturating_mul(5);
         Self {
-            shard: config.shards.own(),
+            shards: config.shards,
             mailbox: Mailbox::new(bells.bell(Place::Mail)),
             bells,
             feed_bytes: queued_bytes.clamp(64, FEED_BYTES),
@@ -59,14 +59,14 @@ impl Seat {
     /// The handle that the shard will have.
     #[must_use]
     pub fn handle(&self) -> ShardHandle {
-        ShardHandle::new(self.shard, Arc::clone(&self.mailbox))
+        ShardHandle::new(self.shards.own(), Arc::clone(&self.mailbox))
     }
 }
 
 impl fmt::Debug for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seat")
-            .field("shard", &self.shard)
+            .field("shard", &self.shards.own())
             .finish_non_exhaustive()
     }
 }
@@ -90,7 +90,7 @@ pub struct Shard<N: Network, P> {
     policy: P,
     pub(super) broker: Broker,
     clock: Clock,
-    shard: ShardId,
+    pub(super) shards: Shards,
     pub(super) bells: Bells,
     mailbox: Arc<Mailbox>,
     pub(super) doors: Vec<Option<Door<N::Listener>>>,
@@ -115,8 +115,12 @@ pub struct Shard<N: Network, P> {
     pub(super) traffic: Traffic,
     #[cfg(feature = "store")]
     storing: Option<Storing>,
-    peers: Vec<ShardHandle>,
+    pub(super) peers: Vec<ShardHandle>,
     pub(super) ending: Option<Instant>,
+    /// It has told the others that it has done everything.
+    pub(super) is_quiet: bool,
+    /// How many of the others have said so.
+    pub(super) quiet_peers: usize,
 }
 
 impl<N: Network, P: Policy> Shard<N, P> {
@@ -127,7 +131,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
             policy,
             broker,
             clock,
-            shard: seat.shard,
+            shards: seat.shards,
             bells: seat.bells,
             mailbox: seat.mailbox,
             doors: Vec::new(),
@@ -149,6 +153,8 @@ impl<N: Network, P: Policy> Shard<N, P> {
             storing: None,
             peers: Vec::new(),
             ending: None,
+            is_quiet: false,
+            quiet_peers: 0,
         }
     }
 
@@ -274,7 +280,9 @@ impl<N: Network, P: Policy> Shard<N, P> {
                     }
                     self.look_at_held();
                 }
+                Mail::Arrival(arrival) => self.arrived(arrival, now),
                 Mail::Shutdown(reason, until) => self.begin_end(now, reason, until),
+                Mail::Quiet => self.quiet_peers += 1,
             }
             // Everything that was said before the next one has been heard when that comes.
             self.tell(now);
@@ -286,7 +294,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
         let desk = Desk {
             broker: &mut self.broker,
             now,
-            shard: self.shard,
+            shard: self.shards.own(),
             origins: &self.origins,
             traffic: Traffic {
                 streams: self.lines.len() as u64,
@@ -366,7 +374,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
         }
         for (peer, letter) in self.peers.iter().zip(letters) {
             if !letter.is_empty() {
-                peer.tell(self.shard, letter);
+                peer.send(Mail::Peer(self.shards.own(), letter));
             }
         }
         // There is room for more again.
@@ -383,7 +391,7 @@ impl<N: Network, P> Drop for Shard<N, P> {
 impl<N: Network, P> fmt::Debug for Shard<N, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shard")
-            .field("shard", &self.shard)
+            .field("shard", &self.shards.own())
             .field("traffic", &self.traffic)
             .field("is_ending", &self.ending.is_some())
             .finish_non_exhaustive()

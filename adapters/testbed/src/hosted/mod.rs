@@ -2,10 +2,14 @@
 
 mod ending;
 mod serving;
+mod storing;
+mod streaming;
 mod wire;
 
 pub use ending::*;
 pub use serving::*;
+pub use storing::*;
+pub use streaming::*;
 pub use wire::Wire;
 
 use std::net::SocketAddr;
@@ -43,6 +47,12 @@ macro_rules! every_hosted_scenario {
             a_host_that_ends_tells_its_clients
             an_address_in_use_is_told
             a_policy_that_panics_ends_the_host
+            a_host_takes_streams_with_layers
+            a_host_listens_at_paths
+            a_host_believes_its_proxy
+            a_host_goes_on_with_what_is_stored
+            several_shards_are_one_broker
+            every_qos_crosses_shards
         }
     };
 }
@@ -66,8 +76,12 @@ impl Hosted {
 
     /// What is found on the first shard.
     fn look<R: Send + 'static>(&self, look: impl FnOnce(&mut Desk<'_>) -> R + Send + 'static) -> R {
+        self.look_at(0, look)
+    }
+
+    fn look_at<R: Send + 'static>(&self, shard: usize, look: impl FnOnce(&mut Desk<'_>) -> R + Send + 'static) -> R {
         let (send, receive) = std::sync::mpsc::channel();
-        self.broker.handles()[0].run(move |desk| {
+        self.broker.handles()[shard].run(move |desk| {
             let _ = send.send(look(desk));
         });
         receive.recv().expect("the shard is there")
