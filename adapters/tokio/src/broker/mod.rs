@@ -36,10 +36,10 @@ use std::io;
 use std::task::Poll;
 
 pub use mqtt_adapter::host::{
-    AllowAll, Desk, Ended, Entrance, Host, Listen, Notice, Origin, Panicked, Policy, Running, Seat, Shard, ShardHandle,
-    Socket, StartError, Traffic,
+    AllowAll, Desk, Ended, Entrance, Host, Listen, Notice, Origin, Panicked, Policy, ProxyHeaderError, Running,
+    ShardHandle, StartError, Traffic,
 };
-use mqtt_adapter::host::{Network, Parts};
+use mqtt_adapter::host::{Network, Parts, Shard};
 
 use crate::connection::Timer;
 use network::{Listener, Tokio};
