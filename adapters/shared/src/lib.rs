@@ -9,6 +9,7 @@
 //! | [`Client`] | the handle of an application, the same for all runtimes: its futures need wakers and no runtime |
 //! | [`Keeper`] | keeps the connection of a client; an adapter polls it, and sleeps until its deadline |
 //! | [`Channel`] | a stream joined to a [`Driver`](mqtt_session::Driver): for whoever serves a machine itself |
+//! | `host`, with the feature `broker` | a broker machine with its listeners, its policy and its store, on threads |
 //! | [`ClientOptions`], [`Endpoint`] | what a client is to be, and where its server is |
 //! | [`Failure`] | why there is no connection: what happened, where, and what to try |
 #![forbid(unsafe_code)]

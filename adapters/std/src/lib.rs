@@ -17,7 +17,8 @@
 //! [`connect`] waits for the first connection, [`start`] does not. Both keep the connection in one thread: see [`Client`].
 //! [`Connection`] serves a machine of `mqtt-session` over a stream of your own, and [`Listener`] accepts connections for a
 //! server. Both wait by what the system has for it (`epoll`, `kqueue` and so on, by way of `polling`), so a command of another
-//! thread is not kept waiting. What the system cannot wait for, such as a serial port, goes in slices: see [`Sliced`].
+//! thread is not kept waiting. What the system cannot wait for, such as a serial port, goes in slices: see [`Sliced`]. With
+//! the feature `broker`, `broker::start` runs a whole broker.
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -16,7 +16,7 @@
 //!
 //! [`connect`] waits for the first connection, [`start`] does not. Both keep the connection in a task of the runtime they are
 //! called in; [`prepare`] leaves spawning it to the caller. See [`Client`]. [`Connection`] serves a machine of `mqtt-session` over a stream of your own, and [`Listener`]
-//! accepts connections for a server.
+//! accepts connections for a server. With the feature `broker`, `broker::start` runs a whole broker.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
