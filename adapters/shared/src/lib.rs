@@ -19,6 +19,9 @@ mod channel;
 mod client;
 mod clock;
 mod failure;
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs, doc(cfg(feature = "broker")))]
+pub mod host;
 mod layers;
 mod link;
 mod options;

@@ -30,6 +30,7 @@ pub use leaving::*;
 pub use network::*;
 pub use resuming::*;
 pub use routing::*;
+pub(crate) use secure::Papers;
 pub use secure::*;
 pub use unsafe_ends::*;
 pub use walkers::*;
