@@ -2,6 +2,8 @@
 
 pub mod config;
 pub mod problem;
+pub mod users;
 
 pub use self::config::Config;
 pub use self::problem::{Problem, Report, Severity};
+pub use self::users::Users;
