@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::reading::Places;
 use super::settings::{Address, Config, Listener, Persistence, Tls, UserFromCertificate};
+use crate::broker::acl;
 use crate::broker::problem::{Problem, Report};
 
 /// Files that a broker has open besides connections: listeners, store, logs, timers.
@@ -206,6 +207,14 @@ impl Checks<'_> {
                     "a rule without topics says nothing",
                     "name the topics that it is about",
                 );
+            }
+            let is_pattern = rule.users.is_empty() && !rule.anonymous;
+            for filter in &rule.filters {
+                if let Err(fault) = acl::check_filter(filter, is_pattern) {
+                    let path = format!("rights.rule[{number}].filters");
+                    let message = format!("\"{}\": {fault}", filter.escape_debug());
+                    self.error(&path, message, fault.advice());
+                }
             }
         }
     }

@@ -330,6 +330,12 @@ fn what_says_nothing_is_told() {
     tells("persistence.durability = 'os'", &["warning", "nothing is stored"]);
     tells("listener = []", &["there is no listener"]);
     tells("[[rights.rule]]\nfilters = []", &["a rule without topics"]);
+    tells(
+        "[[rights.rule]]\nfilters = ['a', 'b#']",
+        &["2:11", "rights.rule[1].filters: \"b#\": this is no topic filter"],
+    );
+    tells("[[rights.rule]]\nfilters = ['%u-%c']", &["two names in one level"]);
+    accepted("[[rights.rule]]\nanonymous = true\nfilters = ['%u-%c']");
     tells("metrics.address = '0.0.0.0:1'", &["warning", "read the metrics"]);
     tells(
         "[[listener]]\naddress='127.0.0.1:1'\nwebsocket.path = 'a b'",
