@@ -51,6 +51,11 @@ pub(super) fn check(config: &Config, file: &Path, places: &Places, surroundings:
     checks.open_files(config, surroundings);
 }
 
+/// What can be said of rules whatever else is wrong.
+pub(super) fn check_rules(config: &Config, file: &Path, places: &Places, report: &mut Report) {
+    Checks { file, places, report }.rules(config);
+}
+
 struct Checks<'a> {
     file: &'a Path,
     places: &'a Places,
@@ -199,6 +204,9 @@ impl Checks<'_> {
                 "leave the key out, or add [[listener]] with an address",
             );
         }
+    }
+
+    fn rules(&mut self, config: &Config) {
         for (number, rule) in (1..).zip(&config.rights.rules) {
             if rule.filters.is_empty() {
                 let path = format!("rights.rule[{number}].filters");
