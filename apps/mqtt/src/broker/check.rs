@@ -28,11 +28,9 @@ pub fn check(file: Option<&Path>) -> (Setup, Report) {
     };
     let (config, mut report) = Config::load(file, Surroundings::of_this_process());
     let (users, of_users) = Users::load(&config.users);
-    let (permissions, of_rights) = Permissions::load(&config.rights, file);
+    let (permissions, of_rights) = Permissions::load(&config.rights);
     report.append(of_users);
-    // What is wrong with the rules of the configuration itself has been told with it, and where.
-    let of_files = of_rights.problems().iter().filter(|problem| problem.file != file);
-    of_files.cloned().for_each(|problem| report.push(problem));
+    report.append(of_rights);
     files_are_there(&config, &mut report);
     somebody_can_come_in(&config, &users, file, &mut report);
     (

@@ -40,8 +40,8 @@ use std::path::Path;
 use mqtt_proto::{TopicFilter, TopicName};
 
 use self::rule::{Asked, RuleFilter};
-use super::config::{Access, Rights};
-use super::problem::{Problem, Report};
+use super::config::{Access, Rights, Rule};
+use super::problem::Report;
 
 pub(super) use self::rule::FilterFault;
 
@@ -104,21 +104,24 @@ enum For<'a> {
 }
 
 impl Permissions {
-    /// Reads the files and rules of a configuration. What is wrong is told, and left out.
+    /// Reads the files and rules of a configuration. What is wrong with a file is told, and left out.
+    ///
+    /// A rule that cannot be is an error of the configuration, told when that is read, and allows nothing here.
     #[must_use]
-    pub fn load(rights: &Rights, configuration: &Path) -> (Self, Report) {
+    pub fn load(rights: &Rights) -> (Self, Report) {
         let mut report = Report::default();
-        let mut permissions = Self::default();
+        let mut permissions = Self {
+            // A file that is not there allows nothing, rather than everything.
+            is_limited: !rights.is_empty(),
+            ..Self::default()
+        };
         for file in &rights.files {
-            permissions.add_file(file, &mut report);
-        }
-        for rule in &rights.rules {
-            permissions.is_limited = true;
-            if let Err((filter, fault)) = permissions.add_rule(rule) {
-                let message = format!("rights.rule: \"{}\": {fault}", filter.escape_debug());
-                report.push(Problem::error(configuration, None, message, fault.advice()));
+            match super::config::read(file) {
+                Ok(bytes) => reading::read(&mut permissions, file, &bytes, &mut report),
+                Err(problem) => report.push(problem),
             }
         }
+        rights.rules.iter().for_each(|rule| permissions.add_rule(rule));
         (permissions, report)
     }
 
@@ -134,29 +137,16 @@ impl Permissions {
         (permissions, report)
     }
 
-    fn add_file(&mut self, file: &Path, report: &mut Report) {
-        // Without its file nothing is allowed, rather than everything.
-        self.is_limited = true;
-        match super::config::read(file) {
-            Ok(bytes) => reading::read(self, file, &bytes, report),
-            Err(problem) => report.push(problem),
-        }
-    }
-
-    fn add_rule<'a>(&mut self, rule: &'a super::config::Rule) -> Result<(), (&'a str, FilterFault)> {
-        for filter in &rule.filters {
-            let mut add = |whose| self.add(whose, rule.access, filter).map_err(|fault| (&**filter, fault));
-            for user in &rule.users {
-                add(For::User(user))?;
-            }
-            if rule.anonymous {
-                add(For::Anonymous)?;
-            }
-            if rule.users.is_empty() && !rule.anonymous {
-                add(For::Everybody)?;
+    fn add_rule(&mut self, rule: &Rule) {
+        let users = rule.users.iter().map(|user| For::User(user));
+        let anonymous = rule.anonymous.then_some(For::Anonymous);
+        let everybody = rule.is_for_everybody().then_some(For::Everybody);
+        for whose in users.chain(anonymous).chain(everybody) {
+            for filter in &rule.filters {
+                // The configuration has been refused otherwise.
+                let _ = self.add(whose, rule.access, filter);
             }
         }
-        Ok(())
     }
 
     fn add(&mut self, whose: For<'_>, access: Access, filter: &str) -> Result<(), FilterFault> {
@@ -219,6 +209,6 @@ impl Permissions {
 }
 
 /// Whether a rule of the configuration can have this filter.
-pub(super) fn check_filter(filter: &str, is_pattern: bool) -> Result<(), FilterFault> {
-    RuleFilter::parse(filter, is_pattern).map(|_| ())
+pub(super) fn check_filter(filter: &str, rule: &Rule) -> Result<(), FilterFault> {
+    RuleFilter::parse(filter, rule.is_for_everybody()).map(|_| ())
 }

@@ -55,7 +55,7 @@ fn an_empty_file_allows_nothing() {
         files: vec!["/nowhere/acl".into()],
         rules: Vec::new(),
     };
-    let (closed, report) = Permissions::load(&rights, Path::new("mqtt.toml"));
+    let (closed, report) = Permissions::load(&rights);
     assert!(report.to_string().contains("/nowhere/acl: error"), "{report}");
     assert!(
         !closed.may_publish(user("u"), &topic("a")),
@@ -177,7 +177,7 @@ fn rules_of_the_configuration_mean_what_those_of_a_file_mean() {
                 [[rights.rule]]\nfilters = ['w/+']\n";
     let (config, report) = Config::parse(text.as_bytes(), Path::new("mqtt.toml"));
     assert!(report.is_empty(), "{report}");
-    let (rules, report) = Permissions::load(&config.rights, Path::new("mqtt.toml"));
+    let (rules, report) = Permissions::load(&config.rights);
     assert!(report.is_empty(), "{report}");
     assert!(rules.may_subscribe(user("b"), &filter("x/+")) && !rules.may_publish(user("b"), &topic("y")));
     assert!(rules.may_publish(client("c"), &topic("z")) && !rules.may_publish(user("a"), &topic("z")));

@@ -216,9 +216,8 @@ impl Checks<'_> {
                     "name the topics that it is about",
                 );
             }
-            let is_pattern = rule.users.is_empty() && !rule.anonymous;
             for filter in &rule.filters {
-                if let Err(fault) = acl::check_filter(filter, is_pattern) {
+                if let Err(fault) = acl::check_filter(filter, rule) {
                     let path = format!("rights.rule[{number}].filters");
                     let message = format!("\"{}\": {fault}", filter.escape_debug());
                     self.error(&path, message, fault.advice());

@@ -19,6 +19,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::PermissionsExt;
@@ -42,10 +43,10 @@ impl Users {
     #[must_use]
     pub fn load(files: &[PathBuf]) -> (Self, Report) {
         let mut report = Report::default();
-        let mut users = Self::default();
+        let mut users = BTreeMap::new();
         for file in files {
             match super::config::read(file) {
-                Ok(bytes) => users.add(file, &bytes, &mut report),
+                Ok(bytes) => add(&mut users, file, &bytes, &mut report),
                 Err(problem) => report.push(problem),
             }
             let mode = fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
@@ -55,52 +56,24 @@ impl Users {
                 report.push(Problem::warning(file, None, message, advice));
             }
         }
-        (users, report)
+        (Self::new(users), report)
     }
 
     /// As [`load`](Self::load), of files whose content is there already.
     #[must_use]
     pub fn parse(files: &[(&Path, &[u8])]) -> (Self, Report) {
         let mut report = Report::default();
-        let mut users = Self::default();
+        let mut users = BTreeMap::new();
         for (file, bytes) in files {
-            users.add(file, bytes, &mut report);
+            add(&mut users, file, bytes, &mut report);
         }
-        (users, report)
+        (Self::new(users), report)
     }
 
-    fn add(&mut self, file: &Path, bytes: &[u8], report: &mut Report) {
-        for (line, bytes) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
-            let place = Some(Place { line, column: 1 });
-            match read_line(bytes) {
-                Ok(None) => {}
-                Ok(Some((user, secret))) => {
-                    if !self.insert(user, secret) {
-                        let message = format!("there is a line about the user \"{}\" already", user.escape_debug());
-                        report.push(Problem::warning(
-                            file,
-                            place,
-                            message,
-                            "this one counts; remove the other one",
-                        ));
-                    }
-                }
-                Err((message, advice)) => report.push(Problem::error(file, place, message, advice)),
-            }
-        }
-    }
-
-    /// `false` if the user was there.
-    fn insert(&mut self, user: &str, secret: Secret) -> bool {
-        match self.find(user) {
-            Ok(at) => {
-                self.entries[at].1 = secret;
-                false
-            }
-            Err(at) => {
-                self.entries.insert(at, (user.to_owned(), secret));
-                true
-            }
+    fn new(users: BTreeMap<String, Secret>) -> Self {
+        Self {
+            entries: users.into_iter().collect(),
+            stand_ins: RandomState::new(),
         }
     }
 
@@ -139,6 +112,27 @@ impl Users {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+fn add(users: &mut BTreeMap<String, Secret>, file: &Path, bytes: &[u8], report: &mut Report) {
+    for (line, bytes) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+        let place = Some(Place { line, column: 1 });
+        match read_line(bytes) {
+            Ok(None) => {}
+            Ok(Some((user, secret))) => {
+                if users.insert(user.to_owned(), secret).is_some() {
+                    let message = format!("there is a line about the user \"{}\" already", user.escape_debug());
+                    report.push(Problem::warning(
+                        file,
+                        place,
+                        message,
+                        "this one counts; remove the other one",
+                    ));
+                }
+            }
+            Err((message, advice)) => report.push(Problem::error(file, place, message, advice)),
+        }
     }
 }
 
