@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::broker::users::PasswdArguments;
+
 /// MQTT 5.0, 3.1.1 and 3.1 from the command line.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "mqtt", version, propagate_version = true, max_term_width = 100)]
@@ -32,4 +34,15 @@ pub enum Command {
         /// Where to; it is made if it is not there
         folder: PathBuf,
     },
+    /// Make and change the file with the users of a broker
+    #[command(after_help = "Without a terminal the password is the first line of standard input.
+The lines of other users stay as they are, also those that mosquitto_passwd made; mosquitto cannot
+read what this command writes.
+
+Examples:
+  mqtt passwd /etc/mqtt/users alice
+  pwgen 20 1 | mqtt passwd /etc/mqtt/users alice
+  mqtt passwd --batch /etc/mqtt/users < users-and-passwords.txt
+  mqtt passwd --delete /etc/mqtt/users alice")]
+    Passwd(PasswdArguments),
 }

@@ -21,6 +21,7 @@ pub fn run() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Completion { shell } => shell::complete(shell),
         Command::Man { folder } => shell::manual(&folder),
+        Command::Passwd(arguments) => broker::users::passwd(&arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
