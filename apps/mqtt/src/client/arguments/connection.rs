@@ -19,9 +19,9 @@ pub struct ConnectionArguments {
     /// Port of the server [default: 1883, with TLS 8883, with --ws 80 or 443]
     #[arg(short, long)]
     pub port: Option<u16>,
-    /// Server, user and topic in one: mqtt://, mqtts://, ws:// or wss://[user[:password]@]host[:port][/topic]
+    /// Server, user and topic in one: mqtt://user:password@host:port/topic, or mqtts://, ws://, wss://
     ///
-    /// Behind ws:// and wss:// the path is that of the WebSocket, and the topic is given by -t.
+    /// Only the host is needed. Behind ws:// and wss:// the path is that of the WebSocket, and the topic is given by -t.
     #[arg(short = 'L', long, conflicts_with_all = ["host", "port", "unix", "ws"])]
     pub url: Option<String>,
     /// Connect through this unix socket
