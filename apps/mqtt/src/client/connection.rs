@@ -48,7 +48,7 @@ pub(crate) fn options(arguments: &ConnectionArguments) -> Result<(ClientOptions,
     arguments.absent.check()?;
     check_version(arguments)?;
     let Target { url, topic } = endpoint::target(arguments)?;
-    let options = ClientOptions::from_url(&url).map_err(|error| Ending::misused(format_args!("{url}: {error}")))?;
+    let options = ClientOptions::from_url(&url).map_err(Ending::misused)?;
     let options = identified(options, arguments).map_err(Ending::misused)?;
     let mut options = options
         .version(arguments.protocol_version)
@@ -162,7 +162,7 @@ fn will(arguments: &ConnectionArguments) -> Result<Option<Will<Bytes>>, Ending> 
         };
     };
     let topic = TopicName::from_bytes(Bytes::from(topic.clone()))
-        .map_err(|error| Ending::misused(format_args!("--will-topic {error}")))?;
+        .map_err(|error| Ending::misused(format_args!("--will-topic: {error}")))?;
     let payload = arguments.will_payload.clone().unwrap_or_default();
     let payload =
         Binary::new(Bytes::from(payload)).map_err(|_| Ending::misused("--will-payload is longer than 65535 bytes"))?;
@@ -177,7 +177,8 @@ fn will(arguments: &ConnectionArguments) -> Result<Option<Will<Bytes>>, Ending> 
 fn configured(mut config: ClientConfig, properties: &[Property<Bytes>]) -> ClientConfig {
     let mut limits = Limits::default()
         .packet_bytes(PACKET_BYTES)
-        .receive_maximum(1024)
+        // As many as there are packet identifiers: some servers do not keep to fewer.
+        .receive_maximum(u16::MAX)
         .queued_bytes(u64::from(PACKET_BYTES) * 2);
     let (mut method, mut data) = (None::<Text<Bytes>>, None);
     for property in properties {

@@ -58,7 +58,11 @@ pub(crate) fn request(arguments: RequestArguments) -> Result<(), Ending> {
 
 /// Runs a command on this thread.
 fn run(is_quiet: bool, command: impl Future<Output = Result<(), Ending>>) -> Result<(), Ending> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // The command has its turn after each turn of the connection: else this would read on while the command has much to print.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .event_interval(1)
+        .enable_all()
+        .build()?;
     let ended = runtime.block_on(command);
     // A name that is still being looked up keeps nobody waiting.
     runtime.shutdown_background();

@@ -141,8 +141,7 @@ async fn publish(
 /// A topic that can be published to.
 pub(crate) fn named(topic: &str) -> Result<Bytes, Ending> {
     let refused = |error| {
-        Ending::misused(format_args!("{topic}: a topic {error}"))
-            .advice("wildcards (+ and #) are for those who subscribe")
+        Ending::misused(format_args!("{topic}: {error}")).advice("wildcards (+ and #) are for those who subscribe")
     };
     let name = TopicName::from_bytes(Bytes::copy_from_slice(topic.as_bytes())).map_err(refused)?;
     Ok(name.into_inner())

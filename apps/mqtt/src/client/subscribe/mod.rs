@@ -230,5 +230,5 @@ fn request(arguments: &SubscribeArguments) -> Result<Option<Subscribing>, Ending
 /// A filter that can be subscribed to.
 pub(crate) fn filtered(filter: &str) -> Result<TopicFilter<Bytes>, Ending> {
     TopicFilter::from_bytes(Bytes::copy_from_slice(filter.as_bytes()))
-        .map_err(|error| Ending::misused(format_args!("{filter}: a filter {error}")))
+        .map_err(|error| Ending::misused(format_args!("{filter}: {error}")))
 }
