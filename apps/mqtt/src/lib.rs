@@ -3,6 +3,7 @@
 //! It is a library so that its parts can be tested and fuzzed; its interface is the command line, and nothing here is stable.
 #![forbid(unsafe_code)]
 
+pub mod broker;
 pub mod cli;
 mod ending;
 mod shell;
