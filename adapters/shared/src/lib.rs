@@ -41,7 +41,7 @@ pub use clock::Clock;
 pub use failure::{Cause, DialError, Failure, Stranger};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use layers::tls::{Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession, TlsSetupError, Trust};
+pub use layers::tls::{ClientTrust, Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession, TlsSetupError, Trust};
 #[cfg(feature = "websocket")]
 #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
 pub use layers::websocket::{WebSocket, WebSocketError, WebSocketRefusal, WebSocketServer};

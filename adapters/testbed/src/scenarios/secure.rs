@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mqtt_adapter::{ClientOptions, Identity, ServerLayers, Tls, TlsServer, Trust, WebSocketServer};
+use mqtt_adapter::{ClientOptions, ClientTrust, Identity, ServerLayers, Tls, TlsServer, Trust, WebSocketServer};
 use mqtt_session::proto::{QoS, Version};
 use mqtt_session::{CleanStart, Limits, Message};
 
@@ -37,7 +37,9 @@ impl Papers {
     pub(crate) fn tls_server(&self, wants_certificate: bool) -> TlsServer {
         let tls = TlsServer::new(identity(&self.server));
         match wants_certificate {
-            true => tls.requires_client_certificate(self.authority.pem()).unwrap(),
+            true => tls
+                .clients(ClientTrust::roots_pem(self.authority.pem()).unwrap())
+                .unwrap(),
             false => tls,
         }
     }
