@@ -209,15 +209,21 @@ impl Drop for Running {
     }
 }
 
-/// Ends all shards when one of them does, in whatever way.
-struct Together(Vec<ShardHandle>, Clock);
+/// What a shard leaves behind when it panics: the others end in good order, and whoever waits for it to start does so no longer.
+struct Remains {
+    handles: Vec<ShardHandle>,
+    clock: Clock,
+    started: mpsc::Sender<io::Result<()>>,
+}
 
-impl Drop for Together {
+impl Drop for Remains {
     fn drop(&mut self) {
         if thread::panicking() {
-            for handle in &self.0 {
-                handle.shutdown(DisconnectReason::ServerShuttingDown, self.1.now() + GRACE);
+            let until = self.clock.now().saturating_add(GRACE);
+            for handle in &self.handles {
+                handle.shutdown(DisconnectReason::ServerShuttingDown, until);
             }
+            let _ = self.started.send(Err(io::Error::other("a shard has panicked")));
         }
     }
 }
@@ -315,11 +321,15 @@ fn spawn(
 ) -> io::Result<JoinHandle<io::Result<Ended>>> {
     let name = format!("mqtt-shard-{}", parts.seat.handle().shard().0);
     thread::Builder::new().name(name).spawn(move || {
-        let _together = Together(handles, parts.clock);
-        let started = parts.started.clone();
+        let remains = Remains {
+            handles,
+            clock: parts.clock,
+            started: parts.started.clone(),
+        };
         let ended = run(parts);
         if let Err(error) = &ended {
-            let _ = started.send(Err(io::Error::new(error.kind(), error.to_string())));
+            let error = io::Error::new(error.kind(), error.to_string());
+            let _ = remains.started.send(Err(error));
         }
         ended
     })

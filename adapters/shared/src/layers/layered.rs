@@ -19,6 +19,7 @@ const LAST_READS: usize = 8;
 pub(crate) struct Layered<L, T> {
     layer: L,
     stream: T,
+    /// Where the stream is read to. One that is idle has none.
     scratch: Box<[u8]>,
     /// What of it the layer has not got yet.
     unread: Range<usize>,
@@ -54,7 +55,7 @@ impl<L: Layer, T: Transport> Layered<L, T> {
         Self {
             layer,
             stream,
-            scratch: vec![0; READ_BYTES].into(),
+            scratch: Box::default(),
             unread: 0..0,
             is_unflushed: false,
             write_waits: false,
@@ -99,6 +100,9 @@ impl<L: Layer, T: Transport> Layered<L, T> {
         }
         let was_open = self.layer.is_open();
         if self.unread.is_empty() {
+            if self.scratch.is_empty() {
+                self.scratch = vec![0; READ_BYTES].into();
+            }
             match self.stream.poll_read(cx, &mut self.scratch) {
                 Poll::Ready(Ok(0)) => {
                     return match self.layer.receive_end() {
@@ -109,6 +113,7 @@ impl<L: Layer, T: Transport> Layered<L, T> {
                 Poll::Ready(Ok(len)) => self.unread = 0..len,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
+                    self.scratch = Box::default();
                     return match self.broken.take() {
                         Some(error) => Poll::Ready(Err(error)),
                         None => Poll::Pending,
@@ -134,6 +139,7 @@ impl<L: Layer, T: Transport> Layered<L, T> {
             return Poll::Pending;
         }
         let _ = self.stream.poll_close(cx);
+        self.scratch = vec![0; READ_BYTES].into();
         for _ in 0..LAST_READS {
             match self.stream.poll_read(cx, &mut self.scratch) {
                 Poll::Ready(Ok(len)) if len > 0 => {}

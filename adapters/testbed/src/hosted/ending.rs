@@ -1,5 +1,6 @@
 //! How a host ends, or does not begin.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use mqtt_adapter::host::{Desk, Host, Listen, Policy, StartError};
@@ -53,6 +54,16 @@ pub async fn an_address_in_use_is_told<H: Hosts>() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// Whoever starts a host whose policy cannot be made, hears of it.
+pub async fn a_policy_that_cannot_be_made_is_told<H: Hosts>() {
+    let host = Host::new(BrokerConfig::new(7)).shards(NonZeroU16::new(2).unwrap());
+    let host = host.policy(|handle| {
+        assert_ne!(handle.shard().0, 1);
+        Fragile
+    });
+    assert!(matches!(H::host(host.listen(listener())), Err(StartError::Thread(_))));
 }
 
 struct Fragile;

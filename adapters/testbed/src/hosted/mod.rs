@@ -47,6 +47,7 @@ macro_rules! every_hosted_scenario {
             a_host_that_ends_tells_its_clients
             an_address_in_use_is_told
             a_policy_that_panics_ends_the_host
+            a_policy_that_cannot_be_made_is_told
             a_host_takes_streams_with_layers
             a_host_listens_at_paths
             a_host_believes_its_proxy
