@@ -1,0 +1,133 @@
+//! A shard over streams in memory.
+
+#![cfg(feature = "broker")]
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use mqtt_adapter::Clock;
+use mqtt_adapter::host::{Desk, Entrance, Network, Notice, Policy, Seat, Shard};
+use mqtt_session::proto::DisconnectReason;
+use mqtt_session::{Broker, BrokerConfig, BrokerEvent};
+use mqtt_testbed::{End, ends};
+
+/// What a listener gives next.
+type Given = Arc<Mutex<VecDeque<io::Result<End>>>>;
+
+struct Memory;
+
+impl Network for Memory {
+    type Stream = End;
+    type Listener = Given;
+    type Detached = End;
+
+    fn poll_accept(
+        &mut self,
+        _: &mut Context<'_>,
+        listener: &mut Given,
+    ) -> Poll<io::Result<(End, Option<SocketAddr>)>> {
+        match listener.lock().unwrap().pop_front() {
+            Some(given) => Poll::Ready(given.map(|stream| (stream, None))),
+            None => Poll::Pending,
+        }
+    }
+
+    fn detach(&mut self, stream: End) -> io::Result<End> {
+        Ok(stream)
+    }
+
+    fn attach(&mut self, stream: End) -> io::Result<End> {
+        Ok(stream)
+    }
+}
+
+/// Writes down what it is told.
+struct Diary(Arc<Mutex<Vec<String>>>);
+
+impl Policy for Diary {
+    fn on_event(&mut self, _: &mut Desk<'_>, event: BrokerEvent) {
+        if let BrokerEvent::Disconnected { reason, .. } = event {
+            self.0.lock().unwrap().push(reason.to_string());
+        }
+    }
+
+    fn on_notice(&mut self, _: &mut Desk<'_>, notice: Notice) {
+        if let Notice::AcceptPaused { listener, .. } = notice {
+            self.0.lock().unwrap().push(format!("{listener} pauses"));
+        }
+    }
+}
+
+type Made = (Shard<Memory, Diary>, Given, Arc<Mutex<Vec<String>>>);
+
+fn shard(config: BrokerConfig) -> Made {
+    let (given, diary) = (Given::default(), Arc::default());
+    let clock = Clock::new();
+    let seat = Seat::new(&config);
+    let broker = Broker::new(config, clock.now());
+    let shard = Shard::new(seat, Memory, broker, clock, Diary(Arc::clone(&diary)));
+    (shard.listen(Arc::clone(&given), Entrance::new("gate")), given, diary)
+}
+
+fn poll<N: Network, P: Policy>(shard: &mut Shard<N, P>) -> bool {
+    shard.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+#[test]
+fn too_many_open_files_pause_accepting_and_are_told_once() {
+    let (mut shard, given, diary) = shard(BrokerConfig::new(7));
+    let no_files = || Err(io::Error::from_raw_os_error(24)); // EMFILE
+    given.lock().unwrap().extend([no_files(), no_files(), no_files()]);
+    for left in [2, 1, 0] {
+        assert!(!poll(&mut shard));
+        // However often it is polled, it does not try again before the pause is over.
+        assert!(!poll(&mut shard));
+        assert_eq!(given.lock().unwrap().len(), left);
+        let until = shard.deadline().expect("it pauses until some time");
+        std::thread::sleep(until.saturating_since(shard.clock().now()) + Duration::from_millis(1));
+    }
+    assert_eq!(*diary.lock().unwrap(), ["gate pauses"]);
+    let (near, mut far, _) = ends(&[65_536]);
+    given.lock().unwrap().push_back(Ok(near));
+    far.written().bytes.extend(b"\x10\x0E\0\x04MQTT\x05\x02\0\0\0\0\x01c");
+    assert!(!poll(&mut shard));
+    assert_eq!(far.unread().bytes.front(), Some(&0x20), "CONNACK");
+    let cx = &mut Context::from_waker(Waker::noop());
+    let _ = mqtt_adapter::Transport::poll_close(&mut far, cx);
+}
+
+#[test]
+fn a_shard_that_is_told_to_end_waits_no_longer_than_it_may() {
+    let config = BrokerConfig::new(7);
+    let clock = Clock::new();
+    let seat = Seat::new(&config);
+    let handle = seat.handle();
+    let given = Given::default();
+    let mut shard = Shard::new(
+        seat,
+        Memory,
+        Broker::new(config, clock.now()),
+        clock,
+        Diary(Arc::default()),
+    )
+    .listen(Arc::clone(&given), Entrance::new("gate"));
+    // A stream that takes nothing.
+    let (near, far, _) = ends(&[65_536, 0, 0]);
+    given.lock().unwrap().push_back(Ok(near));
+    far.written().bytes.extend(b"\x10\x0E\0\x04MQTT\x05\x02\0\0\0\0\x01c");
+    while far.unread().bytes.is_empty() {
+        assert!(!poll(&mut shard));
+    }
+    let until = clock.now() + Duration::from_millis(50);
+    assert!(handle.shutdown(DisconnectReason::ServerShuttingDown, until));
+    while clock.now() < until {
+        poll(&mut shard);
+    }
+    assert!(poll(&mut shard));
+    drop(shard);
+    assert!(!handle.run(|_| panic!("nobody is there to run it")), "it has ended");
+}
