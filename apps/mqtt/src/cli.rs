@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::broker::users::PasswdArguments;
+#[cfg(feature = "tokio")]
+use crate::client::{PublishArguments, RequestArguments, SubscribeArguments};
 
 /// MQTT 5.0, 3.1.1 and 3.1 from the command line.
 #[derive(Clone, Debug, Parser)]
@@ -19,6 +21,18 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Publish messages
+    #[cfg(feature = "tokio")]
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Pub(Box<PublishArguments>),
+    /// Subscribe, and print the messages that come
+    #[cfg(feature = "tokio")]
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Sub(Box<SubscribeArguments>),
+    /// Publish a request, and print the response
+    #[cfg(feature = "tokio")]
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Rr(Box<RequestArguments>),
     /// Print what a shell needs to complete the commands of this program
     #[command(after_help = "Examples:
   mqtt completion bash > /etc/bash_completion.d/mqtt

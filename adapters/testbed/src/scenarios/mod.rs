@@ -87,6 +87,7 @@ macro_rules! every_scenario {
             disconnecting_drains
             disconnecting_has_a_deadline
             dropping_the_last_handle_drains
+            a_farewell_is_the_one_that_was_set
             a_cut_connection_leaves_a_will
             cuts_lose_nothing_and_double_nothing
             a_lost_session_is_subscribed_again
