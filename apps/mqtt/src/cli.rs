@@ -55,7 +55,7 @@ read what this command writes.
 
 Examples:
   mqtt passwd /etc/mqtt/users alice
-  pwgen 20 1 | mqtt passwd /etc/mqtt/users alice
+  mqtt passwd /etc/mqtt/users alice < password.txt
   mqtt passwd --batch /etc/mqtt/users < users-and-passwords.txt
   mqtt passwd --delete /etc/mqtt/users alice")]
     Passwd(PasswdArguments),

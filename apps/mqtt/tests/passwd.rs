@@ -33,17 +33,8 @@ impl Folder {
 
 fn passwd(file: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt"));
-    command.arg("passwd").args(
-        arguments
-            .iter()
-            .filter(|argument| argument.starts_with('-') && **argument != "--batch"),
-    );
-    command.arg(file);
-    command.args(
-        arguments
-            .iter()
-            .filter(|argument| !argument.starts_with('-') || **argument == "--batch"),
-    );
+    let (options, users): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| argument.starts_with('-'));
+    command.arg("passwd").args(options).arg(file).args(users);
     let pipes = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -87,7 +78,10 @@ fn a_user_is_made_changed_and_taken_out() {
     assert!(folder.verified("alice", "three") && !folder.verified("alice", "one") && folder.verified("bob", "two"));
     works(&users, &["--delete", "alice"], "");
     assert!(!folder.verified("alice", "three") && folder.verified("bob", "two"));
-    refuses(&users, &["--delete", "alice"], "", 1, "there is no user alice");
+    refuses(&users, &["--delete", "bob", "alice"], "", 1, "there is no user alice");
+    refuses(&users, &["alice", "bob"], "x\n", 2, "one user at a time");
+    works(&users, &["--delete", "bob"], "");
+    assert_eq!(folder.read(), "");
 }
 
 #[test]

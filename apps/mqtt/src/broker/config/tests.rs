@@ -266,6 +266,23 @@ fn a_large_file_that_is_wrong_throughout_is_told_of_in_time() {
 }
 
 #[test]
+fn what_is_nested_deeply_is_refused() {
+    let deep = 200_000;
+    let keys = "a.".repeat(deep);
+    for text in [
+        "users = ".to_owned() + &"[".repeat(deep),
+        "users = ".to_owned() + &"{a=".repeat(deep),
+        format!("{keys}a = 1"),
+        format!("[{keys}a]"),
+        format!("[[{keys}a]]"),
+        format!("log = {{ {keys}a = 1 }}"),
+        format!("{keys}a.b = 1\n{keys}a.c = 1"),
+    ] {
+        assert!(parse(&text).1.has_errors());
+    }
+}
+
+#[test]
 fn several_problems_are_told_at_once_in_the_order_of_lines() {
     let (_, report) = parse("z = 1\nshards = 0\n[log]\nlevel = 1\njson = 2\n");
     let lines: Vec<_> = report.problems().iter().filter_map(|problem| problem.place).collect();

@@ -78,11 +78,25 @@ impl UsersFile {
             file.as_file().set_permissions(existing.permissions())?;
         }
         file.as_file().sync_all()?;
+        self.refuse_if_changed()?;
         match self.existing {
             Some(_) => file.persist(&self.path),
             None => file.persist_noclobber(&self.path),
         }
         .map_err(|error| error.error)?;
         File::open(folder)?.sync_all()
+    }
+
+    /// What somebody else has written meanwhile is not to be lost.
+    fn refuse_if_changed(&self) -> io::Result<()> {
+        let Some(existing) = &self.existing else {
+            return Ok(());
+        };
+        let found = fs::metadata(&self.path)?;
+        let state = |metadata: &Metadata| (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+        if state(&found) == state(existing) {
+            return Ok(());
+        }
+        Err(io::Error::other("somebody else has changed it meanwhile; try again"))
     }
 }

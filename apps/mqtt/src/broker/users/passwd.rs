@@ -17,16 +17,16 @@ const TEXT_BYTES_MAX: usize = 65_535;
 pub struct PasswdArguments {
     /// The file; it is made if it is not there
     pub file: PathBuf,
-    /// The user
-    #[arg(required_unless_present = "batch")]
-    pub user: Option<String>,
-    /// Take the user out
+    /// The user. With --delete any number of them. With --batch any number of USER:PASSWORD, which every process of this
+    /// machine can see, or none: then they are lines of standard input
+    #[arg(value_name = "USER", required_unless_present = "batch")]
+    pub users: Vec<String>,
+    /// Take the users out
     #[arg(short = 'D', long, conflicts_with = "batch")]
     pub delete: bool,
-    /// Many users at once, from here or, if none stands here, from lines of standard input. Every process of this machine can
-    /// see what stands here
-    #[arg(short, long, value_name = "USER:PASSWORD", num_args = 0.., conflicts_with = "user")]
-    pub batch: Option<Vec<String>>,
+    /// Many users at once, with their passwords
+    #[arg(short, long)]
+    pub batch: bool,
 }
 
 /// Changes a file of users.
@@ -37,26 +37,32 @@ pub struct PasswdArguments {
 pub fn passwd(arguments: &PasswdArguments) -> Result<(), Ending> {
     let about = |error: io::Error| Ending::failed(format_args!("{}: {error}", arguments.file.display()));
     let file = UsersFile::open(&arguments.file).map_err(about)?;
-    let text = match (&arguments.batch, &arguments.user) {
-        (Some(entries), _) => set_all(&file.text, entries)?,
-        (None, Some(user)) if arguments.delete => {
-            let without = with_line(&file.text, user, None);
-            without.ok_or_else(|| {
-                let message = format_args!("{}: there is no user {user}", arguments.file.display());
-                Ending::failed(message).advice("names are compared letter by letter")
-            })?
-        }
-        (None, Some(user)) => {
+    let text = match &arguments.users[..] {
+        users if arguments.batch => set_all(&file.text, users)?,
+        users if arguments.delete => users
+            .iter()
+            .try_fold(file.text.clone(), |text, user| take_out(arguments, &text, user))?,
+        [user] => {
             check_name(user)?;
             set(&file.text, user, &ask(user)?)?
         }
-        (None, None) => return Err(Ending::misused("a user is missing")),
+        _ => {
+            let ending = Ending::misused("a password is asked for one user at a time");
+            return Err(ending.advice("name one user, or give each a password with --batch"));
+        }
     };
     file.replace(&text).map_err(about)?;
     if !file.is_there() {
         eprintln!("mqtt: {} is made, for its owner alone", arguments.file.display());
     }
     Ok(())
+}
+
+fn take_out(arguments: &PasswdArguments, text: &str, user: &str) -> Result<String, Ending> {
+    with_line(text, user, None).ok_or_else(|| {
+        let message = format_args!("{}: there is no user {user}", arguments.file.display());
+        Ending::failed(message).advice("names are compared letter by letter")
+    })
 }
 
 fn set_all(text: &str, entries: &[String]) -> Result<String, Ending> {

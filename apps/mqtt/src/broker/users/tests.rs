@@ -182,6 +182,8 @@ fn a_file_keeps_its_mode_and_a_link_stays_a_link() {
     assert_eq!(mode(&path), 0o640);
     assert!(link.is_symlink());
     assert_eq!(fs::read_to_string(&path).expect("it is there"), "b:1\n");
+    assert!(file.replace("c:1\n").is_err(), "it is another file");
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), "b:1\n");
     let left = fs::read_dir(folder.path()).expect("it is there").count();
     assert_eq!(left, 2, "nothing else is left behind");
 }
