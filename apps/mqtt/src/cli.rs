@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::broker::users::PasswdArguments;
 #[cfg(feature = "tokio")]
 use crate::client::{PublishArguments, RequestArguments, SubscribeArguments};
 
@@ -47,4 +48,15 @@ pub enum Command {
         /// Where to; it is made if it is not there
         folder: PathBuf,
     },
+    /// Make and change the file with the users of a broker
+    #[command(after_help = "Without a terminal the password is the first line of standard input.
+The lines of other users stay as they are, also those that mosquitto_passwd made; mosquitto cannot
+read what this command writes.
+
+Examples:
+  mqtt passwd /etc/mqtt/users alice
+  pwgen 20 1 | mqtt passwd /etc/mqtt/users alice
+  mqtt passwd --batch /etc/mqtt/users < users-and-passwords.txt
+  mqtt passwd --delete /etc/mqtt/users alice")]
+    Passwd(PasswdArguments),
 }

@@ -29,6 +29,7 @@ pub fn run() -> ExitCode {
         Command::Rr(arguments) => client::request(*arguments),
         Command::Completion { shell } => shell::complete(shell),
         Command::Man { folder } => shell::manual(&folder),
+        Command::Passwd(arguments) => broker::users::passwd(&arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@
 //! | version | 1 |
 //! | length of the key | 4 |
 //! | key | as [`BrokerKey::encode`] gives it |
+//! | publisher, in version 2 | length of its name 2, name |
 //! | broker | saved at 8, sessions 8, forwards 8 |
 //! | client | session expiry 4, flags 1, end 8 if they say so, length of its name 2, name; then a will, if they say so |
 //! | record of a session | as in [`Record::encode`], between key and checksum |
@@ -18,6 +19,9 @@
 //!
 //! A will has flags 1, delay 4, expiry 4 and due 8 if the flags say so, length of its message 4, message; and then its payload.
 //! A message is that of the records of sessions. The highest byte of a number comes first.
+//!
+//! A record has the lowest version that can say it: 2 if it has a publisher, which a retained message and one to other shards
+//! may have, and otherwise 1, as all had before there were publishers.
 
 use alloc::vec::Vec;
 
@@ -42,6 +46,8 @@ mod tests;
 
 /// The version of the layout. It changes with that of the records of sessions, whose fields stand in these.
 const VERSION: u8 = 1;
+/// That of a record with a publisher.
+const WITH_PUBLISHER: u8 = 2;
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -71,9 +77,9 @@ impl BrokerRecord {
     /// | a record of a session | 13 more than [`Record::encoded_len`] says; 14 for a payload |
     /// | the payload of a message | 36 |
     /// | a subscription | 21 to 27 |
-    /// | a retained message | 19 to 27 |
+    /// | a retained message | 19 to 27, and 2 more with the name of its publisher |
     /// | a payload | 18 |
-    /// | a message to other shards | 34 to 42, and 4 for each group |
+    /// | a message to other shards | 34 to 42, 4 for each group, and 2 more with the name of its publisher |
     /// | another shard | 20 |
     #[must_use]
     pub fn encoded_len(&self) -> usize {
@@ -108,7 +114,7 @@ impl BrokerRecord {
     /// If they are damaged, of a version that is not known, or not a record.
     pub fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
         let (version, _) = bytes.split_first().ok_or(RecordError::TooShort)?;
-        if *version != VERSION {
+        if !matches!(*version, VERSION | WITH_PUBLISHER) {
             return Err(RecordError::Version(*version));
         }
         let (sealed, checksum) = bytes
@@ -121,6 +127,10 @@ impl BrokerRecord {
         let key = fields.long("key")?;
         let kind = key.first().copied().ok_or(RecordError::Field("key"))?;
         match BrokerKey::decode(&key) {
+            Some(key) if *version == WITH_PUBLISHER => {
+                let publisher = fields.short("publisher")?;
+                fields.record_of(key)?.published_by(publisher)
+            }
             Some(key) => fields.record_of(key),
             None if BrokerKey::is_kind(kind) => Err(RecordError::Field("key")),
             None => Err(RecordError::Kind(kind)),
@@ -135,14 +145,36 @@ impl BrokerRecord {
         rest.get(..usize::try_from(u32::from_be_bytes(*len)).ok()?)
     }
 
+    const fn publisher(&self) -> Option<&Bytes> {
+        match self {
+            Self::Retained { publisher, .. } => publisher.as_ref(),
+            Self::Forward(forward) => forward.publisher.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The same with a publisher, if it may have one.
+    fn published_by(mut self, client_id: Bytes) -> Result<Self, RecordError> {
+        match &mut self {
+            Self::Retained { publisher, .. } => *publisher = Some(client_id),
+            Self::Forward(forward) => forward.publisher = Some(client_id),
+            _ => return Err(RecordError::Version(WITH_PUBLISHER)),
+        }
+        Ok(self)
+    }
+
     /// Everything before the checksum, part by part.
     fn put(&self, put: &mut impl FnMut(&[u8])) {
         let key = self.key();
         let (head, text) = key.layout();
-        put(&[VERSION]);
+        let publisher = self.publisher();
+        put(&[if publisher.is_some() { WITH_PUBLISHER } else { VERSION }]);
         put(&len_4(head.as_slice().len().saturating_add(text.len())));
         put(head.as_slice());
         put(text);
+        if let Some(name) = publisher {
+            put_name(name, put);
+        }
         match self {
             Self::Broker {
                 saved_at,
@@ -169,7 +201,11 @@ impl BrokerRecord {
                 put(&payload.0.to_be_bytes());
             }
             Self::Subscription(subscription) => subscription.put(put),
-            Self::Retained { message, payload } => {
+            Self::Retained {
+                message,
+                payload,
+                publisher: _,
+            } => {
                 put(&payload.0.to_be_bytes());
                 message.put_without_topic(put);
             }
@@ -194,10 +230,7 @@ impl ClientRecord {
         if let Some(at) = ends_at {
             put(&at.as_micros().to_be_bytes());
         }
-        // A client's name came in a field with a length of this size.
-        let name = client_id.get(..usize::from(u16::MAX)).unwrap_or(client_id);
-        put(&len_2(name.len()));
-        put(name);
+        put_name(client_id, put);
         if let Some(will) = will {
             will.put(put);
         }
@@ -264,6 +297,7 @@ impl ForwardRecord {
             id: _,
             message,
             payload,
+            publisher: _,
             is_routed,
             groups,
         } = self;
@@ -277,6 +311,13 @@ impl ForwardRecord {
         }
         message.put(put);
     }
+}
+
+/// The name of a client, which came in a field with a length of this size.
+fn put_name(name: &Bytes, put: &mut impl FnMut(&[u8])) {
+    let name = name.get(..usize::from(u16::MAX)).unwrap_or(name);
+    put(&len_2(name.len()));
+    put(name);
 }
 
 const fn flag(flag: u8, is_set: bool) -> u8 {
@@ -336,7 +377,11 @@ impl Fields {
             BrokerKey::Retained(topic) => {
                 let payload = PayloadId(self.u64("payload")?);
                 let message = self.resting_message(Some(topic))?;
-                Ok(BrokerRecord::Retained { message, payload })
+                Ok(BrokerRecord::Retained {
+                    message,
+                    payload,
+                    publisher: None,
+                })
             }
             BrokerKey::Payload(id) => Ok(BrokerRecord::Payload { id, bytes: self.rest() }),
             BrokerKey::Forward(id) => self.forward(id).map(BrokerRecord::Forward),
@@ -420,6 +465,7 @@ impl Fields {
             id,
             message: self.resting_message(None)?,
             payload,
+            publisher: None,
             is_routed,
             groups,
         })

@@ -21,6 +21,12 @@ impl ConnectionId {
     pub const fn number(self) -> u64 {
         self.serial
     }
+
+    /// A small number that no other open connection has, for a table of the host's. Another connection may have it later.
+    #[must_use]
+    pub const fn slot(self) -> u32 {
+        self.slot
+    }
 }
 
 /// The name of a question that the host is asked.
@@ -101,11 +107,12 @@ pub enum BrokerEvent {
         /// Method and data.
         properties: AuthProperties<Bytes>,
     },
-    /// May this client publish this? Answer with `authorize`.
+    /// May this client publish this, or have it retained as before? Answer with `authorize`.
     MayPublish {
         /// To be answered by this name.
         question: QuestionId,
-        /// The connection. A will has none.
+        /// The connection. A will has none, nor has a retained message that is asked about again since [the policy
+        /// changed](super::Broker::policy_changed).
         connection: Option<ConnectionId>,
         /// The client.
         client_id: Bytes,
@@ -171,6 +178,13 @@ pub enum BrokerEvent {
         client_id: Bytes,
         /// Its filter, with the name of its group, if it was shared.
         filter: TopicFilter<Bytes>,
+    },
+    /// A retained message was dropped, since the host does not allow it any more.
+    RetainedRevoked {
+        /// The client that published it.
+        client_id: Bytes,
+        /// Its topic.
+        topic: TopicName<Bytes>,
     },
     /// A message for a subscription of the host.
     Delivered {

@@ -57,6 +57,8 @@ pub struct Figures {
     pub sessions_refused: u64,
     /// Subscriptions that ended since the host did not allow them any more.
     pub subscriptions_revoked: u64,
+    /// Retained messages that were dropped since the host did not allow them any more.
+    pub retained_revoked: u64,
     /// Clients that were refused since another shard has their sessions.
     pub clients_misdirected: u64,
     /// Filters that were refused at one of the limits of subscriptions.

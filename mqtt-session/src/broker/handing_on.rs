@@ -41,8 +41,8 @@ impl Broker {
             return false;
         };
         let places = vec![place];
-        let forward = self.forward(message, &places, false);
-        self.publish_to_peers(message, places, false, None, forward);
+        let forward = self.forward(message, None, &places, false);
+        self.publish_to_peers(message, None, places, false, None, forward);
         true
     }
 

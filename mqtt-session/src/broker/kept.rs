@@ -20,6 +20,20 @@ pub(super) struct Kept {
     pub(super) message: Message,
     pub(super) expires_at: Option<Instant>,
     pub(super) payload_id: Option<PayloadId>,
+    /// The name of the client that published it, shared with its session. `None`: the host did, or nobody knows.
+    pub(super) publisher: Option<Bytes>,
+    pub(super) consent: Consent,
+}
+
+/// What the host has said of a retained message, if it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Consent {
+    /// Nothing that counts.
+    Unknown,
+    /// It is asked, with this question.
+    Asked(u64),
+    /// Yes, by the policy with this number.
+    Given(u64),
 }
 
 impl Kept {
@@ -30,6 +44,12 @@ impl Kept {
         // [MQTT-3.3.1-8]
         copy.retain = true;
         copy
+    }
+
+    /// Whether the host has still to say whether it stays. `policy`: the one that it is asked about messages by, if it is.
+    pub(super) fn awaits_consent(&self, policy: Option<u64>) -> bool {
+        let has_it = |policy| self.publisher.is_none() || self.consent == Consent::Given(policy);
+        policy.is_some_and(|policy| !has_it(policy))
     }
 }
 
@@ -44,7 +64,7 @@ impl BrokerLimits {
 
 impl Broker {
     /// The last message of a topic is kept; an empty one takes it away. [MQTT-3.3.1-5, MQTT-3.3.1-6]
-    pub(super) fn retain(&mut self, message: &mut Message) {
+    pub(super) fn retain(&mut self, message: &mut Message, publisher: Option<Bytes>, consent: Consent) {
         if message.payload.is_empty() {
             if let Some(kept) = self.retained.remove(&message.topic) {
                 self.forget_retained(kept.payload_id, &message.topic);
@@ -57,12 +77,20 @@ impl Broker {
         }
         let expires_at = message.expiry_seconds.map(|seconds| self.now.after_seconds(seconds));
         let payload_id = self.journal.is_enabled().then(|| self.journal.share(&message.payload));
-        if self.keep(message, expires_at, payload_id) {
+        let kept = Kept {
+            message: message.clone(),
+            expires_at,
+            payload_id,
+            publisher: publisher.clone(),
+            consent,
+        };
+        if self.keep(kept) {
             if let Some(payload) = payload_id {
                 let record = message_record(message, expires_at, None);
                 self.journal.put(|| BrokerRecord::Retained {
                     message: record,
                     payload,
+                    publisher,
                 });
             }
         } else {
@@ -72,23 +100,18 @@ impl Broker {
     }
 
     /// Keeps a message in place of the one that its topic had. Returns whether there was room.
-    pub(super) fn keep(
-        &mut self,
-        message: &Message,
-        expires_at: Option<Instant>,
-        payload_id: Option<PayloadId>,
-    ) -> bool {
-        let topic = owned(&message.topic);
-        let mut message = message.clone();
+    pub(super) fn keep(&mut self, mut kept: Kept) -> bool {
+        let topic = owned(&kept.message.topic);
+        let message = &mut kept.message;
         message.topic = topic.clone();
         message.properties = message.properties.as_view().to_owned();
-        let pinned = message.size().saturating_add(size_of::<Kept>() as u64);
-        let kept = Kept {
-            message,
-            expires_at,
-            payload_id,
-        };
-        let (has_room, gone) = match self.retained.set(topic, kept, pinned, expires_at) {
+        let name = kept.publisher.as_ref().map_or(0, Bytes::len) as u64;
+        let pinned = message
+            .size()
+            .saturating_add(size_of::<Kept>() as u64)
+            .saturating_add(name);
+        let (payload_id, expires_at) = (kept.payload_id, kept.expires_at);
+        let (has_room, gone) = match self.retained.set(topic.clone(), kept, pinned, expires_at) {
             Ok(earlier) => (true, earlier.and_then(|kept| kept.payload_id)),
             Err(_) => (false, payload_id),
         };
@@ -96,6 +119,7 @@ impl Broker {
             self.journal.release(payload);
         }
         self.arm_retained();
+        self.kept_changed(&topic);
         has_room
     }
 
@@ -104,6 +128,7 @@ impl Broker {
         if let Some(payload) = payload_id {
             self.journal.release(payload);
         }
+        self.kept_changed(topic);
     }
 
     pub(super) fn arm_retained(&mut self) {

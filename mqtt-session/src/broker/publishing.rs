@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mqtt_proto::{EncodeError, PublishProperties, QoS, SubscriptionId};
 
 use super::config::Share;
+use super::kept::Consent;
 use super::routes::{Fitness, GroupId, Matches, Turn, Wanted};
 use super::sessions::Place;
 use super::{Broker, BrokerEvent, LocalId};
@@ -20,14 +21,14 @@ impl Broker {
     /// is taken, if it has a place there.
     pub fn publish(&mut self, now: Instant, message: Message) {
         self.advance(now);
-        self.route(message, None, false);
+        self.route(message, None, None, false);
     }
 
     /// A message goes to all who get it. `from` is the session of its client, which does not send it again once its arrival
-    /// is stored, if it `is_once`.
-    pub(super) fn route(&mut self, mut message: Message, from: Option<u32>, is_once: bool) {
+    /// is stored, if it `is_once`. `publisher` is the name of that client, if the message is to be retained.
+    pub(super) fn route(&mut self, mut message: Message, from: Option<u32>, publisher: Option<&Bytes>, is_once: bool) {
         self.figures.messages_published = self.figures.messages_published.saturating_add(1);
-        self.keep_if_ours(&mut message);
+        self.keep_if_ours(&mut message, publisher, Consent::Given(self.epoch));
         let matches = self.deliver_matching(&message, from);
         let mut handed = Vec::new();
         for group in matches.groups() {
@@ -41,17 +42,17 @@ impl Broker {
         self.matches = matches;
         if !self.peers.is_alone() {
             let forward = match is_once {
-                true => self.forward(&message, &handed, true),
+                true => self.forward(&message, publisher, &handed, true),
                 false => None,
             };
-            self.publish_to_peers(&message, handed, true, None, forward);
+            self.publish_to_peers(&message, publisher, handed, true, None, forward);
         }
     }
 
     /// Keeps a message that is to be retained, if this shard is the one that keeps its topic.
-    pub(super) fn keep_if_ours(&mut self, message: &mut Message) {
+    pub(super) fn keep_if_ours(&mut self, message: &mut Message, publisher: Option<&Bytes>, consent: Consent) {
         if message.retain && self.peers.keeps(&message.topic) {
-            self.retain(message);
+            self.retain(message, publisher.cloned(), consent);
         }
     }
 

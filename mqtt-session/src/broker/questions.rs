@@ -17,7 +17,9 @@ impl Broker {
     pub fn authorize(&mut self, now: Instant, question: QuestionId, verdict: Verdict) -> bool {
         self.advance(now);
         let Some(id) = question.connection else {
-            return self.review_answered(question, verdict) || self.will_answered(question, verdict.is_allowed);
+            return self.review_answered(question, verdict)
+                || self.kept_answered(question, verdict)
+                || self.will_answered(question, verdict.is_allowed);
         };
         let (epoch, most) = (self.epoch, usize::from(self.config.limits.remembered_topics));
         let Some(connection) = self.connections.named_mut(id) else {
@@ -60,11 +62,20 @@ impl Broker {
     /// - A subscription that is refused ends as by UNSUBSCRIBE, and [`BrokerEvent::Revoked`] says so; MQTT has no packet
     ///   that would tell the client. When the session has all its answers, a message that was never sent is dropped and
     ///   counted if none of the session's subscriptions matches it any more. One that came by a group goes to another member.
-    /// - What was published before stays published, and retained.
+    /// - With [`Ask::publish`](super::Ask), all retained messages that clients have published, wills too, are asked about
+    ///   again, by [`BrokerEvent::MayPublish`] with the name of the publisher, whether or not it has a session; after the
+    ///   subscriptions, and within the same bound. Until the answer is there, no new subscriber gets the message: its replay
+    ///   waits. One that is refused is dropped, and [`BrokerEvent::RetainedRevoked`] says so. Nobody who has it is told, since
+    ///   MQTT has no packet that would take it back.
+    /// - What was published before, and was not retained, stays published.
     ///
-    /// Subscriptions of the host itself are not asked about.
+    /// What the host itself has subscribed to or had retained is its own, and not asked about; nor is a retained message of a
+    /// store whose records have no names of publishers, as an earlier version wrote them.
+    ///
+    /// Of [several machines](super::Shards), each is told of the change.
     pub fn policy_changed(&mut self, now: Instant) {
         self.advance(now);
+        self.tell_policy();
         self.begin_review();
     }
 

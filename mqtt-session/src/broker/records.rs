@@ -116,6 +116,8 @@ pub enum BrokerRecord {
         message: MessageRecord,
         /// Its payload.
         payload: PayloadId,
+        /// The client that published it. `None`: the host did, or an earlier version wrote this, which kept no names.
+        publisher: Option<Bytes>,
     },
     /// A payload.
     Payload {
@@ -204,6 +206,8 @@ pub struct ForwardRecord {
     pub message: MessageRecord,
     /// Its payload.
     pub payload: PayloadId,
+    /// The client that published it, if it is to be retained and did not come from the host.
+    pub publisher: Option<Bytes>,
     /// It is for all who are subscribed; otherwise for the groups alone.
     pub is_routed: bool,
     /// Which groups get it on which shard.

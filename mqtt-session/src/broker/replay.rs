@@ -10,6 +10,7 @@ use super::Broker;
 use super::peers::ShardId;
 use super::records::ReplayRecord;
 use super::retained::Step;
+use super::review::Waiter;
 use super::routes::Wanted;
 use super::sessions::Place;
 use crate::Message;
@@ -104,6 +105,7 @@ impl Broker {
 
     fn replay_step(&mut self, session: u32) -> Stepped {
         let budget = crate::flow::size(self.config.limits.steps_per_call.max(1));
+        let policy = self.policy_of_messages();
         let Some(entry) = self.sessions.get_mut(session) else {
             return Stepped::Idle;
         };
@@ -115,6 +117,11 @@ impl Broker {
         }
         let (wanted, after) = (replay.wanted, replay.after.as_ref());
         match self.retained.next(&replay.filter, after, self.now, budget) {
+            Step::Found(topic, kept) if kept.awaits_consent(policy) => {
+                let topic = topic.clone();
+                self.await_consent(topic, Waiter::Session(session));
+                Stepped::Idle
+            }
             Step::Found(topic, kept) => {
                 replay.after = Some(topic.clone());
                 let mut copy = kept.copy(self.now);

@@ -1,13 +1,14 @@
 //! A broker from the records of an earlier life.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use bytes::Bytes;
 
 use super::agenda::Who;
+use super::kept::{Consent, Kept};
 use super::records::{BrokerKey, BrokerRecord, ClientRecord, ForwardRecord, PayloadId, SubscriptionRecord, WillRecord};
 use super::replay::Replay;
 use super::routes::Wanted;
@@ -19,8 +20,9 @@ use crate::time::Instant;
 
 /// Takes the records of an earlier life, in any order.
 ///
-/// Where the host [is asked](super::Ask) about subscriptions, it is asked again about all that are restored, as after a
-/// [change of the policy](Broker::policy_changed): what it said, and whether it had said all, has ended with the earlier life.
+/// Where the host [is asked](super::Ask) about subscriptions or messages, it is asked again about all subscriptions and
+/// retained messages that are restored, as after a [change of the policy](Broker::policy_changed): what it said, and whether
+/// it had said all, has ended with the earlier life.
 ///
 /// ```
 /// use mqtt_session::{Broker, BrokerConfig, BrokerRecord, Instant};
@@ -37,7 +39,7 @@ use crate::time::Instant;
 pub struct BrokerRestore {
     broker: Broker,
     sessions: BTreeMap<SessionId, Gathered>,
-    retained: Vec<(MessageRecord, PayloadId)>,
+    retained: Vec<(MessageRecord, PayloadId, Option<Bytes>)>,
     payloads: BTreeMap<PayloadId, Bytes>,
     /// Sessions that are over. They end when all others are there, which may get what they leave.
     over: Vec<u32>,
@@ -77,8 +79,11 @@ impl Broker {
     /// A broker that goes on with what an earlier life has stored.
     #[must_use]
     pub fn restore(config: BrokerConfig, now: Instant) -> BrokerRestore {
+        let mut broker = Self::begin(config.is_stored(true), now);
+        // What the host said to the earlier life is not known, nor whether it had said all.
+        broker.begin_review();
         BrokerRestore {
-            broker: Self::begin(config.is_stored(true), now),
+            broker,
             sessions: BTreeMap::new(),
             retained: Vec::new(),
             payloads: BTreeMap::new(),
@@ -119,7 +124,11 @@ impl BrokerRestore {
                 let session = subscription.session;
                 self.of(session).subscriptions.push(subscription);
             }
-            BrokerRecord::Retained { message, payload } => self.retained.push((message, payload)),
+            BrokerRecord::Retained {
+                message,
+                payload,
+                publisher,
+            } => self.retained.push((message, payload, publisher)),
             BrokerRecord::Payload { id, bytes } => {
                 self.payloads.insert(id, bytes);
             }
@@ -161,8 +170,6 @@ impl BrokerRestore {
                 self.broker.journal.delete(|| BrokerKey::Payload(id));
             }
         }
-        // What the host said to the earlier life is not known, nor whether it had said all.
-        self.broker.begin_review();
         self.broker.say_here();
         (self.broker, self.report)
     }
@@ -297,7 +304,9 @@ impl BrokerRestore {
     }
 
     fn restore_retained(&mut self) {
-        for (record, payload_id) in core::mem::take(&mut self.retained) {
+        // One name for all of a publisher's messages.
+        let mut names = BTreeSet::new();
+        for (record, payload_id, publisher) in core::mem::take(&mut self.retained) {
             let key = BrokerKey::Retained(record.topic.clone());
             let expires_at = record.expires_at;
             let Some(payload) = self.payloads.get(&payload_id) else {
@@ -305,9 +314,15 @@ impl BrokerRestore {
                 continue;
             };
             let payload = payload.clone();
-            let message = record.into_message(payload.clone());
             self.broker.journal.restore_shared(payload_id, &payload);
-            if self.broker.keep(&message, expires_at, Some(payload_id)) {
+            let kept = Kept {
+                message: record.into_message(payload),
+                expires_at,
+                payload_id: Some(payload_id),
+                publisher: publisher.map(|name| self.broker.shared_name(&name, &mut names)),
+                consent: Consent::Unknown,
+            };
+            if self.broker.keep(kept) {
                 self.report.retained = self.report.retained.saturating_add(1);
             } else {
                 self.quarantine(key);
@@ -317,6 +332,19 @@ impl BrokerRestore {
 }
 
 impl Broker {
+    /// The name of a client in one place in memory: that of its session, or of what else it has left.
+    fn shared_name(&self, name: &Bytes, names: &mut BTreeSet<Bytes>) -> Bytes {
+        if let Some(session) = self.sessions.of_client(name) {
+            return self.name_of(session);
+        }
+        if let Some(known) = names.get(name) {
+            return known.clone();
+        }
+        let own = Bytes::copy_from_slice(name);
+        names.insert(own.clone());
+        own
+    }
+
     /// A will whose connection ended at the latest with the earlier life: its client may come back before it is due.
     fn pending(&self, will: &WillRecord, client: &ClientRecord) -> PendingWill {
         let delay = will.delay_seconds.min(client.session_expiry_seconds);

@@ -1,4 +1,4 @@
-//! Stored subscriptions are asked about again since the policy has changed.
+//! What is there is asked about again since the policy has changed: subscriptions, and then retained messages.
 //!
 //! ```text
 //!  policy_changed ──> all sessions stand under an old epoch: what was not sent waits in their queues
@@ -11,7 +11,13 @@
 //!                                                                                          ▼
 //!                     the session stands under the new epoch  <────────────── all of its answers are there
 //!                     what no subscription stands for is dropped, the rest is sent
+//!
+//!                        │  when all subscriptions have been asked about
+//!                        ▼
+//!                     retained messages, in the order of their topics ──> MayPublish ──> authorize ──> no: it is dropped
 //! ```
+
+mod retained;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -22,6 +28,9 @@ use mqtt_proto::{QoS, TopicFilter};
 use super::event::Verdict;
 use super::sessions::{Entry, Place, SessionId};
 use super::{Broker, BrokerEvent, QuestionId};
+use retained::KeptReview;
+pub(super) use retained::Waiter;
+
 use crate::qos::{Withdrawable, Withdrawn};
 
 /// How far the review has come.
@@ -31,6 +40,7 @@ pub(super) struct Review {
     /// The session whose subscriptions are being asked about.
     current: Option<(u32, SessionId)>,
     questions: BTreeMap<u64, Question>,
+    kept: KeptReview,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +49,7 @@ enum Stage {
     Over,
     Connections(u32),
     Sessions(u32),
+    Retained,
 }
 
 /// A question to the host.
@@ -67,9 +78,20 @@ impl Broker {
     /// All subscriptions are to be asked about again.
     pub(super) fn begin_review(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
-        if self.config.ask.subscribe {
-            self.review.stage = Stage::Connections(0);
-            self.review.current = None;
+        self.review.current = None;
+        self.review.kept.begin();
+        self.review.stage = if self.config.ask.subscribe {
+            Stage::Connections(0)
+        } else {
+            self.after_subscriptions()
+        };
+    }
+
+    const fn after_subscriptions(&self) -> Stage {
+        if self.config.ask.publish {
+            Stage::Retained
+        } else {
+            Stage::Over
         }
     }
 
@@ -82,7 +104,9 @@ impl Broker {
     /// Whether the review goes on with the next call.
     pub(super) fn has_to_review(&self) -> bool {
         let most = crate::flow::size(self.config.limits.reviews.max(1));
-        !matches!(self.review.stage, Stage::Over) && self.review.questions.len() < most
+        let Review { questions, kept, .. } = &self.review;
+        let is_over = matches!(self.review.stage, Stage::Over) && !kept.has_late();
+        !is_over && questions.len().saturating_add(kept.asked()) < most
     }
 
     /// Goes on with the review, as far as one call does.
@@ -91,23 +115,25 @@ impl Broker {
             if !self.has_to_review() {
                 return;
             }
-            match self.review.current {
-                Some((session, id)) => self.ask_next(session, id),
-                None => self.next_session(),
+            match (self.review.current, self.review.stage) {
+                (Some((session, id)), _) => self.ask_next(session, id),
+                (None, Stage::Retained) => self.review_next_kept(),
+                (None, Stage::Over) => self.review_late(),
+                (None, Stage::Connections(_) | Stage::Sessions(_)) => self.next_session(),
             }
         }
     }
 
     fn next_session(&mut self) {
         let (session, next) = match self.review.stage {
-            Stage::Over => return,
+            Stage::Over | Stage::Retained => return,
             Stage::Connections(slot) if slot >= self.connections.bound() => (None, Stage::Sessions(0)),
             Stage::Connections(slot) => {
                 let connection = self.connections.get(slot);
                 let session = connection.map(|connection| connection.session);
                 (session, Stage::Connections(slot.saturating_add(1)))
             }
-            Stage::Sessions(slot) if slot >= self.sessions.bound() => (None, Stage::Over),
+            Stage::Sessions(slot) if slot >= self.sessions.bound() => (None, self.after_subscriptions()),
             Stage::Sessions(slot) => (Some(slot), Stage::Sessions(slot.saturating_add(1))),
         };
         self.review.stage = next;

@@ -46,6 +46,8 @@ pub(super) struct Entry {
     pub(super) is_dirty: bool,
     /// A replay of it goes on with the next call.
     pub(super) is_replaying: bool,
+    /// Its replay waits for what the host says of a retained message.
+    pub(super) awaits_consent: bool,
     /// Copies that were dropped and not told.
     pub(super) dropped: u64,
     pub(super) armed: Option<Instant>,
@@ -176,6 +178,7 @@ impl Sessions {
             is_stored,
             is_dirty: false,
             is_replaying: false,
+            awaits_consent: false,
             dropped: 0,
             armed: None,
         });

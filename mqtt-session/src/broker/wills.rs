@@ -85,7 +85,7 @@ impl Broker {
             return;
         }
         if !self.config.ask.publish {
-            return self.send_will(Some(session), message);
+            return self.send_will(Some(session), &self.name_of(session), message);
         }
         let Some(entry) = self.sessions.get(session) else {
             return;
@@ -100,10 +100,11 @@ impl Broker {
         self.wills.waiting.push_back((asked, client_id, message));
     }
 
-    fn send_will(&mut self, from: Option<u32>, message: Message) {
+    fn send_will(&mut self, from: Option<u32>, client_id: &Bytes, message: Message) {
         self.figures.wills_published = self.figures.wills_published.saturating_add(1);
         let is_once = message.qos > QoS::AtMostOnce;
-        self.route(message, from, is_once);
+        let publisher = message.retain.then_some(client_id);
+        self.route(message, from, publisher, is_once);
     }
 
     /// The host has said whether a will may be published. Whether there was such a question.
@@ -121,7 +122,7 @@ impl Broker {
         } else if is_allowed {
             // The client may have a session again: its name decides about No Local.
             let from = self.sessions.of_client(&client_id);
-            self.send_will(from, message);
+            self.send_will(from, &client_id, message);
         } else {
             self.figures.messages_refused = self.figures.messages_refused.saturating_add(1);
         }

@@ -6,6 +6,7 @@ mod policy;
 mod publishing;
 mod questions;
 mod retained;
+mod retained_policy;
 mod rig;
 mod sessions;
 mod shards;

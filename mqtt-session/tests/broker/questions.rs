@@ -229,7 +229,7 @@ fn a_will_is_asked_about_when_it_is_due() {
             ..fleeting("c", Version::V5)
         });
         rig.cut("c");
-        answer(&mut rig, "may c publish q1 to w as a will?", verdict);
+        answer(&mut rig, "may c publish q1 to w, left behind?", verdict);
         assert_eq!(rig.broker.figures().wills_published, published);
     }
 }

@@ -407,8 +407,8 @@ pub(crate) fn line(event: &BrokerEvent) -> String {
             connection,
             ..
         } => {
-            let will = if connection.is_none() { " as a will" } else { "" };
-            format!("may {} publish q{} to {topic}{will}?", name(client_id), qos.bits())
+            let left = if connection.is_none() { ", left behind" } else { "" };
+            format!("may {} publish q{} to {topic}{left}?", name(client_id), qos.bits())
         }
         BrokerEvent::MaySubscribe {
             client_id, filter, qos, ..

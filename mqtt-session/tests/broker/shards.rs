@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use mqtt_session::proto::{Connect, SubscriptionOptions, Version};
-use mqtt_session::{BrokerConfig, BrokerLimits, PeerMessage, ShardId, Shards};
+use mqtt_session::{Ask, BrokerConfig, BrokerEvent, BrokerLimits, PeerMessage, ShardId, Shards, Verdict};
 
-use super::rig::{NOTHING, Rig, config, fleeting, lasting, qos};
+use super::rig::{NOTHING, Rig, config, fleeting, lasting, line, qos};
 
 const COUNT: u16 = 3;
 
@@ -71,6 +71,115 @@ impl Cluster {
             }
         }
     }
+}
+
+/// The machines are asked about messages, and this publisher on the first one has had one retained on the second one.
+fn retained_elsewhere(config: &BrokerConfig) -> (Cluster, String, String) {
+    let ask = Ask {
+        publish: true,
+        ..Ask::default()
+    };
+    let mut cluster = Cluster::new(&config.clone().ask(ask));
+    let (publisher, topic) = (named(0, "p"), named(1, "t/"));
+    cluster.of(&publisher).connect(lasting(&publisher, Version::V5));
+    cluster.settle();
+    cluster.of(&publisher).sent(&publisher);
+    cluster.of(&publisher).retain(&publisher, &topic, 2, "m");
+    answer(&mut cluster.rigs[0], &["may publish"], Verdict::ALLOW);
+    (cluster, publisher, topic)
+}
+
+/// Answers what a machine asks, which is so much.
+fn answer(rig: &mut Rig, expected: &[&str], verdict: Verdict) {
+    rig.run();
+    let mut lines = Vec::new();
+    for event in rig.events() {
+        if let BrokerEvent::MayPublish { question, .. } = event {
+            let line = line(&event);
+            let is_left = line.ends_with(", left behind?");
+            lines.push(if is_left { "may it stay" } else { "may publish" });
+            assert!(rig.broker.authorize(rig.now, question, verdict));
+        }
+    }
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_message_that_was_allowed_before_a_change_is_asked_about_where_it_arrives_after_it() {
+    for (changes_first, expected) in [(false, &["may it stay"][..]), (true, &[])] {
+        let (mut cluster, _, _) = retained_elsewhere(&config());
+        if changes_first {
+            cluster.settle();
+            cluster
+                .rigs
+                .iter_mut()
+                .for_each(|rig| rig.broker.policy_changed(rig.now));
+            cluster.settle();
+            answer(&mut cluster.rigs[1], &["may it stay"], Verdict::ALLOW);
+        } else {
+            // It is on its way.
+            cluster.collect();
+            cluster
+                .rigs
+                .iter_mut()
+                .for_each(|rig| rig.broker.policy_changed(rig.now));
+            cluster.rigs[1].run();
+            cluster.settle();
+        }
+        answer(&mut cluster.rigs[1], expected, Verdict::DENY);
+        answer(&mut cluster.rigs[0], &[], Verdict::DENY);
+        let figures = cluster.rigs[1].broker.figures();
+        assert_eq!(figures.retained_revoked, u64::from(!changes_first));
+    }
+}
+
+#[test]
+fn a_replay_waits_for_what_the_host_says_where_the_message_is_kept() {
+    for verdict in [Verdict::ALLOW, Verdict::DENY] {
+        let (mut cluster, _, topic) = retained_elsewhere(&config());
+        cluster.settle();
+        cluster
+            .rigs
+            .iter_mut()
+            .for_each(|rig| rig.broker.policy_changed(rig.now));
+        cluster.settle();
+        let subscriber = named(2, "s");
+        cluster.join(fleeting(&subscriber, Version::V5));
+        cluster.of(&subscriber).subscribe(&subscriber, "t/+", 0);
+        cluster.settle();
+        assert_eq!(cluster.of(&subscriber).sent(&subscriber), NOTHING);
+        cluster.settle();
+        answer(&mut cluster.rigs[1], &["may it stay"], verdict);
+        cluster.settle();
+        cluster.of(&subscriber).run();
+        let expected = format!("PUBLISH q0 retain {topic}: m");
+        let sent = cluster.of(&subscriber).sent(&subscriber);
+        assert_eq!(sent, if verdict.is_allowed { vec![expected] } else { vec![] });
+    }
+}
+
+#[test]
+fn a_message_of_an_earlier_life_still_has_its_publisher_when_it_arrives() {
+    let config = config().is_stored(true);
+    let (mut cluster, publisher, _) = retained_elsewhere(&config);
+    cluster.rigs[0].commit();
+    let config = config.ask(Ask {
+        publish: true,
+        ..Ask::default()
+    });
+    for (own, rig) in (0..).zip(&mut cluster.rigs) {
+        rig.restart(config.clone().shards(Shards::new(own, COUNT).unwrap()));
+    }
+    cluster.between = Default::default();
+    cluster.settle();
+    let rig = &mut cluster.rigs[1];
+    rig.run();
+    let asked: Vec<String> = rig.events().iter().map(line).collect();
+    let [asked] = &asked[..] else { panic!("{asked:?}") };
+    assert!(
+        asked.starts_with(&format!("may {publisher} publish q2 to t/")),
+        "{asked}"
+    );
 }
 
 fn place(name: &str) -> usize {

@@ -53,6 +53,7 @@ counts! {
     of_groups: "messages that had to arrive by way of a group",
     policies: "changes of the policy",
     revoked: "subscriptions that ended by that",
+    retained_revoked: "retained messages that were dropped by that",
     held: "messages checked against what was denied before they were published",
 }
 

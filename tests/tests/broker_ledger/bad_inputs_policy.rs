@@ -9,6 +9,7 @@ use crate::scene::{answer, options, questions, with_will};
 
 crate::trials_of_module![
     a_message_under_way_is_asked_about_again_when_its_client_is_back,
+    a_retained_message_is_asked_about_again_before_anybody_else_gets_it,
     a_subscription_is_asked_about_again_before_it_brings_anything,
     nothing_acts_for_a_client_whose_rights_are_gone,
 ];
@@ -90,9 +91,35 @@ fn a_subscription_is_asked_about_again_before_it_brings_anything() {
     covers("BI-087");
 }
 
-/// What a client has left behind: its will, its session, and what it has had retained, which only the host can take back.
-///
-/// No row is covered by it: BI-103 asks for the name of the publisher with a retained message, which the broker does not keep.
+fn a_retained_message_is_asked_about_again_before_anybody_else_gets_it() {
+    for verdict in [Verdict::ALLOW, Verdict::DENY] {
+        let mut rig = Rig::new(config().ask(Ask {
+            subscribe: false,
+            ..ASK
+        }));
+        rig.join(fleeting("p", Version::V5));
+        rig.retain("p", "t", 0, "m");
+        answer(&mut rig, "may p publish q0 to t?", Verdict::ALLOW);
+        rig.cut("p");
+        rig.broker.policy_changed(rig.now);
+        rig.join(fleeting("s", Version::V5));
+        let told = rig.subscribe_with("s", &[("t", options(0))], None);
+        assert_eq!(told, ["SUBACK #9 0x00"]);
+        rig.run();
+        assert_eq!(rig.sent("s"), NOTHING, "not before the answer");
+        answer(&mut rig, "may p publish q0 to t, left behind?", verdict);
+        rig.run();
+        let expected: &[&str] = if verdict.is_allowed {
+            &["PUBLISH q0 retain t: m"]
+        } else {
+            &[]
+        };
+        assert_eq!(rig.sent("s"), expected);
+    }
+    covers("BI-103");
+}
+
+/// What a client has left behind: its will, its session, and what it has had retained.
 fn nothing_acts_for_a_client_whose_rights_are_gone() {
     let mut rig = allowed();
     rig.join(Connect {
@@ -104,6 +131,8 @@ fn nothing_acts_for_a_client_whose_rights_are_gone() {
     rig.retain("c", "kept", 0, "m");
     answer(&mut rig, "may c publish q0 to kept?", Verdict::ALLOW);
     assert_eq!(rig.sent("c"), ["SUBACK #9 0x01"]);
+    rig.retain("s", "own", 0, "n");
+    answer(&mut rig, "may s publish q0 to own?", Verdict::ALLOW);
     rig.broker.policy_changed(rig.now);
     rig.cut("c");
     rig.run();
@@ -121,19 +150,28 @@ fn nothing_acts_for_a_client_whose_rights_are_gone() {
     assert_eq!(
         lines,
         [
-            "may c publish q1 to w as a will?",
+            "may c publish q0 to kept, left behind?",
+            "may c publish q1 to w, left behind?",
             "may c subscribe q1 to t?",
-            "may s subscribe q1 to t?"
+            "may s publish q0 to own, left behind?",
+            "may s subscribe q1 to t?",
         ]
     );
+    let events = rig.events();
+    let dropped = events.iter().filter_map(|event| match event {
+        BrokerEvent::RetainedRevoked { client_id, topic } => Some((&client_id[..], topic.to_string())),
+        _ => None,
+    });
+    assert_eq!(dropped.collect::<Vec<_>>(), [(&b"c"[..], "kept".to_owned())]);
     rig.run();
     let figures = rig.broker.figures();
     assert_eq!((figures.wills_published, figures.subscriptions), (0, 1));
-    // What was published with a right stays; the host knows whose it was, and takes it away as it published it.
-    assert_eq!(figures.retained_messages, 1);
-    let empty = mqtt_session::Message::new("kept", "").expect("a topic").retain(true);
-    rig.broker.publish(rig.now, empty);
-    assert_eq!(rig.broker.figures().retained_messages, 0);
+    assert_eq!((figures.retained_messages, figures.retained_revoked), (1, 1));
+    assert_eq!(rig.subscribe_with("s", &[("+", options(0))], None), NOTHING);
+    answer(&mut rig, "may s subscribe q0 to +?", Verdict::ALLOW);
+    rig.run();
+    assert_eq!(rig.sent("s"), ["SUBACK #9 0x00", "PUBLISH q0 retain own: n"]);
+    rig.unsubscribe("s", "+");
     rig.publish("p", "t", 1, "m");
     answer(&mut rig, "may p publish q1 to t?", Verdict::ALLOW);
     assert_eq!(rig.sent("s"), ["PUBLISH q1 #1 t: m"]);
@@ -144,4 +182,5 @@ fn nothing_acts_for_a_client_whose_rights_are_gone() {
             .iter()
             .any(|event| matches!(event, BrokerEvent::MaySubscribe { .. }))
     );
+    covers("BI-103");
 }

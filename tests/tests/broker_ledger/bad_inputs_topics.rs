@@ -249,7 +249,7 @@ fn a_will_obeys_the_rules_of_messages_at_both_ends() {
         ..fleeting("c", Version::V5)
     });
     rig.cut("c");
-    answer(&mut rig, "may c publish q1 to w as a will?", Verdict::DENY);
+    answer(&mut rig, "may c publish q1 to w, left behind?", Verdict::DENY);
     assert_eq!(rig.broker.figures().wills_published, 0);
     covers("BI-054");
 }

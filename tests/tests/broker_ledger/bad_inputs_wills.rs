@@ -268,7 +268,7 @@ fn a_will_of_an_earlier_life_is_asked_about_again() {
         }));
         rig.advance(1000);
         assert_eq!(rig.broker.figures().wills_published, 0);
-        answer(&mut rig, "may c publish q0 to w as a will?", verdict);
+        answer(&mut rig, "may c publish q0 to w, left behind?", verdict);
         assert_eq!(rig.broker.figures().wills_published, published);
         assert_eq!(rig.broker.figures().messages_refused, 1 - published);
     }
@@ -320,7 +320,7 @@ fn a_will_is_shown_at_connect_and_asked_about_when_it_is_due() {
     rig.broker.policy_changed(rig.now);
     assert!(rig.broker.authorize(rig.now, asked[0].0, Verdict::ALLOW));
     assert_eq!(rig.broker.figures().wills_published, 0);
-    answer(&mut rig, "may c publish q1 to w as a will?", Verdict::DENY);
+    answer(&mut rig, "may c publish q1 to w, left behind?", Verdict::DENY);
     assert_eq!(rig.broker.figures().wills_published, 0);
     assert_eq!(rig.broker.figures().retained_messages, 0);
     assert_eq!(

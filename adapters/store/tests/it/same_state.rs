@@ -129,6 +129,7 @@ fn broker_changes() -> impl Strategy<Value = BrokerChange> {
             7 => BrokerChange::Put(BrokerRecord::Retained {
                 message: message(len),
                 payload,
+                publisher: None,
             }),
             _ => BrokerChange::Put(BrokerRecord::Payload {
                 id: payload,

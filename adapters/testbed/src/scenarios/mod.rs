@@ -30,6 +30,7 @@ pub use leaving::*;
 pub use network::*;
 pub use resuming::*;
 pub use routing::*;
+pub(crate) use secure::Papers;
 pub use secure::*;
 pub use unsafe_ends::*;
 pub use walkers::*;
@@ -137,6 +138,7 @@ macro_rules! every_scenario {
             certificates_can_be_pinned
             wrong_certificates_are_told_apart
             missing_client_certificates_are_told
+            revoked_client_certificates_are_told
             servers_without_tls_are_told
             half_a_handshake_ends_in_time
             refused_websockets_are_told

@@ -48,11 +48,12 @@ fn subscription(text: &str, identifier: Option<u32>, replay: Option<Option<&str>
     })
 }
 
-fn forward(groups: Vec<(ShardId, TopicFilter<Bytes>)>) -> BrokerRecord {
+fn forward(groups: Vec<(ShardId, TopicFilter<Bytes>)>, publisher: Option<Bytes>) -> BrokerRecord {
     BrokerRecord::Forward(ForwardRecord {
         id: ForwardId(41),
         message: plain_message(QoS::ExactlyOnce),
         payload: PayloadId(9),
+        publisher,
         is_routed: groups.is_empty(),
         groups,
     })
@@ -90,10 +91,12 @@ pub(super) fn broker_samples() -> Vec<BrokerRecord> {
         BrokerRecord::Retained {
             message: message(QoS::ExactlyOnce),
             payload: PayloadId(9),
+            publisher: None,
         },
         BrokerRecord::Retained {
             message: plain_message(QoS::AtMostOnce),
             payload: PayloadId(10),
+            publisher: None,
         },
         BrokerRecord::Payload {
             id: PayloadId(9),
@@ -103,15 +106,21 @@ pub(super) fn broker_samples() -> Vec<BrokerRecord> {
             id: PayloadId(10),
             bytes: Bytes::new(),
         },
-        forward(vec![
-            (ShardId(1), filter("$share/g/#")),
-            (ShardId(2), filter("$share/h/a")),
-        ]),
-        forward(Vec::new()),
+        forward(
+            vec![(ShardId(1), filter("$share/g/#")), (ShardId(2), filter("$share/h/a"))],
+            None,
+        ),
+        forward(Vec::new(), None),
         BrokerRecord::Shard {
             shard: ShardId(2),
             upto: ForwardId(40),
         },
+        BrokerRecord::Retained {
+            message: plain_message(QoS::AtMostOnce),
+            payload: PayloadId(10),
+            publisher: Some(Bytes::from_static(b"sensor-7")),
+        },
+        forward(Vec::new(), Some(Bytes::from_static(b"sensor-7"))),
     ];
     records.extend(samples().into_iter().map(|record| BrokerRecord::Session {
         session: SessionId(5),
@@ -145,6 +154,7 @@ pub(super) fn random_broker_record(random: &mut Random) -> BrokerRecord {
             id: ForwardId(random_number(random)),
             message: random_message(random, QoS::ExactlyOnce),
             payload: PayloadId(random_number(random)),
+            publisher: (random.below(2) == 0).then(|| random_payload(random)),
             is_routed: random.below(2) == 0,
             groups: (0..random.below(3))
                 .map(|_| (ShardId(random.next_u64() as u16), filter("$share/g/a")))
@@ -184,6 +194,7 @@ pub(super) fn random_broker_record(random: &mut Random) -> BrokerRecord {
         4 => BrokerRecord::Retained {
             message: random_message(random, QoS::AtLeastOnce),
             payload: PayloadId(random_number(random)),
+            publisher: (random.below(2) == 0).then(|| random_payload(random)),
         },
         5 => BrokerRecord::Payload {
             id: PayloadId(random_number(random)),

@@ -115,7 +115,7 @@ fn the_layout_is_that_of_stores_written_before() {
     let at = b"\0\x06\x0A\x24\x18\x1E\x40\0";
     let session = b"\x03\0\0\0\0\0\0\0\x05";
     let samples = broker_samples();
-    let cases: [(usize, &[&[u8]]); 10] = [
+    let cases: [(usize, &[&[u8]]); 12] = [
         (0, &[b"\x01\0\0\0\x01\x01", at, b"\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0\x07"]),
         (1, &[b"\x01\0\0\0\x0A", session, b"\0\0\0\x0E\x10\0\0\x08sensor-7"]),
         (
@@ -159,6 +159,14 @@ fn the_layout_is_that_of_stores_written_before() {
             ],
         ),
         (16, &[b"\x01\0\0\0\x03\x06\0\x02\0\0\0\0\0\0\0\x28"]),
+        (17, &[b"\x02\0\0\0\x02\x04t\0\x08sensor-7\0\0\0\0\0\0\0\x0A\0"]),
+        (
+            18,
+            &[
+                b"\x02\0\0\0\x09\x05\0\0\0\0\0\0\0\x29\0\x08sensor-7",
+                b"\0\0\0\0\0\0\0\x09\x01\0\0\0\0\x02\0\x01t",
+            ],
+        ),
     ];
     for (at, bytes) in cases {
         assert_eq!(encoded(&samples[at]), sealed(bytes.concat()), "{:?}", samples[at]);
@@ -181,6 +189,7 @@ fn records_have_the_sizes_that_are_told() {
     assert_eq!((beside(14, "$share/g/#$share/h/at".len()), beside(15, 1)), (34 + 8, 34));
     assert_eq!(beside(16, 0), 20);
     assert_eq!((beside(10, topic + properties), beside(11, 1)), (27, 19));
+    assert_eq!((beside(17, 1 + name), beside(18, 1 + name)), (19 + 2, 34 + 2));
     assert_eq!((beside(12, 4), beside(13, 0)), (18, 18));
     for record in broker_samples() {
         if let BrokerRecord::Session { record: within, .. } = &record {
@@ -228,8 +237,8 @@ fn every_truncation_and_every_extension_is_detected() {
 #[test]
 fn a_version_to_come_is_refused_by_name() {
     let mut bytes = opened(&broker_samples()[0]);
-    bytes[0] = 2;
-    assert_eq!(decoded(&sealed(bytes)), Err(RecordError::Version(2)));
+    bytes[0] = 3;
+    assert_eq!(decoded(&sealed(bytes)), Err(RecordError::Version(3)));
 }
 
 #[test]
@@ -252,6 +261,25 @@ fn a_record_cut_before_its_checksum_was_made_is_refused_or_shorter() {
                     assert_eq!(encoded(&shorter), bytes);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn only_messages_have_publishers() {
+    for record in broker_samples() {
+        let mut bytes = opened(&record);
+        let may_have = matches!(record, BrokerRecord::Retained { .. } | BrokerRecord::Forward(_));
+        let behind_key = 5 + record.key().encoded_len();
+        if bytes[0] == super::WITH_PUBLISHER {
+            assert!(may_have);
+            continue;
+        }
+        bytes[0] = super::WITH_PUBLISHER;
+        bytes.splice(behind_key..behind_key, *b"\0\x01p");
+        match decoded(&sealed(bytes.clone())) {
+            Ok(record) => assert!(may_have && encoded(&record) == sealed(bytes)),
+            Err(error) => assert!(!may_have && error == RecordError::Version(2), "{error}"),
         }
     }
 }
@@ -355,6 +383,7 @@ fn a_retained_message_that_is_exchanged_or_has_no_payload_is_refused() {
     let record = BrokerRecord::Retained {
         message,
         payload: PayloadId(1),
+        publisher: None,
     };
     assert_eq!(decoded(&encoded(&record)), Err(RecordError::Field("source bytes")));
     // The flag of a packet identifier, and one.
@@ -403,9 +432,15 @@ fn the_longest_names_fit() {
                 subscription.filter = filter(&long);
                 BrokerRecord::Subscription(subscription)
             }
-            BrokerRecord::Retained { mut message, payload } => {
+            BrokerRecord::Retained {
+                mut message, payload, ..
+            } => {
                 message.topic = topic(&long);
-                BrokerRecord::Retained { message, payload }
+                BrokerRecord::Retained {
+                    message,
+                    payload,
+                    publisher: Some(Bytes::from(long.clone())),
+                }
             }
             _ => continue,
         };

@@ -45,6 +45,7 @@ impl Broker {
     pub(in super::super) fn forward(
         &mut self,
         message: &Message,
+        publisher: Option<&Bytes>,
         groups: &[(ShardId, TopicFilter<Bytes>)],
         is_routed: bool,
     ) -> Option<ForwardId> {
@@ -60,6 +61,7 @@ impl Broker {
             id,
             message: message_record(message, expires_at, None),
             payload: self.journal.share(&message.payload),
+            publisher: publisher.cloned(),
             is_routed,
             groups: groups.to_vec(),
         };
@@ -99,8 +101,8 @@ impl Broker {
         let expires_at = record.message.expires_at;
         let mut message = record.message.clone().into_message(payload);
         message.expiry_seconds = expires_at.map(|at| self.now.seconds_until(at));
-        let groups = record.groups.clone();
+        let (groups, publisher) = (record.groups.clone(), record.publisher.clone());
         self.peers.forwards.kept.insert(id, record);
-        self.publish_to_peers(&message, groups, is_routed, None, Some(id));
+        self.publish_to_peers(&message, publisher.as_ref(), groups, is_routed, None, Some(id));
     }
 }

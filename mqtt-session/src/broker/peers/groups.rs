@@ -233,10 +233,10 @@ impl Broker {
         if let Some((shard, group)) = elsewhere.filter(|(shard, _)| *shard != from) {
             let groups = vec![(shard, group)];
             let forward = match handed.forward {
-                Some(_) => self.forward(&message, &groups, false),
+                Some(_) => self.forward(&message, None, &groups, false),
                 None => None,
             };
-            self.publish_to_peers(&message, groups, false, Some(first), forward);
+            self.publish_to_peers(&message, None, groups, false, Some(first), forward);
             self.leave_out(handed.forward, from, filter);
             self.peers.has_been_handed(first);
             return;

@@ -90,6 +90,8 @@ pub enum PeerMessage {
     Here,
     /// A message was published.
     Publish(PeerPublish),
+    /// The policy has changed: what was published before was allowed by one that is over.
+    PolicyChanged,
     /// What was said with a number up to this one has been done, and is stored as far as it has to be.
     Done {
         /// The number.
@@ -144,6 +146,8 @@ pub struct PeerPublish {
     pub number: u64,
     /// What was published.
     pub message: Message,
+    /// The client that published it, if it is to be retained and did not come from the host.
+    pub publisher: Option<Bytes>,
     /// It is for all who are subscribed; otherwise for the groups alone.
     pub is_routed: bool,
     /// The groups of which a member on this shard gets it.

@@ -37,6 +37,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use mqtt_proto::{QoS, TopicFilter, TopicName};
 
+use super::kept::Consent;
 use super::records::{BrokerRecord, ForwardId};
 use super::routes::Routes;
 use super::sessions::Place;
@@ -58,6 +59,8 @@ pub(super) struct Peers {
     gate: u64,
     /// The number that was given last.
     last: u64,
+    /// How often the policy has changed.
+    policies: u64,
     /// All shards, this one too, by number. Empty if there are no others.
     known: Vec<Peer>,
     views: Views,
@@ -84,6 +87,8 @@ struct Peer {
     answered: u64,
     /// The last message that was published there and is for all.
     seen: u64,
+    /// How often the policy has changed there.
+    policies: u64,
     /// What it has to be answered, and the batch that this waits for.
     due: VecDeque<(u64, u64)>,
     /// What a group there is to get, by the number with which it was sent.
@@ -210,6 +215,11 @@ impl Broker {
         match message {
             PeerMessage::Here => self.peer_is_here(from),
             PeerMessage::Publish(publish) => self.take_publish(from, publish),
+            PeerMessage::PolicyChanged => {
+                if let Some(peer) = self.peers.peer(from) {
+                    peer.policies = peer.policies.saturating_add(1);
+                }
+            }
             PeerMessage::Done { upto } => self.peer_has_done(from, upto),
             PeerMessage::Refused { number, group } => self.hand_again(from, number, &group),
             PeerMessage::Group {
@@ -309,6 +319,7 @@ impl Broker {
     pub(super) fn publish_to_peers(
         &mut self,
         message: &Message,
+        publisher: Option<&Bytes>,
         handed: Vec<(ShardId, TopicFilter<Bytes>)>,
         is_routed: bool,
         first: Option<u64>,
@@ -331,6 +342,7 @@ impl Broker {
             let publish = PeerPublish {
                 number,
                 message: message.clone(),
+                publisher: publisher.cloned(),
                 is_routed,
                 groups,
                 is_awaited,
@@ -358,7 +370,8 @@ impl Broker {
         if !self.peers.forwards.has_taken(from, publish.forward) {
             let mut message = publish.message;
             if publish.is_routed {
-                self.keep_if_ours(&mut message);
+                let consent = self.consent_of(from);
+                self.keep_if_ours(&mut message, publish.publisher.as_ref(), consent);
                 self.matches = self.deliver_matching(&message, None);
             }
             for group in publish.groups {
@@ -390,6 +403,24 @@ impl Broker {
         if publish.is_awaited {
             let ticket = self.journal.ticket_since(since);
             self.answer(from, publish.number, ticket);
+        }
+    }
+
+    /// What was published on another shard was allowed there. It has to be asked about again if the policy has changed here,
+    /// and there not yet, or in an earlier life.
+    fn consent_of(&mut self, from: ShardId) -> Consent {
+        let (policies, epoch) = (self.peers.policies, self.epoch);
+        match self.peers.peer(from) {
+            Some(peer) if peer.is_here && peer.policies >= policies => Consent::Given(epoch),
+            _ => Consent::Unknown,
+        }
+    }
+
+    /// The other shards are told that the policy has changed.
+    pub(super) fn tell_policy(&mut self) {
+        self.peers.policies = self.peers.policies.saturating_add(1);
+        for shard in self.peers.shards.others() {
+            self.peers.send(shard, PeerMessage::PolicyChanged);
         }
     }
 

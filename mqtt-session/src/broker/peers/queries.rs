@@ -8,6 +8,7 @@ use mqtt_proto::{TopicFilter, TopicName};
 
 use super::super::Broker;
 use super::super::retained::Step;
+use super::super::review::Waiter;
 use super::super::sessions::SessionId;
 use super::{PeerMessage, Peers, ShardId};
 use crate::Message;
@@ -103,24 +104,35 @@ impl Broker {
     }
 
     /// Answers what can be answered by now.
-    pub(super) fn answer_queries(&mut self) {
+    pub(in super::super) fn answer_queries(&mut self) {
         for (from, query) in core::mem::take(&mut self.peers.queries.waiting) {
-            if self.peers.has_seen(&query.seen) {
-                self.answer_query(from, query);
-            } else {
-                self.peers.queries.waiting.push_back((from, query));
-            }
+            let waits = match self.peers.has_seen(&query.seen) {
+                true => self.answer_query(from, query),
+                false => Some(query),
+            };
+            self.peers.queries.waiting.extend(waits.map(|query| (from, query)));
         }
     }
 
-    fn answer_query(&mut self, to: ShardId, query: Query) {
+    /// Answers a question, or gives it back if it has to wait for the host.
+    fn answer_query(&mut self, to: ShardId, mut query: Query) -> Option<Query> {
         let mut budget = crate::flow::size(self.config.limits.steps_per_call.max(1));
-        let (mut messages, mut after) = (Vec::new(), query.after);
+        let policy = self.policy_of_messages();
+        let (mut messages, mut after) = (Vec::new(), query.after.take());
         let upto = loop {
             if messages.len() >= usize::from(query.most.max(1)) {
                 break after;
             }
             match self.retained.next(&query.filter, after.as_ref(), self.now, budget) {
+                Step::Found(topic, kept) if kept.awaits_consent(policy) => {
+                    if messages.is_empty() {
+                        let topic = topic.clone();
+                        self.await_consent(topic, Waiter::Shards);
+                        query.after = after;
+                        return Some(query);
+                    }
+                    break after;
+                }
                 Step::Found(topic, kept) => {
                     after = Some(topic.clone());
                     messages.push(kept.copy(self.now));
@@ -132,6 +144,7 @@ impl Broker {
         };
         let query = query.query;
         self.peers.send(to, PeerMessage::Page { query, messages, upto });
+        None
     }
 
     pub(super) fn take_page(&mut self, query: u64, messages: Vec<Message>, upto: Option<TopicName<Bytes>>) {

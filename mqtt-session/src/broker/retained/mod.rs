@@ -139,6 +139,19 @@ impl<M> Retained<M> {
         self.take(&ByLevels(topic.clone()))
     }
 
+    /// The message of a topic, expired or not.
+    pub(crate) fn get_mut(&mut self, topic: &TopicName<Bytes>) -> Option<&mut M> {
+        let held = self.messages.get_mut(&ByLevels(topic.clone()))?;
+        Some(&mut held.message)
+    }
+
+    /// The topic behind this one, or the first one, whatever any filter says of it.
+    pub(crate) fn topic_behind(&self, topic: Option<&TopicName<Bytes>>) -> Option<&TopicName<Bytes>> {
+        let from = topic.map_or(Bound::Unbounded, |topic| Bound::Excluded(ByLevels(topic.clone())));
+        let (ByLevels(topic), _) = self.messages.range((from, Bound::Unbounded)).next()?;
+        Some(topic)
+    }
+
     /// Removes the message that expired first, if one has expired. One call removes one, so that the caller bounds the work.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<(TopicName<Bytes>, M)> {
         let (_, first) = self.expiring.first().filter(|(expires_at, _)| *expires_at <= now)?;

@@ -59,6 +59,7 @@ impl World {
             self.watch.counts.takeovers += figures.takeovers;
             self.watch.counts.handed_on += figures.messages_handed_on;
             self.watch.counts.revoked += figures.subscriptions_revoked;
+            self.watch.counts.retained_revoked += figures.retained_revoked;
         }
     }
 

@@ -92,7 +92,23 @@ impl World {
     /// What a machine tells its host.
     fn hear(&mut self, place: usize, event: BrokerEvent) -> Result<(), String> {
         match event {
-            BrokerEvent::MayPublish { question, topic, .. } => self.answer(place, question, topic != FORBIDDEN),
+            BrokerEvent::MayPublish {
+                question,
+                topic,
+                connection,
+                retain,
+                ..
+            } => {
+                // Of what is asked about again, some may not stay, which says nothing of what comes.
+                let is_kept = connection.is_none() && retain;
+                if is_kept && self.watch.counts.questions % 3 == 0 {
+                    self.watch.counts.questions += 1;
+                    let broker = &mut self.cluster.shards[place].broker;
+                    broker.authorize(self.now, question, Verdict::DENY);
+                } else {
+                    self.answer(place, question, topic != FORBIDDEN);
+                }
+            }
             BrokerEvent::MaySubscribe {
                 question,
                 client_id,
