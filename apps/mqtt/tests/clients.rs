@@ -145,8 +145,11 @@ fn a_kept_session_gets_what_came_meanwhile_until_it_is_left() {
         );
         assert_eq!(sent.status.code(), Some(0), "{sent:?}");
         // The others stay for the next time.
-        assert_eq!(said(&with(&["-t", "k", "-C", "1"])).1, "x\n");
-        assert_eq!(said(&with(&["-t", "other", "-C", "2", "-v"])).1, "k x\nk x\n");
+        assert_eq!(said(&with(&["-t", "k", "-C", "1", "-W", "20"])).1, "x\n");
+        assert_eq!(
+            said(&with(&["-t", "other", "-C", "2", "-v", "-W", "20"])).1,
+            "k x\nk x\n"
+        );
         assert_eq!(with(&["-U", "k"]).status.code(), Some(0));
         let sent = mqtt(&["pub", "-p", &port, "-q", "1", "-t", "k", "-m", "x"], b"");
         assert_eq!(sent.status.code(), Some(0), "{sent:?}");
