@@ -304,6 +304,7 @@ impl Broker {
                 return;
             };
             known.machine.handle_input(self.now, input);
+            self.figures.has_read_packets(known.machine.take_packets());
             self.serve(connection.slot);
             self.has_read(connection, before.saturating_sub(input.len()));
             if input.is_empty() || input.len() == before {
@@ -323,6 +324,7 @@ impl Broker {
                 return;
             };
             known.machine.handle_input_owned(self.now, input);
+            self.figures.has_read_packets(known.machine.take_packets());
             self.serve(connection.slot);
             self.has_read(connection, before.saturating_sub(input.len()));
             if input.is_empty() || input.len() == before {
@@ -501,6 +503,7 @@ impl Broker {
             subscriptions: self.routes.len().saturating_sub(self.peers.memberships(&self.routes)) as u64,
             retained_messages: self.retained.len() as u64,
             retained_bytes: self.retained.bytes(),
+            reviews_waiting: self.review.asked() as u64,
             ..self.figures
         }
     }
@@ -519,6 +522,7 @@ impl Broker {
             self.told.push_back(event());
         } else {
             self.missed = self.missed.saturating_add(1);
+            self.figures.events_missed = self.figures.events_missed.saturating_add(1);
         }
     }
 }
