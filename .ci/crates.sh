@@ -16,7 +16,7 @@ REPOSITORY_ONLY=(mqtt-tests mqtt-testbed)
 DETERMINISTIC=(mqtt-proto mqtt-session)
 
 # Crates that may have tokio below them. All other libraries and programs are checked to have none.
-WITH_TOKIO=(mqtt-tokio)
+WITH_TOKIO=(mqtt-tokio mqtt)
 
 # Crates that have no async runtime at all below them.
 WITHOUT_RUNTIME=(mqtt-proto mqtt-session mqtt-adapter mqtt-std mqtt-store)

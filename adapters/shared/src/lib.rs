@@ -19,6 +19,9 @@ mod channel;
 mod client;
 mod clock;
 mod failure;
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs, doc(cfg(feature = "broker")))]
+pub mod host;
 mod layers;
 mod link;
 mod options;
@@ -37,7 +40,7 @@ pub use clock::Clock;
 pub use failure::{Cause, DialError, Failure, Stranger};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use layers::tls::{Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession, TlsSetupError, Trust};
+pub use layers::tls::{ClientTrust, Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession, TlsSetupError, Trust};
 #[cfg(feature = "websocket")]
 #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
 pub use layers::websocket::{WebSocket, WebSocketError, WebSocketRefusal, WebSocketServer};

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use bytes::Bytes;
-use mqtt_session::proto::{Binary, BinaryTooLong, QoS, Text, TextError, Version, Will};
+use mqtt_session::proto::{Binary, BinaryTooLong, Disconnect, DisconnectReason, QoS, Text, TextError, Version, Will};
 use mqtt_session::{CleanStart, ClientConfig, HandOver, Limits, Loss, Reconnect, WhenFull};
 
 use crate::authentication::Begin;
@@ -63,6 +63,7 @@ pub struct ClientOptions {
     pub(crate) publish_qos_maximum: QoS,
     pub(crate) connect_timeout: Duration,
     pub(crate) drain_timeout: Duration,
+    pub(crate) farewell: Disconnect<Bytes>,
     pub(crate) stream_messages: usize,
     pub(crate) held_messages: usize,
     pub(crate) held_bytes: usize,
@@ -101,6 +102,7 @@ impl ClientOptions {
             publish_qos_maximum: QoS::ExactlyOnce,
             connect_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
+            farewell: Disconnect::new(DisconnectReason::NormalDisconnection),
             stream_messages: 1024,
             held_messages: 4096,
             held_bytes: 64 << 20,
@@ -307,6 +309,15 @@ impl ClientOptions {
     #[must_use]
     pub fn drain_timeout(mut self, time: Duration) -> Self {
         self.drain_timeout = time;
+        self
+    }
+
+    /// What the client says when it goes and everything has ended, since MQTT 5.0: a Session Expiry Interval of zero takes the
+    /// session with it, and the reason [`DisconnectWithWill`](DisconnectReason::DisconnectWithWill) lets the server publish the
+    /// will. A client that goes before everything has ended, or is aborted, says nothing of it, and its session stays.
+    #[must_use]
+    pub fn farewell(mut self, farewell: Disconnect<Bytes>) -> Self {
+        self.farewell = farewell;
         self
     }
 

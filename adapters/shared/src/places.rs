@@ -58,7 +58,7 @@ impl Places {
         poll_fn(|cx| self.poll_take(cx)).await
     }
 
-    fn poll_take(&self, cx: &Context<'_>) -> Poll<Place> {
+    pub(crate) fn poll_take(&self, cx: &Context<'_>) -> Poll<Place> {
         if let Some(place) = self.try_take() {
             return Poll::Ready(place);
         }

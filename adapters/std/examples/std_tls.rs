@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use mqtt_std::session::{Accept, ServerConfig, ServerEvent};
-use mqtt_std::{ClientOptions, Identity, Listener, Message, QoS, ServerLayers, Step, Tls, TlsServer, Trust};
+use mqtt_std::{
+    ClientOptions, ClientTrust, Identity, Listener, Message, QoS, ServerLayers, Step, Tls, TlsServer, Trust,
+};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,7 +33,7 @@ fn main() -> Result<(), Error> {
 
     // A server whose clients have to show this certificate, or one of this authority.
     let identity = Identity::from_pem(server.cert.pem(), server.signing_key.serialize_pem())?;
-    let tls = TlsServer::new(identity).requires_client_certificate(client.cert.pem())?;
+    let tls = TlsServer::new(identity).clients(ClientTrust::roots_pem(client.cert.pem())?)?;
     let listener = Listener::bind("127.0.0.1:0", ServerConfig::default())?;
     let url = format!("mqtts://localhost:{}", listener.local_addr().port());
     let serving = std::thread::spawn(move || serve(listener.layers(ServerLayers::new().tls(tls))));

@@ -22,6 +22,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod blocking;
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs, doc(cfg(feature = "broker")))]
+pub mod broker;
 mod client;
 mod connection;
 mod dial;
@@ -47,7 +50,7 @@ pub use mqtt_adapter::{
 };
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use mqtt_adapter::{Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession, TlsSetupError, Trust};
+pub use mqtt_adapter::{ClientTrust, Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession, TlsSetupError, Trust};
 #[cfg(feature = "websocket")]
 #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
 pub use mqtt_adapter::{WebSocket, WebSocketError, WebSocketRefusal, WebSocketServer};

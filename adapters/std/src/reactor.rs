@@ -1,5 +1,8 @@
 //! One thread waits: for its sockets, for a deadline, and for other threads.
 
+#[cfg(feature = "broker")]
+mod calling;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -24,6 +27,9 @@ pub(crate) struct Reactor {
     /// Whether there was a waker's call since the future was polled.
     is_woken: AtomicBool,
     slices: Mutex<Vec<Weak<dyn Slice>>>,
+    /// Those that are called when their sockets are ready, by the keys of these.
+    #[cfg(feature = "broker")]
+    callers: calling::Callers,
 }
 
 /// A stream that is read where a socket would be waited for.
@@ -41,6 +47,11 @@ impl Wake for Reactor {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.is_woken.store(true, Ordering::Release);
+        #[cfg(feature = "broker")]
+        if self.callers.are_calling() {
+            // The future is polled next.
+            return;
+        }
         // It fails only if the system has no memory for a number; then the next event or deadline wakes.
         let _ = self.poller.notify();
     }
@@ -55,6 +66,8 @@ impl Reactor {
             deadline: Mutex::new(None),
             is_woken: AtomicBool::new(false),
             slices: Mutex::new(Vec::new()),
+            #[cfg(feature = "broker")]
+            callers: calling::Callers::default(),
         }))
     }
 
@@ -84,6 +97,8 @@ impl Reactor {
                 .wait(&mut events, wakes.map(|at| at.saturating_duration_since(now)));
             if !events.is_empty() {
                 self.rounds.fetch_add(1, Ordering::Relaxed);
+                #[cfg(feature = "broker")]
+                self.callers.call(&events);
             }
         }
     }
@@ -182,7 +197,9 @@ sources!(
     TcpStream,
     TcpListener,
     #[cfg(unix)]
-    std::os::unix::net::UnixStream
+    std::os::unix::net::UnixStream,
+    #[cfg(all(unix, feature = "broker"))]
+    std::os::unix::net::UnixListener
 );
 
 /// A socket that a reactor waits for.
@@ -193,6 +210,8 @@ pub(crate) struct Registered<S: Source> {
     /// What is waited for, since this round.
     waits: Waits,
     since: u64,
+    #[cfg(feature = "broker")]
+    caller: Option<Arc<calling::Caller>>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -212,6 +231,8 @@ impl<S: Source> Registered<S> {
             key,
             waits: Waits::default(),
             since: 0,
+            #[cfg(feature = "broker")]
+            caller: None,
         })
     }
 
@@ -253,6 +274,8 @@ impl<S: Source> Registered<S> {
 
 impl<S: Source> Drop for Registered<S> {
     fn drop(&mut self) {
+        #[cfg(feature = "broker")]
+        self.forget_caller();
         let _ = self.reactor.poller.delete(&self.socket);
     }
 }

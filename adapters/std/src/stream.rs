@@ -10,11 +10,11 @@ use mqtt_adapter::Transport;
 use crate::reactor::{Reactor, Registered, Source, Waits};
 use crate::sliced::Sliced;
 
-const READABLE: Waits = Waits {
+pub(crate) const READABLE: Waits = Waits {
     readable: true,
     writable: false,
 };
-const WRITABLE: Waits = Waits {
+pub(crate) const WRITABLE: Waits = Waits {
     readable: false,
     writable: true,
 };
@@ -106,7 +106,7 @@ impl<S: Socket> Transport for Io<S> {
 }
 
 /// Tries again what a signal has interrupted.
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, date_time_ymd,
 };
 
 /// An authority that issues certificates.
@@ -21,6 +21,8 @@ pub struct Issued {
     pub certificate: String,
     /// Its key.
     pub key: String,
+    /// The number that its authority knows it by.
+    pub serial: u64,
 }
 
 /// When a certificate is valid.
@@ -80,8 +82,41 @@ impl Authority {
         self.issue(name, Valid::Always, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// A list that revokes these, as PEM.
+    ///
+    /// # Panics
+    /// If it cannot be signed.
+    #[must_use]
+    pub fn revocation_list(&self, revoked: &[&Issued], valid: Valid) -> String {
+        let [this_update, next_update] = match valid {
+            Valid::Always => [2001, 4000],
+            Valid::UntilLongAgo => [2000, 2001],
+            Valid::NotYet => [3999, 4000],
+        }
+        .map(|year| date_time_ymd(year, 1, 1));
+        let revoked_certs = revoked.iter().map(|issued| RevokedCertParams {
+            serial_number: issued.serial.into(),
+            revocation_time: this_update,
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update,
+            next_update,
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: revoked_certs.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = params.signed_by(&self.issuer).expect("it can be signed");
+        list.pem().expect("it can be written")
+    }
+
     fn issue(&self, name: &str, valid: Valid, purpose: ExtendedKeyUsagePurpose) -> Issued {
+        static ISSUED: AtomicU64 = AtomicU64::new(1);
+        let serial = ISSUED.fetch_add(1, Ordering::Relaxed);
         let mut params = CertificateParams::new([name.to_owned()]).expect("it is a name");
+        params.serial_number = Some(serial.into());
         params.extended_key_usages = vec![purpose];
         match valid {
             Valid::Always => {}
@@ -93,6 +128,7 @@ impl Authority {
         Issued {
             certificate: certificate.pem(),
             key: key.serialize_pem(),
+            serial,
         }
     }
 }

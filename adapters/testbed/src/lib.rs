@@ -8,6 +8,7 @@ mod certificates;
 #[cfg(unix)]
 mod door;
 mod faults;
+pub mod hosted;
 mod hub;
 mod killing;
 #[cfg(target_os = "linux")]

@@ -20,6 +20,9 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs, doc(cfg(feature = "broker")))]
+pub mod broker;
 mod connection;
 mod dial;
 mod listener;
@@ -42,7 +45,7 @@ pub use mqtt_adapter::{
 };
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-pub use mqtt_adapter::{Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession, TlsSetupError, Trust};
+pub use mqtt_adapter::{ClientTrust, Identity, Tls, TlsAlert, TlsError, TlsServer, TlsSession, TlsSetupError, Trust};
 #[cfg(feature = "websocket")]
 #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
 pub use mqtt_adapter::{WebSocket, WebSocketError, WebSocketRefusal, WebSocketServer};

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::broker::users::PasswdArguments;
+#[cfg(feature = "tokio")]
+use crate::client::{PublishArguments, RequestArguments, SubscribeArguments};
+
 /// MQTT 5.0, 3.1.1 and 3.1 from the command line.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "mqtt", version, propagate_version = true, max_term_width = 100)]
@@ -17,6 +21,18 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Publish messages
+    #[cfg(feature = "tokio")]
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Pub(Box<PublishArguments>),
+    /// Subscribe, and print the messages that come
+    #[cfg(feature = "tokio")]
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Sub(Box<SubscribeArguments>),
+    /// Publish a request, and print the response
+    #[cfg(feature = "tokio")]
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Rr(Box<RequestArguments>),
     /// Print what a shell needs to complete the commands of this program
     #[command(after_help = "Examples:
   mqtt completion bash > /etc/bash_completion.d/mqtt
@@ -32,4 +48,15 @@ pub enum Command {
         /// Where to; it is made if it is not there
         folder: PathBuf,
     },
+    /// Make and change the file with the users of a broker
+    #[command(after_help = "Without a terminal the password is the first line of standard input.
+The lines of other users stay as they are, also those that mosquitto_passwd made; mosquitto cannot
+read what this command writes.
+
+Examples:
+  mqtt passwd /etc/mqtt/users alice
+  pwgen 20 1 | mqtt passwd /etc/mqtt/users alice
+  mqtt passwd --batch /etc/mqtt/users < users-and-passwords.txt
+  mqtt passwd --delete /etc/mqtt/users alice")]
+    Passwd(PasswdArguments),
 }

@@ -10,6 +10,7 @@ pub struct Ending {
     message: String,
     advice: Option<String>,
     code: u8,
+    is_silent: bool,
 }
 
 impl Ending {
@@ -20,6 +21,7 @@ impl Ending {
             message: message.to_string(),
             advice: None,
             code: 1,
+            is_silent: false,
         }
     }
 
@@ -46,9 +48,30 @@ impl Ending {
         self
     }
 
+    /// Nothing is said about it; the code is all there is.
+    #[must_use]
+    pub const fn silent(mut self) -> Self {
+        self.is_silent = true;
+        self
+    }
+
+    /// The code that the program ends with.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        self.code
+    }
+
+    /// Whether it was called with what cannot be.
+    #[must_use]
+    pub const fn is_misuse(&self) -> bool {
+        self.code == 2
+    }
+
     /// Says so on standard error.
     pub(crate) fn tell(&self) -> ExitCode {
-        eprintln!("{self}");
+        if !self.is_silent {
+            eprintln!("{self}");
+        }
         ExitCode::from(self.code)
     }
 }

@@ -5,6 +5,8 @@
 
 pub mod broker;
 pub mod cli;
+#[cfg(feature = "tokio")]
+pub mod client;
 mod ending;
 mod shell;
 
@@ -19,8 +21,15 @@ pub use self::ending::Ending;
 #[must_use]
 pub fn run() -> ExitCode {
     let ended = match Cli::parse().command {
+        #[cfg(feature = "tokio")]
+        Command::Pub(arguments) => client::publish(*arguments),
+        #[cfg(feature = "tokio")]
+        Command::Sub(arguments) => client::subscribe(*arguments),
+        #[cfg(feature = "tokio")]
+        Command::Rr(arguments) => client::request(*arguments),
         Command::Completion { shell } => shell::complete(shell),
         Command::Man { folder } => shell::manual(&folder),
+        Command::Passwd(arguments) => broker::users::passwd(&arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

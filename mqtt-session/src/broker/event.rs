@@ -21,6 +21,12 @@ impl ConnectionId {
     pub const fn number(self) -> u64 {
         self.serial
     }
+
+    /// A small number that no other open connection has, for a table of the host's. Another connection may have it later.
+    #[must_use]
+    pub const fn slot(self) -> u32 {
+        self.slot
+    }
 }
 
 /// The name of a question that the host is asked.

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use mqtt_session::proto::{AuthReason, QoS, ReasonCode, Version};
+use bytes::Bytes;
+use mqtt_session::proto::{AuthReason, Disconnect, QoS, ReasonCode, Version};
 use mqtt_session::{
     AcknowledgeError, Capability, Client as Machine, Driver, Event, Instant, Op, Outcome, Received, RequestError,
 };
@@ -54,6 +55,8 @@ pub(super) struct Core {
     pub(super) keeper: Option<Waker>,
     /// The application wants to go: when everything has ended, or at this time.
     pub(super) leaving: Option<Instant>,
+    /// What it says then.
+    farewell: Disconnect<Bytes>,
     /// There will be no connection any more. What is to be stored still is.
     pub(super) ending: Option<Arc<Failure>>,
     /// Everything is stored too.
@@ -128,6 +131,7 @@ impl Core {
             wakers: Wakers::default(),
             keeper: None,
             leaving: None,
+            farewell: options.farewell.clone(),
             ending: None,
             ended: None,
             is_accepted: false,

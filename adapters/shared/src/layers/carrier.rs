@@ -118,6 +118,22 @@ impl<T: Transport> Carrier<T> {
         }
     }
 
+    /// The stream below all layers.
+    #[cfg(feature = "broker")]
+    pub(crate) fn lowest(&self) -> Option<&T> {
+        match &self.kind {
+            Kind::Plain(stream) => Some(stream),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => Some(stream.stream()),
+            #[cfg(feature = "websocket")]
+            Kind::WebSocket(stream) => Some(stream.stream()),
+            #[cfg(all(feature = "tls", feature = "websocket"))]
+            Kind::Both(stream) => Some(stream.stream().stream()),
+            #[cfg(feature = "tls")]
+            Kind::Failed(_) => None,
+        }
+    }
+
     /// What TLS has agreed on, once its handshake is over.
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
@@ -129,6 +145,25 @@ impl<T: Transport> Carrier<T> {
             Kind::Both(stream) => stream.stream().layer().agreed(),
             _ => None,
         }
+    }
+}
+
+impl<T> Carrier<T> {
+    /// The same layers, in the state that they are in, on another stream that goes on where this one is.
+    #[cfg(feature = "broker")]
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> io::Result<U>) -> io::Result<Carrier<U>> {
+        let kind = match self.kind {
+            Kind::Plain(stream) => Kind::Plain(change(stream)?),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => Kind::Tls(Box::new(stream.map(change)?)),
+            #[cfg(feature = "websocket")]
+            Kind::WebSocket(stream) => Kind::WebSocket(Box::new(stream.map(change)?)),
+            #[cfg(all(feature = "tls", feature = "websocket"))]
+            Kind::Both(stream) => Kind::Both(Box::new(stream.map(|stream| stream.map(change))?)),
+            #[cfg(feature = "tls")]
+            Kind::Failed(error) => Kind::Failed(error),
+        };
+        Ok(Carrier { kind })
     }
 }
 

@@ -31,6 +31,24 @@ pub(crate) struct Layered<L, T> {
     broken: Option<io::Error>,
 }
 
+impl<L, T> Layered<L, T> {
+    /// The layer in the state that it is in, on another stream that goes on where this one is.
+    #[cfg(feature = "broker")]
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> io::Result<U>) -> io::Result<Layered<L, U>> {
+        Ok(Layered {
+            layer: self.layer,
+            stream: change(self.stream)?,
+            scratch: self.scratch,
+            unread: self.unread,
+            is_unflushed: self.is_unflushed,
+            write_waits: self.write_waits,
+            is_closing: self.is_closing,
+            fault: self.fault,
+            broken: self.broken,
+        })
+    }
+}
+
 impl<L: Layer, T: Transport> Layered<L, T> {
     pub(crate) fn new(layer: L, stream: T) -> Self {
         Self {
@@ -50,7 +68,7 @@ impl<L: Layer, T: Transport> Layered<L, T> {
         &self.layer
     }
 
-    #[cfg(all(feature = "tls", feature = "websocket"))]
+    #[cfg(any(feature = "broker", all(feature = "tls", feature = "websocket")))]
     pub(crate) const fn stream(&self) -> &T {
         &self.stream
     }

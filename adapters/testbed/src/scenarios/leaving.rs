@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mqtt_adapter::{Cause, ConnectionState, PublishError};
-use mqtt_session::proto::{Binary, ConnAckReason, QoS, TopicName, Version, Will};
+use mqtt_session::proto::{Binary, ConnAckReason, Disconnect, DisconnectReason, QoS, TopicName, Version, Will};
 
 use super::{VERSIONS, connected, message, numbers, options, server};
 use crate::{Adapter, soon, until};
@@ -81,6 +81,17 @@ pub async fn dropping_the_last_handle_drains<A: Adapter>() {
     assert!(numbers::<A>(&mut stream, 50).await.into_iter().eq(0..50));
     until::<A>("the farewell", || hub.farewells() == 1 && hub.connections() == 1).await;
     assert_eq!(hub.wills(), 0);
+}
+
+/// A client that says so leaves its will with its farewell.
+pub async fn a_farewell_is_the_one_that_was_set<A: Adapter>() {
+    let (hub, address) = server::<A>().await;
+    let options = options(address, Version::V5, "mortal").will(will());
+    let client = connected::<A>(options.farewell(Disconnect::new(DisconnectReason::DisconnectWithWill))).await;
+    soon::<A, _>("disconnecting", client.disconnect(Duration::from_secs(10)))
+        .await
+        .unwrap();
+    until::<A>("the will", || hub.wills() == 1 && hub.farewells() == 1).await;
 }
 
 /// A client that vanishes leaves its will.

@@ -30,6 +30,7 @@ pub use leaving::*;
 pub use network::*;
 pub use resuming::*;
 pub use routing::*;
+pub(crate) use secure::Papers;
 pub use secure::*;
 pub use unsafe_ends::*;
 pub use walkers::*;
@@ -86,6 +87,7 @@ macro_rules! every_scenario {
             disconnecting_drains
             disconnecting_has_a_deadline
             dropping_the_last_handle_drains
+            a_farewell_is_the_one_that_was_set
             a_cut_connection_leaves_a_will
             cuts_lose_nothing_and_double_nothing
             a_lost_session_is_subscribed_again
@@ -136,6 +138,7 @@ macro_rules! every_scenario {
             certificates_can_be_pinned
             wrong_certificates_are_told_apart
             missing_client_certificates_are_told
+            revoked_client_certificates_are_told
             servers_without_tls_are_told
             half_a_handshake_ends_in_time
             refused_websockets_are_told

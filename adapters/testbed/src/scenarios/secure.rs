@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mqtt_adapter::{ClientOptions, Identity, ServerLayers, Tls, TlsServer, Trust, WebSocketServer};
+use mqtt_adapter::{ClientOptions, ClientTrust, Identity, ServerLayers, Tls, TlsServer, Trust, WebSocketServer};
 use mqtt_session::proto::{QoS, Version};
 use mqtt_session::{CleanStart, Limits, Message};
 
@@ -16,14 +16,14 @@ use crate::{Adapter, Authority, Broker, Hub, Issued, Proxy, soon, until};
 const SCHEMES: [&str; 3] = ["mqtts", "ws", "wss"];
 
 /// Certificates of a server at 127.0.0.1, and of a client.
-pub(super) struct Papers {
+pub(crate) struct Papers {
     pub(super) authority: Authority,
     pub(super) server: Issued,
     pub(super) client: Issued,
 }
 
 impl Papers {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let authority = Authority::new();
         let (server, client) = (authority.server("127.0.0.1"), authority.client("somebody"));
         Self {
@@ -34,16 +34,18 @@ impl Papers {
     }
 
     /// A server that wants to see the certificate of its clients, or not.
-    pub(super) fn tls_server(&self, wants_certificate: bool) -> TlsServer {
+    pub(crate) fn tls_server(&self, wants_certificate: bool) -> TlsServer {
         let tls = TlsServer::new(identity(&self.server));
         match wants_certificate {
-            true => tls.requires_client_certificate(self.authority.pem()).unwrap(),
+            true => tls
+                .clients(ClientTrust::roots_pem(self.authority.pem()).unwrap())
+                .unwrap(),
             false => tls,
         }
     }
 
     /// A client that trusts the authority and shows its certificate.
-    pub(super) fn tls(&self) -> Tls {
+    pub(crate) fn tls(&self) -> Tls {
         Tls::new(Trust::roots_pem(self.authority.pem()).unwrap()).identity(identity(&self.client))
     }
 

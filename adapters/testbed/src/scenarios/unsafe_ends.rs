@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mqtt_adapter::{
-    Cause, ClientOptions, ConnectionState, DialError, Failure, LayerError, ServerLayers, Stranger, Tls, TlsAlert,
-    TlsError, TlsServer, TlsSetupError, Trust, WebSocketError, WebSocketServer,
+    Cause, ClientOptions, ClientTrust, ConnectionState, DialError, Failure, LayerError, ServerLayers, Stranger, Tls,
+    TlsAlert, TlsError, TlsServer, TlsSetupError, Trust, WebSocketError, WebSocketServer,
 };
 use mqtt_session::proto::Version;
 
 use super::failing::{silent, stranger};
-use super::hasty;
 use super::secure::{Papers, endpoint, identity};
+use super::{connected, hasty};
 use crate::Setup;
 use crate::{Adapter, Authority, Broker, Hub, Valid, soon, websocket};
 
@@ -119,6 +119,39 @@ pub async fn missing_client_certificates_are_told<A: Adapter>() {
             "{unknown}"
         );
     }
+}
+
+/// A client whose certificate was revoked, or that no valid list tells of, is turned away, and told why.
+pub async fn revoked_client_certificates_are_told<A: Adapter>() {
+    let papers = Papers::new();
+    let other = papers.authority.client("somebody else");
+    let cases = [
+        (papers.authority.revocation_list(&[&other], Valid::Always), None),
+        (
+            papers.authority.revocation_list(&[&papers.client], Valid::Always),
+            Some(44),
+        ),
+        (papers.authority.revocation_list(&[], Valid::UntilLongAgo), Some(48)),
+        (Authority::new().revocation_list(&[], Valid::Always), Some(48)),
+    ];
+    for (list, alert) in cases {
+        let trust = ClientTrust::roots_pem(papers.authority.pem()).unwrap();
+        let trust = trust.revocation_lists_pem(list).unwrap();
+        let server = TlsServer::new(identity(&papers.server)).clients(trust).unwrap();
+        let hub = Arc::new(Hub::default());
+        let address = A::serve_with(hub, 0, ServerLayers::new().tls(server)).await;
+        let options = endpoint("mqtts", address).tls(papers.tls());
+        match alert {
+            None => drop(connected::<A>(hasty(options, Version::V5, "valid")).await),
+            Some(alert) => {
+                let failure = failure::<A>(options, true).await;
+                assert_eq!(*tls_error(&failure), TlsError::Alert(TlsAlert(alert)), "{failure}");
+            }
+        }
+    }
+    let trust = ClientTrust::roots_pem(papers.authority.pem()).unwrap();
+    let refused = trust.revocation_lists_pem(&papers.server.certificate);
+    assert!(matches!(refused, Err(TlsSetupError::RevocationList(_))), "{refused:?}");
 }
 
 /// What answers at the port of TLS speaks something else.

@@ -87,23 +87,34 @@ impl Display for Problem {
     }
 }
 
+/// So many problems are told; the wrong file may have any number of them.
+const TOLD_MAX: usize = 100;
+
 /// Everything that is wrong with some files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     problems: Vec<Problem>,
+    has_errors: bool,
+    further: usize,
 }
 
 impl Report {
-    /// All problems, in the order in which they were found.
+    /// The problems, in the order in which they were found, and at most a hundred.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
+    /// How many more there are.
+    #[must_use]
+    pub const fn further(&self) -> usize {
+        self.further
+    }
+
     /// Whether something cannot be used.
     #[must_use]
-    pub fn has_errors(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    pub const fn has_errors(&self) -> bool {
+        self.has_errors
     }
 
     /// Whether nothing is wrong at all.
@@ -114,12 +125,19 @@ impl Report {
 
     /// One more.
     pub fn push(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        self.has_errors |= problem.severity == Severity::Error;
+        if self.problems.len() < TOLD_MAX {
+            self.problems.push(problem);
+        } else {
+            self.further += 1;
+        }
     }
 
     /// Those of another report too.
-    pub fn append(&mut self, mut other: Self) {
-        self.problems.append(&mut other.problems);
+    pub fn append(&mut self, other: Self) {
+        other.problems.into_iter().for_each(|problem| self.push(problem));
+        self.has_errors |= other.has_errors;
+        self.further += other.further;
     }
 
     /// Puts those of one file next to each other, in the order of its lines.
@@ -131,7 +149,11 @@ impl Report {
 
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.problems.iter().try_for_each(|problem| writeln!(f, "{problem}"))
+        self.problems.iter().try_for_each(|problem| writeln!(f, "{problem}"))?;
+        match self.further {
+            0 => Ok(()),
+            further => writeln!(f, "and {further} more"),
+        }
     }
 }
 
@@ -166,5 +188,22 @@ mod tests {
         assert!(!report.has_errors());
         report.push(problem);
         assert!(report.has_errors());
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_throughout_is_told_of_briefly() {
+        let mut report = Report::default();
+        let problem = |line| Problem::warning(Path::new("a"), Some(Place { line, column: 1 }), "x", "y");
+        (0..TOLD_MAX).for_each(|line| report.push(problem(line)));
+        assert!(!report.has_errors() && report.further() == 0);
+        report.push(Problem {
+            severity: Severity::Error,
+            ..problem(1)
+        });
+        let mut all = report.clone();
+        all.append(report);
+        assert_eq!((all.problems().len(), all.further()), (TOLD_MAX, TOLD_MAX + 2));
+        assert!(all.has_errors(), "what is not told counts");
+        assert!(all.to_string().ends_with("and 102 more\n"), "{all}");
     }
 }

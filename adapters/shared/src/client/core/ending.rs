@@ -94,7 +94,7 @@ impl Core {
         }
         let machine = self.driver.machine_mut();
         if now < until {
-            machine.disconnect(now);
+            machine.disconnect_with(now, self.farewell.clone());
         } else {
             machine.abort(now);
         }

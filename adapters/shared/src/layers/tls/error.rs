@@ -20,6 +20,8 @@ pub enum TlsSetupError {
     NoCertificate,
     /// A certificate is not valid.
     Certificate(Arc<str>),
+    /// A revocation list is not valid.
+    RevocationList(Arc<str>),
     /// There is no private key where one should be, or it is encrypted.
     NoKey,
     /// The private key cannot be used.
@@ -233,6 +235,7 @@ impl TlsSetupError {
         match self {
             Self::File(..) => "check the path and the rights of this process",
             Self::NoCertificate | Self::Certificate(_) => "give certificates as PEM, with BEGIN CERTIFICATE",
+            Self::RevocationList(_) => "give each list as PEM, with BEGIN X509 CRL",
             Self::NoKey | Self::Key(_) => "give the key as PEM, with BEGIN PRIVATE KEY, and not encrypted",
             Self::KeyOfOther => "give the key that the certificate was made for",
             Self::NoPlatformRoots(_) => {
@@ -248,6 +251,7 @@ impl fmt::Display for TlsSetupError {
         match self {
             Self::File(path, kind) => write!(f, "{} cannot be read: {kind}", path.display()),
             Self::NoCertificate => f.write_str("there is no certificate"),
+            Self::RevocationList(why) => write!(f, "the revocation list is not valid: {why}"),
             Self::Certificate(why) => write!(f, "the certificate is not valid: {why}"),
             Self::NoKey => f.write_str("there is no private key"),
             Self::Key(why) => write!(f, "the private key cannot be used: {why}"),

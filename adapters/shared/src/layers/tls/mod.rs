@@ -1,6 +1,7 @@
 //! TLS by rustls, as a layer: see [`Tls`] for a client and [`TlsServer`] for a listener.
 
 mod client;
+mod client_trust;
 mod error;
 mod identity;
 mod pinned;
@@ -13,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::crypto::CryptoProvider;
 
 pub use client::Tls;
+pub use client_trust::ClientTrust;
 pub use error::{TlsAlert, TlsError, TlsSetupError};
 pub use identity::Identity;
 pub use server::TlsServer;

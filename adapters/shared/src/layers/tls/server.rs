@@ -7,16 +7,16 @@ use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
-use super::trust::roots;
+use super::client_trust::ClientTrust;
 use super::{Identity, TlsSetupError, provider};
 
 /// TLS for a listener, by rustls: TLS 1.3 and 1.2.
 ///
 /// ```no_run
-/// use mqtt_adapter::{Identity, ServerLayers, TlsServer};
+/// use mqtt_adapter::{ClientTrust, Identity, ServerLayers, TlsServer};
 ///
 /// let tls = TlsServer::new(Identity::from_pem_files("server.pem", "server.key")?)
-///     .requires_client_certificate(std::fs::read("authority.pem")?)?;
+///     .clients(ClientTrust::roots_pem(std::fs::read("authority.pem")?)?)?;
 /// let layers = ServerLayers::new().tls(tls);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -51,31 +51,12 @@ impl TlsServer {
         }
     }
 
-    /// Turns away clients that do not show a certificate of these authorities, as PEM.
+    /// Looks at certificates of clients. Default: none is asked for.
     ///
     /// # Errors
-    /// If there is no authority, or something else.
-    pub fn requires_client_certificate(self, roots_pem: impl AsRef<[u8]>) -> Result<Self, TlsSetupError> {
-        self.with_clients(roots_pem.as_ref(), false)
-    }
-
-    /// The same, but clients may show no certificate at all.
-    ///
-    /// # Errors
-    /// If there is no authority, or something else.
-    pub fn asks_for_client_certificate(self, roots_pem: impl AsRef<[u8]>) -> Result<Self, TlsSetupError> {
-        self.with_clients(roots_pem.as_ref(), true)
-    }
-
-    fn with_clients(self, pem: &[u8], may_show_none: bool) -> Result<Self, TlsSetupError> {
-        let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(pem)?), provider());
-        if may_show_none {
-            builder = builder.allow_unauthenticated();
-        }
-        match builder.build() {
-            Ok(clients) => Ok(Self::built(self.identity, self.alpn, clients)),
-            Err(error) => Err(TlsSetupError::Certificate(error.to_string().into())),
-        }
+    /// If the authorities or the revocation lists cannot be used.
+    pub fn clients(self, trust: ClientTrust) -> Result<Self, TlsSetupError> {
+        Ok(Self::built(self.identity, self.alpn, trust.verifier()?))
     }
 
     /// Chooses one of these protocols by ALPN, and turns away clients that offer others only. Default: none, and what clients

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::reading::Places;
 use super::settings::{Address, Config, Listener, Persistence, Tls, UserFromCertificate};
+use crate::broker::acl;
 use crate::broker::problem::{Problem, Report};
 
 /// Files that a broker has open besides connections: listeners, store, logs, timers.
@@ -48,6 +49,11 @@ pub(super) fn check(config: &Config, file: &Path, places: &Places, surroundings:
     checks.one_owner_of_each_address(config);
     checks.rest(config);
     checks.open_files(config, surroundings);
+}
+
+/// What can be said of rules whatever else is wrong.
+pub(super) fn check_rules(config: &Config, file: &Path, places: &Places, report: &mut Report) {
+    Checks { file, places, report }.rules(config);
 }
 
 struct Checks<'a> {
@@ -198,6 +204,9 @@ impl Checks<'_> {
                 "leave the key out, or add [[listener]] with an address",
             );
         }
+    }
+
+    fn rules(&mut self, config: &Config) {
         for (number, rule) in (1..).zip(&config.rights.rules) {
             if rule.filters.is_empty() {
                 let path = format!("rights.rule[{number}].filters");
@@ -206,6 +215,13 @@ impl Checks<'_> {
                     "a rule without topics says nothing",
                     "name the topics that it is about",
                 );
+            }
+            for filter in &rule.filters {
+                if let Err(fault) = acl::check_filter(filter, rule) {
+                    let path = format!("rights.rule[{number}].filters");
+                    let message = format!("\"{}\": {fault}", filter.escape_debug());
+                    self.error(&path, message, fault.advice());
+                }
             }
         }
     }

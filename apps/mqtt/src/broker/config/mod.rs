@@ -77,14 +77,21 @@ impl Config {
         if !report.has_errors() {
             checks::check(&config, file, &places, surroundings, &mut report);
         }
+        checks::check_rules(&config, file, &places, &mut report);
         report.sort();
         (config, report)
+    }
+
+    /// This configuration as a file, with a comment for every key.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        printing::print(&mut self.clone())
     }
 
     /// A configuration file that says what is so without one, with a comment for every key.
     #[must_use]
     pub fn example() -> String {
-        printing::print(&mut Self::default())
+        Self::default().to_toml()
     }
 }
 

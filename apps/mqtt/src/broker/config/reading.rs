@@ -1,6 +1,7 @@
 //! Reads the file, by the description of its sections.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::ops::Range;
 use std::path::Path;
 
@@ -14,6 +15,8 @@ use crate::broker::problem::{Place, Problem, Report};
 
 /// Of what a value is cut off in a message.
 const SHOWN_CHARACTERS: usize = 60;
+/// More sections of one kind nobody has written.
+const SECTIONS_MAX: usize = 1000;
 /// Of so many keys all are named if none is near.
 const NAMED_KEYS: usize = 12;
 
@@ -30,8 +33,10 @@ impl Places {
 /// Reads what is there into the configuration.
 pub(super) fn read(text: &str, file: &Path, config: &mut Config, report: &mut Report) -> Places {
     let (table, errors) = DeTable::parse_recoverable(text);
+    let line_starts = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
     let mut reading = Reading {
         text,
+        line_starts: iter::once(0).chain(line_starts.map(|(at, _)| at + 1)).collect(),
         file,
         report,
         places: Places::default(),
@@ -49,6 +54,7 @@ pub(super) fn read(text: &str, file: &Path, config: &mut Config, report: &mut Re
 
 struct Reading<'a> {
     text: &'a str,
+    line_starts: Vec<usize>,
     file: &'a Path,
     report: &'a mut Report,
     places: Places,
@@ -63,7 +69,17 @@ impl Reading<'_> {
     }
 
     fn place(&self, span: Range<usize>) -> Place {
-        Place::of(self.text.as_bytes(), span.start)
+        let line = self.line_starts.partition_point(|start| *start <= span.start);
+        let start = line
+            .checked_sub(1)
+            .and_then(|line| self.line_starts.get(line))
+            .copied()
+            .unwrap_or_default();
+        let before = self.text.get(start..span.start).unwrap_or_default();
+        Place {
+            line,
+            column: before.chars().count() + 1,
+        }
     }
 
     /// What stands there, as far as it fits into a line.
@@ -126,7 +142,12 @@ impl<'a, 'b, 'c> Reader<'a, 'b, 'c> {
         let Some(table) = value.get_ref().as_table() else {
             let shown = self.reading.shown(value.span());
             let message = format!("{path} = {shown}: a section is expected");
-            let advice = format!("write `[{path}]` on a line of its own, and its keys below");
+            // `listener[2]` stands below `[[listener]]`.
+            let header = match path.rsplit_once('[') {
+                Some((path, _)) => format!("[[{path}]]"),
+                None => format!("[{path}]"),
+            };
+            let advice = format!("write `{header}` on a line of its own, and its keys below");
             return self.reading.refuse(value.span(), message, &advice);
         };
         let mut reader = Reader::new(self.reading, table, value.span(), path);
@@ -137,7 +158,10 @@ impl<'a, 'b, 'c> Reader<'a, 'b, 'c> {
     fn refuse_unknown(&mut self) {
         let table = self.table;
         let unknown = table.keys().filter(|key| !self.known.contains(&&**key.get_ref()));
-        for key in unknown.collect::<Vec<_>>() {
+        let mut unknown: Vec<_> = unknown.collect();
+        // The table has them in the order of their names.
+        unknown.sort_by_key(|key| key.span().start);
+        for key in unknown {
             let message = format!("{}: there is no such key", self.path_of(key.get_ref()));
             let advice = match nearest(key.get_ref(), &self.known) {
                 Some(name) => format!("did you mean `{name}`?"),
@@ -198,6 +222,11 @@ impl Keys for Reader<'_, '_, '_> {
             let advice = format!("write `[[{path}]]` in two brackets, once for each");
             return self.reading.refuse(value.span(), message, &advice);
         };
+        if values.len() > SECTIONS_MAX {
+            let message = format!("{path}: there are {} of these", values.len());
+            let advice = format!("write {SECTIONS_MAX} or less");
+            return self.reading.refuse(value.span(), message, &advice);
+        }
         sections.clear();
         for (number, value) in (1..).zip(values) {
             let mut section = T::default();

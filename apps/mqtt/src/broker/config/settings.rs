@@ -222,6 +222,14 @@ pub struct Rule {
     pub filters: Vec<String>,
 }
 
+impl Rule {
+    /// Whether it is for everybody, so that its filters may have names in them.
+    #[must_use]
+    pub fn is_for_everybody(&self) -> bool {
+        self.users.is_empty() && !self.anonymous
+    }
+}
+
 /// What a rule allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Access {

@@ -229,6 +229,11 @@ fn a_value_that_cannot_be_is_told_with_what_can_be() {
         &["an IP address and a port", "unix:"],
     );
     tells("[listener]\naddress = '127.0.0.1:1'", &["`[[listener]]`"]);
+    tells("listener = [1]", &["listener[1] = 1: a section", "`[[listener]]`"]);
+    tells(
+        &"[[listener]]\naddress = 'unix:a'\n".repeat(1001),
+        &["there are 1001 of these", "1000 or less"],
+    );
     tells("log = 'info'", &["log = 'info': a section is expected", "[log]"]);
     tells(
         "[[listener]]\nanonymous = true",
@@ -250,6 +255,14 @@ fn what_is_not_toml_is_told_with_its_place() {
         "{report}"
     );
     assert_eq!(config, Config::default());
+}
+
+#[test]
+fn a_large_file_that_is_wrong_throughout_is_told_of_in_time() {
+    let text: String = (0..20_000).map(|number| format!("key_{number} = 'é' # é\n")).collect();
+    let (_, report) = parse(&text);
+    assert_eq!(report.problems().len() + report.further(), 20_000);
+    assert!(report.to_string().contains("mqtt.toml:100:1"), "{report}");
 }
 
 #[test]
@@ -330,6 +343,12 @@ fn what_says_nothing_is_told() {
     tells("persistence.durability = 'os'", &["warning", "nothing is stored"]);
     tells("listener = []", &["there is no listener"]);
     tells("[[rights.rule]]\nfilters = []", &["a rule without topics"]);
+    tells(
+        "[[rights.rule]]\nfilters = ['a', 'b#']",
+        &["2:11", "rights.rule[1].filters: \"b#\": this is no topic filter"],
+    );
+    tells("[[rights.rule]]\nfilters = ['%u-%c']", &["two names in one level"]);
+    accepted("[[rights.rule]]\nanonymous = true\nfilters = ['%u-%c']");
     tells("metrics.address = '0.0.0.0:1'", &["warning", "read the metrics"]);
     tells(
         "[[listener]]\naddress='127.0.0.1:1'\nwebsocket.path = 'a b'",

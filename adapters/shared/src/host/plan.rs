@@ -1,0 +1,242 @@
+//! What a host is to be, the same for all runtimes.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::num::NonZeroU16;
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener, UnixStream};
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mqtt_session::BrokerConfig;
+#[cfg(feature = "store")]
+use mqtt_store::Writer;
+
+use super::entrance::Entrance;
+use super::mailbox::ShardHandle;
+use super::policy::{AllowAll, Policy};
+use super::start::StartError;
+use crate::ServerLayers;
+
+pub(super) type MakePolicy = Arc<dyn Fn(ShardHandle) -> Box<dyn Policy> + Send + Sync>;
+
+/// A broker to be started: what it is, who may do what, where it listens, and where it keeps its sessions.
+///
+/// An adapter starts it, on threads of its own.
+pub struct Host {
+    pub(super) config: BrokerConfig,
+    pub(super) shards: u16,
+    pub(super) listeners: Vec<Listen>,
+    pub(super) policy: MakePolicy,
+    #[cfg(feature = "store")]
+    pub(super) store: Option<Writer>,
+}
+
+impl Host {
+    /// A broker with this configuration: on one thread, in memory, for everybody. It listens nowhere yet.
+    #[must_use]
+    pub fn new(config: BrokerConfig) -> Self {
+        Self {
+            config,
+            shards: 1,
+            listeners: Vec::new(),
+            policy: Arc::new(|_| Box::new(AllowAll)),
+            #[cfg(feature = "store")]
+            store: None,
+        }
+    }
+
+    /// How many cores it uses: so many threads, each with a broker machine that has the sessions of some clients. To clients they are
+    /// one broker. Sessions in a store stay with this number. Default 1.
+    #[must_use]
+    pub fn shards(mut self, shards: NonZeroU16) -> Self {
+        self.shards = shards.get();
+        self
+    }
+
+    /// Where it listens: may be called again and again.
+    #[must_use]
+    pub fn listen(mut self, listener: Listen) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Who decides, and is told everything: one for each shard, made on its thread.
+    #[must_use]
+    pub fn policy<P: Policy + 'static>(mut self, make: impl Fn(ShardHandle) -> P + Send + Sync + 'static) -> Self {
+        self.policy = Arc::new(move |handle| Box::new(make(handle)));
+        self
+    }
+
+    /// Keeps sessions and retained messages in a store, and begins with what it has.
+    #[cfg(feature = "store")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "store")))]
+    #[must_use]
+    pub fn store(mut self, writer: Writer) -> Self {
+        self.store = Some(writer);
+        self
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("shards", &self.shards)
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A listener to be: where it is, and what it is to its clients.
+#[derive(Debug)]
+pub struct Listen {
+    at: At,
+    pub(super) entrance: Entrance,
+}
+
+#[derive(Debug)]
+enum At {
+    Addresses(io::Result<Vec<SocketAddr>>),
+    #[cfg(unix)]
+    Path(PathBuf),
+    Bound(Socket),
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpListener),
+    /// A path of the file system.
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Socket {
+    /// The address of TCP.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok(),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(socket) => socket.try_clone().map(Self::Tcp),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.try_clone().map(Self::Unix),
+        }
+    }
+}
+
+impl Listen {
+    /// TCP at an address, or at the first of several that is free.
+    #[must_use]
+    pub fn tcp(address: impl ToSocketAddrs + fmt::Display) -> Self {
+        let name = format!("tcp://{address}");
+        Self {
+            at: At::Addresses(address.to_socket_addrs().map(Iterator::collect)),
+            entrance: Entrance::new(name),
+        }
+    }
+
+    /// A socket that listens already, as systemd gives one.
+    #[must_use]
+    pub fn socket(socket: TcpListener) -> Self {
+        let name = match socket.local_addr() {
+            Ok(address) => format!("tcp://{address}"),
+            Err(_) => "tcp".to_owned(),
+        };
+        Self {
+            at: At::Bound(Socket::Tcp(socket)),
+            entrance: Entrance::new(name),
+        }
+    }
+
+    /// A path of the file system. A socket that is left there by a process that has ended is replaced. Who may connect is up to
+    /// the permissions of the folder.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = format!("unix://{}", path.display());
+        Self {
+            at: At::Path(path),
+            entrance: Entrance::new(name),
+        }
+    }
+
+    /// What it is called where its connections are told of. Default: where it is.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.entrance = self.entrance.named(name.into());
+        self
+    }
+
+    /// How many connections may be open at a time. Further ones wait in the queue of the system. Default 1024.
+    #[must_use]
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.entrance = self.entrance.connections(connections);
+        self
+    }
+
+    /// What is on the streams of clients: TLS, WebSocket or both. Default: nothing.
+    #[must_use]
+    pub fn layers(self, layers: ServerLayers) -> Self {
+        self.entrance.set_layers(layers);
+        self
+    }
+
+    /// Whether each stream begins with a header of the PROXY protocol: see [`Entrance::proxy_protocol`]. Default no.
+    #[must_use]
+    pub fn proxy_protocol(mut self, has_header: bool) -> Self {
+        self.entrance = self.entrance.proxy_protocol(has_header);
+        self
+    }
+
+    /// What it is to its clients, to change that while the broker runs.
+    #[must_use]
+    pub fn entrance(&self) -> Entrance {
+        self.entrance.clone()
+    }
+
+    pub(super) fn bind(self) -> Result<(Socket, Entrance), StartError> {
+        let bound = match self.at {
+            At::Bound(socket) => Ok(socket),
+            At::Addresses(addresses) => {
+                addresses.and_then(|addresses| TcpListener::bind(&addresses[..]).map(Socket::Tcp))
+            }
+            #[cfg(unix)]
+            At::Path(path) => bind_path(&path).map(Socket::Unix),
+        };
+        match bound {
+            Ok(socket) => Ok((socket, self.entrance)),
+            Err(error) => Err(StartError::Listen {
+                listener: Arc::clone(self.entrance.name()),
+                error,
+            }),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn bind_path(path: &Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let is_left =
+                matches!(UnixStream::connect(path), Err(error) if error.kind() == io::ErrorKind::ConnectionRefused);
+            if !is_left {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }
+}

@@ -1,0 +1,131 @@
+//! The command `mqtt passwd`.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::file::{UsersFile, with_line};
+use super::secret::hash;
+use crate::Ending;
+
+/// The longest user name and password that fit into CONNECT.
+const TEXT_BYTES_MAX: usize = 65_535;
+
+/// What `mqtt passwd` is called with.
+#[derive(Clone, Debug, Args)]
+pub struct PasswdArguments {
+    /// The file; it is made if it is not there
+    pub file: PathBuf,
+    /// The user
+    #[arg(required_unless_present = "batch")]
+    pub user: Option<String>,
+    /// Take the user out
+    #[arg(short = 'D', long, conflicts_with = "batch")]
+    pub delete: bool,
+    /// Many users at once, from here or, if none stands here, from lines of standard input. Every process of this machine can
+    /// see what stands here
+    #[arg(short, long, value_name = "USER:PASSWORD", num_args = 0.., conflicts_with = "user")]
+    pub batch: Option<Vec<String>>,
+}
+
+/// Changes a file of users.
+///
+/// # Errors
+/// If a name or password cannot be used, the user to be taken out is not there, or the file cannot be read or written. The
+/// file is as it was then.
+pub fn passwd(arguments: &PasswdArguments) -> Result<(), Ending> {
+    let about = |error: io::Error| Ending::failed(format_args!("{}: {error}", arguments.file.display()));
+    let file = UsersFile::open(&arguments.file).map_err(about)?;
+    let text = match (&arguments.batch, &arguments.user) {
+        (Some(entries), _) => set_all(&file.text, entries)?,
+        (None, Some(user)) if arguments.delete => {
+            let without = with_line(&file.text, user, None);
+            without.ok_or_else(|| {
+                let message = format_args!("{}: there is no user {user}", arguments.file.display());
+                Ending::failed(message).advice("names are compared letter by letter")
+            })?
+        }
+        (None, Some(user)) => {
+            check_name(user)?;
+            set(&file.text, user, &ask(user)?)?
+        }
+        (None, None) => return Err(Ending::misused("a user is missing")),
+    };
+    file.replace(&text).map_err(about)?;
+    if !file.is_there() {
+        eprintln!("mqtt: {} is made, for its owner alone", arguments.file.display());
+    }
+    Ok(())
+}
+
+fn set_all(text: &str, entries: &[String]) -> Result<String, Ending> {
+    let mut text = text.to_owned();
+    if !entries.is_empty() {
+        for (number, entry) in (1..).zip(entries) {
+            text = set_entry(&text, entry, format_args!("user {number}"))?;
+        }
+        return Ok(text);
+    }
+    for (number, line) in (1..).zip(io::stdin().lock().lines()) {
+        let line = line?;
+        if !line.trim().is_empty() {
+            text = set_entry(&text, &line, format_args!("standard input, line {number}"))?;
+        }
+    }
+    Ok(text)
+}
+
+/// The entry is not part of a message: there is a password in it.
+fn set_entry(text: &str, entry: &str, place: std::fmt::Arguments<'_>) -> Result<String, Ending> {
+    let Some((user, password)) = entry.split_once(':') else {
+        return Err(Ending::misused(format_args!("{place}: there is no colon")).advice("write USER:PASSWORD"));
+    };
+    check_name(user)?;
+    set(text, user, password)
+}
+
+fn set(text: &str, user: &str, password: &str) -> Result<String, Ending> {
+    if password.is_empty() {
+        let ending = Ending::misused(format_args!("the password of {user} is empty"));
+        return Err(ending.advice("a user without a password is an anonymous client: see `anonymous` of a listener"));
+    }
+    if password.len() > TEXT_BYTES_MAX {
+        let message = format_args!("the password of {user} has {} bytes", password.len());
+        return Err(Ending::misused(message).advice(format_args!("CONNECT takes {TEXT_BYTES_MAX}")));
+    }
+    let hash = hash(password.as_bytes()).map_err(|error| Ending::failed(format_args!("no hash: {error}")))?;
+    Ok(with_line(text, user, Some(&format!("{user}:{hash}"))).unwrap_or_default())
+}
+
+fn check_name(user: &str) -> Result<(), Ending> {
+    let shown = user.escape_debug();
+    let refuse = |why: &str| {
+        let ending = Ending::misused(format_args!("\"{shown}\" cannot be a user: {why}"));
+        Err(ending.advice("take a name without colons, control characters and spaces at its ends"))
+    };
+    match user {
+        "" => refuse("a name has a letter at least"),
+        _ if user.contains(':') => refuse("a colon ends the name in the file"),
+        _ if user.starts_with('#') => refuse("# begins a comment in the file"),
+        _ if user.contains(char::is_control) => refuse("it holds a control character"),
+        _ if user.trim() != user => refuse("it begins or ends with a space"),
+        _ if user.len() > TEXT_BYTES_MAX => refuse("CONNECT takes 65535 bytes"),
+        _ => Ok(()),
+    }
+}
+
+/// On a terminal the password is asked for twice, without an echo; otherwise it is the first line.
+fn ask(user: &str) -> Result<String, Ending> {
+    if !io::stdin().is_terminal() {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        let line = line.strip_suffix('\n').unwrap_or(&line);
+        return Ok(line.strip_suffix('\r').unwrap_or(line).to_owned());
+    }
+    let password = rpassword::prompt_password(format!("Password for {user}: "))?;
+    if rpassword::prompt_password("Again: ")? != password {
+        return Err(Ending::failed("these are two different passwords"));
+    }
+    Ok(password)
+}

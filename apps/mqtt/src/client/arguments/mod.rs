@@ -1,0 +1,16 @@
+//! What all clients are told on the command line.
+
+mod absent;
+mod connection;
+mod password;
+mod payload;
+mod properties;
+mod values;
+
+pub use absent::Absent;
+pub use connection::ConnectionArguments;
+pub use password::Password;
+pub use payload::PayloadArguments;
+pub(crate) use properties::encoded;
+pub use properties::{Properties, Stage};
+pub(crate) use values::{qos, seconds};

@@ -1,0 +1,124 @@
+//! Where the server is, as a URL.
+
+use mqtt_tokio::Scheme;
+
+use crate::Ending;
+use crate::client::ConnectionArguments;
+
+/// A server, and the topic that its URL ends with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) url: String,
+    pub(crate) topic: Option<String>,
+}
+
+/// The port at which mosquitto's clients speak TLS without being told to.
+const TLS_PORT: u16 = 8883;
+
+/// What the arguments name.
+pub(super) fn target(arguments: &ConnectionArguments) -> Result<Target, Ending> {
+    if let Some(url) = &arguments.url {
+        return Ok(split(url));
+    }
+    if let Some(path) = &arguments.unix {
+        let Some(path) = path.to_str() else {
+            return Err(Ending::misused("--unix: the path is not text"));
+        };
+        let url = format!("unix:{}", path.replace('%', "%25").replace(' ', "%20"));
+        return Ok(Target { url, topic: None });
+    }
+    let has_tls = wants_tls(arguments) || arguments.port == Some(TLS_PORT);
+    let (scheme, path) = match (arguments.ws, has_tls) {
+        (false, false) => (Scheme::Mqtt, ""),
+        (false, true) => (Scheme::Mqtts, ""),
+        (true, false) => (Scheme::Ws, arguments.ws_path.as_str()),
+        (true, true) => (Scheme::Wss, arguments.ws_path.as_str()),
+    };
+    let host = match arguments.host.contains(':') && !arguments.host.starts_with('[') {
+        true => format!("[{}]", arguments.host),
+        false => arguments.host.clone(),
+    };
+    let port = arguments.port.map_or_else(String::new, |port| format!(":{port}"));
+    let url = format!("{}://{host}{port}{path}", scheme.name());
+    Ok(Target { url, topic: None })
+}
+
+/// Whether an option asks for TLS.
+pub(super) fn wants_tls(arguments: &ConnectionArguments) -> bool {
+    arguments.cafile.is_some()
+        || arguments.capath.is_some()
+        || arguments.cert.is_some()
+        || arguments.tls_use_os_certs
+        || arguments.tls_fingerprint.is_some()
+        || arguments.tls_name.is_some()
+}
+
+/// Takes the topic off a URL; behind WebSocket the path is not a topic.
+fn split(url: &str) -> Target {
+    let whole = |url: &str| Target {
+        url: url.to_owned(),
+        topic: None,
+    };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return whole(url);
+    };
+    let is_plain = ["mqtt", "mqtts", "tcp", "ssl", "tls"].contains(&scheme.to_ascii_lowercase().as_str());
+    match rest.split_once('/') {
+        Some((server, topic)) if is_plain => Target {
+            url: format!("{scheme}://{server}"),
+            topic: Some(topic.to_owned()).filter(|topic| !topic.is_empty()),
+        },
+        _ => whole(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    #[command(disable_help_flag = true)]
+    struct Line {
+        #[command(flatten)]
+        connection: ConnectionArguments,
+    }
+
+    fn url(words: &[&str]) -> String {
+        let line = Line::try_parse_from([&["mqtt"], words].concat()).unwrap_or_else(|error| panic!("{error}"));
+        target(&line.connection).unwrap().url
+    }
+
+    #[test]
+    fn options_name_a_server() {
+        assert_eq!(url(&[]), "mqtt://localhost");
+        assert_eq!(url(&["-h", "::1", "-p", "1884"]), "mqtt://[::1]:1884");
+        assert_eq!(url(&["-p", "8883"]), "mqtts://localhost:8883");
+        assert_eq!(url(&["-h", "a", "--cafile", "x"]), "mqtts://a");
+        assert_eq!(url(&["--ws"]), "ws://localhost/mqtt");
+        assert_eq!(
+            url(&["--ws", "--tls-use-os-certs", "--ws-path", "/x"]),
+            "wss://localhost/x"
+        );
+        assert_eq!(url(&["--unix", "/run/a b%"]), "unix:/run/a%20b%25");
+    }
+
+    #[test]
+    fn a_url_ends_with_a_topic_unless_it_has_a_path() {
+        let parts = |url: &str| {
+            let Target { url, topic } = split(url);
+            (url, topic)
+        };
+        let topic = |topic: &str| Some(topic.to_owned());
+        assert_eq!(
+            parts("mqtt://u:p@h:1/a/+/b#"),
+            ("mqtt://u:p@h:1".into(), topic("a/+/b#"))
+        );
+        assert_eq!(parts("MQTTS://h/"), ("MQTTS://h".into(), None));
+        assert_eq!(parts("mqtt://h"), ("mqtt://h".into(), None));
+        assert_eq!(parts("wss://h/mqtt"), ("wss://h/mqtt".into(), None));
+        assert_eq!(parts("unix:///run/x"), ("unix:///run/x".into(), None));
+        assert_eq!(parts("h"), ("h".into(), None));
+    }
+}
