@@ -34,7 +34,8 @@ pub struct BrokerConfig {
     /// Which member of a group gets a message of a shared subscription. Default: each in its turn.
     pub share: Share,
     /// A will that a restart found waiting is published this much after the restart, if it would be due earlier: its client
-    /// may come back before. Default 30 s.
+    /// may come back before. Default 30 s. Of several machines, all should be there by then: a will that is published before
+    /// another one has said what it restored does not reach the groups there; all else does.
     pub restart_grace: Duration,
     /// Which of several machines this is that are one broker together. Default: it is alone. They begin and end together, each
     /// with records of its own, and their number stays the same over restarts.

@@ -95,6 +95,7 @@ impl Broker {
         };
         connection.has_ended = true;
         connection.owed.clear();
+        self.figures.has_closed(&reason);
         let parked = core::mem::take(&mut connection.parked);
         let (id, session) = (connection.id, core::mem::replace(&mut connection.session, NONE));
         let state = connection.machine.take_session();

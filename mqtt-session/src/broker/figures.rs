@@ -1,5 +1,10 @@
 //! What a broker counts.
 
+use mqtt_proto::DecodeErrorKind;
+
+use crate::Closed;
+use crate::timers::Timer;
+
 /// What a broker has counted since its start, and what it holds. For a host that publishes it, under `$SYS` or elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -26,6 +31,8 @@ pub struct Figures {
     pub retained_messages: u64,
     /// What they take in memory.
     pub retained_bytes: u64,
+    /// Packets that were read from clients, but for such as were refused as malformed or out of place.
+    pub packets_received: u64,
     /// Bytes that were read from clients.
     pub bytes_received: u64,
     /// Bytes that were handed to be sent to clients.
@@ -35,10 +42,14 @@ pub struct Figures {
     pub reads_paused: u64,
     /// Messages that came from clients, whatever became of them; repetitions of QoS 2 are left out.
     pub messages_received: u64,
+    /// Bytes of their payloads.
+    pub payload_bytes_received: u64,
     /// Messages that clients or the host published, wills too, and that were allowed.
     pub messages_published: u64,
     /// Copies that were handed to a connection or a session.
     pub messages_delivered: u64,
+    /// Bytes of their payloads.
+    pub payload_bytes_delivered: u64,
     /// Copies that were dropped since a queue was full.
     pub messages_dropped: u64,
     /// Copies of shared subscriptions that went on to another member, since the session that had them ended.
@@ -63,6 +74,50 @@ pub struct Figures {
     pub clients_misdirected: u64,
     /// Filters that were refused at one of the limits of subscriptions.
     pub subscriptions_refused: u64,
+    /// Connections that ended since no client was admitted in [`Limits::handshake_timeout`](crate::Limits).
+    pub handshake_timeouts: u64,
+    /// Connections that ended since their client sent nothing for one and a half times its keep-alive.
+    pub keep_alive_timeouts: u64,
+    /// Connections that ended since what was to be sent waited for [`Limits::stall_timeout`](crate::Limits).
+    pub stall_timeouts: u64,
+    /// Connections that ended at [`Limits::packet_bytes`](crate::Limits) or [`Limits::connect_bytes`](crate::Limits).
+    pub packets_too_large: u64,
+    /// Connections that ended since their client broke another rule of the protocol.
+    pub protocol_errors: u64,
+    /// How often a connection came to have as many packets waiting for the host as
+    /// [`BrokerLimits::parked_per_connection`](super::BrokerLimits) allows, and was not read for a while.
+    pub parks_full: u64,
+    /// Answers of the host that were forgotten at [`BrokerLimits::remembered_topics`](super::BrokerLimits).
+    pub topics_forgotten: u64,
+    /// Questions about what is there that wait for answers, since the policy changed: at most
+    /// [`BrokerLimits::reviews`](super::BrokerLimits).
+    pub reviews_waiting: u64,
+    /// Events that had no room, at [`BrokerLimits::events`](super::BrokerLimits).
+    pub events_missed: u64,
+}
+
+impl Figures {
+    pub(super) fn has_read_packets(&mut self, packets: u32) {
+        self.packets_received = self.packets_received.saturating_add(u64::from(packets));
+    }
+
+    pub(super) fn has_delivered(&mut self, payload_bytes: usize) {
+        self.messages_delivered = self.messages_delivered.saturating_add(1);
+        self.payload_bytes_delivered = self.payload_bytes_delivered.saturating_add(payload_bytes as u64);
+    }
+
+    /// A connection has ended.
+    pub(super) fn has_closed(&mut self, reason: &Closed) {
+        let count = match reason {
+            Closed::TimedOut(Timer::Handshake) => &mut self.handshake_timeouts,
+            Closed::TimedOut(Timer::KeepAlive) => &mut self.keep_alive_timeouts,
+            Closed::TimedOut(Timer::Stall) => &mut self.stall_timeouts,
+            Closed::Malformed(error) if error.kind() == DecodeErrorKind::PacketTooLarge => &mut self.packets_too_large,
+            Closed::Malformed(_) | Closed::Violation(_) => &mut self.protocol_errors,
+            _ => return,
+        };
+        *count = count.saturating_add(1);
+    }
 }
 
 /// Topics below `$SYS/broker`, as mosquitto has them, and where their values are.
@@ -76,7 +131,8 @@ macro_rules! topics {
             /// |---|---|
             $(#[doc = concat!("| `$SYS/broker/", $topic, "` | [`", stringify!($name), "`](Self::", stringify!($name), ") |")])*
             ///
-            /// `publish/messages/sent` counts copies when they are handed to a connection or a session; `uptime` is a number, without
+            /// `messages/received` counts packets of all types. `publish/messages/sent` and `publish/bytes/sent` count copies when
+            /// they are handed to a connection or a session; `uptime` is a number, without
             /// the word behind it. The rest is the host's: `version`, of its own program; `load/..`, the means over 1, 5 and 15 minutes, which
             /// follow from two of these figures at two times; `timestamp`, and what its system says of memory. Sessions without
             /// a connection, `clients/disconnected`, are the difference of two.
@@ -88,7 +144,7 @@ macro_rules! topics {
             /// for (topic, value) in broker.figures().topics() {
             ///     broker.publish(now, Message::new(topic, value.to_string())?.retain(true));
             /// }
-            /// assert_eq!(broker.figures().retained_messages, 11);
+            /// assert_eq!(broker.figures().retained_messages, 14);
             /// # Ok::<(), mqtt_session::proto::TextError>(())
             /// ```
             pub fn topics(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
@@ -104,6 +160,9 @@ topics! {
     "clients/connected": clients_connected,
     "clients/maximum": clients_maximum,
     "clients/total": sessions,
+    "messages/received": packets_received,
+    "publish/bytes/received": payload_bytes_received,
+    "publish/bytes/sent": payload_bytes_delivered,
     "publish/messages/dropped": messages_dropped,
     "publish/messages/received": messages_received,
     "publish/messages/sent": messages_delivered,

@@ -25,6 +25,7 @@ mod journal;
 mod kept;
 mod keys;
 mod names;
+mod output;
 mod pace;
 mod parked;
 mod peers;
@@ -65,7 +66,6 @@ use bytes::{Bytes, BytesMut};
 use mqtt_proto::Disconnect;
 
 use crate::flow::Copies;
-use crate::outbox::Outbox;
 use crate::random::Random;
 use crate::time::Instant;
 use crate::{HandOver, ServerConfig, ServerConnection};
@@ -304,6 +304,7 @@ impl Broker {
                 return;
             };
             known.machine.handle_input(self.now, input);
+            self.figures.has_read_packets(known.machine.take_packets());
             self.serve(connection.slot);
             self.has_read(connection, before.saturating_sub(input.len()));
             if input.is_empty() || input.len() == before {
@@ -323,6 +324,7 @@ impl Broker {
                 return;
             };
             known.machine.handle_input_owned(self.now, input);
+            self.figures.has_read_packets(known.machine.take_packets());
             self.serve(connection.slot);
             self.has_read(connection, before.saturating_sub(input.len()));
             if input.is_empty() || input.len() == before {
@@ -356,94 +358,6 @@ impl Broker {
         let result = act(self.connections.named_mut(connection)?, now);
         self.serve(connection.slot);
         Some(result)
-    }
-
-    // ---- outputs
-
-    /// The next connection that may have output: fill its outbox with [`poll_transmit`](Self::poll_transmit), and close its
-    /// stream when it [is drained](Self::is_drained). Where what it has sent was left with the driver, and there is
-    /// [room](Self::input_room) again, it comes to [`handle_input`](Self::handle_input) again.
-    pub fn poll_ready(&mut self) -> Option<ConnectionId> {
-        let id = self.ready.pop_front()?;
-        // One that is gone has its stream closed all the same.
-        if let Some(known) = self.connections.named_mut(id) {
-            known.is_ready = false;
-        }
-        Some(id)
-    }
-
-    /// Fills the outbox of a connection with what is to be sent, as far as it has room.
-    pub fn poll_transmit(&mut self, connection: ConnectionId, outbox: &mut Outbox) {
-        let Some(known) = self.connections.named_mut(connection) else {
-            return;
-        };
-        if !self.journal.is_stored(known.gate) {
-            return;
-        }
-        // It is looked at: what comes now is taken with the rest.
-        known.is_ready = true;
-        let (session, had_ended) = (known.session, known.has_ended);
-        let is_held = self.is_held(session);
-        let waiting = outbox.len();
-        let mut is_served = false;
-        loop {
-            let before = outbox.len();
-            let mut has_plain = false;
-            if let Some(known) = self.connections.named_mut(connection) {
-                known.machine.hold(is_held);
-                known.machine.poll_transmit(outbox);
-                has_plain = known.machine.has_plain();
-            }
-            let has_sent = outbox.len() > before;
-            if !outbox.has_room() {
-                break;
-            }
-            // No more messages of QoS 0 are sent than there is room to tell of.
-            let waits = has_plain && (has_sent || !is_served);
-            if waits {
-                self.serve(connection.slot);
-            }
-            is_served = waits && !has_sent;
-            if !self.replay(session) && !waits {
-                break;
-            }
-        }
-        let sent = outbox.len().saturating_sub(waiting) as u64;
-        self.figures.bytes_sent = self.figures.bytes_sent.saturating_add(sent);
-        if let Some(known) = self.connections.named_mut(connection) {
-            // Nothing has happened but that bytes have gone.
-            if known.machine.is_told() && known.is_settled() {
-                known.is_ready = false;
-                return;
-            }
-        }
-        self.serve(connection.slot);
-        if let Some(known) = self.connections.named_mut(connection) {
-            known.is_ready = false;
-            if known.has_ended != had_ended {
-                self.touch(connection.slot);
-            }
-        }
-    }
-
-    /// Takes the next event.
-    pub fn poll_event(&mut self) -> Option<BrokerEvent> {
-        if let Some(event) = self.told.pop_front() {
-            return Some(event);
-        }
-        while let Some(session) = self.dropping.pop_front() {
-            if let Some(entry) = self.sessions.get_mut(session) {
-                return Some(BrokerEvent::Dropped {
-                    client_id: entry.client_id.clone(),
-                    messages: core::mem::take(&mut entry.dropped),
-                });
-            }
-        }
-        if let Some(hit) = self.tell_hit() {
-            return Some(hit);
-        }
-        let events = core::mem::take(&mut self.missed);
-        (events > 0).then_some(BrokerEvent::Missed { events })
     }
 
     // ---- questions
@@ -501,6 +415,7 @@ impl Broker {
             subscriptions: self.routes.len().saturating_sub(self.peers.memberships(&self.routes)) as u64,
             retained_messages: self.retained.len() as u64,
             retained_bytes: self.retained.bytes(),
+            reviews_waiting: self.review.asked() as u64,
             ..self.figures
         }
     }
@@ -519,6 +434,7 @@ impl Broker {
             self.told.push_back(event());
         } else {
             self.missed = self.missed.saturating_add(1);
+            self.figures.events_missed = self.figures.events_missed.saturating_add(1);
         }
     }
 }

@@ -97,7 +97,15 @@ impl Verdicts {
         self.subscribe
     }
 
-    pub(super) fn remember_publish(&mut self, epoch: u64, topic: &TopicName<Bytes>, verdict: Verdict, most: usize) {
+    /// Returns how many topics are forgotten for that.
+    pub(super) fn remember_publish(
+        &mut self,
+        epoch: u64,
+        topic: &TopicName<Bytes>,
+        verdict: Verdict,
+        most: usize,
+    ) -> u64 {
+        let mut forgotten: u64 = 0;
         self.renew(epoch);
         match verdict.scope {
             Scope::Once => {}
@@ -107,9 +115,11 @@ impl Verdicts {
                 self.topics.push_back((topic.clone(), verdict.is_allowed));
                 while self.topics.len() > most {
                     self.topics.pop_front();
+                    forgotten = forgotten.saturating_add(1);
                 }
             }
         }
+        forgotten
     }
 
     pub(super) fn remember_subscribe(&mut self, epoch: u64, verdict: Verdict) {

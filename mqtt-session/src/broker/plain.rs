@@ -38,7 +38,7 @@ impl Broker {
             self.ready.push_back(connection.id);
         }
         match result {
-            Ok(()) => self.figures.messages_delivered = self.figures.messages_delivered.saturating_add(1),
+            Ok(()) => self.figures.has_delivered(message.payload.len()),
             Err(_) => self.count_drop(delivery.session),
         }
         true

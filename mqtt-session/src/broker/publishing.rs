@@ -135,6 +135,7 @@ impl Broker {
 
     /// A session gets its copy of a message.
     fn deliver(&mut self, session: u32, copy: Message, tag: u64) {
+        let bytes = copy.payload.len();
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
@@ -166,7 +167,7 @@ impl Broker {
             Place::Peer | Place::Leaving => return,
         };
         match result {
-            Ok(()) => self.figures.messages_delivered = self.figures.messages_delivered.saturating_add(1),
+            Ok(()) => self.figures.has_delivered(bytes),
             // A session that is ending gets nothing any more.
             Err(PublishError::Closed) => {}
             Err(_) => self.count_drop(session),

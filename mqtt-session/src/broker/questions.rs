@@ -41,7 +41,8 @@ impl Broker {
         if asked.epoch == epoch {
             match what {
                 Waiting::Publish(received) => {
-                    verdicts.remember_publish(epoch, &received.message.topic, verdict, most);
+                    let forgotten = verdicts.remember_publish(epoch, &received.message.topic, verdict, most);
+                    self.figures.topics_forgotten = self.figures.topics_forgotten.saturating_add(forgotten);
                 }
                 _ => verdicts.remember_subscribe(epoch, verdict),
             }

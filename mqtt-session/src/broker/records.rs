@@ -78,6 +78,9 @@ pub enum BrokerKey {
 /// | a message of a session, [`PayloadOf`](Self::PayloadOf) | that message, or as [`SessionRestore`](crate::SessionRestore) says |
 /// | [`Subscription`](Self::Subscription), [`Retained`](Self::Retained) | it alone |
 /// | [`Payload`](Self::Payload) | the messages that have it |
+/// | [`Broker`](Self::Broker) | nothing: the names that are in use are known from the other records, and from other shards |
+/// | [`Forward`](Self::Forward) | that message, on the shards that do not have it yet |
+/// | [`Shard`](Self::Shard) | how far that shard's messages were taken: one of QoS 2 that was on its way from it when both ended may come twice |
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BrokerRecord {

@@ -26,8 +26,8 @@ pub(super) struct Replay {
     pub(super) after: Option<TopicName<Bytes>>,
     /// The messages that were here when the client subscribed, by shard.
     pub(super) seen: Vec<u64>,
-    /// What another shard was asked and has not answered.
-    pub(super) asked: Option<u64>,
+    /// What another shard was asked and has not answered, and by which policy.
+    pub(super) asked: Option<(u64, u64)>,
 }
 
 impl Replay {
@@ -173,11 +173,12 @@ impl Broker {
         let query = self
             .peers
             .query(replay.shard, session, &replay.filter, after, most, seen);
-        replay.asked = Some(query);
+        replay.asked = Some((query, self.epoch));
         Stepped::Idle
     }
 
-    /// Another shard has answered. What nobody waits for any more is asked for again when somebody does.
+    /// Another shard has answered. What nobody waits for any more is asked for again when somebody does; so is what was asked
+    /// for before the policy changed, or what the session may not have yet.
     pub(super) fn replay_page(
         &mut self,
         session: u32,
@@ -185,16 +186,22 @@ impl Broker {
         messages: Vec<Message>,
         upto: Option<TopicName<Bytes>>,
     ) {
+        let is_held = self.is_held(session);
+        let epoch = self.epoch;
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
         let is_there = matches!(entry.place, Place::Connected(_) | Place::Host);
-        let Some(replay) = entry.replays.front_mut().filter(|replay| replay.asked == Some(query)) else {
+        let is_it = |replay: &&mut Replay| replay.asked.is_some_and(|(asked, _)| asked == query);
+        let Some(replay) = entry.replays.front_mut().filter(is_it) else {
             return;
         };
-        replay.asked = None;
+        let is_old = replay.asked.take().is_some_and(|(_, asked)| asked != epoch);
         if !is_there {
             return;
+        }
+        if is_held || is_old {
+            return self.go_on_replaying(session);
         }
         let is_last = upto.is_none();
         replay.after = upto;

@@ -52,6 +52,13 @@ enum Stage {
     Retained,
 }
 
+impl Review {
+    /// How many questions wait for answers.
+    pub(super) fn asked(&self) -> usize {
+        self.questions.len().saturating_add(self.kept.asked())
+    }
+}
+
 /// A question to the host.
 #[derive(Debug)]
 struct Question {
@@ -104,9 +111,8 @@ impl Broker {
     /// Whether the review goes on with the next call.
     pub(super) fn has_to_review(&self) -> bool {
         let most = crate::flow::size(self.config.limits.reviews.max(1));
-        let Review { questions, kept, .. } = &self.review;
-        let is_over = matches!(self.review.stage, Stage::Over) && !kept.has_late();
-        !is_over && questions.len().saturating_add(kept.asked()) < most
+        let is_over = matches!(self.review.stage, Stage::Over) && !self.review.kept.has_late();
+        !is_over && self.review.asked() < most
     }
 
     /// Goes on with the review, as far as one call does.

@@ -73,6 +73,8 @@ impl Broker {
 
     fn on_message(&mut self, slot: u32, received: Received) {
         self.figures.messages_received = self.figures.messages_received.saturating_add(1);
+        let bytes = received.message.payload.len() as u64;
+        self.figures.payload_bytes_received = self.figures.payload_bytes_received.saturating_add(bytes);
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
@@ -94,6 +96,9 @@ impl Broker {
                 connection.parked.reserve_exact(1);
             }
             connection.parked.push_back(Parked { what, asked });
+            if connection.parked.len() == usize::from(self.config.limits.parked_per_connection.max(1)) {
+                self.figures.parks_full = self.figures.parks_full.saturating_add(1);
+            }
         }
         self.take_parked(slot);
     }

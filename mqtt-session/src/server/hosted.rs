@@ -51,6 +51,11 @@ impl ServerConnection {
         self.is_paused = is_paused;
     }
 
+    /// How many packets were read since the last call.
+    pub(crate) fn take_packets(&mut self) -> u32 {
+        core::mem::take(&mut self.packets)
+    }
+
     /// While it is held, nothing is sent that was not sent before.
     pub(crate) fn hold(&mut self, is_held: bool) {
         self.flow.session.outgoing.hold(is_held);

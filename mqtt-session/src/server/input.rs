@@ -184,6 +184,10 @@ impl Reads for ServerConnection {
     }
 
     fn on_progress(&mut self) {
+        #[cfg(feature = "broker")]
+        {
+            self.packets = self.packets.saturating_add(1);
+        }
         if self.phase == Phase::Connected {
             self.arm_keep_alive();
         }

@@ -82,6 +82,9 @@ pub struct ServerConnection {
     has_session: bool,
     /// The host wants nothing read for a while.
     is_paused: bool,
+    /// Packets that were read, and not yet counted by the broker.
+    #[cfg(feature = "broker")]
+    packets: u32,
     ended_at: Instant,
     /// The last event has been polled. What the session tells after it is polled from there.
     is_told_closed: bool,
@@ -129,6 +132,8 @@ impl ServerConnection {
             requests: Requests::new(),
             has_session: false,
             is_paused: false,
+            #[cfg(feature = "broker")]
+            packets: 0,
             ended_at: now,
             is_told_closed: false,
             config,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mqtt_session::proto::Version;
+use mqtt_session::proto::{Connect, Version};
+use mqtt_session::{Ask, BrokerEvent, BrokerLimits, Limits, Scope, ServerConfig, SessionConfig, Verdict};
 
 use super::rig::{Rig, config, fleeting, lasting};
 
@@ -23,6 +24,9 @@ fn the_figures_have_the_topics_that_other_brokers_give_them() {
         ("clients/connected", 1),
         ("clients/maximum", 2),
         ("clients/total", 2),
+        ("messages/received", 4),
+        ("publish/bytes/received", 1),
+        ("publish/bytes/sent", 1),
         ("publish/messages/dropped", 0),
         ("publish/messages/received", 1),
         ("publish/messages/sent", 1),
@@ -47,4 +51,76 @@ fn bytes_are_counted_when_they_are_read_and_when_they_are_handed_out() {
     let after = rig.broker.figures();
     assert_eq!(after.bytes_received - before.bytes_received, 2);
     assert_eq!(after.bytes_sent - before.bytes_sent, 2);
+}
+
+#[test]
+fn each_way_in_which_a_client_is_given_up_is_counted() {
+    let session = SessionConfig::default().limits(Limits::default().packet_bytes(1000));
+    let mut rig = Rig::new(config().client(ServerConfig::default().session(session)));
+    rig.open("silent", Version::V5);
+    rig.advance(60);
+    assert_eq!(rig.broker.figures().handshake_timeouts, 1);
+    rig.join(Connect {
+        keep_alive: 10,
+        ..fleeting("gone", Version::V5)
+    });
+    rig.advance(20);
+    assert_eq!(rig.broker.figures().keep_alive_timeouts, 1);
+    for (name, bytes) in [
+        ("large", &b"\x30\xFF\x7F"[..]),
+        ("wrong", b"\xC1\0"),
+        ("odd", b"\xD0\0"),
+    ] {
+        rig.join(fleeting(name, Version::V5));
+        rig.feed_bytes(name, bytes);
+    }
+    let figures = rig.broker.figures();
+    assert_eq!((figures.packets_too_large, figures.protocol_errors), (1, 2));
+    assert_eq!(figures.stall_timeouts, 0);
+}
+
+#[test]
+fn output_that_nobody_takes_is_counted_when_its_connection_ends() {
+    let mut rig = Rig::new(config());
+    rig.join(fleeting("p", Version::V5));
+    rig.join(fleeting("s", Version::V5));
+    rig.subscribe("s", "t", 0);
+    rig.fill("s");
+    rig.publish("p", "t", 0, "m");
+    rig.fill("s");
+    rig.advance(3600);
+    rig.fill("s");
+    rig.run();
+    assert_eq!(rig.broker.figures().stall_timeouts, 1);
+}
+
+#[test]
+fn what_waits_for_the_host_and_what_it_said_too_long_ago_are_counted() {
+    let ask = Ask {
+        publish: true,
+        ..Ask::default()
+    };
+    let limits = BrokerLimits::default()
+        .parked_per_connection(2)
+        .remembered_topics(1)
+        .events(0);
+    let mut rig = Rig::new(config().ask(ask).limits(limits));
+    rig.join(fleeting("p", Version::V5));
+    for topic in ["a", "b"] {
+        assert_eq!(rig.broker.figures().parks_full, 0);
+        rig.publish("p", topic, 0, "m");
+    }
+    assert_eq!(rig.broker.figures().parks_full, 1);
+    for event in rig.events() {
+        if let BrokerEvent::MayPublish { question, .. } = event {
+            let verdict = Verdict::ALLOW.scope(Scope::Topic);
+            assert!(rig.broker.authorize(rig.now, question, verdict));
+        }
+    }
+    let figures = rig.broker.figures();
+    assert_eq!((figures.topics_forgotten, figures.events_missed), (1, 1));
+    rig.retain("p", "b", 0, "m");
+    rig.broker.policy_changed(rig.now);
+    rig.run();
+    assert_eq!(rig.broker.figures().reviews_waiting, 1);
 }

@@ -288,6 +288,12 @@ impl Rig {
 
     // ---- outputs
 
+    /// Fills the outbox of a client's stream, from which nothing is taken.
+    pub(crate) fn fill(&mut self, name: &str) {
+        let peer = self.peers.get_mut(name).unwrap();
+        self.broker.poll_transmit(peer.id, &mut peer.outbox);
+    }
+
     /// What has been sent to a client since the last call.
     pub(crate) fn sent(&mut self, name: &str) -> Vec<String> {
         let packets = self.sent_packets(name);

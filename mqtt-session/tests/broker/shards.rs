@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use mqtt_session::proto::{Connect, SubscriptionOptions, Version};
-use mqtt_session::{Ask, BrokerConfig, BrokerEvent, BrokerLimits, PeerMessage, ShardId, Shards, Verdict};
+use mqtt_session::{Ask, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, PeerMessage, ShardId, Shards, Verdict};
 
 use super::rig::{NOTHING, Rig, config, fleeting, lasting, line, qos};
 
@@ -180,6 +180,95 @@ fn a_message_of_an_earlier_life_still_has_its_publisher_when_it_arrives() {
         asked.starts_with(&format!("may {publisher} publish q2 to t/")),
         "{asked}"
     );
+}
+
+#[test]
+fn a_retained_page_that_was_asked_for_before_a_change_is_asked_for_again_after_it() {
+    for verdict in [Verdict::ALLOW, Verdict::DENY] {
+        let (mut cluster, _, topic) = retained_elsewhere(&config());
+        cluster.settle();
+        let subscriber = named(2, "s");
+        cluster.join(fleeting(&subscriber, Version::V5));
+        cluster.of(&subscriber).subscribe(&subscriber, "t/+", 0);
+        // Both machines before it have answered nothing, and then the one that keeps the message answers too early.
+        for (from, to) in [(2, 0), (0, 2)] {
+            cluster.carry(from, to);
+        }
+        cluster.of(&subscriber).run();
+        cluster.of(&subscriber).sent(&subscriber);
+        cluster.carry(2, 1);
+        cluster.collect();
+        cluster
+            .rigs
+            .iter_mut()
+            .for_each(|rig| rig.broker.policy_changed(rig.now));
+        cluster.settle();
+        assert_eq!(cluster.of(&subscriber).sent(&subscriber), NOTHING);
+        cluster.of(&subscriber).run();
+        cluster.settle();
+        answer(&mut cluster.rigs[1], &["may it stay"], verdict);
+        cluster.settle();
+        cluster.of(&subscriber).run();
+        let expected = format!("PUBLISH q0 retain {topic}: m");
+        let sent = cluster.of(&subscriber).sent(&subscriber);
+        assert_eq!(sent, if verdict.is_allowed { vec![expected] } else { vec![] });
+    }
+}
+
+/// A message of QoS 2 goes from the first machine to a subscriber on the second one, and another after a restart in which
+/// the records of one kind could not be read on one machine.
+fn forwarded_after_damage(machine: usize, is_damaged: impl Fn(&BrokerKey) -> bool) -> Vec<String> {
+    let config = config().is_stored(true);
+    let mut cluster = Cluster::new(&config);
+    let (publisher, subscriber) = (named(0, "p"), named(1, "s"));
+    for name in [&publisher, &subscriber] {
+        cluster.of(name).connect(lasting(name, Version::V5));
+    }
+    cluster.settle();
+    cluster.of(&subscriber).sent(&subscriber);
+    let options = SubscriptionOptions::new(qos(2));
+    cluster
+        .of(&subscriber)
+        .subscribe_with(&subscriber, &[("t", options)], None);
+    cluster.settle();
+    cluster.of(&publisher).publish(&publisher, "t", 2, "m");
+    cluster.settle();
+    cluster.of(&publisher).pubrel(&publisher, 5);
+    cluster.settle();
+    for (own, rig) in (0..).zip(&mut cluster.rigs) {
+        let keys = rig
+            .disk
+            .keys()
+            .filter(|key| usize::from(own) == machine && is_damaged(key));
+        let damaged: Vec<BrokerKey> = keys.cloned().collect();
+        assert_eq!(damaged.is_empty(), usize::from(own) != machine);
+        rig.restart_damaged(config.clone().shards(Shards::new(own, COUNT).unwrap()), &damaged);
+    }
+    cluster.between = Default::default();
+    cluster.settle();
+    for name in [&publisher, &subscriber] {
+        cluster.of(name).connect(lasting(name, Version::V5));
+    }
+    cluster.settle();
+    cluster.of(&publisher).publish(&publisher, "t", 2, "n");
+    cluster.settle();
+    cluster.of(&subscriber).sent(&subscriber)
+}
+
+#[test]
+fn a_machine_that_lost_its_numbers_is_told_by_the_others_which_are_taken() {
+    let expected = ["CONNACK present", "PUBLISH q2 #1 t: m", "PUBLISH q2 #2 t: n"];
+    let sent = forwarded_after_damage(0, |key| *key == BrokerKey::Broker);
+    assert_eq!(
+        sent.iter().map(|line| line.replace(" dup", "")).collect::<Vec<_>>(),
+        expected
+    );
+}
+
+#[test]
+fn a_machine_that_lost_how_far_it_is_with_another_takes_what_comes() {
+    let sent = forwarded_after_damage(1, |key| matches!(key, BrokerKey::Shard(_)));
+    assert!(sent.last().is_some_and(|line| line.ends_with("t: n")), "{sent:?}");
 }
 
 fn place(name: &str) -> usize {

@@ -30,6 +30,11 @@ impl Forwards {
         forward.is_some_and(|forward| taken.is_some_and(|taken| forward <= *taken))
     }
 
+    /// The last message of another shard that was taken.
+    pub(super) fn taken(&self, from: ShardId) -> Option<ForwardId> {
+        self.taken.get(&from).copied()
+    }
+
     pub(in super::super) fn take(&mut self, from: ShardId, forward: ForwardId) {
         let taken = self.taken.entry(from).or_default();
         *taken = forward.max(*taken);

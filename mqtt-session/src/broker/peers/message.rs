@@ -87,7 +87,10 @@ pub(super) fn spread(bytes: &[u8]) -> u64 {
 #[non_exhaustive]
 pub enum PeerMessage {
     /// What was restored has been said: from here on this shard is a part of the broker.
-    Here,
+    Here {
+        /// The last stored message that it has of the other one, which gives its next ones higher names.
+        taken: Option<ForwardId>,
+    },
     /// A message was published.
     Publish(PeerPublish),
     /// The policy has changed: what was published before was allowed by one that is over.

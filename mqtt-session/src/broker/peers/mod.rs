@@ -213,7 +213,7 @@ impl Broker {
             return;
         }
         match message {
-            PeerMessage::Here => self.peer_is_here(from),
+            PeerMessage::Here { taken } => self.peer_is_here(from, taken),
             PeerMessage::Publish(publish) => self.take_publish(from, publish),
             PeerMessage::PolicyChanged => {
                 if let Some(peer) = self.peers.peer(from) {
@@ -267,13 +267,16 @@ impl Broker {
     /// Tells the others that this shard is there, and has said what it restored.
     pub(super) fn say_here(&mut self) {
         for shard in self.peers.shards.others() {
-            self.peers.send(shard, PeerMessage::Here);
+            let taken = self.peers.forwards.taken(shard);
+            self.peers.send(shard, PeerMessage::Here { taken });
         }
     }
 
     /// Nothing is taken from clients before all are there: of a message that was published earlier, nobody would know which
     /// restored groups elsewhere have to get it.
-    fn peer_is_here(&mut self, from: ShardId) {
+    fn peer_is_here(&mut self, from: ShardId, taken: Option<ForwardId>) {
+        // It may know of names that the own store has lost: a message under one of them would pass for one that it has.
+        self.peers.forwards.names.restore_given(taken.unwrap_or_default().0);
         if let Some(peer) = self.peers.peer(from) {
             peer.is_here = true;
         }

@@ -192,7 +192,8 @@ impl Broker {
         let most = usize::from(self.config.limits.remembered_topics);
         let connection = self.connection_of(&publisher);
         if let Some(connection) = connection.and_then(|id| self.connections.named_mut(id)) {
-            connection.verdicts.remember_publish(epoch, &topic, verdict, most);
+            let forgotten = connection.verdicts.remember_publish(epoch, &topic, verdict, most);
+            self.figures.topics_forgotten = self.figures.topics_forgotten.saturating_add(forgotten);
         }
         self.decide_kept(&topic, verdict.is_allowed);
         true
