@@ -11,7 +11,7 @@ use crate::client::{PublishArguments, RequestArguments, SubscribeArguments};
 
 /// MQTT 5.0, 3.1.1 and 3.1 from the command line.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "mqtt", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "mqtt", version, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -21,6 +21,9 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Serve clients: a broker
+    #[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
+    Broker(crate::serve::Serve),
     /// Publish messages
     #[cfg(feature = "tokio")]
     #[command(disable_help_flag = true, disable_version_flag = true)]
@@ -41,6 +44,11 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Explain packets field by field: bytes, hex or a capture file
+    Decode(crate::decode::Decode),
+    /// Show a broker and three clients, a cut connection and a killed broker, packet by packet, with a verdict
+    #[cfg(feature = "demo")]
+    Demo(crate::demo::Demo),
     /// Write the manual pages into a folder, one for each command
     #[command(after_help = "Example:
   mqtt man /usr/local/share/man/man1")]

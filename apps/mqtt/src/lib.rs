@@ -7,7 +7,12 @@ pub mod broker;
 pub mod cli;
 #[cfg(feature = "tokio")]
 pub mod client;
+mod decode;
+#[cfg(feature = "demo")]
+mod demo;
 mod ending;
+#[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
+mod serve;
 mod shell;
 
 use std::process::ExitCode;
@@ -21,6 +26,8 @@ pub use self::ending::Ending;
 #[must_use]
 pub fn run() -> ExitCode {
     let ended = match Cli::parse().command {
+        #[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
+        Command::Broker(serve) => serve::run(serve),
         #[cfg(feature = "tokio")]
         Command::Pub(arguments) => client::publish(*arguments),
         #[cfg(feature = "tokio")]
@@ -28,6 +35,9 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "tokio")]
         Command::Rr(arguments) => client::request(*arguments),
         Command::Completion { shell } => shell::complete(shell),
+        Command::Decode(decode) => decode::run(&decode),
+        #[cfg(feature = "demo")]
+        Command::Demo(demo) => demo::run(&demo),
         Command::Man { folder } => shell::manual(&folder),
         Command::Passwd(arguments) => broker::users::passwd(&arguments),
     };

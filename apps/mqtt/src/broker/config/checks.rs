@@ -230,14 +230,12 @@ impl Checks<'_> {
         let Some(most) = surroundings.open_files_max else {
             return;
         };
-        let all = u64::from(config.limits.broker.connections) * u64::from(config.shards);
-        let told = config
+        let wanted = config.connections_max().saturating_add(OTHER_FILES);
+        let of_listeners = config
             .listeners
             .iter()
-            .map(|listener| listener.max_connections.map(u64::from));
-        let of_listeners = told.sum::<Option<u64>>().unwrap_or(u64::MAX);
-        let wanted = all.min(of_listeners).saturating_add(OTHER_FILES);
-        let is_told = self.places.of("limits.broker.connections").is_some() || of_listeners != u64::MAX;
+            .all(|listener| listener.max_connections.is_some());
+        let is_told = self.places.of("limits.broker.connections").is_some() || of_listeners;
         if is_told && wanted > most {
             let message = format!("so many connections need {wanted} open files, and this process may open {most}");
             let advice =

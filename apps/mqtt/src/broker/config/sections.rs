@@ -140,7 +140,7 @@ impl Section for Rule {
 
 impl Section for Persistence {
     fn describe(&mut self, keys: &mut impl Keys) {
-        let about = "The file for sessions and retained messages, or the folder if there are several shards. \
+        let about = "The file for sessions and retained messages, of all shards together. \
                      If nothing is said, they are kept in memory and nothing outlives the broker.";
         keys.key(
             Key::new("path", about).sample("\"/var/lib/mqtt/broker.store\""),

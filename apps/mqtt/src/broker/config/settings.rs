@@ -54,6 +54,17 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How many connections there may be at a time, over all listeners and shards.
+    #[must_use]
+    pub fn connections_max(&self) -> u64 {
+        let of_shards = u64::from(self.limits.broker.connections) * u64::from(self.shards);
+        let told = self
+            .listeners
+            .iter()
+            .map(|listener| listener.max_connections.map(u64::from));
+        told.sum::<Option<u64>>().unwrap_or(u64::MAX).min(of_shards)
+    }
+
     /// What the broker machine is to be. What the host asks, shards and seed are the host's to add.
     #[must_use]
     pub fn machine(&self, seed: u64) -> BrokerConfig {
@@ -247,7 +258,7 @@ pub enum Access {
 /// Where sessions and retained messages are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Persistence {
-    /// The file, or the folder if there are several shards. `None`: in memory, nothing outlives the broker.
+    /// The file, of all shards together. `None`: in memory, nothing outlives the broker.
     pub path: Option<PathBuf>,
     /// What an acknowledgement promises.
     pub durability: Durability,
@@ -315,10 +326,10 @@ pub enum LogLevel {
     Error,
     /// It can, and somebody should look.
     Warn,
-    /// What an operator wants to know.
+    /// What an operator wants to know: also who comes and goes.
     #[default]
     Info,
-    /// What each client does.
+    /// More of each client: its session, its stream.
     Debug,
     /// Every packet.
     Trace,

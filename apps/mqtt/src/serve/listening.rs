@@ -1,0 +1,68 @@
+//! Listeners, as the configuration wants them.
+
+use std::fs;
+use std::path::Path;
+
+use mqtt_adapter::host::Listen;
+use mqtt_adapter::{ClientTrust, Identity, ServerLayers, TlsServer, TlsSetupError, WebSocketServer};
+
+use crate::Ending;
+use crate::broker::config::{Address, Config, Listener, Tls};
+
+/// One of them, to be opened.
+pub(super) fn listen(listener: &Listener, config: &Config) -> Result<Listen, Ending> {
+    let listen = match &listener.address {
+        Address::Tcp(address) => Listen::tcp(address),
+        Address::Unix(path) => Listen::unix(path),
+    };
+    let connections = listener.max_connections.unwrap_or(config.limits.broker.connections);
+    Ok(listen
+        .name(listener.address.to_string())
+        .connections(usize::try_from(connections).unwrap_or(usize::MAX))
+        .proxy_protocol(listener.proxy_protocol)
+        .layers(layers(listener)?))
+}
+
+/// What is on its streams.
+pub(super) fn layers(listener: &Listener) -> Result<ServerLayers, Ending> {
+    let mut layers = ServerLayers::new();
+    if let Some(settings) = &listener.tls {
+        layers =
+            layers.tls(tls(settings).map_err(|error| {
+                Ending::failed(format_args!("TLS of the listener at {}: {error}", listener.address))
+            })?);
+    }
+    if let Some(websocket) = &listener.websocket {
+        layers = layers.websocket(WebSocketServer::new().path(&websocket.path));
+    }
+    Ok(layers)
+}
+
+fn tls(settings: &Tls) -> Result<TlsServer, TlsSetupError> {
+    let server = TlsServer::new(Identity::from_pem_files(&settings.certificate, &settings.key)?);
+    let Some(authorities) = &settings.client_ca else {
+        return Ok(server);
+    };
+    let mut trust = ClientTrust::roots_pem(read(authorities)?)?;
+    for list in &settings.revocation_lists {
+        trust = trust.revocation_lists_pem(read(list)?)?;
+    }
+    if !settings.require_client_certificate {
+        trust = trust.may_show_none();
+    }
+    server.clients(trust)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsSetupError> {
+    fs::read(path).map_err(|error| TlsSetupError::File(path.to_owned(), error.kind()))
+}
+
+/// What of the listeners cannot change while they are open.
+pub(super) fn places(config: &Config) -> Vec<Listener> {
+    let places = config.listeners.iter().cloned().map(|listener| Listener {
+        tls: listener.tls.map(|_| Tls::default()),
+        anonymous: None,
+        ..listener
+    });
+    places.collect()
+}

@@ -1,0 +1,305 @@
+//! `mqtt broker`: a broker on sockets, from its configuration to its end.
+
+mod checker;
+mod figures;
+#[cfg(feature = "broken-store")]
+mod forgetful;
+mod gate;
+mod known;
+mod listening;
+mod log;
+mod metrics;
+mod notify;
+mod rules;
+mod runtime;
+mod sys;
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mqtt_adapter::host::{Entrance, Host, Running};
+use mqtt_proto::DisconnectReason;
+use mqtt_session::Ask;
+use mqtt_store::{FileOptions, FileStore, Writer};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use self::checker::Checker;
+use self::gate::Gate;
+use self::rules::{Rules, SharedRules};
+use self::sys::Sys;
+use crate::Ending;
+use crate::broker::{Config, Setup, check};
+
+/// How long clients and the store have at the end.
+const ENDING: Duration = Duration::from_secs(10);
+/// Files that are open beside those of connections: listeners, the store, the log.
+const OTHER_FILES: u64 = 64;
+
+/// What `mqtt broker` is told.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mqtt broker                           at 127.0.0.1:1883, for everybody on this machine, in memory
+  mqtt broker --print-config > mqtt.toml   every key, with its default and what it means
+  mqtt broker --config mqtt.toml --check   what is wrong with it, by line and column
+  mqtt broker --config mqtt.toml
+
+SIGHUP reads the configuration again: users, rights, certificates and the log's level change without a lost
+connection; what is wrong with it is told, and the old one stays in force. SIGTERM and SIGINT end the broker: its clients
+are told, and what is to be stored is stored.")]
+pub struct Serve {
+    /// The configuration, in TOML; without one it serves this machine alone
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only say what is wrong with the configuration
+    #[arg(long)]
+    check: bool,
+    /// Print a configuration with every key and its default
+    #[arg(long, conflicts_with_all = ["config", "check"])]
+    print_config: bool,
+}
+
+/// A broker that runs, and what can be changed about it.
+struct Broker {
+    serve: Serve,
+    config: Config,
+    rules: SharedRules,
+    entrances: Vec<Entrance>,
+    running: Running,
+    writer: Option<Writer>,
+}
+
+/// Runs it.
+pub(crate) fn run(serve: Serve) -> Result<(), Ending> {
+    if serve.print_config {
+        return Ok(std::io::Write::write_all(
+            &mut std::io::stdout(),
+            Config::example().as_bytes(),
+        )?);
+    }
+    let setup = read(&serve)?;
+    if serve.check {
+        for listener in &setup.config.listeners {
+            listening::layers(listener)?;
+        }
+        println!("The configuration can be used.");
+        return Ok(());
+    }
+    log::begin(setup.config.log);
+    // Signals are heard from here on: one that comes early ends the broker in good order too.
+    let signals = listen_to_signals()?;
+    let broker = Broker::start(serve, setup)?;
+    broker.serve_until_told(&signals)
+}
+
+/// The configuration with what it names, all of it checked. Warnings are told.
+fn read(serve: &Serve) -> Result<Setup, Ending> {
+    let (setup, report) = check(serve.config.as_deref());
+    for problem in report.problems() {
+        eprintln!("{problem}");
+    }
+    if report.has_errors() {
+        return Err(Ending::failed("the configuration cannot be used"));
+    }
+    Ok(setup)
+}
+
+fn listen_to_signals() -> Result<Receiver<i32>, Ending> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let (sender, receiver) = channel();
+    thread::Builder::new().name("mqtt-signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            if sender.send(signal).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(receiver)
+}
+
+impl Broker {
+    fn start(serve: Serve, setup: Setup) -> Result<Self, Ending> {
+        let config = setup.config.clone();
+        raise_file_limit(&config);
+        let writer = open_store(&config)?;
+        let rules = SharedRules::new(Rules::new(setup));
+        let checker = Checker::start()?;
+        let seed = fresh_seed();
+        let mut host = Host::new(config.machine(seed).ask(Ask::EVERYTHING))
+            .shards(NonZeroU16::new(config.shards).unwrap_or(NonZeroU16::MIN));
+        let mut entrances = Vec::new();
+        for listener in &config.listeners {
+            let listen = listening::listen(listener, &config)?;
+            entrances.push(listen.entrance());
+            host = host.listen(listen);
+        }
+        if let Some(writer) = &writer {
+            host = host.store(writer.clone());
+        }
+        let shared = rules.clone();
+        let host = host.policy(move |handle| Gate::new(shared.clone(), checker.clone(), handle));
+        let running = runtime::start(host).map_err(Ending::failed)?;
+        for report in running.reports() {
+            tracing::info!(?report, "restored");
+        }
+        for (name, address) in running.listeners() {
+            tracing::info!(listener = %name, address = address.map(tracing::field::display), "listening");
+        }
+        Ok(Self {
+            serve,
+            config,
+            rules,
+            entrances,
+            running,
+            writer,
+        })
+    }
+
+    fn serve_until_told(mut self, signals: &Receiver<i32>) -> Result<(), Ending> {
+        if let Some(metrics) = &self.config.metrics {
+            let address = metrics::serve(metrics.address, self.running.handles().to_vec())
+                .map_err(|error| Ending::failed(format_args!("metrics at {}: {error}", metrics.address)))?;
+            tracing::info!(%address, "metrics");
+        }
+        notify::tell("READY=1");
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            process = std::process::id(),
+            runtime = runtime::NAME,
+            "serving"
+        );
+        let mut sys = Sys::new(self.config.sys_interval);
+        loop {
+            let until = sys.due().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            let soon = Instant::now() + Duration::from_millis(500);
+            let wait = until.min(soon).saturating_duration_since(Instant::now());
+            match signals.recv_timeout(wait) {
+                Ok(SIGHUP) => {
+                    self.reload();
+                    sys.set_interval(self.config.sys_interval);
+                }
+                Ok(signal) => return self.end(signal, signals),
+                Err(RecvTimeoutError::Timeout) => sys.publish(self.running.handles(), Instant::now()),
+                Err(RecvTimeoutError::Disconnected) => return Err(Ending::failed("no signal can be heard any more")),
+            }
+            if self.running.is_finished() {
+                return Err(Ending::failed("the broker has ended by itself: the log says why"));
+            }
+        }
+    }
+
+    /// Reads the configuration again. What is wrong with it is told, and nothing changes then.
+    fn reload(&mut self) {
+        notify::reloading();
+        if let Err(error) = self.try_reload() {
+            tracing::error!(%error, "the configuration stays as it was");
+        }
+        notify::tell("READY=1");
+    }
+
+    fn try_reload(&mut self) -> Result<(), Ending> {
+        let setup = read(&self.serve)?;
+        let config = setup.config.clone();
+        let mut layers = Vec::new();
+        for listener in &config.listeners {
+            layers.push(listening::layers(listener)?);
+        }
+        let needs_restart = config.shards != self.config.shards
+            || config.persistence != self.config.persistence
+            || config.limits != self.config.limits
+            || config.protocol != self.config.protocol
+            || config.metrics != self.config.metrics
+            || listening::places(&config) != listening::places(&self.config);
+        if needs_restart {
+            tracing::warn!(
+                "listeners, shards, limits, protocol, persistence and metrics change with a restart; users, rights, certificates, log and \
+                 $SYS change now"
+            );
+        } else {
+            for (entrance, layers) in self.entrances.iter().zip(layers) {
+                entrance.set_layers(layers);
+            }
+        }
+        log::set_level(config.log.level);
+        self.rules.replace(Rules::new(setup));
+        for handle in self.running.handles() {
+            handle.run(|desk| desk.broker.policy_changed(desk.now));
+        }
+        if !needs_restart {
+            self.config = config;
+        } else {
+            self.config.log = config.log;
+            self.config.sys_interval = config.sys_interval;
+        }
+        tracing::info!("the configuration was read again");
+        Ok(())
+    }
+
+    /// Ends in good order; a second signal ends it at once.
+    fn end(self, signal: i32, signals: &Receiver<i32>) -> Result<(), Ending> {
+        tracing::info!(signal, "ending: clients are told, and what is to be stored is stored");
+        notify::tell("STOPPING=1");
+        self.running.shutdown(DisconnectReason::ServerShuttingDown, ENDING);
+        while !self.running.is_finished() {
+            match signals.recv_timeout(Duration::from_millis(20)) {
+                Ok(SIGHUP) | Err(_) => {}
+                Ok(_) => self
+                    .running
+                    .shutdown(DisconnectReason::ServerShuttingDown, Duration::ZERO),
+            }
+        }
+        let ended = self.running.wait().map_err(Ending::failed)?;
+        if let Some(writer) = self.writer {
+            writer.close().map_err(Ending::failed)?;
+        }
+        if ended.iter().all(|shard| shard.is_complete) {
+            tracing::info!("ended");
+            Ok(())
+        } else {
+            Err(Ending::failed(
+                "the broker has ended before all clients were told, or all was stored",
+            ))
+        }
+    }
+}
+
+fn open_store(config: &Config) -> Result<Option<Writer>, Ending> {
+    let Some(path) = &config.persistence.path else {
+        return Ok(None);
+    };
+    let refused = |error: &dyn std::fmt::Display| Ending::failed(format_args!("{}: {error}", path.display()));
+    let options = FileOptions::default().durability(config.persistence.durability);
+    let store = FileStore::open_with(path, options).map_err(|error| refused(&error))?;
+    #[cfg(feature = "broken-store")]
+    if std::env::var_os(forgetful::SWITCH).is_some() {
+        tracing::error!("this is a test: the store forgets");
+        let writer = Writer::start(forgetful::Forgetful::new(store)).map_err(|error| refused(&error))?;
+        return Ok(Some(writer));
+    }
+    let writer = Writer::start(store).map_err(|error| refused(&error))?;
+    Ok(Some(writer))
+}
+
+/// Places in hash tables and names of clients are made of it: nobody outside is to know it.
+fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// As many files as the system lets the process open: each connection is one.
+fn raise_file_limit(config: &Config) {
+    let wanted = config.connections_max().saturating_add(OTHER_FILES);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit < wanted => tracing::warn!(
+            limit,
+            wanted,
+            "the system lets this process open fewer files than max_connections asks for: at its limit no connection is accepted \
+             until one ends"
+        ),
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
+}

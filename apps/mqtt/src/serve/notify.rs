@@ -1,0 +1,45 @@
+//! Readiness, as systemd wants to be told.
+
+use std::env;
+use std::io;
+
+/// Tells the service manager, if there is one that wants to know: `READY=1`, `RELOADING=1`, `STOPPING=1` or a status.
+pub(super) fn tell(state: &str) {
+    // Without an answer the manager waits for its own deadline, and says so.
+    if let Err(error) = send(state) {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn send(state: &str) -> io::Result<()> {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    let Some(path) = env::var_os("NOTIFY_SOCKET") else {
+        return Ok(());
+    };
+    let address = match path.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(&path)?,
+    };
+    UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address)?;
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send(_: &str) -> io::Result<()> {
+    Ok(())
+}
+
+/// Microseconds since the machine started, which systemd wants with `RELOADING=1`.
+pub(super) fn reloading() {
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds: f64 = uptime
+        .split(' ')
+        .next()
+        .and_then(|first| first.parse().ok())
+        .unwrap_or(0.0);
+    tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", (seconds * 1e6) as u64));
+}

@@ -1,0 +1,277 @@
+//! `mqtt broker` as a process: its configuration, its users and rights, its signals, its figures.
+#![cfg(feature = "tokio")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A broker, and what it logs. It ends with this value.
+struct Broker {
+    child: Child,
+    lines: Receiver<String>,
+    address: SocketAddr,
+}
+
+impl Broker {
+    fn start(folder: &Path, config: &str) -> Self {
+        let file = folder.join("mqtt.toml");
+        fs::write(&file, config).expect("there is room for a file");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+            .args(["broker", "--config"])
+            .arg(file)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let log = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut broker = Self {
+            child,
+            lines,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        broker.address = broker.told(" listening ", "address=").parse().expect("an address");
+        broker.told(" serving ", "process=");
+        broker
+    }
+
+    /// Waits for a line with this in it: what follows `key` there.
+    fn told(&self, what: &str, key: &str) -> String {
+        loop {
+            let line = self
+                .lines
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("{what} is not told"));
+            if line.contains(what) {
+                let value = line.split(key).nth(1).unwrap_or_default();
+                return value.split(' ').next().unwrap_or_default().to_owned();
+            }
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let killed = Command::new("kill").args([signal, &id]).status();
+        assert!(killed.expect("there is kill").success());
+    }
+
+    fn client(&self, command: &str, arguments: &[&str]) -> Output {
+        let port = self.address.port().to_string();
+        let output = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+            .args([command, "-p", &port, "--no-reconnect"])
+            .args(arguments)
+            .output();
+        output.expect("the program runs")
+    }
+
+    fn publish(&self, arguments: &[&str]) -> Option<i32> {
+        self.client("pub", arguments).status.code()
+    }
+
+    fn ends(&mut self) -> Option<i32> {
+        self.child.wait().expect("it is a child").code()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("there is room for a folder")
+}
+
+const LISTENER: &str = "[[listener]]\naddress = '127.0.0.1:0'\n";
+
+/// Alice, whose password is "open", and Bob, whose password is "sesame".
+fn add_users(file: &Path) {
+    for (user, password) in [("alice", "open"), ("bob", "sesame")] {
+        let mut passwd = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+            .arg("passwd")
+            .args([file, Path::new(user)])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        writeln!(passwd.stdin.take().expect("a pipe"), "{password}").expect("it reads");
+        assert!(passwd.wait().expect("it is a child").success());
+    }
+}
+
+#[test]
+fn retained_messages_and_sessions_outlive_the_process() {
+    let folder = folder();
+    let config = format!("{LISTENER}[persistence]\npath = 'broker.store'\n");
+    let mut broker = Broker::start(folder.path(), &config);
+    assert_eq!(broker.publish(&["-t", "kept", "-m", "on", "-r", "-q", "1"]), Some(0));
+    let subscribe = ["-c", "-i", "sleeper", "-q", "2", "-t", "queued", "-E"];
+    assert!(broker.client("sub", &subscribe).status.success());
+    assert_eq!(broker.publish(&["-t", "queued", "-m", "waiting", "-q", "2"]), Some(0));
+    broker.signal("-KILL");
+    assert_eq!(broker.ends(), None);
+
+    let mut broker = Broker::start(folder.path(), &config);
+    let kept = broker.client("sub", &["-t", "kept", "-C", "1", "-W", "10"]);
+    assert_eq!(String::from_utf8_lossy(&kept.stdout), "on\n", "{kept:?}");
+    let arguments = ["-c", "-i", "sleeper", "-q", "2", "-t", "queued", "-C", "1", "-W", "10"];
+    let queued = broker.client("sub", &arguments);
+    assert_eq!(String::from_utf8_lossy(&queued.stdout), "waiting\n", "{queued:?}");
+    broker.signal("-TERM");
+    assert_eq!(broker.ends(), Some(0));
+}
+
+#[test]
+fn users_and_rights_are_read_again_and_bad_ones_are_not() {
+    let folder = folder();
+    let (users, acl) = (folder.path().join("users"), folder.path().join("acl"));
+    add_users(&users);
+    fs::write(&acl, "user alice\ntopic write a/#\n").expect("there is room for a file");
+    fs::set_permissions(&acl, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let config = format!("users = ['users']\n{LISTENER}anonymous = false\n[rights]\nfiles = ['acl']\n");
+    let broker = Broker::start(folder.path(), &config);
+    let publish = |user: &str, password: &str, topic: &str| {
+        broker.publish(&["-u", user, "-P", password, "-t", topic, "-m", "x", "-q", "1"])
+    };
+    assert_eq!(publish("alice", "open", "a/b"), Some(0));
+    assert_eq!(publish("alice", "sesame", "a/b"), Some(3), "a wrong password");
+    assert_eq!(publish("carol", "open", "a/b"), Some(3), "an unknown user");
+    assert_eq!(publish("alice", "open", "b"), Some(3), "another topic");
+    assert_eq!(publish("bob", "sesame", "a/b"), Some(3), "another user");
+    assert_eq!(broker.publish(&["-t", "a/b", "-m", "x", "-q", "1"]), Some(3), "nobody");
+
+    // What is wrong changes nothing.
+    fs::write(&acl, "user bob\ntopics write a/#\n").expect("there is room for a file");
+    broker.signal("-HUP");
+    broker.told("stays as it was", "");
+    assert_eq!(publish("alice", "open", "a/b"), Some(0));
+    fs::write(&acl, "user bob\ntopic write a/#\n").expect("there is room for a file");
+    broker.signal("-HUP");
+    broker.told("was read again", "");
+    assert_eq!(publish("alice", "open", "a/b"), Some(3));
+    assert_eq!(publish("bob", "sesame", "a/b"), Some(0));
+}
+
+#[test]
+fn a_session_of_one_user_is_not_taken_over_by_another() {
+    let folder = folder();
+    add_users(&folder.path().join("users"));
+    let broker = Broker::start(folder.path(), &format!("users = ['users']\n{LISTENER}"));
+    let subscribe = |user, password| {
+        let arguments = [
+            "-u", user, "-P", password, "-c", "-i", "same", "-t", "t", "-q", "1", "-E",
+        ];
+        broker.client("sub", &arguments).status.code()
+    };
+    assert_eq!(subscribe("alice", "open"), Some(0));
+    assert_eq!(subscribe("bob", "sesame"), Some(3));
+    assert_eq!(subscribe("alice", "open"), Some(0));
+}
+
+#[test]
+fn figures_are_told_below_sys_which_is_the_brokers_own() {
+    let folder = folder();
+    let broker = Broker::start(folder.path(), &format!("sys_interval = '1s'\n{LISTENER}"));
+    let sys = broker.client("sub", &["-t", "$SYS/broker/clients/connected", "-C", "2", "-W", "10"]);
+    assert!(sys.status.success(), "{sys:?}");
+    let last = String::from_utf8_lossy(&sys.stdout).lines().last().map(str::to_owned);
+    assert_eq!(last.as_deref(), Some("1"), "{sys:?}");
+    assert_eq!(
+        broker.publish(&["-t", "$SYS/broker/version", "-m", "false", "-q", "1"]),
+        Some(3)
+    );
+}
+
+#[test]
+fn metrics_and_health_are_there() {
+    let folder = folder();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let address = free.expect("there is a port");
+    let broker = Broker::start(folder.path(), &format!("{LISTENER}[metrics]\naddress = '{address}'\n"));
+    assert_eq!(broker.publish(&["-t", "t", "-m", "x", "-q", "1"]), Some(0));
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer
+    };
+    let metrics = get("/metrics");
+    assert!(metrics.contains("\nmqtt_messages_received_total 1\n"), "{metrics}");
+    assert!(metrics.contains("# TYPE mqtt_connections gauge"), "{metrics}");
+    assert!(get("/health").starts_with("HTTP/1.1 200 OK"));
+    assert!(get("/else").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn a_wrong_configuration_is_told_by_line_and_column() {
+    let folder = folder();
+    let file = folder.path().join("mqtt.toml");
+    fs::write(&file, "[[listener]]\nadress = '127.0.0.1:0'\n").expect("there is room for a file");
+    for further in [&["--check"][..], &[]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+            .args(["broker", "--config"])
+            .arg(&file)
+            .args(further)
+            .output()
+            .expect("the program runs");
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            told.contains("mqtt.toml:2:1: error") && told.contains("`address`"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn the_printed_configuration_can_be_used() {
+    let folder = folder();
+    let file = folder.path().join("mqtt.toml");
+    let mqtt = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_mqtt")).args(arguments).output();
+        output.expect("the program runs")
+    };
+    fs::write(&file, mqtt(&["broker", "--print-config"]).stdout).expect("there is room for a file");
+    let checked = mqtt(&["broker", "--check", "--config", file.to_str().expect("a plain name")]);
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[test]
+fn clients_are_told_that_the_broker_ends() {
+    let folder = folder();
+    let mut broker = Broker::start(folder.path(), LISTENER);
+    let port = broker.address.port().to_string();
+    let mut client = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+        .args(["sub", "-p", &port, "--no-reconnect", "-t", "t"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    broker.told(" connected ", "");
+    broker.signal("-TERM");
+    assert_eq!(broker.ends(), Some(0));
+    assert_eq!(client.wait().expect("it is a child").code(), Some(3));
+    let mut told = String::new();
+    client
+        .stderr
+        .take()
+        .expect("a pipe")
+        .read_to_string(&mut told)
+        .expect("text");
+    assert!(told.contains("shutting down"), "{told}");
+}
