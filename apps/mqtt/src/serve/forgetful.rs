@@ -22,7 +22,7 @@ impl Forgetful {
 impl Store for Forgetful {
     fn commit(&mut self, group: &[Write]) -> Result<(), StoreError> {
         self.groups += 1;
-        if self.groups % 2 == 0 {
+        if self.groups.is_multiple_of(2) {
             Ok(())
         } else {
             self.store.commit(group)
