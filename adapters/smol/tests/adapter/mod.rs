@@ -61,10 +61,3 @@ impl Served for Server {
         self.0.now()
     }
 }
-
-#[cfg(feature = "broker")]
-impl mqtt_testbed::hosted::Hosts for Smol {
-    fn host(host: mqtt_smol::broker::Host) -> Result<mqtt_smol::broker::Running, mqtt_smol::broker::StartError> {
-        mqtt_smol::broker::start(host)
-    }
-}

@@ -105,10 +105,3 @@ impl<S: Stream> Served for Server<S> {
         self.0.now()
     }
 }
-
-#[cfg(feature = "broker")]
-impl mqtt_testbed::hosted::Hosts for Std {
-    fn host(host: mqtt_std::broker::Host) -> Result<mqtt_std::broker::Running, mqtt_std::broker::StartError> {
-        mqtt_std::broker::start(host)
-    }
-}

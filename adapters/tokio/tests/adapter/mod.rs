@@ -57,10 +57,3 @@ impl Served for Server {
         self.0.now()
     }
 }
-
-#[cfg(feature = "broker")]
-impl mqtt_testbed::hosted::Hosts for Tokio {
-    fn host(host: mqtt_tokio::broker::Host) -> Result<mqtt_tokio::broker::Running, mqtt_tokio::broker::StartError> {
-        mqtt_tokio::broker::start(host)
-    }
-}
