@@ -18,7 +18,7 @@ macro_rules! scenarios {
 
 mqtt_testbed::every_hosted_scenario!(scenarios);
 
-impl mqtt_testbed::hosted::Hosts for Smol {
+impl hosted::Hosts for Smol {
     fn host(host: mqtt_smol::broker::Host) -> Result<mqtt_smol::broker::Running, mqtt_smol::broker::StartError> {
         mqtt_smol::broker::start(host)
     }

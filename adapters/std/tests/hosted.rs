@@ -18,7 +18,7 @@ macro_rules! scenarios {
 
 mqtt_testbed::every_hosted_scenario!(scenarios);
 
-impl mqtt_testbed::hosted::Hosts for Std {
+impl hosted::Hosts for Std {
     fn host(host: mqtt_std::broker::Host) -> Result<mqtt_std::broker::Running, mqtt_std::broker::StartError> {
         mqtt_std::broker::start(host)
     }

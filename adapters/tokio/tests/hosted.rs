@@ -18,7 +18,7 @@ macro_rules! scenarios {
 
 mqtt_testbed::every_hosted_scenario!(scenarios);
 
-impl mqtt_testbed::hosted::Hosts for Tokio {
+impl hosted::Hosts for Tokio {
     fn host(host: mqtt_tokio::broker::Host) -> Result<mqtt_tokio::broker::Running, mqtt_tokio::broker::StartError> {
         mqtt_tokio::broker::start(host)
     }
