@@ -33,6 +33,8 @@ pub(super) struct Line<T> {
     pub(super) outbox: Option<Box<Outbox>>,
     pub(super) flags: Flags,
     left_bytes: u32,
+    /// Why it cannot be written to any more.
+    pub(super) broken: Option<io::Error>,
     place: Place,
 }
 
@@ -81,6 +83,7 @@ impl<T: Transport> Line<T> {
             outbox: None,
             flags: Flags::default(),
             left_bytes: CLOSE_BYTES,
+            broken: None,
             place,
         }
     }

@@ -1,5 +1,6 @@
 //! Bytes from clients.
 
+use std::io;
 use std::task::Poll;
 
 use bytes::BytesMut;
@@ -64,11 +65,13 @@ impl<N: Network, P: Policy> Shard<N, P> {
         let len = match line.poll_read(&mut scratch[front..end]) {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => {
-                self.stream_ended(number, now, None);
+                let error = line.broken.take();
+                self.stream_ended(number, now, error);
                 return false;
             }
             Poll::Ready(Ok(len)) => len,
             Poll::Ready(Err(error)) => {
+                let error = line.broken.take().unwrap_or(error);
                 self.stream_ended(number, now, Some(error));
                 return false;
             }
@@ -193,8 +196,15 @@ impl<N: Network, P: Policy> Shard<N, P> {
         self.collect();
     }
 
-    /// A stream cannot be written to any more. The other end may have said why before that.
-    pub(super) fn read_last(&mut self, number: u32, now: Instant) {
+    /// A stream cannot be written to any more. What the other end said before that is heard first; a runtime may know of it
+    /// only when it has looked at its sockets again, so the end of the stream is waited for.
+    pub(super) fn write_failed(&mut self, number: u32, now: Instant, error: io::Error) {
         self.read(number, now, LAST_READS);
+        let until = now.saturating_add(self.linger);
+        let Some(line) = self.lines.get_mut(number) else { return };
+        if line.broken.is_none() {
+            line.broken = Some(error);
+            self.lasts.push_back((until, number, line.serial));
+        }
     }
 }

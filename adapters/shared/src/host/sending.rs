@@ -39,7 +39,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
     fn fill(&mut self, number: u32) {
         self.serve_later(number);
         let Some(line) = self.lines.get_mut(number) else { return };
-        if line.stage == Stage::Last {
+        if line.stage == Stage::Last || line.broken.is_some() {
             return;
         }
         let outbox = line.outbox.get_or_insert_with(|| self.outboxes.lend());
@@ -103,7 +103,9 @@ impl<N: Network, P: Policy> Shard<N, P> {
     /// Writes what there is, and what comes behind it, as far as the stream goes.
     fn transmit(&mut self, number: u32, now: Instant) {
         for _ in 0..ROUNDS {
-            let Some(line) = self.lines.get_mut(number) else { return };
+            let Some(line) = self.lines.get_mut(number).filter(|line| line.broken.is_none()) else {
+                return;
+            };
             let mut outbox = line.outbox.take().unwrap_or_else(|| self.outboxes.lend());
             if !std::mem::take(&mut line.flags.is_filled) {
                 self.broker.poll_transmit(line.id, &mut outbox);
@@ -116,8 +118,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
                 line.outbox = Some(outbox);
             }
             if let Err(error) = written {
-                self.read_last(number, now);
-                return self.stream_ended(number, now, Some(error));
+                return self.write_failed(number, now, error);
             }
             if has_room || line.outbox.is_some() {
                 return;

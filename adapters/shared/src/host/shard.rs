@@ -11,6 +11,7 @@ use mqtt_session::{Broker, BrokerConfig, Instant, Shards};
 use super::bells::{Bells, Place};
 use super::entrance::{Door, Entrance, Network};
 use super::figures::Traffic;
+use super::line::Stage;
 use super::lines::Lines;
 use super::mailbox::{Mail, Mailbox, ShardHandle};
 use super::origin::Origins;
@@ -248,8 +249,11 @@ impl<N: Network, P: Policy> Shard<N, P> {
                 break;
             }
             self.lasts.pop_front();
-            if self.lines.get_mut(number).is_some_and(|line| line.serial == serial) {
-                self.remove(number);
+            let line = self.lines.get_mut(number).filter(|line| line.serial == serial);
+            let Some(line) = line else { continue };
+            match line.broken.take() {
+                Some(error) if line.stage == Stage::Open => self.stream_ended(number, now, Some(error)),
+                _ => self.remove(number),
             }
         }
         for (number, door) in (0..).zip(&mut self.doors) {
