@@ -14,11 +14,13 @@ use super::{TlsSetupError, provider};
 
 /// Which certificates of clients a server takes: those that its authorities have issued, and have not revoked.
 ///
-/// ```
-/// # let authority = rcgen::generate_simple_self_signed(["authority".to_owned()]).unwrap().cert.pem();
+/// ```no_run
 /// use mqtt_adapter::ClientTrust;
-/// let trust = ClientTrust::roots_pem(authority)?.may_show_none();
-/// # Ok::<(), mqtt_adapter::TlsSetupError>(())
+///
+/// let trust = ClientTrust::roots_pem(std::fs::read("authority.pem")?)?
+///     .revocation_lists_pem(std::fs::read("revoked.pem")?)?
+///     .may_show_none();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct ClientTrust {
