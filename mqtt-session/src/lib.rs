@@ -175,8 +175,8 @@ mod wire;
 pub use broker::{
     Ask, Broker, BrokerBatch, BrokerBound, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits,
     BrokerRecord, BrokerReport, BrokerRestore, ClientRecord, ConnectionId, Figures, ForwardId, ForwardRecord,
-    LocalError, LocalId, Overlap, PayloadId, PeerMessage, PeerPublish, QuestionId, ReplayRecord, Scope, SessionId,
-    ShardId, Shards, Share, SubscriptionRecord, Verdict, WillRecord,
+    LocalError, LocalId, Overlap, Party, PayloadId, PeerMessage, PeerPublish, QuestionId, ReplayRecord, Scope,
+    SessionId, ShardId, Shards, Share, SubscriptionRecord, Verdict, WillRecord,
 };
 pub use capabilities::Capabilities;
 pub use client::{

@@ -1,118 +1,16 @@
 //! `mqtt broker` as a process: its configuration, its users and rights, its signals, its figures.
 #![cfg(feature = "tokio")]
 
+mod serving;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A broker, and what it logs. It ends with this value.
-struct Broker {
-    child: Child,
-    lines: Receiver<String>,
-    address: SocketAddr,
-}
-
-impl Broker {
-    fn start(folder: &Path, config: &str) -> Self {
-        let file = folder.join("mqtt.toml");
-        fs::write(&file, config).expect("there is room for a file");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mqtt"))
-            .args(["broker", "--config"])
-            .arg(file)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        let log = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let mut broker = Self {
-            child,
-            lines,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        };
-        broker.address = broker.told(" listening ", "address=").parse().expect("an address");
-        broker.told(" serving ", "process=");
-        broker
-    }
-
-    /// Waits for a line with this in it: what follows `key` there.
-    fn told(&self, what: &str, key: &str) -> String {
-        loop {
-            let line = self
-                .lines
-                .recv_timeout(PATIENCE)
-                .unwrap_or_else(|_| panic!("{what} is not told"));
-            if line.contains(what) {
-                let value = line.split(key).nth(1).unwrap_or_default();
-                return value.split(' ').next().unwrap_or_default().to_owned();
-            }
-        }
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        let killed = Command::new("kill").args([signal, &id]).status();
-        assert!(killed.expect("there is kill").success());
-    }
-
-    fn client(&self, command: &str, arguments: &[&str]) -> Output {
-        let port = self.address.port().to_string();
-        let output = Command::new(env!("CARGO_BIN_EXE_mqtt"))
-            .args([command, "-p", &port, "--no-reconnect"])
-            .args(arguments)
-            .output();
-        output.expect("the program runs")
-    }
-
-    fn publish(&self, arguments: &[&str]) -> Option<i32> {
-        self.client("pub", arguments).status.code()
-    }
-
-    fn ends(&mut self) -> Option<i32> {
-        self.child.wait().expect("it is a child").code()
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn folder() -> TempDir {
-    tempfile::tempdir().expect("there is room for a folder")
-}
-
-const LISTENER: &str = "[[listener]]\naddress = '127.0.0.1:0'\n";
-
-/// Alice, whose password is "open", and Bob, whose password is "sesame".
-fn add_users(file: &Path) {
-    for (user, password) in [("alice", "open"), ("bob", "sesame")] {
-        let mut passwd = Command::new(env!("CARGO_BIN_EXE_mqtt"))
-            .arg("passwd")
-            .args([file, Path::new(user)])
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        writeln!(passwd.stdin.take().expect("a pipe"), "{password}").expect("it reads");
-        assert!(passwd.wait().expect("it is a child").success());
-    }
-}
+use serving::{Broker, LISTENER, PATIENCE, add_users, folder};
 
 #[test]
 fn retained_messages_and_sessions_outlive_the_process() {
@@ -168,22 +66,6 @@ fn users_and_rights_are_read_again_and_bad_ones_are_not() {
 }
 
 #[test]
-fn a_session_of_one_user_is_not_taken_over_by_another() {
-    let folder = folder();
-    add_users(&folder.path().join("users"));
-    let broker = Broker::start(folder.path(), &format!("users = ['users']\n{LISTENER}"));
-    let subscribe = |user, password| {
-        let arguments = [
-            "-u", user, "-P", password, "-c", "-i", "same", "-t", "t", "-q", "1", "-E",
-        ];
-        broker.client("sub", &arguments).status.code()
-    };
-    assert_eq!(subscribe("alice", "open"), Some(0));
-    assert_eq!(subscribe("bob", "sesame"), Some(3));
-    assert_eq!(subscribe("alice", "open"), Some(0));
-}
-
-#[test]
 fn figures_are_told_below_sys_which_is_the_brokers_own() {
     let folder = folder();
     let broker = Broker::start(folder.path(), &format!("sys_interval = '1s'\n{LISTENER}"));
@@ -216,6 +98,28 @@ fn metrics_and_health_are_there() {
     assert!(metrics.contains("# TYPE mqtt_connections gauge"), "{metrics}");
     assert!(get("/health").starts_with("HTTP/1.1 200 OK"));
     assert!(get("/else").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn a_scraper_that_dribbles_keeps_nobody_waiting_for_long() {
+    let folder = folder();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let address = free.expect("there is a port");
+    let _broker = Broker::start(folder.path(), &format!("{LISTENER}[metrics]\naddress = '{address}'\n"));
+    let mut slow = TcpStream::connect(address).expect("it listens");
+    // A byte each time before the one that was waited for has lost its patience, and never the end.
+    let dribble = std::thread::spawn(move || {
+        while slow.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("there is such a time");
+    stream.write_all(b"GET /health HTTP/1.1\r\n\r\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers in the end");
+    assert!(answer.ends_with("healthy\n"), "{answer}");
+    dribble.join().expect("it ends when it is closed");
 }
 
 #[test]

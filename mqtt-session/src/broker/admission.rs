@@ -6,6 +6,7 @@ use alloc::format;
 use bytes::Bytes;
 use mqtt_proto::{ConnAckProperties, ConnAckReason, Connect, Disconnect, DisconnectReason, Text};
 
+use super::party::Party;
 use super::records::{BrokerRecord, WillRecord};
 use super::sessions::Place;
 use super::{Broker, BrokerBound, BrokerEvent, ConnectionId};
@@ -36,7 +37,7 @@ impl Broker {
         } else {
             connection.connect = Some(connect);
             // Without words of the host there is nothing that could not be said.
-            let _ = self.admit_client(slot, ConnAckProperties::empty());
+            let _ = self.admit_client(slot, None, ConnAckProperties::empty());
         }
     }
 
@@ -50,11 +51,29 @@ impl Broker {
         connection: ConnectionId,
         properties: ConnAckProperties<Bytes>,
     ) -> Result<(), AcceptErrorKind> {
+        self.admit_as(now, connection, None, properties)
+    }
+
+    /// As [`admit`](Self::admit), and says whose the client is: the name of a user that it has proved, say.
+    ///
+    /// Its session belongs to this owner from then on, over restarts too, and the [questions](super::Ask) about what the client
+    /// sends, and has subscribed to or had retained, tell the owner. A session that is nobody's goes to whoever comes.
+    ///
+    /// # Errors
+    /// As of `admit`, and if the session of this name belongs to another owner. Nothing has changed then: the client is to be
+    /// refused.
+    pub fn admit_as(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        owner: Option<&[u8]>,
+        properties: ConnAckProperties<Bytes>,
+    ) -> Result<(), AcceptErrorKind> {
         self.advance(now);
         if self.connections.named(connection).is_none() {
             return Err(AcceptErrorKind::NotAsked);
         }
-        self.admit_client(connection.slot, properties)?;
+        self.admit_client(connection.slot, owner, properties)?;
         self.serve(connection.slot);
         Ok(())
     }
@@ -106,7 +125,12 @@ impl Broker {
             .unwrap_or(Err(AuthenticateError::NotAsked))
     }
 
-    fn admit_client(&mut self, slot: u32, properties: ConnAckProperties<Bytes>) -> Result<(), AcceptErrorKind> {
+    fn admit_client(
+        &mut self,
+        slot: u32,
+        owner: Option<&[u8]>,
+        properties: ConnAckProperties<Bytes>,
+    ) -> Result<(), AcceptErrorKind> {
         let Some(connection) = self.connections.get(slot) else {
             return Err(AcceptErrorKind::NotAsked);
         };
@@ -120,26 +144,31 @@ impl Broker {
         if is_nameless && version.has_properties() {
             accept = accept.assigned_client_id(name.clone());
         }
-        let client_id = Bytes::copy_from_slice(name.as_bytes());
+        let who = Party::new(name.as_bytes(), owner).ok_or(AcceptErrorKind::OwnerTooLong)?;
+        let client_id = who.client_id();
+        let found = self.sessions.of_client(client_id);
+        if found.is_some_and(|session| !self.is_open_to(session, owner)) {
+            return Err(AcceptErrorKind::SessionOfAnother);
+        }
         let Some(connection) = self.connections.get_mut(slot) else {
             return Err(AcceptErrorKind::NotAsked);
         };
         connection.machine.can_accept(&accept)?;
         let connect = connection.connect.take();
         let will = connect.and_then(|connect| connect.will.as_ref().map(super::wills::record));
-        if self.peers.is_elsewhere(&client_id) {
+        if self.peers.is_elsewhere(client_id) {
             self.figures.clients_misdirected = self.figures.clients_misdirected.saturating_add(1);
             return self.turn_away(slot, ConnAckReason::ImplementationSpecificError);
         }
         let before = self.mark();
-        self.make_way(&client_id, clean_start);
-        let found = self.sessions.of_client(&client_id);
+        self.make_way(client_id, clean_start);
+        let found = self.sessions.of_client(client_id);
         if found.is_none() && self.sessions.len() >= crate::flow::size(self.config.limits.sessions) {
             self.figures.sessions_refused = self.figures.sessions_refused.saturating_add(1);
             self.hit(BrokerBound::Sessions);
             return self.turn_away(slot, ConnAckReason::QuotaExceeded);
         }
-        self.seat(slot, found, client_id, accept, will)?;
+        self.seat(slot, found, &who, accept, will)?;
         let gate = self.ticket_since(before).store;
         if let Some(connection) = self.connections.get_mut(slot) {
             connection.gate = gate;
@@ -180,14 +209,22 @@ impl Broker {
         let Some(session) = self.sessions.of_client(client_id) else {
             return;
         };
-        let now = self.now;
-        let is_over = self.sessions.get(session).is_some_and(|entry| match &entry.place {
-            Place::Parked(state) => state.has_ended_by(now),
-            _ => false,
-        });
-        if clean_start || is_over {
+        if clean_start || self.is_over(session) {
             self.end_session(session);
         }
+    }
+
+    /// Whether a session has ended, and nobody has noticed yet.
+    fn is_over(&self, session: u32) -> bool {
+        self.sessions.get(session).is_some_and(|entry| match &entry.place {
+            Place::Parked(state) => state.has_ended_by(self.now),
+            _ => false,
+        })
+    }
+
+    fn is_open_to(&self, session: u32, owner: Option<&[u8]>) -> bool {
+        let entry = self.sessions.get(session);
+        entry.is_none_or(|entry| entry.who.is_open_to(owner)) || self.is_over(session)
     }
 
     /// Gives a connection its session: one that is found, or a new one.
@@ -195,7 +232,7 @@ impl Broker {
         &mut self,
         slot: u32,
         found: Option<u32>,
-        client_id: Bytes,
+        who: &Party,
         mut accept: Accept,
         will: Option<WillRecord>,
     ) -> Result<(), AcceptErrorKind> {
@@ -222,8 +259,7 @@ impl Broker {
                 if is_stored && self.sessions.names.set_aside() {
                     self.write_broker();
                 }
-                self.sessions
-                    .insert(client_id.clone(), Place::Connected(slot), is_stored)
+                self.sessions.insert(who.clone(), Place::Connected(slot), is_stored)
             }
         };
         if session == NONE {
@@ -232,6 +268,8 @@ impl Broker {
         if let (Some(connection), Some(entry)) = (self.connections.get_mut(slot), self.sessions.get_mut(session)) {
             connection.session = session;
             entry.session_expiry_seconds = expiry;
+            // What was nobody's has an owner from here on.
+            entry.who = who.clone();
             if !is_present {
                 entry.standing.epoch = self.epoch;
             }
@@ -250,7 +288,7 @@ impl Broker {
         self.write_client(session, will);
         self.inform(|| BrokerEvent::Connected {
             connection: id,
-            client_id,
+            client_id: who.shared_client_id(),
             version: version.unwrap_or(mqtt_proto::Version::V5),
             session_present: is_present,
         });

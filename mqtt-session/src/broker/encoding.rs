@@ -5,7 +5,8 @@
 //! | version | 1 |
 //! | length of the key | 4 |
 //! | key | as [`BrokerKey::encode`] gives it |
-//! | publisher, in version 2 | length of its name 2, name |
+//! | publisher, in versions 2 and 3 of what has one | length of its name 2, name |
+//! | owner, in version 3 | length of its name 2, name |
 //! | broker | saved at 8, sessions 8, forwards 8 |
 //! | client | session expiry 4, flags 1, end 8 if they say so, length of its name 2, name; then a will, if they say so |
 //! | record of a session | as in [`Record::encode`], between key and checksum |
@@ -20,8 +21,9 @@
 //! A will has flags 1, delay 4, expiry 4 and due 8 if the flags say so, length of its message 4, message; and then its payload.
 //! A message is that of the records of sessions. The highest byte of a number comes first.
 //!
-//! A record has the lowest version that can say it: 2 if it has a publisher, which a retained message and one to other shards
-//! may have, and otherwise 1, as all had before there were publishers.
+//! A record has the lowest version that can say it: 3 if its client or its publisher has an owner; 2 if it has a publisher
+//! without one, which a retained message and one to other shards may have; and otherwise 1, as all had before there were
+//! publishers.
 
 mod decoding;
 #[cfg(test)]
@@ -32,6 +34,7 @@ mod tests;
 use bytes::{BufMut, Bytes};
 use mqtt_proto::EncodeError;
 
+use super::party::Party;
 use super::records::{
     BrokerKey, BrokerRecord, ClientRecord, ForwardRecord, ReplayRecord, SubscriptionRecord, WillRecord,
 };
@@ -43,6 +46,8 @@ use crate::store::{Record, RecordError};
 const VERSION: u8 = 1;
 /// That of a record with a publisher.
 const WITH_PUBLISHER: u8 = 2;
+/// That of a record whose client or publisher has an owner.
+const WITH_OWNER: u8 = 3;
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -68,13 +73,13 @@ impl BrokerRecord {
     /// | record | bytes beside them |
     /// |---|---|
     /// | the broker | 34 |
-    /// | a client | 26 to 34, and with a will 12 to 32 more |
+    /// | a client | 26 to 34, with a will 12 to 32 more, and 2 more with an owner |
     /// | a record of a session | 13 more than [`Record::encoded_len`] says; 14 for a payload |
     /// | the payload of a message | 36 |
     /// | a subscription | 21 to 27 |
-    /// | a retained message | 19 to 27, and 2 more with the name of its publisher |
+    /// | a retained message | 19 to 27, 2 more with the name of its publisher, and 2 more with that of an owner |
     /// | a payload | 18 |
-    /// | a message to other shards | 34 to 42, 4 for each group, and 2 more with the name of its publisher |
+    /// | a message to other shards | 34 to 42, 4 for each group, 2 more with the name of its publisher, and 2 more with that of an owner |
     /// | another shard | 20 |
     #[must_use]
     pub fn encoded_len(&self) -> usize {
@@ -109,7 +114,7 @@ impl BrokerRecord {
     /// If they are damaged, of a version that is not known, or not a record.
     pub fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
         let (version, _) = bytes.split_first().ok_or(RecordError::TooShort)?;
-        if !matches!(*version, VERSION | WITH_PUBLISHER) {
+        if !matches!(*version, VERSION | WITH_PUBLISHER | WITH_OWNER) {
             return Err(RecordError::Version(*version));
         }
         let (sealed, checksum) = bytes
@@ -122,9 +127,18 @@ impl BrokerRecord {
         let key = fields.long("key")?;
         let kind = key.first().copied().ok_or(RecordError::Field("key"))?;
         match BrokerKey::decode(&key) {
-            Some(key) if *version == WITH_PUBLISHER => {
-                let publisher = fields.short("publisher")?;
-                fields.record_of(key)?.published_by(publisher)
+            Some(BrokerKey::Client(session)) if *version == WITH_OWNER => {
+                let owner = fields.short("owner")?;
+                fields.client(session, Some(&owner)).map(Self::Client)
+            }
+            Some(key) if *version != VERSION => {
+                let client_id = fields.short("publisher")?;
+                let owner = match *version {
+                    WITH_OWNER => Some(fields.short("owner")?),
+                    _ => None,
+                };
+                let publisher = Party::new(&client_id, owner.as_deref()).ok_or(RecordError::Field("publisher"))?;
+                fields.record_of(key)?.published_by(publisher, *version)
             }
             Some(key) => fields.record_of(key),
             None if BrokerKey::is_kind(kind) => Err(RecordError::Field("key")),
@@ -140,7 +154,7 @@ impl BrokerRecord {
         rest.get(..usize::try_from(u32::from_be_bytes(*len)).ok()?)
     }
 
-    const fn publisher(&self) -> Option<&Bytes> {
+    const fn publisher(&self) -> Option<&Party> {
         match self {
             Self::Retained { publisher, .. } => publisher.as_ref(),
             Self::Forward(forward) => forward.publisher.as_ref(),
@@ -149,11 +163,11 @@ impl BrokerRecord {
     }
 
     /// The same with a publisher, if it may have one.
-    fn published_by(mut self, client_id: Bytes) -> Result<Self, RecordError> {
+    fn published_by(mut self, party: Party, version: u8) -> Result<Self, RecordError> {
         match &mut self {
-            Self::Retained { publisher, .. } => *publisher = Some(client_id),
-            Self::Forward(forward) => forward.publisher = Some(client_id),
-            _ => return Err(RecordError::Version(WITH_PUBLISHER)),
+            Self::Retained { publisher, .. } => *publisher = Some(party),
+            Self::Forward(forward) => forward.publisher = Some(party),
+            _ => return Err(RecordError::Version(version)),
         }
         Ok(self)
     }
@@ -163,11 +177,20 @@ impl BrokerRecord {
         let key = self.key();
         let (head, text) = key.layout();
         let publisher = self.publisher();
-        put(&[if publisher.is_some() { WITH_PUBLISHER } else { VERSION }]);
+        let owner = match self {
+            Self::Client(client) => client.who.owner(),
+            _ => publisher.and_then(Party::owner),
+        };
+        put(&[match (publisher, owner) {
+            (_, Some(_)) => WITH_OWNER,
+            (Some(_), None) => WITH_PUBLISHER,
+            (None, None) => VERSION,
+        }]);
         put(&len_4(head.as_slice().len().saturating_add(text.len())));
         put(head.as_slice());
         put(text);
-        if let Some(name) = publisher {
+        let client_id = publisher.map(Party::client_id);
+        for name in [client_id, owner].into_iter().flatten() {
             put_name(name, put);
         }
         match self {
@@ -215,7 +238,7 @@ impl ClientRecord {
     fn put(&self, put: &mut impl FnMut(&[u8])) {
         let Self {
             session: _,
-            client_id,
+            who,
             session_expiry_seconds,
             ends_at,
             will,
@@ -225,7 +248,7 @@ impl ClientRecord {
         if let Some(at) = ends_at {
             put(&at.as_micros().to_be_bytes());
         }
-        put_name(client_id, put);
+        put_name(who.client_id(), put);
         if let Some(will) = will {
             will.put(put);
         }
@@ -308,8 +331,8 @@ impl ForwardRecord {
     }
 }
 
-/// The name of a client, which came in a field with a length of this size.
-fn put_name(name: &Bytes, put: &mut impl FnMut(&[u8])) {
+/// The name of a client or an owner, which came in a field with a length of this size.
+fn put_name(name: &[u8], put: &mut impl FnMut(&[u8])) {
     let name = name.get(..usize::from(u16::MAX)).unwrap_or(name);
     put(&len_2(name.len()));
     put(name);

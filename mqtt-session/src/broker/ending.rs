@@ -117,7 +117,7 @@ impl Broker {
         }
         self.figures.messages_dropped = self.figures.messages_dropped.saturating_add(given_up);
         self.figures.clients_connected = self.figures.clients_connected.saturating_sub(1);
-        let client_id = entry.client_id.clone();
+        let client_id = entry.who.shared_client_id();
         self.inform(|| BrokerEvent::Disconnected {
             connection: id,
             client_id,
@@ -141,7 +141,7 @@ impl Broker {
         let place = core::mem::replace(&mut entry.place, Place::Leaving);
         self.agenda.disarm(Who::Session(session), &mut entry.armed);
         entry.parked.clear();
-        let (id, is_stored, client_id) = (entry.id, entry.is_stored, entry.client_id.clone());
+        let (id, is_stored, client_id) = (entry.id, entry.is_stored, entry.who.shared_client_id());
         let mut left = Vec::new();
         if let Place::Parked(mut state) = place {
             state.end();

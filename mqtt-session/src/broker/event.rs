@@ -116,6 +116,8 @@ pub enum BrokerEvent {
         connection: Option<ConnectionId>,
         /// The client.
         client_id: Bytes,
+        /// Whose it is, as it was [let in](super::Broker::admit_as).
+        owner: Option<Bytes>,
         /// Its topic.
         topic: TopicName<Bytes>,
         /// Its QoS.
@@ -134,6 +136,8 @@ pub enum BrokerEvent {
         connection: Option<ConnectionId>,
         /// The client.
         client_id: Bytes,
+        /// Whose it is, as it was [let in](super::Broker::admit_as).
+        owner: Option<Bytes>,
         /// The filter, with the name of its group, if it is shared.
         filter: TopicFilter<Bytes>,
         /// The QoS asked for.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use mqtt_proto::TopicName;
 
 use super::agenda::Who;
+use super::party::Party;
 use super::records::{BrokerKey, BrokerRecord, PayloadId};
 use super::retained::RetainedLimits;
 use super::{Broker, BrokerBound, BrokerLimits};
@@ -20,8 +21,8 @@ pub(super) struct Kept {
     pub(super) message: Message,
     pub(super) expires_at: Option<Instant>,
     pub(super) payload_id: Option<PayloadId>,
-    /// The name of the client that published it, shared with its session. `None`: the host did, or nobody knows.
-    pub(super) publisher: Option<Bytes>,
+    /// Who published it; its names are shared with its session. `None`: the host did, or nobody knows.
+    pub(super) publisher: Option<Party>,
     pub(super) consent: Consent,
 }
 
@@ -64,7 +65,7 @@ impl BrokerLimits {
 
 impl Broker {
     /// The last message of a topic is kept; an empty one takes it away. [MQTT-3.3.1-5, MQTT-3.3.1-6]
-    pub(super) fn retain(&mut self, message: &mut Message, publisher: Option<Bytes>, consent: Consent) {
+    pub(super) fn retain(&mut self, message: &mut Message, publisher: Option<Party>, consent: Consent) {
         if message.payload.is_empty() {
             if let Some(kept) = self.retained.remove(&message.topic) {
                 self.forget_retained(kept.payload_id, &message.topic);
@@ -105,7 +106,7 @@ impl Broker {
         let message = &mut kept.message;
         message.topic = topic.clone();
         message.properties = message.properties.as_view().to_owned();
-        let name = kept.publisher.as_ref().map_or(0, Bytes::len) as u64;
+        let name = kept.publisher.as_ref().map_or(0, Party::len) as u64;
         let pinned = message
             .size()
             .saturating_add(size_of::<Kept>() as u64)

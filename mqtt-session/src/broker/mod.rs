@@ -28,6 +28,7 @@ mod names;
 mod output;
 mod pace;
 mod parked;
+mod party;
 mod peers;
 mod plain;
 mod publishing;
@@ -50,6 +51,7 @@ pub use bounds::BrokerBound;
 pub use config::{Ask, BrokerConfig, BrokerLimits, Share};
 pub use event::{BrokerEvent, ConnectionId, LocalId, QuestionId, Scope, Verdict};
 pub use figures::Figures;
+pub use party::Party;
 pub use peers::{PeerMessage, PeerPublish, ShardId, Shards};
 pub use records::{
     BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, PayloadId,
@@ -384,9 +386,16 @@ impl Broker {
 
     /// The name of the client of a connection, once it is admitted.
     #[must_use]
-    pub fn client_id(&self, connection: ConnectionId) -> Option<&Bytes> {
+    pub fn client_id(&self, connection: ConnectionId) -> Option<&[u8]> {
         let known = self.connections.named(connection)?;
-        self.sessions.get(known.session).map(|session| &session.client_id)
+        self.sessions.get(known.session).map(|session| session.who.client_id())
+    }
+
+    /// Whose the client of a connection is, as it was [let in](Self::admit_as).
+    #[must_use]
+    pub fn owner(&self, connection: ConnectionId) -> Option<&[u8]> {
+        let known = self.connections.named(connection)?;
+        self.sessions.get(known.session).and_then(|session| session.who.owner())
     }
 
     /// Whether there is a session of this client, with or without a connection.

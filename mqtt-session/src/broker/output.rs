@@ -78,7 +78,7 @@ impl Broker {
         while let Some(session) = self.dropping.pop_front() {
             if let Some(entry) = self.sessions.get_mut(session) {
                 return Some(BrokerEvent::Dropped {
-                    client_id: entry.client_id.clone(),
+                    client_id: entry.who.shared_client_id(),
                     messages: core::mem::take(&mut entry.dropped),
                 });
             }

@@ -8,6 +8,7 @@ use mqtt_proto::{EncodeError, PublishProperties, QoS, SubscriptionId};
 
 use super::config::Share;
 use super::kept::Consent;
+use super::party::Party;
 use super::routes::{Fitness, GroupId, Matches, Turn, Wanted};
 use super::sessions::Place;
 use super::{Broker, BrokerEvent, LocalId};
@@ -25,8 +26,8 @@ impl Broker {
     }
 
     /// A message goes to all who get it. `from` is the session of its client, which does not send it again once its arrival
-    /// is stored, if it `is_once`. `publisher` is the name of that client, if the message is to be retained.
-    pub(super) fn route(&mut self, mut message: Message, from: Option<u32>, publisher: Option<&Bytes>, is_once: bool) {
+    /// is stored, if it `is_once`. `publisher` is that client, if the message is to be retained.
+    pub(super) fn route(&mut self, mut message: Message, from: Option<u32>, publisher: Option<&Party>, is_once: bool) {
         self.figures.messages_published = self.figures.messages_published.saturating_add(1);
         self.keep_if_ours(&mut message, publisher, Consent::Given(self.epoch));
         let matches = self.deliver_matching(&message, from);
@@ -50,7 +51,7 @@ impl Broker {
     }
 
     /// Keeps a message that is to be retained, if this shard is the one that keeps its topic.
-    pub(super) fn keep_if_ours(&mut self, message: &mut Message, publisher: Option<&Bytes>, consent: Consent) {
+    pub(super) fn keep_if_ours(&mut self, message: &mut Message, publisher: Option<&Party>, consent: Consent) {
         if message.retain && self.peers.keeps(&message.topic) {
             self.retain(message, publisher.cloned(), consent);
         }

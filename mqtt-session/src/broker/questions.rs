@@ -7,6 +7,7 @@ use mqtt_proto::{QoS, TopicFilter};
 
 use super::event::Verdict;
 use super::parked::{Asked, Waiting};
+use super::party::Party;
 use super::{Broker, BrokerEvent, ConnectionId, QuestionId};
 use crate::time::Instant;
 
@@ -94,8 +95,8 @@ impl Broker {
                 let asked = match known {
                     Some(_) => self.answered(known),
                     None => {
-                        let client_id = self.name_of(session);
-                        self.ask_about(Some(id), client_id, &received.message)
+                        let who = self.party_of(session);
+                        self.ask_about(Some(id), &who, &received.message)
                     }
                 };
                 alloc::vec![asked]
@@ -107,14 +108,14 @@ impl Broker {
                 };
                 let known = connection.verdicts.of_subscribe(epoch);
                 let (id, session) = (connection.id, connection.session);
-                let client_id = self.name_of(session);
+                let who = self.party_of(session);
                 let mut asked = Vec::new();
                 for subscription in filters.iter() {
                     asked.push(match known {
                         Some(_) => self.answered(known),
                         None => {
                             let filter = subscription.filter.to_owned();
-                            self.ask_to_subscribe(id, client_id.clone(), filter, subscription.options.qos)
+                            self.ask_to_subscribe(id, &who, filter, subscription.options.qos)
                         }
                     });
                 }
@@ -135,7 +136,7 @@ impl Broker {
     fn ask_to_subscribe(
         &mut self,
         connection: ConnectionId,
-        client_id: Bytes,
+        who: &Party,
         filter: TopicFilter<Bytes>,
         qos: QoS,
     ) -> Asked {
@@ -146,7 +147,8 @@ impl Broker {
                 connection: Some(connection),
             },
             connection: Some(connection),
-            client_id,
+            client_id: who.shared_client_id(),
+            owner: who.shared_owner(),
             filter,
             qos,
         });
@@ -197,8 +199,13 @@ impl Broker {
         self.take_parked(slot);
     }
 
+    pub(super) fn party_of(&self, session: u32) -> Party {
+        let entry = self.sessions.get(session);
+        entry.map(|entry| entry.who.clone()).unwrap_or_default()
+    }
+
     pub(super) fn name_of(&self, session: u32) -> Bytes {
         let entry = self.sessions.get(session);
-        entry.map(|entry| entry.client_id.clone()).unwrap_or_default()
+        entry.map(|entry| entry.who.shared_client_id()).unwrap_or_default()
     }
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use mqtt_proto::{SubscriptionId, SubscriptionOptions, TopicFilter, TopicName};
 
+use super::party::Party;
 use super::peers::ShardId;
 use super::sessions::SessionId;
 use crate::store::{Key, MessageRecord, PayloadOf, Record};
@@ -119,8 +120,8 @@ pub enum BrokerRecord {
         message: MessageRecord,
         /// Its payload.
         payload: PayloadId,
-        /// The client that published it. `None`: the host did, or an earlier version wrote this, which kept no names.
-        publisher: Option<Bytes>,
+        /// Who published it. `None`: the host did, or an earlier version wrote this, which kept no names.
+        publisher: Option<Party>,
     },
     /// A payload.
     Payload {
@@ -145,8 +146,8 @@ pub enum BrokerRecord {
 pub struct ClientRecord {
     /// The name of the session.
     pub session: SessionId,
-    /// The name of the client.
-    pub client_id: Bytes,
+    /// The client, and whose it is.
+    pub who: Party,
     /// How long the session outlives its connection, in seconds; `u32::MAX`: for ever.
     pub session_expiry_seconds: u32,
     /// When it ends, if nobody comes. `None`: somebody was connected when this was written, or it never ends.
@@ -209,8 +210,8 @@ pub struct ForwardRecord {
     pub message: MessageRecord,
     /// Its payload.
     pub payload: PayloadId,
-    /// The client that published it, if it is to be retained and did not come from the host.
-    pub publisher: Option<Bytes>,
+    /// Who published it, if it is to be retained and did not come from the host.
+    pub publisher: Option<Party>,
     /// It is for all who are subscribed; otherwise for the groups alone.
     pub is_routed: bool,
     /// Which groups get it on which shard.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::agenda::Who;
 use super::kept::{Consent, Kept};
+use super::party::Party;
 use super::records::{BrokerKey, BrokerRecord, ClientRecord, ForwardRecord, PayloadId, SubscriptionRecord, WillRecord};
 use super::replay::Replay;
 use super::routes::Wanted;
@@ -39,7 +40,7 @@ use crate::time::Instant;
 pub struct BrokerRestore {
     broker: Broker,
     sessions: BTreeMap<SessionId, Gathered>,
-    retained: Vec<(MessageRecord, PayloadId, Option<Bytes>)>,
+    retained: Vec<(MessageRecord, PayloadId, Option<Party>)>,
     payloads: BTreeMap<PayloadId, Bytes>,
     /// Sessions that are over. They end when all others are there, which may get what they leave.
     over: Vec<u32>,
@@ -156,7 +157,7 @@ impl BrokerRestore {
     pub fn finish(mut self) -> (Broker, BrokerReport) {
         for (id, gathered) in core::mem::take(&mut self.sessions) {
             match gathered.client.clone() {
-                Some(client) => self.restore_session(client, gathered),
+                Some(client) => self.restore_session(&client, gathered),
                 None => self.drop_session(id, &gathered),
             }
         }
@@ -195,7 +196,7 @@ impl BrokerRestore {
         }
     }
 
-    fn restore_session(&mut self, client: ClientRecord, gathered: Gathered) {
+    fn restore_session(&mut self, client: &ClientRecord, gathered: Gathered) {
         let mut restore = Session::restore(&self.broker.server.session, self.broker.now);
         for record in gathered.records {
             restore.record(record);
@@ -221,12 +222,12 @@ impl BrokerRestore {
             }
         }
         let has_ended = report.session_ended || session.has_ended();
-        let slot = self.seat(&client, session);
+        let slot = self.seat(client, session);
         for subscription in gathered.subscriptions {
             self.restore_subscription(slot, subscription);
         }
         if has_ended {
-            self.report.ended.push(client.client_id);
+            self.report.ended.push(client.who.shared_client_id());
             self.over.push(slot);
         } else {
             self.report.sessions = self.report.sessions.saturating_add(1);
@@ -243,9 +244,7 @@ impl BrokerRestore {
         }
         let will = client.will.as_ref().map(|will| broker.pending(will, client));
         let place = Place::Parked(Box::new(session));
-        let slot = broker
-            .sessions
-            .insert_named(client.session, client.client_id.clone(), place);
+        let slot = broker.sessions.insert_named(client.session, client.who.clone(), place);
         if let Some(entry) = broker.sessions.get_mut(slot) {
             entry.session_expiry_seconds = client.session_expiry_seconds;
             let at = will.as_ref().map(|will| will.at);
@@ -304,8 +303,8 @@ impl BrokerRestore {
     }
 
     fn restore_retained(&mut self) {
-        // One name for all of a publisher's messages.
-        let mut names = BTreeSet::new();
+        // Names once for all of a publisher's messages.
+        let mut parties = BTreeSet::new();
         for (record, payload_id, publisher) in core::mem::take(&mut self.retained) {
             let key = BrokerKey::Retained(record.topic.clone());
             let expires_at = record.expires_at;
@@ -319,7 +318,7 @@ impl BrokerRestore {
                 message: record.into_message(payload),
                 expires_at,
                 payload_id: Some(payload_id),
-                publisher: publisher.map(|name| self.broker.shared_name(&name, &mut names)),
+                publisher: publisher.map(|publisher| self.broker.shared_party(publisher, &mut parties)),
                 consent: Consent::Unknown,
             };
             if self.broker.keep(kept) {
@@ -332,17 +331,20 @@ impl BrokerRestore {
 }
 
 impl Broker {
-    /// The name of a client in one place in memory: that of its session, or of what else it has left.
-    fn shared_name(&self, name: &Bytes, names: &mut BTreeSet<Bytes>) -> Bytes {
-        if let Some(session) = self.sessions.of_client(name) {
-            return self.name_of(session);
+    /// The names of a party in one place in memory: that of its session, or of what else it has left.
+    fn shared_party(&self, party: Party, parties: &mut BTreeSet<Party>) -> Party {
+        let session = self.sessions.of_client(party.client_id());
+        if let Some(own) = session
+            .map(|session| self.party_of(session))
+            .filter(|own| *own == party)
+        {
+            return own;
         }
-        if let Some(known) = names.get(name) {
+        if let Some(known) = parties.get(&party) {
             return known.clone();
         }
-        let own = Bytes::copy_from_slice(name);
-        names.insert(own.clone());
-        own
+        parties.insert(party.clone());
+        party
     }
 
     /// A will whose connection ended at the latest with the earlier life: its client may come back before it is due.

@@ -26,6 +26,7 @@ use bytes::Bytes;
 use mqtt_proto::{QoS, TopicFilter};
 
 use super::event::Verdict;
+use super::party::Party;
 use super::sessions::{Entry, Place, SessionId};
 use super::{Broker, BrokerEvent, QuestionId};
 use retained::KeptReview;
@@ -170,7 +171,7 @@ impl Broker {
             Place::Connected(slot) => Some(slot),
             _ => None,
         };
-        let client_id = entry.client_id.clone();
+        let who = entry.who.clone();
         let Some((filter, wanted)) = self.routes.take_turn(session) else {
             return;
         };
@@ -182,7 +183,7 @@ impl Broker {
             Some((_, Some(false))) => self.revoke(session, &filter),
             _ => {
                 let connection = known.map(|(connection, _)| connection);
-                let asked = self.ask_to_keep(connection, client_id, filter.clone(), wanted.options.qos);
+                let asked = self.ask_to_keep(connection, &who, filter.clone(), wanted.options.qos);
                 let question = Question {
                     session,
                     id,
@@ -202,7 +203,7 @@ impl Broker {
     fn ask_to_keep(
         &mut self,
         connection: Option<super::ConnectionId>,
-        client_id: Bytes,
+        who: &Party,
         filter: TopicFilter<Bytes>,
         qos: QoS,
     ) -> u64 {
@@ -214,7 +215,8 @@ impl Broker {
                 connection: None,
             },
             connection,
-            client_id,
+            client_id: who.shared_client_id(),
+            owner: who.shared_owner(),
             filter,
             qos,
         });

@@ -171,7 +171,7 @@ impl Broker {
         // Its session knows that it came, and tells nothing of a repetition.
         let is_lasting = |session: &Entry| session.is_stored || !self.journal.is_enabled();
         let is_once = qos == QoS::ExactlyOnce && self.sessions.get(session).is_some_and(is_lasting);
-        let publisher = received.message.retain.then(|| self.name_of(session));
+        let publisher = received.message.retain.then(|| self.party_of(session));
         self.route(received.message, Some(session), publisher.as_ref(), is_once);
         if let Some(delivery) = received.delivery {
             self.acknowledge(slot, since, delivery, is_once);

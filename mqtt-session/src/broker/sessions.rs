@@ -3,10 +3,9 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use bytes::Bytes;
-
 use super::names::Names;
 use super::parked::Parked;
+use super::party::Party;
 use super::records::{ClientRecord, WillRecord};
 use super::replay::Replay;
 use super::review::Standing;
@@ -32,7 +31,7 @@ impl SessionId {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: SessionId,
-    pub(super) client_id: Bytes,
+    pub(super) who: Party,
     pub(super) place: Place,
     /// Published unless the client comes back in time.
     pub(super) will: Option<Box<PendingWill>>,
@@ -58,7 +57,7 @@ impl Entry {
     pub(super) fn record(&self, will: Option<WillRecord>) -> ClientRecord {
         ClientRecord {
             session: self.id,
-            client_id: self.client_id.clone(),
+            who: self.who.clone(),
             session_expiry_seconds: self.session_expiry_seconds,
             ends_at: match &self.place {
                 Place::Parked(state) => state.ends_at(),
@@ -142,7 +141,7 @@ impl Sessions {
 
     /// The session of a client.
     pub(super) fn of_client(&self, client_id: &[u8]) -> Option<u32> {
-        let is_it = |slot| self.get(slot).is_some_and(|entry| entry.client_id == client_id);
+        let is_it = |slot| self.get(slot).is_some_and(|entry| entry.who.client_id() == client_id);
         self.by_client.find(self.hash(client_id), is_it)
     }
 
@@ -152,23 +151,23 @@ impl Sessions {
     }
 
     /// A new session, in place of none.
-    pub(super) fn insert(&mut self, client_id: Bytes, place: Place, is_stored: bool) -> u32 {
+    pub(super) fn insert(&mut self, who: Party, place: Place, is_stored: bool) -> u32 {
         let id = SessionId(self.names.give());
-        self.place(id, client_id, place, is_stored)
+        self.place(id, who, place, is_stored)
     }
 
     /// A session of an earlier life.
-    pub(super) fn insert_named(&mut self, id: SessionId, client_id: Bytes, place: Place) -> u32 {
+    pub(super) fn insert_named(&mut self, id: SessionId, who: Party, place: Place) -> u32 {
         self.names.restore_given(id.0);
-        self.place(id, client_id, place, true)
+        self.place(id, who, place, true)
     }
 
-    fn place(&mut self, id: SessionId, client_id: Bytes, place: Place, is_stored: bool) -> u32 {
+    fn place(&mut self, id: SessionId, who: Party, place: Place, is_stored: bool) -> u32 {
         let is_client = !matches!(place, Place::Host | Place::Peer);
-        let hash = self.hash(&client_id);
+        let hash = self.hash(who.client_id());
         let slot = self.entries.insert(Entry {
             id,
-            client_id,
+            who,
             place,
             will: None,
             replays: VecDeque::new(),
@@ -196,7 +195,7 @@ impl Sessions {
         let Some(entry) = self.entries.get(slot) else {
             return;
         };
-        self.by_client.remove(self.hash(&entry.client_id), slot);
+        self.by_client.remove(self.hash(entry.who.client_id()), slot);
     }
 
     pub(super) fn remove(&mut self, slot: u32) {

@@ -10,6 +10,7 @@ use mqtt_proto::{
 };
 
 use super::parked::Parked;
+use super::party::Party;
 use super::peers::ShardId;
 use super::records::{BrokerKey, BrokerRecord, SubscriptionRecord};
 use super::replay::Replay;
@@ -42,7 +43,7 @@ impl Broker {
     /// If there is no room.
     pub fn subscribe_local(&mut self, now: Instant, subscription: &Subscription<Bytes>) -> Result<LocalId, LocalError> {
         self.advance(now);
-        let slot = self.sessions.insert(Bytes::new(), Place::Host, false);
+        let slot = self.sessions.insert(Party::default(), Place::Host, false);
         let session = self.sessions.get(slot).ok_or(LocalError::Limit)?.id;
         match self.subscribe_to(slot, &subscription.filter, subscription, None) {
             Ok(_) => Ok(LocalId { session, slot }),

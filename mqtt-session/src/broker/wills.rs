@@ -8,6 +8,7 @@ use mqtt_proto::{PropertyId, PublishProperties, QoS, Will};
 
 use super::agenda::Who;
 use super::parked::Asked;
+use super::party::Party;
 use super::records::WillRecord;
 use super::sessions::PendingWill;
 use super::{Broker, BrokerBound, BrokerEvent, QuestionId};
@@ -17,7 +18,7 @@ use crate::qos::message_record;
 /// Wills that wait for answers of the host.
 #[derive(Debug, Default)]
 pub(super) struct ParkedWills {
-    waiting: VecDeque<(Asked, Bytes, Message)>,
+    waiting: VecDeque<(Asked, Party, Message)>,
 }
 
 /// The message of a will, as its publisher's connection leaves it.
@@ -85,44 +86,44 @@ impl Broker {
             return;
         }
         if !self.config.ask.publish {
-            return self.send_will(Some(session), &self.name_of(session), message);
+            return self.send_will(Some(session), &self.party_of(session), message);
         }
         let Some(entry) = self.sessions.get(session) else {
             return;
         };
-        let client_id = entry.client_id.clone();
+        let who = entry.who.clone();
         if self.wills.waiting.len() >= crate::flow::size(self.config.limits.parked_wills) {
             self.wills.waiting.pop_front();
             self.figures.wills_dropped = self.figures.wills_dropped.saturating_add(1);
             self.hit(BrokerBound::ParkedWills);
         }
-        let asked = self.ask_about(None, client_id.clone(), &message);
-        self.wills.waiting.push_back((asked, client_id, message));
+        let asked = self.ask_about(None, &who, &message);
+        self.wills.waiting.push_back((asked, who, message));
     }
 
-    fn send_will(&mut self, from: Option<u32>, client_id: &Bytes, message: Message) {
+    fn send_will(&mut self, from: Option<u32>, who: &Party, message: Message) {
         self.figures.wills_published = self.figures.wills_published.saturating_add(1);
         let is_once = message.qos > QoS::AtMostOnce;
-        let publisher = message.retain.then_some(client_id);
+        let publisher = message.retain.then_some(who);
         self.route(message, from, publisher, is_once);
     }
 
     /// The host has said whether a will may be published. Whether there was such a question.
     pub(super) fn will_answered(&mut self, question: QuestionId, is_allowed: bool) -> bool {
-        let is_it = |(asked, ..): &(Asked, Bytes, Message)| asked.number == question.number;
+        let is_it = |(asked, ..): &(Asked, Party, Message)| asked.number == question.number;
         let Some(index) = self.wills.waiting.iter().position(is_it) else {
             return false;
         };
-        let Some((asked, client_id, message)) = self.wills.waiting.remove(index) else {
+        let Some((asked, who, message)) = self.wills.waiting.remove(index) else {
             return false;
         };
         if asked.epoch != self.epoch {
-            let asked = self.ask_about(None, client_id.clone(), &message);
-            self.wills.waiting.push_back((asked, client_id, message));
+            let asked = self.ask_about(None, &who, &message);
+            self.wills.waiting.push_back((asked, who, message));
         } else if is_allowed {
             // The client may have a session again: its name decides about No Local.
-            let from = self.sessions.of_client(&client_id);
-            self.send_will(from, &client_id, message);
+            let from = self.sessions.of_client(who.client_id());
+            self.send_will(from, &who, message);
         } else {
             self.figures.messages_refused = self.figures.messages_refused.saturating_add(1);
         }
@@ -133,7 +134,7 @@ impl Broker {
     pub(super) fn ask_about(
         &mut self,
         connection: Option<super::ConnectionId>,
-        client_id: Bytes,
+        who: &Party,
         message: &Message,
     ) -> Asked {
         self.asked = self.asked.saturating_add(1);
@@ -144,7 +145,8 @@ impl Broker {
         self.told.push_back(BrokerEvent::MayPublish {
             question,
             connection,
-            client_id,
+            client_id: who.shared_client_id(),
+            owner: who.shared_owner(),
             topic: message.topic.clone(),
             qos: message.qos,
             retain: message.retain,

@@ -43,6 +43,10 @@ pub enum AcceptErrorKind {
     PropertyNotAllowed(PropertyId),
     /// CONNACK cannot be encoded.
     NotEncodable(EncodeError),
+    /// The session of this name belongs to another owner.
+    SessionOfAnother,
+    /// The name of the owner is longer than 65,535 bytes.
+    OwnerTooLong,
 }
 
 impl core::fmt::Display for AcceptErrorKind {
@@ -55,6 +59,8 @@ impl core::fmt::Display for AcceptErrorKind {
             Self::HasClientId => f.write_str("the client has a name of its own"),
             Self::PropertyNotAllowed(id) => write!(f, "the property {id:?} is set by the machine itself"),
             Self::NotEncodable(error) => write!(f, "CONNACK cannot be sent: {error}"),
+            Self::SessionOfAnother => f.write_str("the session of this name belongs to another owner"),
+            Self::OwnerTooLong => f.write_str("the name of the owner is too long"),
         }
     }
 }

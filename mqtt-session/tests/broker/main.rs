@@ -2,6 +2,7 @@
 
 mod figures;
 mod limits;
+mod owners;
 mod policy;
 mod publishing;
 mod questions;

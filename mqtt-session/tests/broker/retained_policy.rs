@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use mqtt_session::proto::{SubscriptionOptions, Version};
-use mqtt_session::{Ask, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, BrokerRecord, Message, Scope, Verdict};
+use mqtt_session::{
+    Ask, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, BrokerRecord, Message, Party, Scope, Verdict,
+};
 
 use super::rig::{NOTHING, Rig, config, fleeting, lasting, line, qos, will};
 
@@ -293,7 +295,7 @@ fn a_record_without_a_publisher_is_kept_and_not_asked_about() {
     let mut rig = retained(config.clone(), &["t"]);
     for record in rig.disk.values_mut() {
         if let BrokerRecord::Retained { publisher, .. } = record {
-            assert_eq!(publisher.take().as_deref(), Some(&b"p"[..]));
+            assert_eq!(publisher.take(), Party::new(b"p", None));
         }
     }
     assert_eq!(rig.restart(config).retained, 1);

@@ -403,6 +403,10 @@ impl Rig {
 /// An event in a line. What only informs about clients begins with a minus.
 pub(crate) fn line(event: &BrokerEvent) -> String {
     let name = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+    let party = |client_id: &Bytes, owner: &Option<Bytes>| match owner {
+        Some(owner) => format!("{} of {}", name(client_id), name(owner)),
+        None => name(client_id),
+    };
     match event {
         BrokerEvent::Connect { connect, .. } => format!("connect {}", connect.client_id),
         BrokerEvent::Authenticate { .. } => "authenticate".into(),
@@ -411,14 +415,23 @@ pub(crate) fn line(event: &BrokerEvent) -> String {
             topic,
             qos,
             connection,
+            owner,
             ..
         } => {
             let left = if connection.is_none() { ", left behind" } else { "" };
-            format!("may {} publish q{} to {topic}{left}?", name(client_id), qos.bits())
+            format!(
+                "may {} publish q{} to {topic}{left}?",
+                party(client_id, owner),
+                qos.bits()
+            )
         }
         BrokerEvent::MaySubscribe {
-            client_id, filter, qos, ..
-        } => format!("may {} subscribe q{} to {filter}?", name(client_id), qos.bits()),
+            client_id,
+            owner,
+            filter,
+            qos,
+            ..
+        } => format!("may {} subscribe q{} to {filter}?", party(client_id, owner), qos.bits()),
         BrokerEvent::Connected {
             client_id,
             session_present,

@@ -86,10 +86,10 @@ fn a_name_that_is_made_up_is_nobody_elses() {
 fn a_client_of_mqtt_3_without_a_name_is_given_one() {
     let mut rig = pair(Version::V3_1_1);
     rig.join(fleeting("", Version::V3_1_1));
-    let first = rig.broker.client_id(rig.id("")).cloned().expect("a name");
+    let first = rig.broker.client_id(rig.id("")).map(<[u8]>::to_vec).expect("a name");
     rig.rename("", "first");
     rig.join(fleeting("", Version::V3_1_1));
-    let second = rig.broker.client_id(rig.id("")).cloned().expect("a name");
+    let second = rig.broker.client_id(rig.id("")).map(<[u8]>::to_vec).expect("a name");
     assert!(!first.is_empty() && !second.is_empty() && first != second);
     rig.subscribe("first", "t", 0);
     deliver(&mut rig, "p", "t", 0, "m");

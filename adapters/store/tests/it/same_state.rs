@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mqtt_session::proto::{PacketId, PublishProperties, SubscriptionOptions, TopicFilter, TopicName};
 use mqtt_session::{
     BrokerChange, BrokerKey, BrokerRecord, Change, ClientRecord, InboxRecord, IncomingRecord, Instant, Key,
-    MessageRecord, OutgoingRecord, OutgoingState, PayloadId, PayloadOf, QoS, Record, SessionId, SessionRecord,
+    MessageRecord, OutgoingRecord, OutgoingState, Party, PayloadId, PayloadOf, QoS, Record, SessionId, SessionRecord,
     SubscriptionRecord,
 };
 use mqtt_store::{Action, Durability, FileOptions, FileStore, MemoryStore, SessionName, Store, Write, Writer};
@@ -110,7 +110,7 @@ fn broker_changes() -> impl Strategy<Value = BrokerChange> {
             }),
             4 => BrokerChange::Put(BrokerRecord::Client(ClientRecord {
                 session,
-                client_id: Bytes::from(vec![b'c'; len % 99]),
+                who: Party::new(&vec![b'c'; len % 99], None).expect("it is short"),
                 session_expiry_seconds: number as u32,
                 ends_at: None,
                 will: None,

@@ -1,6 +1,6 @@
 //! Captures of a network: every packet of MQTT in both directions, in the order in which it was seen.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
@@ -146,7 +146,7 @@ struct Connection {
     version: Version,
     /// The client's end, once it is known to be one of MQTT.
     client: Option<SocketAddr>,
-    directions: HashMap<SocketAddr, Direction>,
+    directions: BTreeMap<SocketAddr, Direction>,
 }
 
 /// What one end sends.
@@ -185,7 +185,7 @@ impl Connections {
         let connection = self.known.entry(key).or_insert_with(|| Connection {
             version: self.version,
             client: None,
-            directions: HashMap::new(),
+            directions: BTreeMap::new(),
         });
         let direction = connection.directions.entry(from).or_default();
         if tcp.syn() {

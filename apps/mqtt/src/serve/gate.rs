@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 use mqtt_adapter::host::{Desk, Notice, Policy, ShardHandle};
-use mqtt_proto::{ConnAckProperties, ConnAckReason, Connect};
-use mqtt_session::{BrokerEvent, ConnectionId, Scope, Verdict};
+use mqtt_proto::{ConnAckProperties, ConnAckReason, Connect, TopicName};
+use mqtt_session::{AcceptErrorKind, BrokerEvent, ConnectionId, Scope, Verdict};
 
 use super::checker::Checker;
-use super::known::{Known, User};
-use super::rules::{Identity, Rules, SharedRules};
+use super::rules::{Identity, Rules, SharedRules, User};
 use crate::broker::Who;
 
 /// The policy of one shard.
@@ -15,35 +14,33 @@ pub(super) struct Gate {
     rules: SharedRules,
     checker: Checker,
     handle: ShardHandle,
-    known: Known,
 }
 
 impl Gate {
     pub(super) fn new(rules: SharedRules, checker: Checker, handle: ShardHandle) -> Self {
-        Self {
-            rules,
-            checker,
-            handle,
-            known: Known::default(),
-        }
+        Self { rules, checker, handle }
     }
 
     fn connect(&self, desk: &mut Desk<'_>, connection: ConnectionId, connect: &Connect<Bytes>) {
         let Some(origin) = desk.origin(connection) else { return };
         let rules = self.rules.current();
+        let guest = Guest {
+            connection,
+            client_id: Bytes::copy_from_slice(connect.client_id.as_ref()),
+            will: connect.will.as_ref().map(|will| will.topic.clone()),
+        };
         match rules.identity(origin, connect) {
-            Identity::Known(user) => admit(desk, &self.known, connection, connect.client_id.as_ref(), &user),
-            Identity::Refused(reason) => refuse(desk, connection, reason),
+            Identity::Known(user) => guest.admit(desk, &rules, &user),
+            Identity::Refused(reason) => guest.refuse(desk, reason),
             Identity::Claimed { user, password } => {
-                let (handle, known) = (self.handle.clone(), self.known.clone());
-                let client_id = Bytes::copy_from_slice(connect.client_id.as_ref());
+                let handle = self.handle.clone();
                 let is_taken = self.checker.check(move || {
                     let is_right = rules.is_right(&user, &password);
                     handle.run(move |desk| {
                         if is_right {
-                            admit(desk, &known, connection, &client_id, &Some(user));
+                            guest.admit(desk, &rules, &Some(user));
                         } else {
-                            refuse(desk, connection, ConnAckReason::BadUserNameOrPassword);
+                            guest.refuse(desk, ConnAckReason::BadUserNameOrPassword);
                         }
                     });
                 });
@@ -55,37 +52,65 @@ impl Gate {
         }
     }
 
-    /// What this client is to the rules. A session of an earlier life whose client has not come back has no user: what it was
-    /// allowed then it keeps until that.
-    fn verdict(&self, client_id: &Bytes, is_allowed: impl FnOnce(&Rules, Who<'_>) -> bool) -> bool {
-        let Some(user) = self.known.owner(client_id) else {
-            return true;
-        };
-        // The machine takes only names that are text.
-        let Ok(client_id) = std::str::from_utf8(client_id) else {
+    /// Whether the rules allow something to this client.
+    fn verdict(
+        &self,
+        client_id: &[u8],
+        owner: Option<&[u8]>,
+        is_allowed: impl FnOnce(&Rules, Who<'_>) -> bool,
+    ) -> bool {
+        // Clients and users have no other names than text. What a damaged store says otherwise gives no rights.
+        let (Ok(client_id), Ok(user)) = (
+            std::str::from_utf8(client_id),
+            owner.map(std::str::from_utf8).transpose(),
+        ) else {
             return false;
         };
-        let user = user.as_deref();
         is_allowed(&self.rules.current(), Who { client_id, user })
     }
 }
 
-fn admit(desk: &mut Desk<'_>, known: &Known, connection: ConnectionId, client_id: &[u8], user: &User) {
-    if !known.admit(connection, &Bytes::copy_from_slice(client_id), user) {
-        tracing::warn!(
-            client = %String::from_utf8_lossy(client_id),
-            "a client is refused: the session of this name belongs to another user"
-        );
-        refuse(desk, connection, ConnAckReason::NotAuthorized);
-        return;
+/// A client that waits to be let in.
+struct Guest {
+    connection: ConnectionId,
+    client_id: Bytes,
+    /// Where its will goes.
+    will: Option<TopicName<Bytes>>,
+}
+
+impl Guest {
+    fn admit(self, desk: &mut Desk<'_>, rules: &Rules, user: &User) {
+        if let Some(topic) = self.forbidden_will(rules, user.as_deref()) {
+            tracing::warn!(
+                client = %text(&self.client_id),
+                topic = topic.as_str(),
+                "a client is refused: it may not publish its will"
+            );
+            return self.refuse(desk, ConnAckReason::NotAuthorized);
+        }
+        let owner = user.as_deref().map(str::as_bytes);
+        let admitted = desk
+            .broker
+            .admit_as(desk.now, self.connection, owner, ConnAckProperties::empty());
+        match admitted {
+            // A client that is gone in between has no answer to get.
+            Ok(()) | Err(AcceptErrorKind::NotAsked) => {}
+            Err(error) => {
+                tracing::warn!(client = %text(&self.client_id), %error, "a client is refused");
+                self.refuse(desk, ConnAckReason::NotAuthorized);
+            }
+        }
     }
-    // A client that is gone in between has no answer to get.
-    if desk
-        .broker
-        .admit(desk.now, connection, ConnAckProperties::empty())
-        .is_err()
-    {
-        known.disconnected(connection);
+
+    /// The topic of the will, if this client may not publish it. Whether it may be published is asked once more when it is.
+    fn forbidden_will(&self, rules: &Rules, user: Option<&str>) -> Option<&TopicName<Bytes>> {
+        let topic = self.will.as_ref()?;
+        let client_id = std::str::from_utf8(&self.client_id).unwrap_or_default();
+        (!rules.may_publish(Who { client_id, user }, topic)).then_some(topic)
+    }
+
+    fn refuse(self, desk: &mut Desk<'_>, reason: ConnAckReason) {
+        refuse(desk, self.connection, reason);
     }
 }
 
@@ -108,10 +133,13 @@ impl Policy for Gate {
             BrokerEvent::MayPublish {
                 question,
                 client_id,
+                owner,
                 topic,
                 ..
             } => {
-                let is_allowed = self.verdict(&client_id, |rules, who| rules.may_publish(who, &topic));
+                let is_allowed = self.verdict(&client_id, owner.as_deref(), |rules, who| {
+                    rules.may_publish(who, &topic)
+                });
                 if !is_allowed {
                     tracing::info!(client = %text(&client_id), topic = topic.as_str(), "a message is refused");
                 }
@@ -121,17 +149,20 @@ impl Policy for Gate {
             BrokerEvent::MaySubscribe {
                 question,
                 client_id,
+                owner,
                 filter,
                 ..
             } => {
-                let is_allowed = self.verdict(&client_id, |rules, who| rules.may_subscribe(who, &filter));
+                let is_allowed = self.verdict(&client_id, owner.as_deref(), |rules, who| {
+                    rules.may_subscribe(who, &filter)
+                });
                 if !is_allowed {
                     tracing::info!(client = %text(&client_id), filter = filter.as_str(), "a subscription is refused");
                 }
                 let verdict = if is_allowed { Verdict::ALLOW } else { Verdict::DENY };
                 desk.broker.authorize(desk.now, question, verdict);
             }
-            event => self.tell(desk, &event),
+            event => Self::tell(desk, &event),
         }
     }
 
@@ -156,7 +187,7 @@ impl Policy for Gate {
 
 impl Gate {
     /// What needs no answer.
-    fn tell(&self, desk: &Desk<'_>, event: &BrokerEvent) {
+    fn tell(desk: &Desk<'_>, event: &BrokerEvent) {
         match event {
             BrokerEvent::Connected {
                 connection,
@@ -164,29 +195,22 @@ impl Gate {
                 version,
                 session_present,
             } => {
-                self.known.connected(*connection, client_id);
                 let origin = desk.origin(*connection);
-                let user = self.known.owner(client_id).flatten();
+                let user = desk.broker.owner(*connection);
                 tracing::info!(
                     client = %text(client_id),
                     peer = origin.and_then(|origin| origin.peer).map(tracing::field::display),
                     listener = origin.map(|origin| tracing::field::display(&origin.listener)),
-                    user = user.as_deref(),
+                    user = user.map(text).map(tracing::field::display),
                     %version,
                     session_present,
                     "connected"
                 );
             }
-            BrokerEvent::Disconnected {
-                connection,
-                client_id,
-                reason,
-            } => {
-                self.known.disconnected(*connection);
+            BrokerEvent::Disconnected { client_id, reason, .. } => {
                 tracing::info!(client = %text(client_id), %reason, "disconnected");
             }
             BrokerEvent::SessionEnded { client_id } => {
-                self.known.ended(client_id);
                 tracing::debug!(client = %text(client_id), "its session has ended");
             }
             BrokerEvent::Dropped { client_id, messages } => {
@@ -203,6 +227,6 @@ impl Gate {
     }
 }
 
-fn text(client_id: &Bytes) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(client_id)
+fn text(name: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(name)
 }

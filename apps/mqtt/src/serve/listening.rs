@@ -57,12 +57,23 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsSetupError> {
     fs::read(path).map_err(|error| TlsSetupError::File(path.to_owned(), error.kind()))
 }
 
-/// What of the listeners cannot change while they are open.
-pub(super) fn places(config: &Config) -> Vec<Listener> {
-    let places = config.listeners.iter().cloned().map(|listener| Listener {
-        tls: listener.tls.map(|_| Tls::default()),
+/// Whether a listener is one that is open, with other certificates at most on its streams.
+pub(super) fn has_same_layers(open: &Listener, listener: &Listener) -> bool {
+    open.address == listener.address
+        && open.tls.is_some() == listener.tls.is_some()
+        && open.websocket == listener.websocket
+}
+
+/// Whether the listeners that are open differ at most in what can change while they are: certificates, and who may come without
+/// a name.
+pub(super) fn are_same_places(open: &Config, config: &Config) -> bool {
+    open.listeners.iter().map(place).eq(config.listeners.iter().map(place))
+}
+
+fn place(listener: &Listener) -> Listener {
+    Listener {
+        tls: listener.tls.as_ref().map(|_| Tls::default()),
         anonymous: None,
-        ..listener
-    });
-    places.collect()
+        ..listener.clone()
+    }
 }

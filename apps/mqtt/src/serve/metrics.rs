@@ -1,9 +1,9 @@
 //! Metrics and health over HTTP.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mqtt_adapter::host::ShardHandle;
 use prometheus_client::collector::Collector;
@@ -14,8 +14,9 @@ use prometheus_client::registry::Registry;
 
 use super::figures::{self, Kind, Sums};
 
-/// A request is short, and comes at once.
-const REQUEST_BYTES: u64 = 8 * 1024;
+/// A request is shorter. Of a longer one the rest is not read.
+const REQUEST_BYTES: usize = 8 * 1024;
+/// How long a request and its answer may take together.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers `/metrics` and `/health`, on a thread of its own, one request after the other: a scraper that is slow keeps no
@@ -38,30 +39,66 @@ pub(super) fn serve(address: SocketAddr, shards: Vec<ShardHandle>) -> io::Result
     Ok(address)
 }
 
-fn answer(mut stream: &TcpStream, shards: &[ShardHandle]) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut request = BufReader::new(stream.take(REQUEST_BYTES));
-    let mut first = String::new();
-    request.read_line(&mut first)?;
-    // What was not read would reset the connection.
-    let mut line = String::new();
-    while request.read_line(&mut line)? > 2 {
-        line.clear();
-    }
-    let mut words = first.split(' ');
-    let response = match (words.next(), words.next()) {
-        (Some("GET" | "HEAD"), Some(path)) => respond(path, shards),
+fn answer(stream: &TcpStream, shards: &[ShardHandle]) -> io::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    let request = read_request(stream, until)?;
+    let mut words = request.split(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
+    let method = words.next().unwrap_or_default();
+    let path = words.next().and_then(|path| std::str::from_utf8(path).ok());
+    let response = match (method, path) {
+        (b"GET" | b"HEAD", Some(path)) => respond(path, shards),
         _ => Response::plain("405 Method Not Allowed", "GET is all there is\n"),
     };
-    let body = if first.starts_with("HEAD") { "" } else { &response.body };
-    write!(
-        stream,
+    let body = if method == b"HEAD" { "" } else { &response.body };
+    let response = format!(
         "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         response.status,
         response.kind,
         response.body.len(),
-    )
+    );
+    write_until(stream, response.as_bytes(), until)
+}
+
+/// The request, up to its empty line: what was not read would reset the connection.
+fn read_request(mut stream: &TcpStream, until: Instant) -> io::Result<Vec<u8>> {
+    let mut request = Vec::new();
+    let mut part = [0; 1024];
+    while request.len() < REQUEST_BYTES && !is_whole(&request) {
+        stream.set_read_timeout(Some(left(until)?))?;
+        match stream.read(&mut part) {
+            Ok(0) => break,
+            Ok(len) => request.extend_from_slice(part.get(..len).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(request)
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    request.windows(4).any(|end| end == b"\r\n\r\n") || request.windows(2).any(|end| end == b"\n\n")
+}
+
+fn write_until(mut stream: &TcpStream, mut bytes: &[u8], until: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.set_write_timeout(Some(left(until)?))?;
+        match stream.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => bytes = bytes.get(len..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// How long there is still. One that takes a byte now and then does not get more.
+fn left(until: Instant) -> io::Result<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    Ok(left)
 }
 
 struct Response {

@@ -5,7 +5,6 @@ mod figures;
 #[cfg(feature = "broken-store")]
 mod forgetful;
 mod gate;
-mod known;
 mod listening;
 mod log;
 mod metrics;
@@ -36,8 +35,6 @@ use crate::broker::{Config, Setup, check};
 
 /// How long clients and the store have at the end.
 const ENDING: Duration = Duration::from_secs(10);
-/// Files that are open beside those of connections: listeners, the store, the log.
-const OTHER_FILES: u64 = 64;
 
 /// What `mqtt broker` is told.
 #[derive(Clone, Debug, clap::Args)]
@@ -193,7 +190,7 @@ impl Broker {
 
     /// Reads the configuration again. What is wrong with it is told, and nothing changes then.
     fn reload(&mut self) {
-        notify::reloading();
+        notify::tell("RELOADING=1");
         if let Err(error) = self.try_reload() {
             tracing::error!(%error, "the configuration stays as it was");
         }
@@ -203,37 +200,44 @@ impl Broker {
     fn try_reload(&mut self) -> Result<(), Ending> {
         let setup = read(&self.serve)?;
         let config = setup.config.clone();
-        let mut layers = Vec::new();
-        for listener in &config.listeners {
-            layers.push(listening::layers(listener)?);
+        // All of them first: what cannot be used changes nothing.
+        let layers: Vec<_> = config
+            .listeners
+            .iter()
+            .map(listening::layers)
+            .collect::<Result<_, _>>()?;
+        for (listener, layers) in config.listeners.iter().zip(layers) {
+            if self
+                .config
+                .listeners
+                .iter()
+                .any(|open| listening::has_same_layers(open, listener))
+            {
+                let name = listener.address.to_string();
+                let entrance = self.entrances.iter().find(|entrance| **entrance.name() == *name);
+                entrance.inspect(|entrance| entrance.set_layers(layers));
+            }
         }
         let needs_restart = config.shards != self.config.shards
             || config.persistence != self.config.persistence
             || config.limits != self.config.limits
             || config.protocol != self.config.protocol
             || config.metrics != self.config.metrics
-            || listening::places(&config) != listening::places(&self.config);
+            || config.log.json != self.config.log.json
+            || !listening::are_same_places(&self.config, &config);
         if needs_restart {
             tracing::warn!(
-                "listeners, shards, limits, protocol, persistence and metrics change with a restart; users, rights, certificates, log and \
-                 $SYS change now"
+                "listeners, shards, limits, protocol, persistence, metrics, the control socket and the form of the log change with a \
+                 restart; users, rights, certificates, the level of the log and $SYS change now"
             );
-        } else {
-            for (entrance, layers) in self.entrances.iter().zip(layers) {
-                entrance.set_layers(layers);
-            }
         }
         log::set_level(config.log.level);
         self.rules.replace(Rules::new(setup));
         for handle in self.running.handles() {
             handle.run(|desk| desk.broker.policy_changed(desk.now));
         }
-        if !needs_restart {
-            self.config = config;
-        } else {
-            self.config.log = config.log;
-            self.config.sys_interval = config.sys_interval;
-        }
+        // What needs a restart stays as it is, so that the next change is compared with what runs.
+        self.config.sys_interval = config.sys_interval;
         tracing::info!("the configuration was read again");
         Ok(())
     }
@@ -291,7 +295,7 @@ fn fresh_seed() -> u64 {
 
 /// As many files as the system lets the process open: each connection is one.
 fn raise_file_limit(config: &Config) {
-    let wanted = config.connections_max().saturating_add(OTHER_FILES);
+    let wanted = config.open_files_max();
     match rlimit::increase_nofile_limit(wanted) {
         Ok(limit) if limit < wanted => tracing::warn!(
             limit,

@@ -32,14 +32,3 @@ fn send(state: &str) -> io::Result<()> {
 fn send(_: &str) -> io::Result<()> {
     Ok(())
 }
-
-/// Microseconds since the machine started, which systemd wants with `RELOADING=1`.
-pub(super) fn reloading() {
-    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let seconds: f64 = uptime
-        .split(' ')
-        .next()
-        .and_then(|first| first.parse().ok())
-        .unwrap_or(0.0);
-    tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", (seconds * 1e6) as u64));
-}

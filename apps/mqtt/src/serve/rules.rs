@@ -7,9 +7,11 @@ use bytes::Bytes;
 use mqtt_adapter::host::Origin;
 use mqtt_proto::{ConnAckReason, Connect, TopicFilter, TopicName};
 
-use super::known::User;
 use crate::broker::config::{Listener, UserFromCertificate};
 use crate::broker::{Permissions, Setup, Users, Who};
+
+/// A user name that was proved. `None`: the client has none, or it proves nothing.
+pub(super) type User = Option<Arc<str>>;
 
 /// Everything that decides about clients.
 #[derive(Debug)]

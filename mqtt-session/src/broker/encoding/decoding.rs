@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use mqtt_proto::{SubscriptionId, SubscriptionOptions, TopicFilter, TopicName};
 
+use super::super::party::Party;
 use super::super::peers::ShardId;
 use super::super::records::{
     BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, PayloadId, ReplayRecord, SubscriptionRecord,
@@ -31,7 +32,7 @@ impl Fields {
                     forwards,
                 })
             }
-            BrokerKey::Client(session) => self.client(session).map(BrokerRecord::Client),
+            BrokerKey::Client(session) => self.client(session, None).map(BrokerRecord::Client),
             BrokerKey::Session(session, Key::Payload(of)) => match self.array("payload")? {
                 [IS_SHARED] => {
                     let payload = PayloadId(self.u64("payload")?);
@@ -75,7 +76,7 @@ impl Fields {
         }
     }
 
-    fn client(mut self, session: SessionId) -> Result<ClientRecord, RecordError> {
+    pub(super) fn client(mut self, session: SessionId, owner: Option<&[u8]>) -> Result<ClientRecord, RecordError> {
         let session_expiry_seconds = self.u32("session expiry")?;
         let flags = self.flags(HAS_END | HAS_WILL)?;
         let ends_at = self.optional(flags, HAS_END, |fields| fields.instant("end"))?;
@@ -87,7 +88,7 @@ impl Fields {
         };
         Ok(ClientRecord {
             session,
-            client_id,
+            who: Party::new(&client_id, owner).ok_or(RecordError::Field("name"))?,
             session_expiry_seconds,
             ends_at,
             will,

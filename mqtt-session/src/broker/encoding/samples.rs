@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use mqtt_proto::{QoS, SubscriptionId, SubscriptionOptions, TopicFilter, Version};
 
+use crate::broker::party::Party;
 use crate::broker::peers::ShardId;
 use crate::broker::records::{
     BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, PayloadId, ReplayRecord, SubscriptionRecord,
@@ -25,10 +26,15 @@ pub(super) fn filter(text: &str) -> TopicFilter<Bytes> {
     TopicFilter::from_bytes_for(Version::V3_1_1, Bytes::copy_from_slice(text.as_bytes())).unwrap()
 }
 
-fn client(ends_at: Option<Instant>, will: Option<WillRecord>) -> BrokerRecord {
+/// A client of this owner.
+fn party(owner: Option<&str>) -> Party {
+    Party::new(b"sensor-7", owner.map(str::as_bytes)).unwrap()
+}
+
+fn client(ends_at: Option<Instant>, will: Option<WillRecord>, owner: Option<&str>) -> BrokerRecord {
     BrokerRecord::Client(ClientRecord {
         session: SessionId(5),
-        client_id: Bytes::from_static(b"sensor-7"),
+        who: party(owner),
         session_expiry_seconds: 3_600,
         ends_at,
         will,
@@ -48,7 +54,7 @@ fn subscription(text: &str, identifier: Option<u32>, replay: Option<Option<&str>
     })
 }
 
-fn forward(groups: Vec<(ShardId, TopicFilter<Bytes>)>, publisher: Option<Bytes>) -> BrokerRecord {
+fn forward(groups: Vec<(ShardId, TopicFilter<Bytes>)>, publisher: Option<Party>) -> BrokerRecord {
     BrokerRecord::Forward(ForwardRecord {
         id: ForwardId(41),
         message: plain_message(QoS::ExactlyOnce),
@@ -74,10 +80,10 @@ pub(super) fn broker_samples() -> Vec<BrokerRecord> {
             sessions: 6,
             forwards: 7,
         },
-        client(None, None),
-        client(Some(AT), Some(will(Some(60), Some(AT)))),
-        client(Some(AT), None),
-        client(None, Some(will(None, None))),
+        client(None, None, None),
+        client(Some(AT), Some(will(Some(60), Some(AT))), None),
+        client(Some(AT), None, None),
+        client(None, Some(will(None, None)), None),
         BrokerRecord::PayloadOf {
             session: SessionId(5),
             of: PayloadOf::Outgoing(7),
@@ -118,9 +124,17 @@ pub(super) fn broker_samples() -> Vec<BrokerRecord> {
         BrokerRecord::Retained {
             message: plain_message(QoS::AtMostOnce),
             payload: PayloadId(10),
-            publisher: Some(Bytes::from_static(b"sensor-7")),
+            publisher: Some(party(None)),
         },
-        forward(Vec::new(), Some(Bytes::from_static(b"sensor-7"))),
+        forward(Vec::new(), Some(party(None))),
+        client(Some(AT), Some(will(None, None)), Some("alice")),
+        client(None, None, Some("")),
+        BrokerRecord::Retained {
+            message: plain_message(QoS::AtMostOnce),
+            payload: PayloadId(10),
+            publisher: Some(party(Some("alice"))),
+        },
+        forward(Vec::new(), Some(party(Some("alice")))),
     ];
     records.extend(samples().into_iter().map(|record| BrokerRecord::Session {
         session: SessionId(5),
@@ -135,6 +149,11 @@ fn random_filter(random: &mut Random) -> TopicFilter<Bytes> {
         0 => filter(filters[random.below(filters.len() as u64) as usize]),
         _ => filter(&random_text(random, 1)),
     }
+}
+
+fn random_party(random: &mut Random) -> Party {
+    let owner = (random.below(2) == 0).then(|| random_payload(random));
+    Party::new(&random_payload(random), owner.as_deref()).unwrap()
 }
 
 fn random_will(random: &mut Random) -> WillRecord {
@@ -154,7 +173,7 @@ pub(super) fn random_broker_record(random: &mut Random) -> BrokerRecord {
             id: ForwardId(random_number(random)),
             message: random_message(random, QoS::ExactlyOnce),
             payload: PayloadId(random_number(random)),
-            publisher: (random.below(2) == 0).then(|| random_payload(random)),
+            publisher: (random.below(2) == 0).then(|| random_party(random)),
             is_routed: random.below(2) == 0,
             groups: (0..random.below(3))
                 .map(|_| (ShardId(random.next_u64() as u16), filter("$share/g/a")))
@@ -171,7 +190,7 @@ pub(super) fn random_broker_record(random: &mut Random) -> BrokerRecord {
         },
         1 => BrokerRecord::Client(ClientRecord {
             session,
-            client_id: random_payload(random),
+            who: random_party(random),
             session_expiry_seconds: random.next_u64() as u32,
             ends_at: (random.below(2) == 0).then(|| Instant::from_micros(random_number(random))),
             will: (random.below(2) == 0).then(|| random_will(random)),
@@ -194,7 +213,7 @@ pub(super) fn random_broker_record(random: &mut Random) -> BrokerRecord {
         4 => BrokerRecord::Retained {
             message: random_message(random, QoS::AtLeastOnce),
             payload: PayloadId(random_number(random)),
-            publisher: (random.below(2) == 0).then(|| random_payload(random)),
+            publisher: (random.below(2) == 0).then(|| random_party(random)),
         },
         5 => BrokerRecord::Payload {
             id: PayloadId(random_number(random)),

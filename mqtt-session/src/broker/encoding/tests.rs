@@ -6,6 +6,7 @@ use bytes::Bytes;
 use mqtt_proto::{EncodeError, PropertyId, QoS};
 
 use super::samples::{broker_samples, filter, keys, random_broker_record};
+use crate::broker::party::Party;
 use crate::broker::records::{BrokerKey, BrokerRecord, PayloadId};
 use crate::broker::sessions::SessionId;
 use crate::random::Random;
@@ -205,10 +206,9 @@ fn every_flipped_bit_is_detected() {
         let mut bytes = encoded(&record);
         for bit in 0..bytes.len() * 8 {
             bytes[bit / 8] ^= 1 << (bit % 8);
-            let expected = if bit < 8 {
-                RecordError::Version(bytes[0])
-            } else {
-                RecordError::Checksum
+            let expected = match bytes[0] {
+                super::VERSION | super::WITH_PUBLISHER | super::WITH_OWNER => RecordError::Checksum,
+                version => RecordError::Version(version),
             };
             assert_eq!(decoded(&bytes), Err(expected), "bit {bit} of {record:?}");
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -237,8 +237,8 @@ fn every_truncation_and_every_extension_is_detected() {
 #[test]
 fn a_version_to_come_is_refused_by_name() {
     let mut bytes = opened(&broker_samples()[0]);
-    bytes[0] = 3;
-    assert_eq!(decoded(&sealed(bytes)), Err(RecordError::Version(3)));
+    bytes[0] = 4;
+    assert_eq!(decoded(&sealed(bytes)), Err(RecordError::Version(4)));
 }
 
 #[test]
@@ -271,15 +271,46 @@ fn only_messages_have_publishers() {
         let mut bytes = opened(&record);
         let may_have = matches!(record, BrokerRecord::Retained { .. } | BrokerRecord::Forward(_));
         let behind_key = 5 + record.key().encoded_len();
-        if bytes[0] == super::WITH_PUBLISHER {
-            assert!(may_have);
-            continue;
+        match bytes[0] {
+            super::VERSION => {}
+            super::WITH_OWNER if matches!(record, BrokerRecord::Client(_)) => continue,
+            _ => {
+                assert!(may_have);
+                continue;
+            }
         }
         bytes[0] = super::WITH_PUBLISHER;
         bytes.splice(behind_key..behind_key, *b"\0\x01p");
         match decoded(&sealed(bytes.clone())) {
             Ok(record) => assert!(may_have && encoded(&record) == sealed(bytes)),
             Err(error) => assert!(!may_have && error == RecordError::Version(2), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn only_clients_and_messages_have_owners() {
+    for record in broker_samples() {
+        let mut bytes = opened(&record);
+        let behind_key = 5 + record.key().encoded_len();
+        let (new, may_have): (&[u8], bool) = match (bytes[0], &record) {
+            (super::WITH_OWNER, _) => continue,
+            (super::WITH_PUBLISHER, _) => (b"", true),
+            (_, BrokerRecord::Client(_)) => (b"\0\x01o", true),
+            (_, BrokerRecord::Retained { .. } | BrokerRecord::Forward(_)) => (b"\0\x01p\0\x01o", true),
+            _ => (b"\0\x01p\0\x01o", false),
+        };
+        let behind_publisher = behind_key + 2 + "sensor-7".len();
+        match new {
+            [] => bytes
+                .splice(behind_publisher..behind_publisher, *b"\0\x01o")
+                .for_each(drop),
+            _ => bytes.splice(behind_key..behind_key, new.iter().copied()).for_each(drop),
+        }
+        bytes[0] = super::WITH_OWNER;
+        match decoded(&sealed(bytes.clone())) {
+            Ok(record) => assert!(may_have && encoded(&record) == sealed(bytes)),
+            Err(error) => assert!(!may_have && error == RecordError::Version(3), "{error}"),
         }
     }
 }
@@ -421,11 +452,15 @@ fn a_buffer_that_is_too_small_is_left_as_it_was() {
 #[test]
 fn the_longest_names_fit() {
     let long = "x".repeat(65_535);
+    let long_names = Party::new(long.as_bytes(), Some(long.as_bytes())).unwrap();
+    let longer = "x".repeat(65_536);
+    assert_eq!(Party::new(longer.as_bytes(), None), None);
+    assert_eq!(Party::new(b"", Some(longer.as_bytes())), None);
     let mut records = BTreeMap::new();
     for record in broker_samples() {
         let record = match record {
             BrokerRecord::Client(mut client) => {
-                client.client_id = Bytes::from(long.clone());
+                client.who = long_names.clone();
                 BrokerRecord::Client(client)
             }
             BrokerRecord::Subscription(mut subscription) => {
@@ -439,7 +474,7 @@ fn the_longest_names_fit() {
                 BrokerRecord::Retained {
                     message,
                     payload,
-                    publisher: Some(Bytes::from(long.clone())),
+                    publisher: Some(long_names.clone()),
                 }
             }
             _ => continue,

@@ -7,6 +7,7 @@ use mqtt_proto::TopicFilter;
 
 use super::super::Broker;
 use super::super::names::Names;
+use super::super::party::Party;
 use super::super::records::{BrokerKey, BrokerRecord, ForwardId, ForwardRecord};
 use super::ShardId;
 use crate::Message;
@@ -50,7 +51,7 @@ impl Broker {
     pub(in super::super) fn forward(
         &mut self,
         message: &Message,
-        publisher: Option<&Bytes>,
+        publisher: Option<&Party>,
         groups: &[(ShardId, TopicFilter<Bytes>)],
         is_routed: bool,
     ) -> Option<ForwardId> {

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use mqtt_proto::{TopicFilter, TopicName};
 
+use super::super::party::Party;
 use super::super::records::ForwardId;
 use crate::Message;
 
@@ -149,8 +150,8 @@ pub struct PeerPublish {
     pub number: u64,
     /// What was published.
     pub message: Message,
-    /// The client that published it, if it is to be retained and did not come from the host.
-    pub publisher: Option<Bytes>,
+    /// Who published it, if it is to be retained and did not come from the host.
+    pub publisher: Option<Party>,
     /// It is for all who are subscribed; otherwise for the groups alone.
     pub is_routed: bool,
     /// The groups of which a member on this shard gets it.

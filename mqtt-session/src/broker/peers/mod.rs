@@ -38,6 +38,7 @@ use bytes::Bytes;
 use mqtt_proto::{QoS, TopicFilter, TopicName};
 
 use super::kept::Consent;
+use super::party::Party;
 use super::records::{BrokerRecord, ForwardId};
 use super::routes::Routes;
 use super::sessions::Place;
@@ -254,7 +255,7 @@ impl Broker {
             let session = if is_own {
                 NONE
             } else {
-                self.sessions.insert(Bytes::new(), Place::Peer, false)
+                self.sessions.insert(Party::default(), Place::Peer, false)
             };
             self.peers.known.push(Peer {
                 session,
@@ -322,7 +323,7 @@ impl Broker {
     pub(super) fn publish_to_peers(
         &mut self,
         message: &Message,
-        publisher: Option<&Bytes>,
+        publisher: Option<&Party>,
         handed: Vec<(ShardId, TopicFilter<Bytes>)>,
         is_routed: bool,
         first: Option<u64>,

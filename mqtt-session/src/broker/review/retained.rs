@@ -16,7 +16,8 @@ use mqtt_proto::TopicName;
 
 use super::super::event::Verdict;
 use super::super::kept::Consent;
-use super::super::{Broker, BrokerEvent, QuestionId};
+use super::super::party::Party;
+use super::super::{Broker, BrokerEvent, ConnectionId, QuestionId};
 use super::Stage;
 
 /// How far the review of retained messages has come.
@@ -154,7 +155,7 @@ impl Broker {
         match self.publisher_may(&publisher, topic) {
             Some(is_allowed) => self.decide_kept(topic, is_allowed),
             None => {
-                let asked = self.ask_about(None, publisher, &message);
+                let asked = self.ask_about(None, &publisher, &message);
                 if let Some(kept) = self.retained.get_mut(topic) {
                     kept.consent = Consent::Asked(asked.number);
                 }
@@ -168,10 +169,17 @@ impl Broker {
     }
 
     /// What the host has said for all that a client publishes, or for this topic, if it is connected.
-    fn publisher_may(&mut self, publisher: &[u8], topic: &TopicName<Bytes>) -> Option<bool> {
-        let (connection, epoch) = (self.connection_of(publisher)?, self.epoch);
+    fn publisher_may(&mut self, publisher: &Party, topic: &TopicName<Bytes>) -> Option<bool> {
+        let (connection, epoch) = (self.connection_of_party(publisher)?, self.epoch);
         let connection = self.connections.named_mut(connection)?;
         connection.verdicts.of_publish(epoch, topic)
+    }
+
+    /// The connection of a client, if it is still whose it was.
+    fn connection_of_party(&self, party: &Party) -> Option<ConnectionId> {
+        let session = self.sessions.of_client(party.client_id())?;
+        let is_it = self.sessions.get(session).is_some_and(|entry| entry.who == *party);
+        is_it.then(|| self.connection_of(party.client_id())).flatten()
     }
 
     /// The host has said whether a message stays retained. Whether there was such a question.
@@ -190,7 +198,7 @@ impl Broker {
         }
         let publisher = kept.publisher.clone().unwrap_or_default();
         let most = usize::from(self.config.limits.remembered_topics);
-        let connection = self.connection_of(&publisher);
+        let connection = self.connection_of_party(&publisher);
         if let Some(connection) = connection.and_then(|id| self.connections.named_mut(id)) {
             let forgotten = connection.verdicts.remember_publish(epoch, &topic, verdict, most);
             self.figures.topics_forgotten = self.figures.topics_forgotten.saturating_add(forgotten);
@@ -211,7 +219,7 @@ impl Broker {
         };
         self.forget_retained(kept.payload_id, topic);
         self.figures.retained_revoked = self.figures.retained_revoked.saturating_add(1);
-        let (client_id, topic) = (kept.publisher.unwrap_or_default(), topic.clone());
+        let (client_id, topic) = (kept.publisher.unwrap_or_default().shared_client_id(), topic.clone());
         self.inform(|| BrokerEvent::RetainedRevoked { client_id, topic });
     }
 }

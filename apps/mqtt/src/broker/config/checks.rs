@@ -10,9 +10,6 @@ use super::settings::{Address, Config, Listener, Persistence, Tls, UserFromCerti
 use crate::broker::acl;
 use crate::broker::problem::{Problem, Report};
 
-/// Files that a broker has open besides connections: listeners, store, logs, timers.
-const OTHER_FILES: u64 = 64;
-
 /// What a configuration has to fit in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
@@ -230,7 +227,7 @@ impl Checks<'_> {
         let Some(most) = surroundings.open_files_max else {
             return;
         };
-        let wanted = config.connections_max().saturating_add(OTHER_FILES);
+        let wanted = config.open_files_max();
         let of_listeners = config
             .listeners
             .iter()

@@ -8,6 +8,9 @@ use std::time::Duration;
 use mqtt_session::{BrokerConfig, BrokerLimits, Overlap, ServerConfig, Share};
 use mqtt_store::Durability;
 
+/// Files that a broker has open besides connections: listeners, store, log, timers.
+const OTHER_FILES: u64 = 64;
+
 /// Everything that a broker can be told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -63,6 +66,12 @@ impl Config {
             .iter()
             .map(|listener| listener.max_connections.map(u64::from));
         told.sum::<Option<u64>>().unwrap_or(u64::MAX).min(of_shards)
+    }
+
+    /// How many files may be open for all of that: connections, listeners, the store, the log.
+    #[must_use]
+    pub fn open_files_max(&self) -> u64 {
+        self.connections_max().saturating_add(OTHER_FILES)
     }
 
     /// What the broker machine is to be. What the host asks, shards and seed are the host's to add.

@@ -1,0 +1,207 @@
+//! Whom `mqtt broker` lets in, and what it lets them do: packets of clients that do not wait for answers.
+#![cfg(feature = "tokio")]
+
+mod serving;
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use bytes::Bytes;
+use mqtt_proto::{
+    Binary, Connect, ConnectProperties, Packet, Properties, Publish, QoS, Role, Rules, Text, TopicName, Version, Will,
+};
+use serving::{Broker, LISTENER, PATIENCE, add_users, folder};
+
+/// Alice may write below `a`, and Bob below `b`.
+fn broker(folder: &Path, further: &str) -> Broker {
+    let acl = folder.join("acl");
+    add_users(&folder.join("users"));
+    fs::write(
+        &acl,
+        "user alice\ntopic write a/#\ntopic read #\nuser bob\ntopic write b/#\n",
+    )
+    .expect("there is room for a file");
+    fs::set_permissions(&acl, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let config = format!("users = ['users']\n{LISTENER}anonymous = false\n[rights]\nfiles = ['acl']\n{further}");
+    Broker::start(folder, &config)
+}
+
+fn text(value: &str) -> Text<Bytes> {
+    Text::from_bytes(Bytes::copy_from_slice(value.as_bytes())).expect("text")
+}
+
+fn topic(value: &str) -> TopicName<Bytes> {
+    TopicName::from_bytes(Bytes::copy_from_slice(value.as_bytes())).expect("a topic")
+}
+
+fn binary(value: &str) -> Binary<Bytes> {
+    Binary::new(Bytes::copy_from_slice(value.as_bytes())).expect("it is short")
+}
+
+fn connect(client_id: &str, (user, password): (&str, &str)) -> Connect<Bytes> {
+    Connect {
+        version: Version::V5,
+        clean_start: false,
+        keep_alive: 0,
+        client_id: text(client_id),
+        will: None,
+        username: Some(text(user)),
+        password: Some(binary(password)),
+        properties: ConnectProperties::builder()
+            .session_expiry(600)
+            .build()
+            .expect("one of them"),
+    }
+}
+
+const ALICE: (&str, &str) = ("alice", "open");
+const BOB: (&str, &str) = ("bob", "sesame");
+
+fn retained(to: &str) -> Packet<Bytes> {
+    Packet::Publish(Publish {
+        retain: true,
+        ..Publish::new(topic(to), Bytes::from_static(b"x"))
+    })
+}
+
+/// Sends all of these at once, and gives what the broker says to the first one.
+fn send(broker: &Broker, packets: &[Packet<Bytes>]) -> (TcpStream, u8) {
+    let mut bytes = Vec::new();
+    for packet in packets {
+        packet.encode_to(Version::V5, &mut bytes).expect("it can be said");
+    }
+    let mut stream = TcpStream::connect(broker.address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("there is such a time");
+    stream.write_all(&bytes).expect("it reads");
+    let mut answer = Vec::new();
+    let rules = Rules::new(Version::V5).sent_by(Role::Server);
+    loop {
+        let mut part = [0; 256];
+        let len = stream.read(&mut part).expect("it answers");
+        assert_ne!(len, 0, "it closes without an answer");
+        answer.extend_from_slice(&part[..len]);
+        if let Some(packet) = Packet::take_from(&mut Bytes::from(answer.clone()), &rules).expect("packets") {
+            let Packet::ConnAck(answer) = packet else {
+                panic!("{packet:?}")
+            };
+            return (stream, answer.reason.value());
+        }
+    }
+}
+
+/// Whether the broker closes the stream.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => true,
+        Err(error) => matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted),
+    }
+}
+
+/// What is retained, by its topic.
+fn kept(broker: &Broker) -> String {
+    let read = broker.client(
+        "sub",
+        &[
+            "-u",
+            "alice",
+            "-P",
+            "open",
+            "-t",
+            "#",
+            "-F",
+            "%t",
+            "--retained-only",
+            "-W",
+            "2",
+        ],
+    );
+    String::from_utf8_lossy(&read.stdout).into_owned()
+}
+
+#[test]
+fn what_comes_right_behind_connect_is_judged_by_the_user_who_sent_it() {
+    for further in ["", "[persistence]\npath = 'broker.store'\n"] {
+        let folder = folder();
+        let broker = broker(folder.path(), further);
+        let packets = [
+            connect("one", ALICE).into(),
+            retained("b/no"),
+            retained("a/yes"),
+            retained("b/never"),
+        ];
+        let (_alice, code) = send(&broker, &packets);
+        assert_eq!(code, 0);
+        let (_bob, code) = send(
+            &broker,
+            &[connect("two", BOB).into(), retained("a/no"), retained("b/yes")],
+        );
+        assert_eq!(code, 0);
+        assert_eq!(kept(&broker), "a/yes\nb/yes\n");
+    }
+}
+
+#[test]
+fn what_comes_behind_a_wrong_password_is_not_looked_at() {
+    let folder = folder();
+    let broker = broker(folder.path(), "");
+    let packets = [connect("one", ("alice", "sesame")).into(), retained("a/no")];
+    let (mut stream, code) = send(&broker, &packets);
+    assert_eq!(code, 0x86);
+    assert!(is_closed(&mut stream));
+    assert_eq!(kept(&broker), "");
+}
+
+#[test]
+fn a_client_that_may_not_publish_its_will_is_refused() {
+    let folder = folder();
+    let broker = broker(folder.path(), "");
+    let with_will = |to| Connect {
+        will: Some(Will {
+            topic: topic(to),
+            payload: binary("gone"),
+            qos: QoS::AtMostOnce,
+            retain: true,
+            properties: Properties::empty(),
+        }),
+        ..connect("one", ALICE)
+    };
+    let (mut stream, code) = send(&broker, &[with_will("b/will").into()]);
+    assert_eq!(code, 0x87);
+    assert!(is_closed(&mut stream));
+    let (stream, code) = send(&broker, &[with_will("a/will").into()]);
+    assert_eq!(code, 0);
+    drop(stream);
+    broker.told(" disconnected ", "");
+    assert_eq!(kept(&broker), "a/will\n");
+}
+
+#[test]
+fn a_session_belongs_to_its_user_over_restarts_too() {
+    let folder = folder();
+    let further = "[persistence]\npath = 'broker.store'\n";
+    let mut broker = broker(folder.path(), further);
+    let (_alice, code) = send(&broker, &[connect("same", ALICE).into()]);
+    assert_eq!(code, 0);
+    for is_restarted in [false, true] {
+        if is_restarted {
+            broker.signal("-KILL");
+            assert_eq!(broker.ends(), None);
+            broker = Broker::again(folder.path());
+        }
+        for clean_start in [false, true] {
+            let thief = Connect {
+                clean_start,
+                ..connect("same", BOB)
+            };
+            let (mut stream, code) = send(&broker, &[thief.into()]);
+            assert_eq!(code, 0x87, "restarted: {is_restarted}, clean start: {clean_start}");
+            assert!(is_closed(&mut stream));
+        }
+    }
+    let (_alice, code) = send(&broker, &[connect("same", ALICE).into()]);
+    assert_eq!(code, 0);
+}

@@ -1,0 +1,118 @@
+//! `mqtt broker` as a process.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A broker, and what it logs. It ends with this value.
+pub(crate) struct Broker {
+    pub(crate) child: Child,
+    lines: Receiver<String>,
+    pub(crate) address: SocketAddr,
+}
+
+#[allow(dead_code, reason = "not every test that shares this file needs all of it")]
+impl Broker {
+    pub(crate) fn start(folder: &Path, config: &str) -> Self {
+        fs::write(folder.join("mqtt.toml"), config).expect("there is room for a file");
+        Self::again(folder)
+    }
+
+    /// Starts it with the configuration that is there.
+    pub(crate) fn again(folder: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+            .args(["broker", "--config"])
+            .arg(folder.join("mqtt.toml"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let log = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut broker = Self {
+            child,
+            lines,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        broker.address = broker.told(" listening ", "address=").parse().expect("an address");
+        broker.told(" serving ", "process=");
+        broker
+    }
+
+    /// Waits for a line with this in it: what follows `key` there.
+    pub(crate) fn told(&self, what: &str, key: &str) -> String {
+        loop {
+            let line = self
+                .lines
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("{what} is not told"));
+            if line.contains(what) {
+                let value = line.split(key).nth(1).unwrap_or_default();
+                return value.split(' ').next().unwrap_or_default().to_owned();
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let killed = Command::new("kill").args([signal, &id]).status();
+        assert!(killed.expect("there is kill").success());
+    }
+
+    pub(crate) fn client(&self, command: &str, arguments: &[&str]) -> Output {
+        let port = self.address.port().to_string();
+        let output = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+            .args([command, "-p", &port, "--no-reconnect"])
+            .args(arguments)
+            .output();
+        output.expect("the program runs")
+    }
+
+    pub(crate) fn publish(&self, arguments: &[&str]) -> Option<i32> {
+        self.client("pub", arguments).status.code()
+    }
+
+    pub(crate) fn ends(&mut self) -> Option<i32> {
+        self.child.wait().expect("it is a child").code()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn folder() -> TempDir {
+    tempfile::tempdir().expect("there is room for a folder")
+}
+
+pub(crate) const LISTENER: &str = "[[listener]]\naddress = '127.0.0.1:0'\n";
+
+/// Alice, whose password is "open", and Bob, whose password is "sesame".
+pub(crate) fn add_users(file: &Path) {
+    for (user, password) in [("alice", "open"), ("bob", "sesame")] {
+        let mut passwd = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+            .arg("passwd")
+            .args([file, Path::new(user)])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        writeln!(passwd.stdin.take().expect("a pipe"), "{password}").expect("it reads");
+        assert!(passwd.wait().expect("it is a child").success());
+    }
+}
