@@ -57,3 +57,7 @@ pub use task::{connect, connect_with, prepare, start, start_with};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../RUMQTTC.md")]
+struct FromRumqttc;
