@@ -1,4 +1,5 @@
 //! `mqtt broker` as a process.
+#![allow(dead_code, reason = "not every test that shares this file needs all of it")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -20,7 +21,6 @@ pub(crate) struct Broker {
     pub(crate) address: SocketAddr,
 }
 
-#[allow(dead_code, reason = "not every test that shares this file needs all of it")]
 impl Broker {
     pub(crate) fn start(folder: &Path, config: &str) -> Self {
         fs::write(folder.join("mqtt.toml"), config).expect("there is room for a file");

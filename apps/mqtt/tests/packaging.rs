@@ -1,0 +1,105 @@
+//! What stands beside the program for those who operate it: it names what is there, and can be used.
+#![cfg(feature = "tokio")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const PACKAGING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging");
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(PACKAGING).join(name)).expect("it is there")
+}
+
+fn mqtt(arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_mqtt")).args(arguments).output();
+    output.expect("the program runs")
+}
+
+#[test]
+fn the_configuration_can_be_used_once_there_are_users() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let file = folder.path().join("mqtt.toml");
+    fs::write(&file, read("mqtt.toml")).expect("there is room for a file");
+    let file = file.to_str().expect("a plain name");
+    let without = mqtt(&["broker", "--check", "--config", file]);
+    let told = String::from_utf8_lossy(&without.stderr).into_owned();
+    assert!(!without.status.success() && told.contains("users"), "{without:?}");
+
+    // A user with the hash of no password.
+    let users = folder.path().join("users");
+    let hash = "alice:$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI\n";
+    fs::write(&users, hash).expect("there is room for a file");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(&users, mode).expect("it is ours");
+    let checked = mqtt(&["broker", "--check", "--config", file]);
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+/// The value of each line `KEY=..`.
+fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
+    let lines = unit.lines();
+    lines
+        .filter_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+        .collect()
+}
+
+#[test]
+fn the_unit_starts_what_there_is_where_the_configuration_says() {
+    let unit = read("mqtt.service");
+    let [start] = values(&unit, "ExecStart")[..] else {
+        panic!("one start: {unit}")
+    };
+    let words: Vec<&str> = start.split(' ').collect();
+    assert_eq!(
+        words,
+        ["/usr/local/bin/mqtt", "broker", "--config", "/etc/mqtt/mqtt.toml"]
+    );
+    assert_eq!(values(&unit, "Type"), ["notify"]);
+    let config = read("mqtt.toml");
+    for (key, folder) in [("StateDirectory", "/var/lib"), ("RuntimeDirectory", "/run")] {
+        let [name] = values(&unit, key)[..] else {
+            panic!("one {key}")
+        };
+        assert!(config.contains(&format!("\"{folder}/{name}/")), "{folder}/{name}");
+    }
+    let [user] = values(&unit, "User")[..] else {
+        panic!("one user")
+    };
+    assert!(read("mqtt.sysusers").contains(&format!("\nu {user} ")));
+}
+
+#[test]
+fn systemd_takes_the_unit() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let file = folder.path().join("mqtt.service");
+    let program = env!("CARGO_BIN_EXE_mqtt");
+    fs::write(&file, read("mqtt.service").replace("/usr/local/bin/mqtt", program)).expect("there is room for a file");
+    match Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+        Ok(output) => {
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!told.contains("mqtt.service"), "{told}");
+        }
+        Err(error) => eprintln!("skipped: systemd-analyze cannot be run: {error}"),
+    }
+}
+
+#[test]
+fn the_image_is_made_of_what_there_is() {
+    let dockerfile = read("Dockerfile");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for line in dockerfile.lines().filter(|line| line.starts_with("COPY --chown")) {
+        let from = line.split(' ').nth(2).expect("a source");
+        assert!(root.join(from).exists(), "{from}");
+    }
+    let [health] = dockerfile
+        .lines()
+        .filter(|line| line.starts_with("HEALTHCHECK"))
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("one check of health")
+    };
+    let words: Vec<&str> = health.split('"').skip(1).step_by(2).collect();
+    let asked = mqtt(&[&words[1..], &["--help"]].concat());
+    assert!(asked.status.success(), "{health}: {asked:?}");
+}
