@@ -174,9 +174,10 @@ mod wire;
 #[cfg(feature = "broker")]
 pub use broker::{
     Ask, Broker, BrokerBatch, BrokerBound, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits,
-    BrokerRecord, BrokerReport, BrokerRestore, ClientRecord, ConnectionId, Figures, ForwardId, ForwardRecord,
-    LocalError, LocalId, Overlap, Party, PayloadId, PeerMessage, PeerPublish, QuestionId, ReplayRecord, Scope,
-    SessionId, ShardId, Shards, Share, SubscriptionRecord, Verdict, WillRecord,
+    BrokerRecord, BrokerReport, BrokerRestore, ClientRecord, ConnectionId, Cursor, Figure, FigureKind, Figures,
+    ForwardId, ForwardRecord, LocalError, LocalId, MessageView, Overlap, Party, PayloadId, PeerMessage, PeerPublish,
+    QuestionId, ReplayRecord, RetainedCursor, RetainedView, Scope, SessionId, SessionView, ShardId, Shards, Share,
+    SubscriptionRecord, SubscriptionView, Verdict, WillRecord,
 };
 pub use capabilities::Capabilities;
 pub use client::{

@@ -270,6 +270,7 @@ impl Broker {
             entry.session_expiry_seconds = expiry;
             // What was nobody's has an owner from here on.
             entry.who = who.clone();
+            entry.since = Some(self.now);
             if !is_present {
                 entry.standing.epoch = self.epoch;
             }

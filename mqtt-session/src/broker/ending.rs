@@ -106,6 +106,7 @@ impl Broker {
         let has_ended = state.has_ended();
         entry.place = Place::Parked(Box::new(state));
         entry.session_expiry_seconds = session_expiry_seconds;
+        entry.since = Some(self.now);
         let mut given_up: u64 = 0;
         for item in parked {
             match &item.what {

@@ -5,95 +5,145 @@ use mqtt_proto::DecodeErrorKind;
 use crate::Closed;
 use crate::timers::Timer;
 
-/// What a broker has counted since its start, and what it holds. For a host that publishes it, under `$SYS` or elsewhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Whether a figure may go down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FigureKind {
+    /// It only grows.
+    Counter,
+    /// It says what is.
+    Gauge,
+}
+
+/// One of the [`Figures`]: its name, what it is, and how to find it.
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Figures {
-    /// Connections that are open, admitted or not.
-    pub connections: u64,
-    /// Connections that were opened.
-    pub connections_opened: u64,
-    /// Connections that were not opened, at [`BrokerLimits::connections`](super::BrokerLimits).
-    pub connections_refused: u64,
-    /// Sessions, with and without a connection.
-    pub sessions: u64,
-    /// Sessions whose client is connected.
-    pub clients_connected: u64,
-    /// The most of these at one time.
-    pub clients_maximum: u64,
-    /// Seconds since the broker began, or was restored.
-    pub uptime_seconds: u64,
-    /// Clients that came while an earlier connection of theirs was there.
-    pub takeovers: u64,
-    /// Subscriptions of clients and of the host.
-    pub subscriptions: u64,
-    /// Retained messages.
-    pub retained_messages: u64,
-    /// What they take in memory.
-    pub retained_bytes: u64,
-    /// Packets that were read from clients, but for such as were refused as malformed or out of place.
-    pub packets_received: u64,
-    /// Bytes that were read from clients.
-    pub bytes_received: u64,
-    /// Bytes that were handed to be sent to clients.
-    pub bytes_sent: u64,
-    /// How often a stream was not read for a while, at [`BrokerLimits::messages_per_second`](super::BrokerLimits) or
-    /// [`BrokerLimits::bytes_per_second`](super::BrokerLimits).
-    pub reads_paused: u64,
-    /// Messages that came from clients, whatever became of them; repetitions of QoS 2 are left out.
-    pub messages_received: u64,
-    /// Bytes of their payloads.
-    pub payload_bytes_received: u64,
-    /// Messages that clients or the host published, wills too, and that were allowed.
-    pub messages_published: u64,
-    /// Copies that were handed to a connection or a session.
-    pub messages_delivered: u64,
-    /// Bytes of their payloads.
-    pub payload_bytes_delivered: u64,
-    /// Copies that were dropped since a queue was full.
-    pub messages_dropped: u64,
-    /// Copies of shared subscriptions that went on to another member, since the session that had them ended.
-    pub messages_handed_on: u64,
-    /// Messages that the host did not allow.
-    pub messages_refused: u64,
-    /// Messages that were to be retained and had no room.
-    pub retained_refused: u64,
-    /// Wills that were published.
-    pub wills_published: u64,
-    /// Wills that were given up, at [`BrokerLimits::parked_wills`](super::BrokerLimits).
-    pub wills_dropped: u64,
-    /// Sessions that ended.
-    pub sessions_ended: u64,
-    /// Clients that were refused at [`BrokerLimits::sessions`](super::BrokerLimits).
-    pub sessions_refused: u64,
-    /// Subscriptions that ended since the host did not allow them any more.
-    pub subscriptions_revoked: u64,
-    /// Retained messages that were dropped since the host did not allow them any more.
-    pub retained_revoked: u64,
-    /// Clients that were refused since another shard has their sessions.
-    pub clients_misdirected: u64,
-    /// Filters that were refused at one of the limits of subscriptions.
-    pub subscriptions_refused: u64,
-    /// Connections that ended since no client was admitted in [`Limits::handshake_timeout`](crate::Limits).
-    pub handshake_timeouts: u64,
-    /// Connections that ended since their client sent nothing for one and a half times its keep-alive.
-    pub keep_alive_timeouts: u64,
-    /// Connections that ended since what was to be sent waited for [`Limits::stall_timeout`](crate::Limits).
-    pub stall_timeouts: u64,
-    /// Connections that ended at [`Limits::packet_bytes`](crate::Limits) or [`Limits::connect_bytes`](crate::Limits).
-    pub packets_too_large: u64,
-    /// Connections that ended since their client broke another rule of the protocol.
-    pub protocol_errors: u64,
-    /// How often a connection came to have as many packets waiting for the host as
-    /// [`BrokerLimits::parked_per_connection`](super::BrokerLimits) allows, and was not read for a while.
-    pub parks_full: u64,
-    /// Answers of the host that were forgotten at [`BrokerLimits::remembered_topics`](super::BrokerLimits).
-    pub topics_forgotten: u64,
-    /// Questions about what is there that wait for answers, since the policy changed: at most
-    /// [`BrokerLimits::reviews`](super::BrokerLimits).
-    pub reviews_waiting: u64,
-    /// Events that had no room, at [`BrokerLimits::events`](super::BrokerLimits).
-    pub events_missed: u64,
+pub struct Figure {
+    /// The name of its field, in the form that Prometheus wants.
+    pub name: &'static str,
+    /// Whether it may go down.
+    pub kind: FigureKind,
+    /// What is counted, in words, without a full stop.
+    pub help: &'static str,
+    value: fn(&Figures) -> u64,
+}
+
+impl Figure {
+    /// Where it stands.
+    #[must_use]
+    pub fn of(&self, figures: &Figures) -> u64 {
+        (self.value)(figures)
+    }
+}
+
+/// How a figure of several machines is put together.
+macro_rules! together {
+    (sum $one:expr, $other:expr) => {
+        $one.saturating_add($other)
+    };
+    (most $one:expr, $other:expr) => {
+        if $one > $other { $one } else { $other }
+    };
+}
+
+/// All figures, each said once: as a field, and in the table of all.
+macro_rules! figures {
+    ($($(#[$meta:meta])* $kind:ident $together:ident $name:ident: $help:literal,)*) => {
+        /// What a broker has counted since its start, and what it holds. For a host that publishes it, under `$SYS` or elsewhere.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Figures {
+            $(
+                #[doc = concat!($help, ".")]
+                #[doc = ""]
+                $(#[$meta])*
+                pub $name: u64,
+            )*
+        }
+
+        impl Figures {
+            /// All of them, in their order here: for whoever shows them without knowing them.
+            ///
+            /// ```
+            /// use mqtt_session::Figures;
+            /// let figures = Figures::default();
+            /// for figure in Figures::ALL {
+            ///     println!("{}: {} ({})", figure.name, figure.of(&figures), figure.help);
+            /// }
+            /// ```
+            pub const ALL: &'static [Figure] = &[$(Figure {
+                name: stringify!($name),
+                kind: FigureKind::$kind,
+                help: $help,
+                value: |figures| figures.$name,
+            }),*];
+
+            /// What two machines of one broker have counted together. Everything is added, but for `uptime_seconds`, of which the
+            /// longer counts.
+            #[must_use]
+            pub const fn with(self, other: Self) -> Self {
+                Self {
+                    $($name: together!($together self.$name, other.$name),)*
+                }
+            }
+        }
+    };
+}
+
+figures! {
+    Gauge sum connections: "Connections that are open, admitted or not",
+    Counter sum connections_opened: "Connections that were opened",
+    /// At [`BrokerLimits::connections`](super::BrokerLimits).
+    Counter sum connections_refused: "Connections that were not opened for want of room",
+    Gauge sum sessions: "Sessions, with and without a connection",
+    Gauge sum clients_connected: "Sessions whose client is connected",
+    /// Of several machines, [the sum](Figures::with) is more than that if their times were not the same.
+    Gauge sum clients_maximum: "The most clients that were connected at one time",
+    Gauge most uptime_seconds: "Seconds since the broker began, or was restored",
+    Counter sum takeovers: "Clients that came while an earlier connection of theirs was there",
+    Gauge sum subscriptions: "Subscriptions of clients and of the host",
+    Gauge sum retained_messages: "Retained messages",
+    Gauge sum retained_bytes: "What retained messages take in memory, in bytes",
+    Counter sum packets_received: "Packets that were read from clients, but for such as were refused as malformed or out of place",
+    Counter sum bytes_received: "Bytes that were read from clients",
+    Counter sum bytes_sent: "Bytes that were handed to be sent to clients",
+    /// At [`BrokerLimits::messages_per_second`](super::BrokerLimits) or [`BrokerLimits::bytes_per_second`](super::BrokerLimits).
+    Counter sum reads_paused: "How often a stream was not read for a while, at a rate",
+    Counter sum messages_received: "Messages that came from clients, whatever became of them; repetitions of QoS 2 are left out",
+    Counter sum payload_bytes_received: "Bytes of the payloads of messages that came from clients",
+    Counter sum messages_published: "Messages that clients or the host published, wills too, and that were allowed",
+    Counter sum messages_delivered: "Copies that were handed to a connection or a session",
+    Counter sum payload_bytes_delivered: "Bytes of the payloads of copies that were handed to a connection or a session",
+    Counter sum messages_dropped: "Copies that were dropped since a queue was full",
+    Counter sum messages_handed_on: "Copies of shared subscriptions that went on to another member, since the session that had them ended",
+    Counter sum messages_refused: "Messages that the host did not allow",
+    Counter sum retained_refused: "Messages that were to be retained and had no room",
+    Counter sum wills_published: "Wills that were published",
+    /// At [`BrokerLimits::parked_wills`](super::BrokerLimits).
+    Counter sum wills_dropped: "Wills that were given up for want of room",
+    Counter sum sessions_ended: "Sessions that ended",
+    /// At [`BrokerLimits::sessions`](super::BrokerLimits).
+    Counter sum sessions_refused: "Clients that were refused for want of room for their sessions",
+    Counter sum subscriptions_revoked: "Subscriptions that ended since the host did not allow them any more",
+    Counter sum retained_revoked: "Retained messages that were dropped since the host did not allow them any more",
+    Counter sum clients_misdirected: "Clients that were refused since another shard has their sessions",
+    /// One of the limits of subscriptions.
+    Counter sum subscriptions_refused: "Filters that were refused at a limit",
+    /// In [`Limits::handshake_timeout`](crate::Limits).
+    Counter sum handshake_timeouts: "Connections that ended since no client was admitted in time",
+    Counter sum keep_alive_timeouts: "Connections that ended since their client sent nothing for one and a half times its keep-alive",
+    /// For [`Limits::stall_timeout`](crate::Limits).
+    Counter sum stall_timeouts: "Connections that ended since what was to be sent was not taken for too long",
+    /// At [`Limits::packet_bytes`](crate::Limits) or [`Limits::connect_bytes`](crate::Limits).
+    Counter sum packets_too_large: "Connections that ended since their client sent a packet that was too large",
+    Counter sum protocol_errors: "Connections that ended since their client broke another rule of the protocol",
+    /// At [`BrokerLimits::parked_per_connection`](super::BrokerLimits).
+    Counter sum parks_full: "How often a connection had so many packets waiting for the host that it was not read for a while",
+    /// At [`BrokerLimits::remembered_topics`](super::BrokerLimits).
+    Counter sum topics_forgotten: "Answers of the host that were forgotten for want of room",
+    /// At most [`BrokerLimits::reviews`](super::BrokerLimits).
+    Gauge sum reviews_waiting: "Questions about what is there that wait for answers, since the policy changed",
+    /// At [`BrokerLimits::events`](super::BrokerLimits).
+    Counter sum events_missed: "Events that had no room",
 }
 
 impl Figures {

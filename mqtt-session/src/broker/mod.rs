@@ -34,6 +34,7 @@ mod plain;
 mod publishing;
 mod questions;
 mod records;
+mod removing;
 mod replay;
 mod restore;
 mod retained;
@@ -45,12 +46,13 @@ mod storing;
 mod subscribing;
 mod time;
 mod topics;
+mod views;
 mod wills;
 
 pub use bounds::BrokerBound;
 pub use config::{Ask, BrokerConfig, BrokerLimits, Share};
 pub use event::{BrokerEvent, ConnectionId, LocalId, QuestionId, Scope, Verdict};
-pub use figures::Figures;
+pub use figures::{Figure, FigureKind, Figures};
 pub use party::Party;
 pub use peers::{PeerMessage, PeerPublish, ShardId, Shards};
 pub use records::{
@@ -61,6 +63,7 @@ pub use restore::{BrokerReport, BrokerRestore};
 pub use routes::Overlap;
 pub use sessions::SessionId;
 pub use subscribing::LocalError;
+pub use views::{Cursor, MessageView, RetainedCursor, RetainedView, SessionView, SubscriptionView};
 
 use alloc::collections::VecDeque;
 

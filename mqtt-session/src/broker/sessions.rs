@@ -41,6 +41,8 @@ pub(super) struct Entry {
     pub(super) session_expiry_seconds: u32,
     pub(super) standing: Standing,
     pub(super) is_stored: bool,
+    /// When its client came or went. `None`: in an earlier life.
+    pub(super) since: Option<Instant>,
     /// It may have changes for the store.
     pub(super) is_dirty: bool,
     /// A replay of it goes on with the next call.
@@ -175,6 +177,7 @@ impl Sessions {
             session_expiry_seconds: 0,
             standing: Standing::default(),
             is_stored,
+            since: None,
             is_dirty: false,
             is_replaying: false,
             awaits_consent: false,

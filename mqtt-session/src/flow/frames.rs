@@ -276,6 +276,12 @@ impl<E: Tells> Flow<E> {
         self.session.outgoing.len().saturating_add(self.link.frames.len)
     }
 
+    /// How many encoded messages wait, and how many bytes they take.
+    pub(crate) fn frames_waiting(&self) -> (usize, u64) {
+        let frames = &self.link.frames;
+        (frames.len, frames.waiting().len() as u64)
+    }
+
     #[inline]
     pub(super) fn transmit_frames(&mut self, outbox: &mut Outbox) {
         if self.link.frames.len > 0 && !self.session.outgoing.is_held() {

@@ -133,6 +133,12 @@ impl Incoming {
         }
     }
 
+    /// How many identifiers of QoS 2 are in use by the peer.
+    #[cfg(feature = "broker")]
+    pub(crate) const fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// A connection begins. Tokens of QoS 1 die with the one before.
     pub(crate) fn connected(&mut self, connection: u32, maximum: u16) {
         self.disconnected();

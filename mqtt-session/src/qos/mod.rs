@@ -7,4 +7,4 @@ pub(crate) use incoming::{Ack, Arrival, Incoming};
 pub use outgoing::Loss;
 pub(crate) use outgoing::{Answered, Ended, LossCursor, Outgoing, ReleaseMark, RestoredMessage, State, message_record};
 #[cfg(feature = "broker")]
-pub(crate) use outgoing::{Withdrawable, Withdrawn};
+pub(crate) use outgoing::{Exchange, Withdrawable, Withdrawn};

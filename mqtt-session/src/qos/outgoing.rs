@@ -22,6 +22,8 @@ mod fingerprint;
 mod lives;
 mod time;
 #[cfg(feature = "broker")]
+mod view;
+#[cfg(feature = "broker")]
 mod withdrawal;
 
 use alloc::vec::Vec;

@@ -6,6 +6,7 @@ use mqtt_proto::{QoS, Version};
 
 use super::{Accept, AcceptError, AcceptErrorKind, Phase, ServerConnection};
 use crate::qos::{Withdrawable, Withdrawn};
+use crate::session::{Holding, SessionState};
 use crate::time::Instant;
 use crate::{Message, PublishError};
 
@@ -128,6 +129,27 @@ impl ServerConnection {
     /// How many messages to the client have not ended.
     pub(crate) fn outgoing_len(&self) -> usize {
         self.flow.outgoing_len()
+    }
+
+    /// What the session and the connection hold for the client.
+    pub(crate) fn holding(&self) -> Holding {
+        let (messages, bytes) = self.flow.frames_waiting();
+        let held = self.flow.session.holding();
+        Holding {
+            messages: held.messages.saturating_add(messages),
+            bytes: held.bytes.saturating_add(bytes),
+            ..held
+        }
+    }
+
+    /// The session, as long as it is here.
+    pub(crate) const fn session(&self) -> &SessionState {
+        &self.flow.session
+    }
+
+    /// The keep-alive of the client in seconds.
+    pub(crate) const fn keep_alive_seconds(&self) -> u16 {
+        self.keep_alive_seconds
     }
 
     /// Whether there may be something for the store.

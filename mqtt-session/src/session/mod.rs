@@ -7,4 +7,6 @@ mod state;
 pub use parked::{Session, SessionConfig, SessionEvent, SessionRestore};
 pub(crate) use restore::Records;
 pub use restore::{LiveOp, Quarantined, RestoreReport};
+#[cfg(feature = "broker")]
+pub(crate) use state::Holding;
 pub(crate) use state::{Manner, SessionState};

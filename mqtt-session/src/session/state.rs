@@ -1,5 +1,7 @@
 //! The state of a session and what is done with it, whether or not there is a connection.
 
+#[cfg(feature = "broker")]
+mod holding;
 mod inbox;
 #[cfg(feature = "broker")]
 mod withdrawal;
@@ -8,6 +10,9 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use mqtt_proto::{PacketId, PropertyId};
+
+#[cfg(feature = "broker")]
+pub(crate) use holding::Holding;
 
 use super::SessionEvent;
 use crate::fingerprint::Fingerprint;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use mqtt_session::proto::{Connect, Version};
-use mqtt_session::{Ask, BrokerEvent, BrokerLimits, Limits, Scope, ServerConfig, SessionConfig, Verdict};
+use mqtt_session::{
+    Ask, BrokerEvent, BrokerLimits, FigureKind, Figures, Limits, Scope, ServerConfig, SessionConfig, Verdict,
+};
 
 use super::rig::{Rig, config, fleeting, lasting};
 
@@ -123,4 +125,36 @@ fn what_waits_for_the_host_and_what_it_said_too_long_ago_are_counted() {
     rig.broker.policy_changed(rig.now);
     rig.run();
     assert_eq!(rig.broker.figures().reviews_waiting, 1);
+}
+
+#[test]
+fn every_figure_stands_in_the_table_of_all() {
+    let mut rig = Rig::new(config());
+    rig.join(lasting("s", Version::V5));
+    rig.subscribe("s", "t", 1);
+    rig.advance(5);
+    let figures = rig.broker.figures();
+    let shown = Figures::ALL
+        .iter()
+        .map(|figure| format!("{}: {}", figure.name, figure.of(&figures)));
+    let fields = format!("Figures {{ {} }}", shown.collect::<Vec<_>>().join(", "));
+    assert_eq!(fields, format!("{figures:?}"));
+    let kind = |name: &str| Figures::ALL.iter().find(|figure| figure.name == name).unwrap().kind;
+    assert_eq!(kind("bytes_sent"), FigureKind::Counter);
+    assert_eq!(kind("clients_connected"), FigureKind::Gauge);
+}
+
+#[test]
+fn machines_count_together_but_for_the_time() {
+    let mut rigs = [Rig::new(config()), Rig::new(config())];
+    for rig in &mut rigs {
+        rig.join(lasting("s", Version::V5));
+    }
+    for (rig, seconds) in rigs.iter_mut().zip([7, 3]) {
+        rig.advance(seconds);
+        rig.broker.handle_timeout(rig.now);
+    }
+    let together = rigs[0].broker.figures().with(rigs[1].broker.figures());
+    assert_eq!((together.sessions, together.packets_received), (2, 2));
+    assert_eq!(together.uptime_seconds, 7);
 }

@@ -18,4 +18,5 @@ mod show;
 mod storing;
 mod takeover;
 mod topics;
+mod views;
 mod wills;

@@ -174,11 +174,22 @@ impl<M> Retained<M> {
         now: Instant,
         budget: usize,
     ) -> Step<'_, M> {
+        let mut looks = budget;
+        self.next_within(filter, after, now, &mut looks)
+    }
+
+    /// The same with a budget for several steps, from which each look is taken.
+    pub(crate) fn next_within<B: AsRef<[u8]>>(
+        &self,
+        filter: &TopicFilter<B>,
+        after: Option<&TopicName<Bytes>>,
+        now: Instant,
+        looks: &mut usize,
+    ) -> Step<'_, M> {
         let behind = |topic: &TopicName<Bytes>| Bound::Excluded(ByLevels(topic.clone()));
         let mut from = after.map_or(Bound::Unbounded, behind);
-        let mut looks = 0_usize;
         while let Some((ByLevels(topic), held)) = self.messages.range((from, Bound::Unbounded)).next() {
-            looks = looks.saturating_add(1);
+            *looks = looks.saturating_sub(1);
             from = match scan::judge(filter.as_bytes(), topic.as_bytes()) {
                 Verdict::Match if !held.is_expired(now) => return Step::Found(topic, &held.message),
                 Verdict::Match | Verdict::Next => behind(topic),
@@ -189,7 +200,7 @@ impl<M> Retained<M> {
                 },
                 Verdict::End => return Step::End,
             };
-            if looks >= budget {
+            if *looks == 0 {
                 return Step::Budget(topic);
             }
         }

@@ -216,6 +216,17 @@ impl Routes {
         })
     }
 
+    /// All keys of [`at`](Self::at) lie below this.
+    pub(crate) fn bound(&self) -> u32 {
+        self.subscriptions.bound()
+    }
+
+    /// The subscription with this key: its session, its filter, put together anew, and what was asked for.
+    pub(crate) fn at(&self, key: u32) -> Option<(u32, TopicFilter<Bytes>, Wanted)> {
+        let subscription = self.subscriptions.get(key)?;
+        Some((subscription.session, self.filter(subscription)?, subscription.wanted))
+    }
+
     /// How many subscriptions a session has.
     pub(crate) fn subscriptions_of(&self, session: u32) -> usize {
         self.sessions.get(session as usize).map_or(0, List::len)
