@@ -24,6 +24,8 @@ pub enum Command {
     /// Serve clients: a broker
     #[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
     Broker(crate::serve::Serve),
+    /// Show and change a broker that runs: its clients, sessions, subscriptions, retained messages and log
+    Ctl(crate::ctl::Ctl),
     /// Publish messages
     #[cfg(feature = "tokio")]
     #[command(disable_help_flag = true, disable_version_flag = true)]

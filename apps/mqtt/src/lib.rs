@@ -7,6 +7,7 @@ pub mod broker;
 pub mod cli;
 #[cfg(feature = "tokio")]
 pub mod client;
+mod ctl;
 mod decode;
 #[cfg(feature = "demo")]
 mod demo;
@@ -28,6 +29,7 @@ pub fn run() -> ExitCode {
     let ended = match Cli::parse().command {
         #[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
         Command::Broker(serve) => serve::run(serve),
+        Command::Ctl(ctl) => ctl::run(ctl),
         #[cfg(feature = "tokio")]
         Command::Pub(arguments) => client::publish(*arguments),
         #[cfg(feature = "tokio")]

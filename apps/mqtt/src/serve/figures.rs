@@ -4,98 +4,100 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use mqtt_adapter::host::{ShardHandle, Traffic};
+pub(super) use mqtt_session::FigureKind as Kind;
 use mqtt_session::Figures;
 
 /// A shard that does not answer by then is busy with more important things.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether a figure only grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Counter,
-    Gauge,
-}
-
 /// Something that is counted: its name, what it is, and where it stands.
+#[derive(Clone, Copy)]
 pub(super) struct Figure {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
     pub(super) kind: Kind,
-    value: fn(&Sums) -> u64,
+    value: Value,
+}
+
+#[derive(Clone, Copy)]
+enum Value {
+    OfBroker(mqtt_session::Figure),
+    OfTraffic(fn(&Traffic) -> u64),
 }
 
 /// What was counted by all shards.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sums {
-    shards: Vec<(Figures, Traffic)>,
+    figures: Figures,
+    traffic: Traffic,
 }
 
-macro_rules! figures {
-    ($($part:tt . $name:ident $kind:ident $help:literal,)*) => {
-        /// All that is counted.
-        pub(super) const ALL: &[Figure] = &[$(Figure {
+/// What a shard counts of its streams, in the order of its fields.
+macro_rules! traffic {
+    ($($name:ident $kind:ident $help:literal,)*) => {
+        const TRAFFIC: &[Figure] = &[$(Figure {
             name: stringify!($name),
             help: $help,
             kind: Kind::$kind,
-            value: |sums| sums.shards.iter().map(|shard| shard.$part.$name).sum(),
+            value: Value::OfTraffic(|traffic| traffic.$name),
         }),*];
+
+        fn add(sum: &mut Traffic, other: &Traffic) {
+            $(sum.$name = sum.$name.saturating_add(other.$name);)*
+        }
     };
 }
 
-figures! {
-    0.connections Gauge "Connections that are open, admitted or not",
-    0.connections_opened Counter "Connections that were opened",
-    0.connections_refused Counter "Connections that were not opened for want of room",
-    0.sessions Gauge "Sessions, with and without a connection",
-    0.clients_connected Gauge "Sessions whose client is connected",
-    0.takeovers Counter "Clients that came while an earlier connection of theirs was there",
-    0.subscriptions Gauge "Subscriptions",
-    0.retained_messages Gauge "Retained messages",
-    0.retained_bytes Gauge "What retained messages take in memory",
-    0.bytes_received Counter "Bytes that were read from clients",
-    0.bytes_sent Counter "Bytes that were handed to be sent to clients",
-    0.reads_paused Counter "How often a stream was not read for a while, at a rate",
-    0.messages_received Counter "Messages that came from clients",
-    0.messages_published Counter "Messages that were published and allowed",
-    0.messages_delivered Counter "Copies that were handed to a connection or a session",
-    0.messages_dropped Counter "Copies that were dropped since a queue was full",
-    0.messages_handed_on Counter "Copies of shared subscriptions that went on to another member",
-    0.messages_refused Counter "Messages that the rights did not allow",
-    0.retained_refused Counter "Messages that were to be retained and had no room",
-    0.wills_published Counter "Wills that were published",
-    0.wills_dropped Counter "Wills that were given up for want of room",
-    0.sessions_ended Counter "Sessions that ended",
-    0.sessions_refused Counter "Clients that were refused for want of room for their sessions",
-    0.subscriptions_revoked Counter "Subscriptions that ended since the rights do not allow them any more",
-    0.subscriptions_refused Counter "Filters that were refused at a limit",
-    1.accepted Counter "Streams that were accepted",
-    1.accept_pauses Counter "How often a listener paused for want of files",
-    1.streams_failed Counter "Streams that broke, or whose layers refused to go on",
-    1.reads Counter "How often a stream gave bytes",
-    1.writes Counter "How often a stream took bytes",
-    1.streams Gauge "Streams that are open",
+traffic! {
+    accepted Counter "Streams that were accepted",
+    accept_pauses Counter "How often a listener paused for want of files",
+    streams_failed Counter "Streams that broke, or whose layers refused to go on",
+    sent_to_peers Counter "Streams that were handed to the shard of their client",
+    reads Counter "How often a stream gave bytes",
+    bytes_read Counter "Bytes that streams gave, with what their layers need",
+    writes Counter "How often a stream took bytes",
+    bytes_written Counter "Bytes that streams took, with what their layers need",
+    streams Gauge "Streams that are open",
+}
+
+const COUNT: usize = Figures::ALL.len() + TRAFFIC.len();
+
+/// All that is counted: by the brokers, and of their streams.
+pub(super) const ALL: &[Figure] = &all();
+
+const fn all() -> [Figure; COUNT] {
+    let mut all = [TRAFFIC[0]; COUNT];
+    let mut index = 0;
+    while index < COUNT {
+        all[index] = if index < Figures::ALL.len() {
+            let figure = Figures::ALL[index];
+            Figure {
+                name: figure.name,
+                help: figure.help,
+                kind: figure.kind,
+                value: Value::OfBroker(figure),
+            }
+        } else {
+            TRAFFIC[index - Figures::ALL.len()]
+        };
+        index += 1;
+    }
+    all
 }
 
 impl Figure {
     pub(super) fn of(&self, sums: &Sums) -> u64 {
-        (self.value)(sums)
+        match self.value {
+            Value::OfBroker(figure) => figure.of(&sums.figures),
+            Value::OfTraffic(value) => value(&sums.traffic),
+        }
     }
 }
 
 impl Sums {
-    /// The topics below `$SYS/broker` with their values. What every shard has for itself, as the time since its start, counts
-    /// once.
+    /// The topics below `$SYS/broker` with their values.
     pub(super) fn topics(&self) -> Vec<(&'static str, u64)> {
-        let mut shards = self.shards.iter().map(|(figures, _)| figures.topics());
-        let mut sums: Vec<_> = shards.next().into_iter().flatten().collect();
-        for shard in shards {
-            for ((topic, sum), (_, value)) in sums.iter_mut().zip(shard) {
-                if !topic.ends_with("/uptime") {
-                    *sum += value;
-                }
-            }
-        }
-        sums
+        self.figures.topics().collect()
     }
 }
 
@@ -116,7 +118,38 @@ pub(super) fn ask(shards: &[ShardHandle]) -> Option<Sums> {
     let mut sums = Sums::default();
     for _ in shards {
         let left = until.saturating_duration_since(Instant::now());
-        sums.shards.push(receiver.recv_timeout(left).ok()?);
+        let (figures, traffic) = receiver.recv_timeout(left).ok()?;
+        sums.figures = sums.figures.with(figures);
+        add(&mut sums.traffic, &traffic);
     }
     Some(sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_counted_of_streams_is_told_by_its_name() {
+        let names: Vec<_> = TRAFFIC.iter().map(|figure| format!("{}: 0", figure.name)).collect();
+        let fields = format!("Traffic {{ {} }}", names.join(", "));
+        assert_eq!(fields, format!("{:?}", Traffic::default()));
+    }
+
+    #[test]
+    fn each_name_stands_once_and_says_what_it_is() {
+        for figure in ALL {
+            assert_eq!(
+                ALL.iter().filter(|other| other.name == figure.name).count(),
+                1,
+                "{}",
+                figure.name
+            );
+            assert!(
+                !figure.help.is_empty() && !figure.help.ends_with('.'),
+                "{}",
+                figure.name
+            );
+        }
+    }
 }

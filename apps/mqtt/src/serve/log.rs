@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -10,11 +10,14 @@ use tracing_subscriber::{Registry, fmt};
 
 use crate::broker::config::{Log, LogLevel};
 
-static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+/// What is done by the control socket is logged for this target, whatever the level is.
+pub(super) const CONTROL: &str = "control";
+
+static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Begins to log, on standard error.
 pub(super) fn begin(log: Log) {
-    let (level, handle) = reload::Layer::new(filter(log.level));
+    let (level, handle) = reload::Layer::new(targets(log.level));
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let registry = tracing_subscriber::registry().with(level);
     let begun = if log.json {
@@ -33,8 +36,28 @@ pub(super) fn begin(log: Log) {
 /// From here on this is logged, and what is more important.
 pub(super) fn set_level(level: LogLevel) {
     if let Some(handle) = LEVEL.get() {
-        let _ = handle.reload(filter(level));
+        let _ = handle.reload(targets(level));
     }
+}
+
+/// What is logged. `None`: it is not this program that logs.
+pub(super) fn level() -> Option<LogLevel> {
+    let default = LEVEL.get()?.with_current(Targets::default_level).ok()??;
+    let levels = [
+        LogLevel::Error,
+        LogLevel::Warn,
+        LogLevel::Info,
+        LogLevel::Debug,
+        LogLevel::Trace,
+    ];
+    levels.into_iter().find(|level| filter(*level) == default)
+}
+
+fn targets(level: LogLevel) -> Targets {
+    let level = filter(level);
+    Targets::new()
+        .with_default(level)
+        .with_target(CONTROL, level.max(LevelFilter::INFO))
 }
 
 const fn filter(level: LogLevel) -> LevelFilter {

@@ -1,6 +1,7 @@
 //! `mqtt broker`: a broker on sockets, from its configuration to its end.
 
 mod checker;
+mod control;
 mod figures;
 #[cfg(feature = "broken-store")]
 mod forgetful;
@@ -27,6 +28,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use self::checker::Checker;
+use self::control::Control;
 use self::gate::Gate;
 use self::rules::{Rules, SharedRules};
 use self::sys::Sys;
@@ -46,7 +48,9 @@ const ENDING: Duration = Duration::from_secs(10);
 
 SIGHUP reads the configuration again: users, rights, certificates and the log's level change without a lost
 connection; what is wrong with it is told, and the old one stays in force. SIGTERM and SIGINT end the broker: its clients
-are told, and what is to be stored is stored.")]
+are told, and what is to be stored is stored.
+
+`mqtt ctl` shows and changes a broker that runs, if the configuration names a `control` socket.")]
 pub struct Serve {
     /// The configuration, in TOML; without one it serves this machine alone
     #[arg(short, long, value_name = "FILE")]
@@ -67,6 +71,8 @@ struct Broker {
     entrances: Vec<Entrance>,
     running: Running,
     writer: Option<Writer>,
+    /// Its file goes when the broker does.
+    control: Option<Control>,
 }
 
 /// Runs it.
@@ -152,6 +158,7 @@ impl Broker {
             entrances,
             running,
             writer,
+            control: None,
         })
     }
 
@@ -160,6 +167,12 @@ impl Broker {
             let address = metrics::serve(metrics.address, self.running.handles().to_vec())
                 .map_err(|error| Ending::failed(format_args!("metrics at {}: {error}", metrics.address)))?;
             tracing::info!(%address, "metrics");
+        }
+        if let Some(path) = &self.config.control {
+            let control = control::serve(path, self.running.handles().to_vec())
+                .map_err(|error| Ending::failed(format_args!("control socket {}: {error}", path.display())))?;
+            tracing::info!(path = %path.display(), "control socket");
+            self.control = Some(control);
         }
         notify::tell("READY=1");
         tracing::info!(
@@ -223,6 +236,7 @@ impl Broker {
             || config.limits != self.config.limits
             || config.protocol != self.config.protocol
             || config.metrics != self.config.metrics
+            || config.control != self.config.control
             || config.log.json != self.config.log.json
             || !listening::are_same_places(&self.config, &config);
         if needs_restart {

@@ -1,0 +1,249 @@
+//! `mqtt ctl`: what somebody at a terminal, or a script, wants of a broker that runs.
+
+mod asking;
+pub(crate) mod protocol;
+mod showing;
+mod table;
+mod text;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use self::asking::Asking;
+use self::protocol::{Level, Request};
+use crate::Ending;
+
+/// What `mqtt ctl` is told.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "The broker has to be told to listen: `control = \"/run/mqtt/control.sock\"` in its configuration.
+The socket is for the user of the broker, and for root. Which one is meant: --socket, else the
+variable MQTT_CONTROL, else /run/mqtt/control.sock.
+
+Examples:
+  mqtt ctl clients                          who is connected, from where, for how long
+  mqtt ctl sessions --client 'sensor-*'     also of clients that are away, and what waits for them
+  mqtt ctl subscriptions --topic lamp/1     who gets a message with this topic
+  mqtt ctl show sensor-7                    one session with all that it has
+  mqtt ctl kick sensor-7 --reason 'new battery'
+  mqtt ctl retained list 'lamp/#'
+  mqtt ctl retained delete lamp/1
+  mqtt ctl log debug
+  mqtt ctl stats
+  mqtt ctl clients --json | jq -r .client
+
+What is printed as a table has control characters escaped; --json prints one object a line.
+The exit code is 3 if the broker refuses, as for a client that it does not know, and 1 if it
+cannot be asked."
+)]
+pub struct Ctl {
+    /// The control socket of the broker
+    #[arg(short, long, value_name = "PATH", global = true)]
+    socket: Option<PathBuf>,
+    /// Print JSON, one object a line
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What can be asked.
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Command {
+    /// The clients that are connected
+    #[command(after_help = "Examples:
+  mqtt ctl clients
+  mqtt ctl clients --client 'sensor-*' --limit 20
+  mqtt ctl clients --json | jq -r 'select(.messages > 100) | .client'")]
+    Clients(Selection),
+    /// All sessions: those of clients that are away too, and what waits for them
+    #[command(after_help = "Examples:
+  mqtt ctl sessions
+  mqtt ctl sessions --json | jq -r 'select(.connection == null) | .client'")]
+    Sessions(Selection),
+    /// Who is subscribed to what
+    #[command(after_help = "Examples:
+  mqtt ctl subscriptions
+  mqtt ctl subscriptions --client sensor-7
+  mqtt ctl subscriptions --topic lamp/1/state     those that get a message with this topic")]
+    Subscriptions {
+        #[command(flatten)]
+        selection: Selection,
+        /// Only those that a message with this topic goes to; of a group, one member gets it
+        #[arg(short, long)]
+        topic: Option<String>,
+    },
+    /// One session in full
+    Show {
+        /// The name of the client
+        client: String,
+        /// Show no more than so many of the messages for it
+        #[arg(short, long, default_value_t = 10)]
+        messages: u64,
+    },
+    /// Disconnect clients
+    #[command(
+        after_help = "A client of MQTT 5.0 is told that it was an administrative action, and the reason. Its will is
+published as after any other broken connection. Most clients come back at once: what keeps them away
+is the configuration of users and rights.
+
+Examples:
+  mqtt ctl kick sensor-7
+  mqtt ctl kick sensor-7 sensor-8 --reason 'maintenance'
+  mqtt ctl kick sensor-7 --end-session     its session too, also if the client is away"
+    )]
+    Kick {
+        /// The names of the clients
+        #[arg(required = true, value_name = "CLIENT")]
+        clients: Vec<String>,
+        /// What clients of MQTT 5.0 are told
+        #[arg(short, long)]
+        reason: Option<String>,
+        /// End their sessions too, or those of clients that are away
+        #[arg(long)]
+        end_session: bool,
+    },
+    /// Retained messages
+    #[command(subcommand)]
+    Retained(RetainedCommand),
+    /// Show or change what is logged
+    #[command(
+        after_help = "The level holds until it is changed again, the configuration is read again, or the broker
+ends.
+
+Examples:
+  mqtt ctl log          what is logged
+  mqtt ctl log debug    more, from now on"
+    )]
+    Log {
+        /// The least important lines that are logged
+        level: Option<Level>,
+    },
+    /// What the broker has counted, and what it holds
+    Stats,
+}
+
+/// What can be done with retained messages.
+#[derive(Clone, Debug, clap::Subcommand)]
+enum RetainedCommand {
+    /// Show which there are
+    #[command(
+        after_help = "Topics that begin with $ are shown if the filter names their first level.
+
+Examples:
+  mqtt ctl retained list
+  mqtt ctl retained list 'lamp/+/state'
+  mqtt ctl retained list '$SYS/#'
+  mqtt sub -t lamp/1 --retained-only -C 1       what one says"
+    )]
+    List {
+        /// Which topics
+        #[arg(default_value = "#")]
+        filter: String,
+        /// No more than so many
+        #[arg(short, long)]
+        limit: Option<u64>,
+    },
+    /// Delete some
+    #[command(
+        after_help = "Subscribers are told nothing of it. If they are to know, publish an empty message:
+mqtt pub -r -n -t TOPIC
+
+Examples:
+  mqtt ctl retained delete lamp/1 lamp/2
+  mqtt ctl retained delete --filter 'lamp/#'"
+    )]
+    Delete {
+        /// The topics
+        #[arg(required_unless_present = "filter", conflicts_with = "filter", value_name = "TOPIC")]
+        topics: Vec<String>,
+        /// All that match
+        #[arg(long)]
+        filter: Option<String>,
+    },
+}
+
+/// Which are wanted.
+#[derive(Clone, Debug, clap::Args)]
+struct Selection {
+    /// Only clients of this name: * stands for any text, ? for any character, and \ before one of these for itself
+    #[arg(short, long, value_name = "PATTERN")]
+    client: Option<String>,
+    /// No more than so many
+    #[arg(short, long)]
+    limit: Option<u64>,
+}
+
+/// Asks, and prints the answer.
+pub(crate) fn run(ctl: Ctl) -> Result<(), Ending> {
+    let requests = requests(ctl.command);
+    let mut asking = Asking::open(ctl.socket)?;
+    let mut screen = io::stdout().lock();
+    let mut refused: Option<Ending> = None;
+    for request in requests {
+        let answered = if ctl.json {
+            showing::json(&mut asking, &request, &mut screen)
+        } else {
+            showing::people(&mut asking, &request, &mut screen)
+        };
+        match answered {
+            Ok(printed) => match printed.and_then(|()| screen.flush()) {
+                // Whoever reads has enough.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                printed => printed?,
+            },
+            // Of several clients or topics, those behind one that is not there are dealt with too.
+            Err(ending) => {
+                let goes_on = ending.exit_code() == asking::REFUSED;
+                if let Some(earlier) = refused.replace(ending) {
+                    earlier.tell();
+                }
+                if !goes_on {
+                    break;
+                }
+            }
+        }
+    }
+    refused.map_or(Ok(()), Err)
+}
+
+/// What the broker is asked for a command.
+fn requests(command: Command) -> Vec<Request> {
+    match command {
+        Command::Clients(Selection { client, limit }) => vec![Request::Clients { client, limit }],
+        Command::Sessions(Selection { client, limit }) => vec![Request::Sessions { client, limit }],
+        Command::Subscriptions {
+            selection: Selection { client, limit },
+            topic,
+        } => vec![Request::Subscriptions { client, topic, limit }],
+        Command::Show { client, messages } => {
+            let messages = Some(messages);
+            vec![Request::Show { client, messages }]
+        }
+        Command::Kick {
+            clients,
+            reason,
+            end_session,
+        } => {
+            let kick = |client| Request::Kick {
+                client,
+                reason: reason.clone(),
+                end_session,
+            };
+            clients.into_iter().map(kick).collect()
+        }
+        Command::Retained(RetainedCommand::List { filter, limit }) => {
+            let filter = Some(filter);
+            vec![Request::Retained { filter, limit }]
+        }
+        Command::Retained(RetainedCommand::Delete {
+            filter: Some(filter), ..
+        }) => vec![Request::DeleteAllRetained { filter }],
+        Command::Retained(RetainedCommand::Delete { topics, .. }) => {
+            let delete = |topic| Request::DeleteRetained { topic };
+            topics.into_iter().map(delete).collect()
+        }
+        Command::Log { level } => vec![Request::Log { level }],
+        Command::Stats => vec![Request::Stats {}],
+    }
+}

@@ -1,0 +1,303 @@
+//! What each request does.
+
+use bytes::Bytes;
+use mqtt_adapter::host::{Desk, ShardHandle};
+use mqtt_proto::{Disconnect, DisconnectProperties, DisconnectReason, TopicFilter, TopicName};
+use mqtt_session::{Cursor, RetainedCursor};
+
+use super::asking::{LOOKS, ask, list, shard_of};
+use super::exchange::{Output, Stopped};
+use super::facts;
+use super::pattern::Pattern;
+use crate::broker::config::LogLevel;
+use crate::ctl::protocol::{Deleted, Fault, Kicked, Kind, Level, Logged, Request, Session, Shown, Stat};
+use crate::serve::figures;
+use crate::serve::log;
+
+/// No more subscriptions, and no more messages, are told of one session. A list of subscriptions tells all.
+const SHOWN: usize = 1000;
+/// A reason that a client is told has at most so many bytes.
+const REASON_BYTES: usize = 1024;
+
+/// Does what is asked, and writes what there is to be told.
+pub(super) fn answer(shards: &[ShardHandle], request: Request, output: &mut Output<'_, '_>) -> Result<(), Stopped> {
+    match request {
+        Request::Clients { client, limit } => sessions(shards, client.as_deref(), true, limit, output),
+        Request::Sessions { client, limit } => sessions(shards, client.as_deref(), false, limit, output),
+        Request::Subscriptions { client, topic, limit } => {
+            let topic = topic.map(|topic| topic_name(&topic)).transpose()?;
+            let client = client.as_deref().map(Pattern::new);
+            list(shards, limit, output, move |desk, cursor: &mut Cursor| {
+                let page = desk.broker.subscriptions(cursor, LOOKS);
+                let is_meant = |view: &mqtt_session::SubscriptionView<'_>| {
+                    is_named(client.as_ref(), view.who.client_id())
+                        && topic.as_ref().is_none_or(|topic| view.filter.matches(topic))
+                };
+                page.filter(is_meant).map(|view| facts::subscription(&view)).collect()
+            })
+        }
+        Request::Show { client, messages } => show(shards, &client, messages, output),
+        Request::Kick {
+            client,
+            reason,
+            end_session,
+        } => kick(shards, client, reason.as_deref(), end_session, output),
+        Request::Retained { filter, limit } => {
+            let filter = topic_filter(filter.as_deref().unwrap_or("#"))?;
+            list(shards, limit, output, move |desk, cursor: &mut RetainedCursor| {
+                let page = desk.broker.retained(&filter, cursor, LOOKS as usize);
+                page.iter().map(facts::retained).collect()
+            })
+        }
+        Request::DeleteRetained { topic } => delete_topic(shards, &topic, output),
+        Request::DeleteAllRetained { filter } => delete_filter(shards, &filter, output),
+        Request::Log { level } => set_log(level, output),
+        Request::Stats {} => stats(shards, output),
+    }
+}
+
+fn is_named(client: Option<&Pattern>, name: &[u8]) -> bool {
+    client.is_none_or(|pattern| pattern.matches(&String::from_utf8_lossy(name)))
+}
+
+fn bad(message: impl std::fmt::Display) -> Fault {
+    Fault::new(Kind::BadRequest, message)
+}
+
+fn topic_name(text: &str) -> Result<TopicName<Bytes>, Fault> {
+    TopicName::from_bytes(Bytes::copy_from_slice(text.as_bytes()))
+        .map_err(|error| bad(format_args!("{text:?} is no topic: {error}")))
+}
+
+fn topic_filter(text: &str) -> Result<TopicFilter<Bytes>, Fault> {
+    TopicFilter::from_bytes(Bytes::copy_from_slice(text.as_bytes()))
+        .map_err(|error| bad(format_args!("{text:?} is no filter: {error}")))
+}
+
+fn no_session(client: &str) -> Fault {
+    Fault::new(Kind::NotFound, format_args!("no client {client:?} has a session"))
+}
+
+/// The shard that knows of a client.
+fn owner<'s>(shards: &'s [ShardHandle], client: &str) -> Result<&'s ShardHandle, Fault> {
+    shard_of(shards, client).ok_or_else(|| no_session(client))
+}
+
+fn sessions(
+    shards: &[ShardHandle],
+    client: Option<&str>,
+    connected: bool,
+    limit: Option<u64>,
+    output: &mut Output<'_, '_>,
+) -> Result<(), Stopped> {
+    let client = client.map(Pattern::new);
+    if let Some(name) = client.as_ref().and_then(Pattern::name) {
+        let session = look_up(shards, name, output)?;
+        let session = session.filter(|session| !connected || session.connection.is_some());
+        if let Some(session) = session
+            && output.has_room(limit)
+        {
+            output.item(&session)?;
+        }
+        return Ok(());
+    }
+    list(shards, limit, output, move |desk, cursor: &mut Cursor| {
+        let desk: &Desk<'_> = desk;
+        let page = desk.broker.sessions(cursor, LOOKS);
+        page.filter(|view| !connected || view.connection().is_some())
+            .filter(|view| is_named(client.as_ref(), view.client_id()))
+            .map(|view| facts::session(desk, &view))
+            .collect()
+    })
+}
+
+/// The session of this client, found without looking at others.
+fn look_up(shards: &[ShardHandle], name: String, output: &Output<'_, '_>) -> Result<Option<Session>, Fault> {
+    ask(owner(shards, &name)?, output.until(), move |desk| {
+        let view = desk.broker.session(name.as_bytes())?;
+        Some(facts::session(desk, &view))
+    })
+}
+
+fn show(
+    shards: &[ShardHandle],
+    client: &str,
+    messages: Option<u64>,
+    output: &mut Output<'_, '_>,
+) -> Result<(), Stopped> {
+    let name = client.to_owned();
+    let messages = messages.and_then(|wanted| usize::try_from(wanted).ok());
+    let messages = messages.unwrap_or(SHOWN).min(SHOWN);
+    let shown = ask(owner(shards, client)?, output.until(), move |desk| {
+        let view = desk.broker.session(name.as_bytes())?;
+        Some(Shown {
+            session: facts::session(desk, &view),
+            subscriptions: view
+                .subscriptions()
+                .take(SHOWN)
+                .map(|view| facts::subscription(&view))
+                .collect(),
+            messages: view
+                .outgoing()
+                .take(messages)
+                .map(|view| facts::message(&view))
+                .collect(),
+        })
+    })?;
+    Ok(output.item(&shown.ok_or_else(|| no_session(client))?)?)
+}
+
+fn kick(
+    shards: &[ShardHandle],
+    client: String,
+    reason: Option<&str>,
+    end_session: bool,
+    output: &mut Output<'_, '_>,
+) -> Result<(), Stopped> {
+    let farewell = farewell(reason)?;
+    let name = client.clone();
+    let kicked = ask(owner(shards, &client)?, output.until(), move |desk| {
+        let connection = desk.broker.connection_of(name.as_bytes());
+        let has_session = desk.broker.has_session(name.as_bytes());
+        let session_ended = end_session && desk.broker.remove_session(desk.now, name.as_bytes(), farewell.clone());
+        let was_connected = match connection {
+            Some(_) if session_ended => true,
+            Some(connection) => desk.broker.disconnect(desk.now, connection, farewell),
+            None => false,
+        };
+        if was_connected {
+            tracing::info!(target: log::CONTROL, client = %name, "a client is disconnected, as the control socket was told");
+        }
+        if session_ended {
+            tracing::info!(target: log::CONTROL, client = %name, "a session is ended, as the control socket was told");
+        }
+        (has_session, was_connected, session_ended)
+    })?;
+    match kicked {
+        (false, ..) => Err(no_session(&client).into()),
+        (true, false, false) => {
+            let message = format_args!("the client {client:?} is not connected: there is only its session");
+            Err(Fault::new(Kind::NotFound, message).into())
+        }
+        (true, was_connected, session_ended) => Ok(output.item(&Kicked {
+            client,
+            was_connected,
+            session_ended,
+        })?),
+    }
+}
+
+/// What the client is told.
+fn farewell(reason: Option<&str>) -> Result<Disconnect<Bytes>, Fault> {
+    let mut farewell = Disconnect::new(DisconnectReason::AdministrativeAction);
+    if let Some(reason) = reason {
+        if reason.len() > REASON_BYTES {
+            return Err(bad(format_args!("the reason is longer than {REASON_BYTES} bytes")));
+        }
+        let properties = DisconnectProperties::<Bytes>::builder().reason_string(reason).build();
+        farewell.properties = properties.map_err(|error| bad(format_args!("the reason cannot be sent: {error}")))?;
+    }
+    Ok(farewell)
+}
+
+fn delete_topic(shards: &[ShardHandle], text: &str, output: &mut Output<'_, '_>) -> Result<(), Stopped> {
+    let topic = topic_name(text)?;
+    for shard in shards {
+        let topic = topic.clone();
+        let errand = move |desk: &mut Desk<'_>| desk.broker.remove_retained(desk.now, &topic);
+        // One of them has it.
+        if ask(shard, output.until(), errand)? {
+            tracing::info!(target: log::CONTROL, topic = text, "a retained message is deleted, as the control socket was told");
+            return Ok(output.item(&Deleted { topic: text.to_owned() })?);
+        }
+    }
+    Err(Fault::new(
+        Kind::NotFound,
+        format_args!("nothing is retained for the topic {text:?}"),
+    )
+    .into())
+}
+
+fn delete_filter(shards: &[ShardHandle], text: &str, output: &mut Output<'_, '_>) -> Result<(), Stopped> {
+    let filter = topic_filter(text)?;
+    tracing::info!(target: log::CONTROL, filter = text, "retained messages are being deleted, as the control socket was told");
+    let deleted = list(shards, None, output, move |desk, cursor: &mut RetainedCursor| {
+        let page = desk.broker.retained(&filter, cursor, LOOKS as usize);
+        let topics: Vec<_> = page.iter().map(|view| view.message.topic.clone()).collect();
+        for topic in &topics {
+            desk.broker.remove_retained(desk.now, topic);
+        }
+        let items = topics.iter().map(|topic| Deleted {
+            topic: topic.to_string(),
+        });
+        items.collect()
+    });
+    tracing::info!(
+        target: log::CONTROL,
+        filter = text,
+        messages = output.items(),
+        is_complete = deleted.is_ok(),
+        "retained messages were deleted"
+    );
+    deleted
+}
+
+fn set_log(level: Option<Level>, output: &mut Output<'_, '_>) -> Result<(), Stopped> {
+    let Some(before) = log::level().map(Level::from) else {
+        return Err(bad("the log of this process is not that of the broker").into());
+    };
+    if let Some(level) = level {
+        log::set_level(level.into());
+        tracing::info!(
+            target: log::CONTROL,
+            level = level.name(),
+            before = before.name(),
+            "the level of the log is another one, as the control socket was told"
+        );
+    }
+    let level = level.unwrap_or(before);
+    Ok(output.item(&Logged { level, before })?)
+}
+
+fn stats(shards: &[ShardHandle], output: &mut Output<'_, '_>) -> Result<(), Stopped> {
+    let Some(sums) = figures::ask(shards) else {
+        return Err(Fault::new(Kind::TimedOut, "a shard of the broker does not answer").into());
+    };
+    for figure in figures::ALL {
+        let kind = match figure.kind {
+            figures::Kind::Counter => "counter",
+            figures::Kind::Gauge => "gauge",
+        };
+        output.item(&Stat {
+            name: figure.name.to_owned(),
+            kind: kind.to_owned(),
+            value: figure.of(&sums),
+            help: figure.help.to_owned(),
+        })?;
+    }
+    Ok(())
+}
+
+impl From<Level> for LogLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Error => Self::Error,
+            Level::Warn => Self::Warn,
+            Level::Info => Self::Info,
+            Level::Debug => Self::Debug,
+            Level::Trace => Self::Trace,
+        }
+    }
+}
+
+impl From<LogLevel> for Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Trace => Self::Trace,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! `mqtt ctl` and the socket that it speaks to, on whatever the broker runs.
+#![cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
+
+mod broker;
+mod changing;
+mod client;
+mod seeing;
+mod socket;
