@@ -162,6 +162,12 @@ use wills::ParkedWills;
 /// or makes a second one of a message of QoS 2 in a session that is stored, given a store that honours flush. Not covered are
 /// copies of QoS 0, which do not wait for the store, and sessions that end with their connection.
 ///
+/// # Looking at it
+///
+/// [`sessions`](Self::sessions), [`subscriptions`](Self::subscriptions) and [`retained`](Self::retained) show what is held, in pages
+/// of bounded work, so that somebody who looks keeps nobody waiting. [`disconnect`](Self::disconnect),
+/// [`remove_session`](Self::remove_session) and [`remove_retained`](Self::remove_retained) are for who wants it otherwise.
+///
 /// # Several machines
 ///
 /// A broker may use several cores: each has a machine of its own, with its connections and its store, and
