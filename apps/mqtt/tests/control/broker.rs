@@ -1,26 +1,21 @@
 //! A broker as a process, and `mqtt ctl`.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// The longest that anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+use super::serving::{self, LISTENER, PATIENCE};
 
 /// A broker with a control socket, and what it logs. It ends with this value.
 pub(crate) struct Broker {
-    pub(crate) child: Child,
-    pub(crate) lines: Receiver<String>,
-    pub(crate) address: SocketAddr,
+    process: serving::Broker,
     pub(crate) socket: PathBuf,
 }
 
@@ -45,68 +40,25 @@ impl Said {
 
 impl Broker {
     pub(crate) fn start(folder: &Path, config: &str) -> Self {
-        let mut broker = Self::spawn(folder, config);
-        broker.address = broker.told(" listening ", "address=").parse().expect("an address");
-        broker.told(" serving ", "process=");
-        broker
-    }
-
-    /// One with a user, and for everybody else.
-    pub(crate) fn start_for(folder: &Path, user: &str, password: &str) -> Self {
-        let users = folder.join("users");
-        let mut passwd = Command::new(env!("CARGO_BIN_EXE_mqtt"))
-            .arg("passwd")
-            .args([users.as_path(), Path::new(user)])
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        writeln!(passwd.stdin.take().expect("a pipe"), "{password}").expect("it reads");
-        assert!(passwd.wait().expect("it is a child").success());
-        Self::start(folder, "users = ['users']")
+        Self::configure(folder, config);
+        Self::of(serving::Broker::again(folder), folder)
     }
 
     /// One that may not come so far as to serve.
     pub(crate) fn spawn(folder: &Path, config: &str) -> Self {
-        let file = folder.join("mqtt.toml");
-        let listener = "[[listener]]\naddress = '127.0.0.1:0'\n";
-        fs::write(&file, format!("control = 'control.sock'\n{config}\n{listener}")).expect("there is room for a file");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mqtt"))
-            .args(["broker", "--config"])
-            .arg(file)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        let log = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
+        Self::configure(folder, config);
+        Self::of(serving::Broker::spawn(folder), folder)
+    }
+
+    fn configure(folder: &Path, config: &str) {
+        let config = format!("control = 'control.sock'\n{config}\n{LISTENER}");
+        fs::write(folder.join("mqtt.toml"), config).expect("there is room for a file");
+    }
+
+    fn of(process: serving::Broker, folder: &Path) -> Self {
         Self {
-            child,
-            lines,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            process,
             socket: folder.join("control.sock"),
-        }
-    }
-
-    /// Waits for a line with this in it: what follows `key` there.
-    pub(crate) fn told(&self, what: &str, key: &str) -> String {
-        let line = self.told_up_to(what).pop().expect("there is one");
-        let value = line.split(key).nth(1).unwrap_or_default();
-        value.split(' ').next().unwrap_or_default().to_owned()
-    }
-
-    /// All lines up to one with this in it.
-    pub(crate) fn told_up_to(&self, what: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            lines.push(line.unwrap_or_else(|_| panic!("{what} is not told: {lines:?}")));
-            if lines.last().is_some_and(|line| line.contains(what)) {
-                return lines;
-            }
         }
     }
 
@@ -147,22 +99,19 @@ impl Broker {
         let lines = answer.lines().map(|line| serde_json::from_str(line).expect("JSON"));
         lines.collect()
     }
+}
 
-    pub(crate) fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        let killed = Command::new("kill").args([signal, &id]).status();
-        assert!(killed.expect("there is kill").success());
-    }
+impl Deref for Broker {
+    type Target = serving::Broker;
 
-    pub(crate) fn ends(&mut self) -> Option<i32> {
-        self.child.wait().expect("it is a child").code()
+    fn deref(&self) -> &serving::Broker {
+        &self.process
     }
 }
 
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl DerefMut for Broker {
+    fn deref_mut(&mut self) -> &mut serving::Broker {
+        &mut self.process
     }
 }
 
@@ -173,10 +122,6 @@ pub(crate) fn ended(command: &mut Command) -> Said {
         out: String::from_utf8(output.stdout).expect("text"),
         errors: String::from_utf8(output.stderr).expect("text"),
     }
-}
-
-pub(crate) fn folder() -> TempDir {
-    tempfile::tempdir().expect("there is room for a folder")
 }
 
 /// The names of the clients in these items, sorted.

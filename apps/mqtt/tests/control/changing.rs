@@ -3,8 +3,9 @@
 use mqtt_proto::{DisconnectReason, Packet, QoS, RetainHandling, SubscriptionOptions, Version};
 use serde_json::Value;
 
-use super::broker::{Broker, folder, names};
+use super::broker::{Broker, names};
 use super::client::Client;
+use super::serving::folder;
 
 #[test]
 fn a_client_that_is_kicked_is_told_why_and_its_session_stays_unless_it_is_to_end() {

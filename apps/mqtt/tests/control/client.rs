@@ -9,7 +9,8 @@ use mqtt_proto::{
     PacketId, Publish, PublishProperties, QoS, Role, Rules, Subscribe, SubscriptionOptions, Text, TopicName, Version,
 };
 
-use super::broker::{Broker, PATIENCE};
+use super::broker::Broker;
+use super::serving::PATIENCE;
 
 /// A client that does nothing by itself.
 pub(crate) struct Client {

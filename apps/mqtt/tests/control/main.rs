@@ -5,4 +5,6 @@ mod broker;
 mod changing;
 mod client;
 mod seeing;
+#[path = "../serving/mod.rs"]
+mod serving;
 mod socket;

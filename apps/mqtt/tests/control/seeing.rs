@@ -2,8 +2,9 @@
 
 use mqtt_proto::{Packet, QoS, SubscriptionOptions, Version};
 
-use super::broker::{Broker, folder, names};
+use super::broker::{Broker, names};
 use super::client::Client;
+use super::serving::{add_users, folder};
 
 #[test]
 fn clients_sessions_and_subscriptions_of_all_shards_are_shown() {
@@ -238,7 +239,8 @@ fn names_of_clients_do_nothing_to_a_terminal() {
 #[test]
 fn users_are_shown_with_what_is_theirs() {
     let folder = folder();
-    let broker = Broker::start_for(folder.path(), "alice", "open");
+    add_users(&folder.path().join("users"));
+    let broker = Broker::start(folder.path(), "users = ['users']");
     let _nobody = Client::connect(&broker, "nobody", Version::V5, 0);
     let mut client = Client::connect_as(&broker, "phone", "alice", "open");
     client.retain("door", "open");

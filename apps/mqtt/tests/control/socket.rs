@@ -8,7 +8,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::broker::{Broker, PATIENCE, ended, folder};
+use super::broker::{Broker, ended};
+use super::serving::{PATIENCE, folder};
 
 #[test]
 fn the_socket_is_the_users_alone_and_goes_with_the_broker() {

@@ -29,6 +29,14 @@ impl Broker {
 
     /// Starts it with the configuration that is there.
     pub(crate) fn again(folder: &Path) -> Self {
+        let mut broker = Self::spawn(folder);
+        broker.address = broker.told(" listening ", "address=").parse().expect("an address");
+        broker.told(" serving ", "process=");
+        broker
+    }
+
+    /// The same for one that may not come so far as to serve.
+    pub(crate) fn spawn(folder: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mqtt"))
             .args(["broker", "--config"])
             .arg(folder.join("mqtt.toml"))
@@ -42,26 +50,28 @@ impl Broker {
                 let _ = sender.send(line);
             }
         });
-        let mut broker = Self {
+        Self {
             child,
             lines,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        };
-        broker.address = broker.told(" listening ", "address=").parse().expect("an address");
-        broker.told(" serving ", "process=");
-        broker
+        }
     }
 
     /// Waits for a line with this in it: what follows `key` there.
     pub(crate) fn told(&self, what: &str, key: &str) -> String {
+        let line = self.told_up_to(what).pop().unwrap_or_default();
+        let value = line.split(key).nth(1).unwrap_or_default();
+        value.split(' ').next().unwrap_or_default().to_owned()
+    }
+
+    /// Waits for a line with this in it: all lines up to it.
+    pub(crate) fn told_up_to(&self, what: &str) -> Vec<String> {
+        let mut lines = Vec::new();
         loop {
-            let line = self
-                .lines
-                .recv_timeout(PATIENCE)
-                .unwrap_or_else(|_| panic!("{what} is not told"));
-            if line.contains(what) {
-                let value = line.split(key).nth(1).unwrap_or_default();
-                return value.split(' ').next().unwrap_or_default().to_owned();
+            let line = self.lines.recv_timeout(PATIENCE);
+            lines.push(line.unwrap_or_else(|_| panic!("{what} is not told: {lines:?}")));
+            if lines.last().is_some_and(|line| line.contains(what)) {
+                return lines;
             }
         }
     }
