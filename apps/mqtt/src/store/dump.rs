@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 
 use bytes::Bytes;
 use mqtt_session::{
-    BrokerRecord, ClientRecord, InboxRecord, MessageRecord, OutgoingRecord, OutgoingState, PayloadId, PayloadOf,
+    BrokerRecord, ClientRecord, InboxRecord, MessageRecord, OutgoingRecord, OutgoingState, Party, PayloadId, PayloadOf,
     Record, SessionId, SubscriptionRecord,
 };
 use mqtt_store::{FileReader, SessionName, Stored};
@@ -168,13 +168,13 @@ impl<W: Write> Dump<'_, W> {
         payloads: &Payloads<'_>,
     ) -> Result<(), Failed> {
         match record {
-            BrokerRecord::Client(client) if self.is_wanted(Some(&client.client_id)) => self.client(broker, client),
+            BrokerRecord::Client(client) if self.is_wanted(Some(client.who.client_id())) => self.client(broker, client),
             BrokerRecord::Session { session, record } => {
                 let name = clients.name(*session);
-                if !self.is_wanted(name.map(|name| &name[..])) {
+                if !self.is_wanted(name) {
                     return Ok(());
                 }
-                let client = name.map_or_else(String::new, |name| lossy(name));
+                let client = name.map_or_else(String::new, lossy);
                 let owner = Owner {
                     broker,
                     client: &client,
@@ -183,7 +183,7 @@ impl<W: Write> Dump<'_, W> {
             }
             BrokerRecord::Subscription(subscription) => {
                 let name = clients.name(subscription.session);
-                match self.is_wanted(name.map(|name| &name[..])) {
+                match self.is_wanted(name) {
                     true => self.subscription(broker, name, subscription),
                     false => Ok(()),
                 }
@@ -192,17 +192,17 @@ impl<W: Write> Dump<'_, W> {
                 message,
                 payload,
                 publisher,
-            } if self.is_wanted(publisher.as_deref()) => {
+            } if self.is_wanted(publisher.as_ref().map(Party::client_id)) => {
                 let payload = payloads.bytes.get(payload).copied();
                 let message = self.message(message, None, payload);
-                let publisher = publisher.as_ref().map(|name| lossy(name));
+                let publisher = publisher.as_ref().map(|who| lossy(who.client_id()));
                 self.print(&Line::Retained {
                     broker,
                     publisher,
                     message,
                 })
             }
-            BrokerRecord::Forward(forward) if self.is_wanted(forward.publisher.as_deref()) => {
+            BrokerRecord::Forward(forward) if self.is_wanted(forward.publisher.as_ref().map(Party::client_id)) => {
                 let payload = payloads.bytes.get(&forward.payload).copied();
                 let message = self.message(&forward.message, None, payload);
                 self.print(&Line::Forward { broker, message })
@@ -213,10 +213,11 @@ impl<W: Write> Dump<'_, W> {
     }
 
     fn client(&mut self, broker: &str, client: &ClientRecord) -> Result<(), Failed> {
-        let name = lossy(&client.client_id);
+        let name = lossy(client.who.client_id());
         self.print(&Line::Session {
             broker,
             client: name.clone(),
+            user: client.who.owner().map(lossy),
             expiry_seconds: (client.session_expiry_seconds != u32::MAX).then_some(client.session_expiry_seconds),
             ends_at: client.ends_at.map(time),
         })?;
@@ -234,13 +235,13 @@ impl<W: Write> Dump<'_, W> {
     fn subscription(
         &mut self,
         broker: &str,
-        client: Option<&Bytes>,
+        client: Option<&[u8]>,
         subscription: &SubscriptionRecord,
     ) -> Result<(), Failed> {
         let options = subscription.options;
         self.print(&Line::Subscription {
             broker,
-            client: client.map_or_else(String::new, |name| lossy(name)),
+            client: client.map_or_else(String::new, lossy),
             filter: subscription.filter.as_str(),
             qos: options.qos.bits(),
             no_local: options.no_local,

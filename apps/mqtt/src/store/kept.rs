@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use mqtt_session::{BrokerKey, BrokerRecord, Key, RecordError, SessionId, Shards};
+use mqtt_session::{BrokerKey, BrokerRecord, Key, Party, RecordError, SessionId, Shards};
 use mqtt_store::{Loaded, SessionName, Stored};
 
 use crate::Ending;
@@ -51,7 +50,7 @@ impl Kept {
     /// Who the sessions belong to.
     pub(super) fn clients(&self) -> Clients {
         let clients = self.records.iter().filter_map(|record| match record {
-            BrokerRecord::Client(client) => Some((client.session, client.client_id.clone())),
+            BrokerRecord::Client(client) => Some((client.session, client.who.clone())),
             _ => None,
         });
         Clients(clients.collect())
@@ -59,12 +58,12 @@ impl Kept {
 }
 
 /// The names of clients, by their sessions.
-pub(super) struct Clients(BTreeMap<SessionId, Bytes>);
+pub(super) struct Clients(BTreeMap<SessionId, Party>);
 
 impl Clients {
     /// The name of a client; none if what has it is damaged.
-    pub(super) fn name(&self, session: SessionId) -> Option<&Bytes> {
-        self.0.get(&session)
+    pub(super) fn name(&self, session: SessionId) -> Option<&[u8]> {
+        self.0.get(&session).map(Party::client_id)
     }
 
     fn quoted(&self, session: SessionId) -> String {

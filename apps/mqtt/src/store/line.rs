@@ -30,6 +30,9 @@ pub(super) enum Line<'r> {
     Session {
         broker: &'r str,
         client: String,
+        /// Whose the client is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// None: for ever.
         expiry_seconds: Option<u32>,
         ends_at: Option<String>,
@@ -190,10 +193,14 @@ impl fmt::Display for Line<'_> {
             Self::Session {
                 broker,
                 client,
+                user,
                 expiry_seconds,
                 ends_at,
             } => {
                 write!(f, "session of \"{}\" in {broker}", text(client.as_bytes()))?;
+                if let Some(user) = user {
+                    write!(f, ", of the user \"{}\"", text(user.as_bytes()))?;
+                }
                 match expiry_seconds {
                     Some(seconds) => write!(f, ": outlives its connection by {seconds} s")?,
                     None => f.write_str(": never ends")?,

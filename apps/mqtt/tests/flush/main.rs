@@ -2,9 +2,9 @@
 //! system calls under load.
 #![cfg(all(target_os = "linux", feature = "tokio"))]
 
-mod packets;
 #[path = "../lives/mod.rs"]
 mod lives;
+mod packets;
 mod trace;
 
 use std::collections::BTreeSet;
