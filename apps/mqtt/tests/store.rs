@@ -407,7 +407,10 @@ fn a_file_that_may_not_be_read_is_told() {
     };
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(errors.contains("Permission denied") && errors.contains("permissions"), "{errors}");
+    assert!(
+        errors.contains("Permission denied") && errors.contains("permissions"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -158,6 +158,24 @@ fn acknowledgements_without_a_flush_are_noticed() {
     }
 }
 
+/// A store that confirms each group, and drops every second one.
+#[cfg(feature = "broken-store")]
+#[test]
+fn acknowledgements_of_a_store_that_forgets_are_noticed() {
+    if !can_trace() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let file = folder.path().join("trace");
+    let mut command = under_strace(folder.path(), &file, "sync", &[]);
+    command.env("MQTT_BROKEN_STORE", "1");
+    let broker = Serving::run(command);
+    Runtime::new().expect("threads").block_on(publish(&broker));
+    end_traced(broker, Some(0));
+    let findings = found(&file, "a store that forgets");
+    assert!(!findings.too_early.is_empty());
+}
+
 /// One flush fails, and all later ones would succeed: what it was to write may be gone, and nobody is told anything from then on.
 /// What was acknowledged before is there after a restart.
 #[test]

@@ -14,7 +14,7 @@ mod clients;
 mod lives;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,6 +64,8 @@ struct Counts {
 struct Rig {
     folder: TempDir,
     config: String,
+    /// The broker is told by its environment to forget.
+    forgets: bool,
     address: SocketAddr,
     books: Arc<Books>,
     random: Random,
@@ -81,6 +83,7 @@ impl Rig {
         Self {
             folder: tempfile::tempdir().expect("there is room for a folder"),
             config,
+            forgets: false,
             address,
             books: Arc::default(),
             random: Random(seed),
@@ -88,20 +91,24 @@ impl Rig {
         }
     }
 
-    fn folder(&self) -> &Path {
-        self.folder.path()
+    fn command(&self) -> Command {
+        let mut command = Serving::command(self.folder.path(), &self.config);
+        if self.forgets {
+            command.env("MQTT_BROKEN_STORE", "1");
+        }
+        command
     }
 
     /// One life of the broker, which ends as a seed says.
     fn live(&mut self) {
         let before = self.books.acknowledged();
         if self.random.below(8) == 0 {
-            let broker = Serving::begin(Serving::command(self.folder(), &self.config));
+            let broker = Serving::begin(self.command());
             std::thread::sleep(Duration::from_micros(self.random.below(60_000)));
             broker.kill();
             self.counts.early += 1;
         } else {
-            let broker = Serving::start(self.folder(), &self.config);
+            let broker = Serving::run(self.command());
             let until = before + self.random.below(150);
             let latest = Instant::now() + LONGEST_LIFE;
             while self.books.acknowledged() <= until && Instant::now() < latest {
@@ -122,7 +129,7 @@ impl Rig {
     fn run(mut self, kills: u64) -> (Verdict, Counts) {
         let runtime = Runtime::new().expect("threads");
         // All sessions are there before anything is published.
-        let first = Serving::start(self.folder(), &self.config);
+        let first = Serving::run(self.command());
         let mut load = runtime.block_on(Load::start(self.address, &self.books));
         first.kill();
         for life in 0..kills {
@@ -133,7 +140,7 @@ impl Rig {
             }
             self.live();
         }
-        let last = Serving::start(self.folder(), &self.config);
+        let last = Serving::run(self.command());
         let retained = runtime.block_on(async {
             load.sleeper_comes().await;
             load.end(PATIENCE).await;
@@ -194,4 +201,15 @@ fn without_durability_it_is_noticed_that_messages_are_lost() {
     let (verdict, counts) = kill("none", 1, 4);
     assert!(counts.busy > 0, "{counts:?}");
     assert!(verdict.missing > 0 && verdict.sessions_lost > 0, "{verdict:?}");
+}
+
+/// And one whose store confirms each group, and drops every second one.
+#[cfg(feature = "broken-store")]
+#[test]
+fn it_is_noticed_that_a_store_forgets() {
+    let mut rig = Rig::new("sync", 1, SEED);
+    rig.forgets = true;
+    let (verdict, counts) = rig.run(6);
+    println!("a store that forgets: {counts:?}, {verdict:?}");
+    assert!(!verdict.is_clean(), "{verdict:?}");
 }
