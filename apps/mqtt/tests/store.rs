@@ -9,6 +9,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use mqtt_session::{BrokerChange, BrokerKey};
+use mqtt_store::{FileStore, SessionName, Store, Stored, Write};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -350,6 +352,41 @@ fn flipped_bytes_are_told_and_nothing_is_made_of_them() {
         fs::read(kept.folder.path().join("broker.store.damaged-1")).expect("it is kept"),
         image
     );
+}
+
+/// Removes the payloads, and leaves what refers to them.
+#[test]
+fn records_that_belong_to_nothing_are_told() {
+    let kept = Kept::new(CONFIG);
+    let mut store = FileStore::open(&kept.path).expect("it is a store");
+    let name = SessionName::new("broker").expect("it is short");
+    let records = store.load_broker(&name).expect("it can be read").records;
+    let payloads = records
+        .iter()
+        .map(Stored::broker_key)
+        .filter(|key| matches!(key, BrokerKey::Payload(_)));
+    let deletes: Vec<_> = payloads.cloned().map(BrokerChange::Delete).collect();
+    assert!(deletes.len() >= 4, "{deletes:?}");
+    store
+        .commit(&[Write::apply_broker(name, deletes)])
+        .expect("there is room");
+    drop(store);
+    let before = kept.bytes();
+    let (code, told, errors) = said(&["check", kept.name()]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains("  of no use: the payload of a message of \"sleeper\""),
+        "{told}"
+    );
+    assert!(told.contains("  of no use: the retained message of \"kept\""), "{told}");
+    assert!(
+        !told.contains("damaged: ") && errors.contains("of no use"),
+        "{told}{errors}"
+    );
+    assert_eq!(kept.bytes(), before);
+    let (code, text, _) = said(&["dump", kept.name()]);
+    assert_eq!(code, Some(0));
+    assert!(text.contains("its payload is not there"), "{text}");
 }
 
 #[test]
