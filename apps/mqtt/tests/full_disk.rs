@@ -140,7 +140,6 @@ fn in_a_namespace_of_its_own() {
 
 /// Nobody is acknowledged anything, and whoever asks is told why.
 fn is_silent(broker: &Serving, book: &Book, metrics: SocketAddr) {
-    let before = of(book).len();
     let health = get(metrics, "/health");
     assert!(
         health.starts_with("HTTP/1.1 503") && health.contains("no room"),
@@ -149,7 +148,9 @@ fn is_silent(broker: &Serving, book: &Book, metrics: SocketAddr) {
     assert!(get(metrics, "/metrics").contains("\nmqtt_store_failed 1\n"));
     let refused = broker.client("pub", &["-t", "load", "-m", "x", "-q", "1", "-W", "10"]);
     assert!(!refused.status.success(), "{refused:?}");
-    // Long enough for many acknowledgements, if there were any.
+    // What was sent before has come by then; and then it is long enough for many acknowledgements, if there were any.
+    std::thread::sleep(Duration::from_millis(300));
+    let before = of(book).len();
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(of(book).len(), before);
 }

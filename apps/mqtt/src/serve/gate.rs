@@ -185,11 +185,11 @@ impl Policy for Gate {
                 tracing::debug!(%listener, peer = peer.map(tracing::field::display), %error, "a stream is broken");
             }
             Notice::StoreFailed(error) => {
+                self.health.store_failed(error.to_string());
                 tracing::error!(
                     %error,
                     "the store has failed: nothing is acknowledged and nobody is served any more, until the broker is started again"
                 );
-                self.health.store_failed(error.to_string());
             }
             _ => {}
         }
