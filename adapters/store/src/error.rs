@@ -32,6 +32,8 @@ pub enum StoreErrorKind {
     Version(u32),
     /// The file is damaged so far that not even the names of its sessions can be read. It has not been changed.
     Damaged,
+    /// The file is damaged. A store that opens it saves what can be saved; what was asked for needs a file that is whole.
+    PartlyDamaged,
     /// There is no room for what was to be written.
     Full,
     /// The medium could not be flushed: what was written since the flush before may or may not be there.
@@ -110,6 +112,7 @@ impl StoreErrorKind {
             Self::NotAStore => "the file is not a store of MQTT sessions",
             Self::Version(_) => "the store has another format",
             Self::Damaged => "the store is damaged so far that nothing of it can be used",
+            Self::PartlyDamaged => "the store is damaged",
             Self::Full => "there is no room for what the store has to write",
             Self::NotFlushed => "the medium of the store could not be flushed",
             Self::Failed => "the medium of the store could not be read or written",
@@ -125,6 +128,7 @@ impl StoreErrorKind {
             Self::NotAStore => "look at the name; a store is made where there is no file, or an empty one",
             Self::Version(_) => "use the version of the program that wrote it",
             Self::Damaged => "move the file aside, which ends its sessions, or bring back a copy",
+            Self::PartlyDamaged => "open it as a store, which saves what can be saved and keeps the damaged file",
             Self::Full => "make room and open the store again; what was confirmed is in it",
             Self::NotFlushed => "look at the medium, then open the store again; what was confirmed is in it",
             Self::Failed => "look at the medium, then open the store again",

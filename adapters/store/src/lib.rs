@@ -181,7 +181,7 @@ mod writer;
 
 pub use durability::Durability;
 pub use error::{StoreError, StoreErrorKind};
-pub use file::{FORMAT_VERSION, FileOptions, FileStore, Medium, Salvaged};
+pub use file::{Compaction, FORMAT_VERSION, FileOptions, FileReader, FileStore, Medium, Salvaged};
 pub use memory::MemoryStore;
 pub use name::{NameTooLong, SessionName};
 pub use store::{Action, Loaded, Store, Stored, Write};

@@ -69,4 +69,6 @@ Examples:
   mqtt passwd --batch /etc/mqtt/users < users-and-passwords.txt
   mqtt passwd --delete /etc/mqtt/users alice")]
     Passwd(PasswdArguments),
+    /// Look after the file that a broker keeps its sessions and messages in
+    Store(crate::store::StoreArguments),
 }

@@ -12,9 +12,11 @@ mod decode;
 #[cfg(feature = "demo")]
 mod demo;
 mod ending;
+mod json;
 #[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
 mod serve;
 mod shell;
+mod store;
 
 use std::process::ExitCode;
 
@@ -42,6 +44,7 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo),
         Command::Man { folder } => shell::manual(&folder),
         Command::Passwd(arguments) => broker::users::passwd(&arguments),
+        Command::Store(arguments) => store::run(arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

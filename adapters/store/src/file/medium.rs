@@ -65,9 +65,32 @@ impl LockedFile {
         // What is in it is for nobody else to read.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = Self::locked(path, &options, File::try_lock)?;
+        // Each time: the process that made the file may have ended before it came to this.
+        sync_folder_of(path).map_err(|error| StoreError::new(StoreErrorKind::NotFlushed).because(error))?;
+        Ok(file)
+    }
+
+    /// Opens a file that is there, and keeps all others from it.
+    pub(super) fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        is_plain(path)?;
+        Self::locked(path, OpenOptions::new().read(true).write(true), File::try_lock)
+    }
+
+    /// Opens a file that is there to read it, and keeps those from it that would change it.
+    pub(super) fn open_shared(path: &Path) -> Result<Self, StoreError> {
+        is_plain(path)?;
+        Self::locked(path, OpenOptions::new().read(true), File::try_lock_shared)
+    }
+
+    fn locked(
+        path: &Path,
+        options: &OpenOptions,
+        lock: impl FnOnce(&File) -> Result<(), TryLockError>,
+    ) -> Result<Self, StoreError> {
         let file = options.open(path);
         let file = file.map_err(|error| StoreError::new(StoreErrorKind::NotOpened).because(error))?;
-        file.try_lock().map_err(|error| match error {
+        lock(&file).map_err(|error| match error {
             TryLockError::WouldBlock => StoreError::new(StoreErrorKind::Locked),
             TryLockError::Error(error) => StoreError::new(StoreErrorKind::NotOpened).because(error),
         })?;
@@ -75,9 +98,22 @@ impl LockedFile {
             // It was replaced between the two calls, by somebody who had it open.
             return Err(StoreError::new(StoreErrorKind::Locked));
         }
-        // Each time: the process that made the file may have ended before it came to this.
-        sync_folder_of(path).map_err(|error| StoreError::new(StoreErrorKind::NotFlushed).because(error))?;
         Ok(Self { file })
+    }
+
+    /// The file itself.
+    pub(super) const fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+/// Opening a pipe would wait for its other end.
+fn is_plain(path: &Path) -> Result<(), StoreError> {
+    let not_opened = StoreError::new(StoreErrorKind::NotOpened);
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(_) => Err(not_opened.because(io::Error::other("this is not a file"))),
+        Err(error) => Err(not_opened.because(error)),
     }
 }
 

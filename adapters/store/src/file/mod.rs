@@ -1,11 +1,14 @@
 //! A store in one file.
 
 mod backend;
+mod copying;
 mod group;
 mod layout;
 mod medium;
 mod numbers;
+mod overlay;
 mod page;
+mod reader;
 mod salvage;
 
 use std::fmt;
@@ -18,11 +21,13 @@ use mqtt_session::{BrokerKey, Key};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableHandle};
 
 use self::backend::{Backend, Content, Watch};
+pub use self::copying::Compaction;
 pub use self::layout::FORMAT_VERSION;
 use self::layout::{BROKER_RECORDS, Number, RECORDS};
 use self::medium::LockedFile;
 pub use self::medium::Medium;
 use self::numbers::Numbers;
+pub use self::reader::FileReader;
 pub use self::salvage::Salvaged;
 use crate::error::at;
 use crate::store::Role;

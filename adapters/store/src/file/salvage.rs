@@ -336,7 +336,7 @@ impl Found {
         self.sessions.failures.saturating_add(self.brokers.failures)
     }
 
-    fn report(&self, moved_to: PathBuf) -> Salvaged {
+    pub(super) fn report(&self, moved_to: PathBuf) -> Salvaged {
         let Self { sessions, brokers } = self;
         let records = sessions.records.values().chain(brokers.records.values());
         Salvaged {
@@ -352,7 +352,7 @@ impl Found {
     }
 
     /// Writes everything into a store that has nothing yet.
-    fn write(&self, store: &mut FileStore) -> Result<(), StoreError> {
+    pub(super) fn write(&self, store: &mut FileStore) -> Result<(), StoreError> {
         let Self { sessions, brokers } = self;
         store.transaction(|writing| {
             sessions.write_names(writing)?;
@@ -453,7 +453,7 @@ fn keep(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -9,6 +9,7 @@ use mqtt_store::{FileStore, Salvaged, SessionName, Store, StoreErrorKind, Stored
 use crate::broker::Script;
 use crate::exchange::{client_name, groups, server_name};
 use crate::model::{Model, Random};
+use crate::reading::looked_at;
 
 /// What became of the damaged files.
 #[derive(Debug, Default)]
@@ -93,9 +94,14 @@ impl Seen {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.redb");
         std::fs::write(&path, image).unwrap();
+        let looked = looked_at(&path);
         match FileStore::open(&path) {
-            Ok(mut store) => self.check(&mut store, image, sample, may_be_older, what),
+            Ok(mut store) => {
+                looked.unwrap().assert_is_of(&mut store, what);
+                self.check(&mut store, image, sample, may_be_older, what);
+            }
             Err(error) => {
+                assert_eq!(looked.unwrap_err().kind(), error.kind(), "{what}");
                 let kinds = [
                     StoreErrorKind::Damaged,
                     StoreErrorKind::NotAStore,

@@ -13,5 +13,6 @@ mod killing;
 mod medium;
 mod model;
 mod power_loss;
+mod reading;
 mod same_state;
 mod waiting;

@@ -6,6 +6,7 @@ use mqtt_proto::{ConnAckProperties, ConnAckReason, Connect, TopicName};
 use mqtt_session::{AcceptErrorKind, BrokerEvent, ConnectionId, Scope, Verdict};
 
 use super::checker::Checker;
+use super::health::Health;
 use super::rules::{Identity, Rules, SharedRules, User};
 use crate::broker::Who;
 
@@ -14,11 +15,17 @@ pub(super) struct Gate {
     rules: SharedRules,
     checker: Checker,
     handle: ShardHandle,
+    health: Health,
 }
 
 impl Gate {
-    pub(super) fn new(rules: SharedRules, checker: Checker, handle: ShardHandle) -> Self {
-        Self { rules, checker, handle }
+    pub(super) fn new(rules: SharedRules, checker: Checker, handle: ShardHandle, health: Health) -> Self {
+        Self {
+            rules,
+            checker,
+            handle,
+            health,
+        }
     }
 
     fn connect(&self, desk: &mut Desk<'_>, connection: ConnectionId, connect: &Connect<Bytes>) {
@@ -178,7 +185,11 @@ impl Policy for Gate {
                 tracing::debug!(%listener, peer = peer.map(tracing::field::display), %error, "a stream is broken");
             }
             Notice::StoreFailed(error) => {
-                tracing::error!(%error, "the store has failed: nothing is acknowledged any more");
+                self.health.store_failed(error.to_string());
+                tracing::error!(
+                    %error,
+                    "the store has failed: nothing is acknowledged and nobody is served any more, until the broker is started again"
+                );
             }
             _ => {}
         }

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::figures::{self, Kind, Sums};
+use super::health::Health;
 
 /// A request is shorter. Of a longer one the rest is not read.
 const REQUEST_BYTES: usize = 8 * 1024;
@@ -21,12 +22,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers `/metrics` and `/health`, on a thread of its own, one request after the other: a scraper that is slow keeps no
 /// client waiting.
-pub(super) fn serve(address: SocketAddr, shards: Vec<ShardHandle>) -> io::Result<SocketAddr> {
+pub(super) fn serve(address: SocketAddr, shards: Vec<ShardHandle>, health: Health) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     let address = listener.local_addr()?;
     thread::Builder::new().name("mqtt-metrics".to_owned()).spawn(move || {
         for stream in listener.incoming() {
-            match stream.and_then(|stream| answer(&stream, &shards)) {
+            match stream.and_then(|stream| answer(&stream, &shards, &health)) {
                 Ok(()) => {}
                 Err(error) => {
                     tracing::debug!(%error, "a request for metrics failed");
@@ -39,14 +40,14 @@ pub(super) fn serve(address: SocketAddr, shards: Vec<ShardHandle>) -> io::Result
     Ok(address)
 }
 
-fn answer(stream: &TcpStream, shards: &[ShardHandle]) -> io::Result<()> {
+fn answer(stream: &TcpStream, shards: &[ShardHandle], health: &Health) -> io::Result<()> {
     let until = Instant::now() + PATIENCE;
     let request = read_request(stream, until)?;
     let mut words = request.split(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
     let method = words.next().unwrap_or_default();
     let path = words.next().and_then(|path| std::str::from_utf8(path).ok());
     let response = match (method, path) {
-        (b"GET" | b"HEAD", Some(path)) => respond(path, shards),
+        (b"GET" | b"HEAD", Some(path)) => respond(path, shards, health),
         _ => Response::plain("405 Method Not Allowed", "GET is all there is\n"),
     };
     let body = if method == b"HEAD" { "" } else { &response.body };
@@ -117,27 +118,31 @@ impl Response {
     }
 }
 
-fn respond(path: &str, shards: &[ShardHandle]) -> Response {
+fn respond(path: &str, shards: &[ShardHandle], health: &Health) -> Response {
     let sums = || figures::ask(shards);
     match path.split('?').next() {
         Some("/metrics") => match sums() {
             Some(sums) => Response {
                 status: "200 OK",
                 kind: "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                body: exposition(sums),
+                body: exposition(sums, health),
             },
             None => Response::plain("503 Service Unavailable", "a shard does not answer\n"),
         },
-        Some("/health") => match sums() {
-            Some(_) => Response::plain("200 OK", "healthy\n"),
-            None => Response::plain("503 Service Unavailable", "a shard does not answer\n"),
+        Some("/health") => match (health.store_failure(), sums()) {
+            (Some(why), _) => Response::plain("503 Service Unavailable", &format!("the store has failed: {why}\n")),
+            (None, Some(_)) => Response::plain("200 OK", "healthy\n"),
+            (None, None) => Response::plain("503 Service Unavailable", "a shard does not answer\n"),
         },
         _ => Response::plain("404 Not Found", "there are /metrics and /health\n"),
     }
 }
 
-fn exposition(sums: Sums) -> String {
+fn exposition(sums: Sums, health: &Health) -> String {
     let mut registry = Registry::with_prefix("mqtt");
+    let store_failed = ConstGauge::new(i64::from(health.store_failure().is_some()));
+    let help = "Whether the store has failed: nobody is served until the broker is started again";
+    registry.register("store_failed", help, store_failed);
     registry.register_collector(Box::new(sums));
     let mut body = String::new();
     // Text takes whatever is written to it.

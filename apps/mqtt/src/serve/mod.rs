@@ -6,6 +6,7 @@ mod figures;
 #[cfg(feature = "broken-store")]
 mod forgetful;
 mod gate;
+mod health;
 mod listening;
 mod log;
 mod metrics;
@@ -30,6 +31,7 @@ use signal_hook::iterator::Signals;
 use self::checker::Checker;
 use self::control::Control;
 use self::gate::Gate;
+use self::health::Health;
 use self::rules::{Rules, SharedRules};
 use self::sys::Sys;
 use crate::Ending;
@@ -68,6 +70,7 @@ struct Broker {
     serve: Serve,
     config: Config,
     rules: SharedRules,
+    health: Health,
     entrances: Vec<Entrance>,
     running: Running,
     writer: Option<Writer>,
@@ -142,8 +145,9 @@ impl Broker {
         if let Some(writer) = &writer {
             host = host.store(writer.clone());
         }
-        let shared = rules.clone();
-        let host = host.policy(move |handle| Gate::new(shared.clone(), checker.clone(), handle));
+        let (shared, health) = (rules.clone(), Health::default());
+        let of_gates = health.clone();
+        let host = host.policy(move |handle| Gate::new(shared.clone(), checker.clone(), handle, of_gates.clone()));
         let running = runtime::start(host).map_err(Ending::failed)?;
         for report in running.reports() {
             tracing::info!(?report, "restored");
@@ -155,6 +159,7 @@ impl Broker {
             serve,
             config,
             rules,
+            health,
             entrances,
             running,
             writer,
@@ -164,7 +169,7 @@ impl Broker {
 
     fn serve_until_told(mut self, signals: &Receiver<i32>) -> Result<(), Ending> {
         if let Some(metrics) = &self.config.metrics {
-            let address = metrics::serve(metrics.address, self.running.handles().to_vec())
+            let address = metrics::serve(metrics.address, self.running.handles().to_vec(), self.health.clone())
                 .map_err(|error| Ending::failed(format_args!("metrics at {}: {error}", metrics.address)))?;
             tracing::info!(%address, "metrics");
         }

@@ -3,9 +3,10 @@
 use data_encoding::BASE64;
 use jiff::Zoned;
 use mqtt_tokio::Message;
-use mqtt_tokio::session::proto::Property;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
+
+use crate::json::Properties;
 
 /// A message as JSON. With `is_json`, the payload has to be JSON too, and stands there as such: `None` if it is not.
 pub(super) fn encoded(message: &Message, now: &Zoned, is_json: bool, is_pretty: bool) -> Option<Vec<u8>> {
@@ -54,63 +55,15 @@ impl Serialize for Object<'_> {
         map.serialize_entry("qos", &message.qos.bits())?;
         map.serialize_entry("retain", &u8::from(message.retain))?;
         map.serialize_entry("payloadlen", &message.payload.len())?;
-        if message.expiry_seconds.is_some() || message.properties.iter().next().is_some() {
-            map.serialize_entry("properties", &Properties(message))?;
+        let properties = Properties::of(&message.properties, message.expiry_seconds);
+        if !properties.is_empty() {
+            map.serialize_entry("properties", &properties)?;
         }
         match self.payload {
             Payload::Empty => map.serialize_entry("payload", &())?,
             Payload::Text(text) => map.serialize_entry("payload", text)?,
             Payload::Binary(bytes) => map.serialize_entry("payload-base64", &BASE64.encode(bytes))?,
             Payload::Json(value) => map.serialize_entry("payload", value)?,
-        }
-        map.end()
-    }
-}
-
-struct Properties<'m>(&'m Message);
-
-impl Serialize for Properties<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let properties = &self.0.properties;
-        let mut map = serializer.serialize_map(None)?;
-        for property in properties {
-            match property {
-                Property::ContentType(text) => map.serialize_entry("content-type", text.as_str())?,
-                Property::ResponseTopic(topic) => map.serialize_entry("response-topic", topic.as_str())?,
-                Property::PayloadFormatIndicator(format) => {
-                    map.serialize_entry("payload-format-indicator", &(format as u8))?;
-                }
-                Property::CorrelationData(data) => match std::str::from_utf8(data.as_bytes()) {
-                    Ok(text) => map.serialize_entry("correlation-data", text)?,
-                    Err(_) => map.serialize_entry("correlation-data-base64", &BASE64.encode(data.as_bytes()))?,
-                },
-                _ => {}
-            }
-        }
-        // A message that belongs to several subscriptions has several identifiers; each is a number of its own elsewhere.
-        let mut ids = properties.subscription_ids();
-        if let Some(id) = ids.next() {
-            map.serialize_entry("subscription-identifier", &id.get())?;
-        }
-        if properties.user_properties().next().is_some() {
-            map.serialize_entry("user-properties", &UserProperties(self.0))?;
-        }
-        if let Some(seconds) = self.0.expiry_seconds {
-            map.serialize_entry("message-expiry-interval", &seconds)?;
-        }
-        map.end()
-    }
-}
-
-/// Names and values, in their order; a name that stands twice in the message stands here twice.
-struct UserProperties<'m>(&'m Message);
-
-impl Serialize for UserProperties<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let pairs = self.0.properties.user_properties();
-        let mut map = serializer.serialize_map(None)?;
-        for (name, value) in pairs {
-            map.serialize_entry(name.as_str(), value.as_str())?;
         }
         map.end()
     }

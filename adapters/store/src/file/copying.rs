@@ -1,0 +1,311 @@
+//! Copies of a store: one that is smaller in its place, and one elsewhere.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{Key, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, Value, WriteTransaction};
+
+use super::layout::{BROKER_RECORDS, RECORDS};
+use super::medium::{LockedFile, sync_folder_of};
+use super::reader::FileReader;
+use super::salvage::with_suffix;
+use super::{FileOptions, FileStore, Medium};
+use crate::store::Role;
+use crate::{Store, StoreError, StoreErrorKind};
+
+/// How much is copied before it is told how far it has come.
+const PIECE_BYTES: usize = 1 << 20;
+/// How many records are copied before that.
+const PIECE_RECORDS: u64 = 1024;
+
+/// What has become of a file that was to be made smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compaction {
+    /// How many bytes it had.
+    pub before_bytes: u64,
+    /// How many it has. As many as before: it could not be made smaller, and is as it was.
+    pub after_bytes: u64,
+}
+
+/// Tells how much is done, and of how much.
+type Tell<'t> = &'t mut dyn FnMut(u64, u64);
+
+/// A file that is removed again unless it gets the name it is meant for.
+struct Fresh {
+    path: PathBuf,
+    is_named: bool,
+}
+
+impl Fresh {
+    /// Beside the file that it is meant for. What a process left there that was killed goes.
+    fn beside(path: &Path) -> io::Result<Self> {
+        let fresh = Self {
+            path: with_suffix(path, ".new"),
+            is_named: false,
+        };
+        match fs::remove_file(&fresh.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(fresh),
+        }
+    }
+
+    fn name(mut self, path: &Path, replaces: bool) -> io::Result<()> {
+        if replaces {
+            fs::rename(&self.path, path)?;
+            self.is_named = true;
+        } else {
+            // Unlike a new name, a second one never takes the place of a file. Its first name goes with this value.
+            match fs::hard_link(&self.path, path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+                // Not every file system has second names.
+                Err(_) if !path.exists() => return self.name(path, true),
+                named => named?,
+            }
+        }
+        sync_folder_of(path)
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if !self.is_named {
+            // Whoever comes next removes it.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl FileStore {
+    /// Writes the store in this file anew, without the room that it does not use any more, and puts it in the place of the
+    /// old one at once: whenever this is interrupted, the file is the one or the other. What is written is compared with what was
+    /// there before it takes its place. `tell` hears how many records are done, and of how many.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and if the file is damaged. The file is as it was.
+    pub fn compact(path: impl AsRef<Path>, mut tell: impl FnMut(u64, u64)) -> Result<Compaction, StoreError> {
+        let path = path.as_ref();
+        // Where a link leads to is replaced, and not the link.
+        let path = &fs::canonicalize(path)
+            .map_err(|error| StoreError::new(StoreErrorKind::NotOpened).because(error).at(path))?;
+        compact(path, &mut tell).map_err(|error| super::at(Some(path), error))
+    }
+}
+
+fn compact(path: &Path, tell: Tell<'_>) -> Result<Compaction, StoreError> {
+    let file = LockedFile::open_existing(path)?;
+    let reader = FileReader::of(Arc::new(file), path)?;
+    refuse_damaged(&reader)?;
+    let before_bytes = reader.file_bytes()?;
+    let fresh = Fresh::beside(path).map_err(StoreError::io)?;
+    write_anew(&reader.store, &fresh.path, tell).map_err(|error| error.at(&fresh.path))?;
+    let copy = LockedFile::open_existing(&fresh.path)?;
+    give_away(copy.file(), reader.file.file()).map_err(|error| StoreError::io(error).at(&fresh.path))?;
+    let copy = FileReader::of(Arc::new(copy), &fresh.path)?;
+    if copy.salvaged().is_some() || !is_same(&reader.store, &copy.store)? {
+        return Err(not_the_same(&fresh.path));
+    }
+    let after_bytes = copy.file_bytes()?;
+    if after_bytes >= before_bytes {
+        return Ok(Compaction {
+            before_bytes,
+            after_bytes: before_bytes,
+        });
+    }
+    fresh.name(path, true).map_err(StoreError::io)?;
+    Ok(Compaction {
+        before_bytes,
+        after_bytes,
+    })
+}
+
+fn refuse_damaged(reader: &FileReader) -> Result<(), StoreError> {
+    match reader.salvaged() {
+        None => Ok(()),
+        Some(_) => Err(StoreError::new(StoreErrorKind::PartlyDamaged).at(&reader.path)),
+    }
+}
+
+fn not_the_same(path: &Path) -> StoreError {
+    let cause = io::Error::other("what was written is not what was to be written");
+    StoreError::new(StoreErrorKind::Failed).because(cause).at(path)
+}
+
+/// Whoever could open the file before can open it after.
+fn give_away(to: &File, like: &File) -> io::Result<()> {
+    let metadata = like.metadata()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let own = to.metadata()?;
+        if (own.uid(), own.gid()) != (metadata.uid(), metadata.gid()) {
+            std::os::unix::fs::fchown(to, Some(metadata.uid()), Some(metadata.gid()))?;
+        }
+    }
+    to.set_permissions(metadata.permissions())?;
+    to.sync_all()
+}
+
+fn write_anew(from: &FileStore, to: &Path, tell: Tell<'_>) -> Result<(), StoreError> {
+    let options = FileOptions::default();
+    let medium = Arc::new(LockedFile::open(to)?);
+    let mut store = FileStore::open_medium(medium, options, Some(to))?;
+    let reading = from.database()?.begin_read().map_err(|error| from.error(error))?;
+    let all = records(from)?;
+    let mut done = 0;
+    store.transaction(|writing| {
+        for role in Role::ALL {
+            copy_table(&reading, writing, role.names(), || {})?;
+        }
+        let mut count = || {
+            done += 1;
+            if done % PIECE_RECORDS == 0 || done == all {
+                tell(done, all);
+            }
+        };
+        copy_table(&reading, writing, RECORDS, &mut count)?;
+        copy_table(&reading, writing, BROKER_RECORDS, &mut count)
+    })?;
+    // Pages that were filled and split on the way are free now, in between.
+    if let Some(database) = &mut store.database {
+        let compacted = database.compact();
+        compacted.map_err(|error| match error {
+            redb::CompactionError::Storage(error) => store.error(error),
+            other => StoreError::new(StoreErrorKind::Failed).because(io::Error::other(other.to_string())),
+        })?;
+    }
+    Box::new(store).close()
+}
+
+fn records(store: &FileStore) -> Result<u64, StoreError> {
+    let reading = store.database()?.begin_read().map_err(|error| store.error(error))?;
+    let of_sessions = reading.open_table(RECORDS).map_err(|error| store.error(error))?;
+    let of_brokers = reading.open_table(BROKER_RECORDS).map_err(|error| store.error(error))?;
+    let (sessions, brokers) = (of_sessions.len(), of_brokers.len());
+    let sessions = sessions.map_err(|error| store.error(error))?;
+    Ok(sessions.saturating_add(brokers.map_err(|error| store.error(error))?))
+}
+
+fn copy_table<K: Key + 'static, V: Value + 'static>(
+    from: &redb::ReadTransaction,
+    to: &WriteTransaction,
+    table: TableDefinition<'_, K, V>,
+    mut count: impl FnMut(),
+) -> Result<(), redb::Error> {
+    let from = from.open_table(table)?;
+    let mut to = to.open_table(table)?;
+    for entry in from.iter()? {
+        let (key, value) = entry?;
+        to.insert(key.value(), value.value())?;
+        count();
+    }
+    Ok(())
+}
+
+/// Whether two stores have the same bytes under the same keys.
+fn is_same(one: &FileStore, other: &FileStore) -> Result<bool, StoreError> {
+    let compare = || -> Result<bool, redb::Error> {
+        let read = |store: &FileStore| match &store.database {
+            Some(database) => Ok(database.begin_read()?),
+            None => Err(redb::Error::DatabaseClosed),
+        };
+        let (one, other) = (read(one)?, read(other)?);
+        let mut is_same = true;
+        for role in Role::ALL {
+            is_same &= has_same(&one, &other, role.names())?;
+        }
+        Ok(is_same && has_same(&one, &other, RECORDS)? && has_same(&one, &other, BROKER_RECORDS)?)
+    };
+    compare().map_err(|error| other.error(error))
+}
+
+fn has_same<K: Key + 'static, V: Value + 'static>(
+    one: &redb::ReadTransaction,
+    other: &redb::ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<bool, redb::Error> {
+    let (one, other) = (one.open_table(table)?, other.open_table(table)?);
+    if one.len()? != other.len()? {
+        return Ok(false);
+    }
+    for (one, other) in one.iter()?.zip(other.iter()?) {
+        let ((key, value), (other_key, other_value)) = (one?, other?);
+        let is_same = K::as_bytes(&key.value()).as_ref() == K::as_bytes(&other_key.value()).as_ref()
+            && V::as_bytes(&value.value()).as_ref() == V::as_bytes(&other_value.value()).as_ref();
+        if !is_same {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+impl FileReader {
+    /// Copies the file, byte by byte, and gives the copy its name when all of it is durable, and was read again and is a
+    /// store. `replaces`: a file that has the name goes; otherwise it stays, and this is an error. `tell` hears how
+    /// many bytes are written and read again, and of how many. Returns how many bytes the copy has.
+    ///
+    /// # Errors
+    /// If there is a file already, if the store is damaged, or if a medium fails. What was at `to` is as it was.
+    pub fn copy_to(
+        &self,
+        to: impl AsRef<Path>,
+        replaces: bool,
+        mut tell: impl FnMut(u64, u64),
+    ) -> Result<u64, StoreError> {
+        let to = to.as_ref();
+        refuse_damaged(self)?;
+        if !replaces && to.symlink_metadata().is_ok() {
+            let error = io::Error::from(io::ErrorKind::AlreadyExists);
+            return Err(StoreError::new(StoreErrorKind::NotOpened).because(error).at(to));
+        }
+        let not_made = |error| StoreError::io(error).of(StoreErrorKind::NotOpened);
+        let fresh = Fresh::beside(to).map_err(|error| not_made(error).at(to))?;
+        let copied = self.copy_and_compare(&fresh.path, &mut tell);
+        let bytes = copied.map_err(|error| super::at(Some(&fresh.path), error))?;
+        fresh.name(to, replaces).map_err(|error| not_made(error).at(to))?;
+        Ok(bytes)
+    }
+
+    fn copy_and_compare(&self, to: &Path, tell: Tell<'_>) -> Result<u64, StoreError> {
+        let copy = LockedFile::open(to)?;
+        let all = self.file_bytes()?;
+        let twice = all.saturating_mul(2);
+        let mut sum = 0;
+        each_piece(&self.file, all, |at, piece| {
+            sum = crc32c::crc32c_append(sum, piece);
+            tell(at, twice);
+            copy.file().write_all(piece)
+        })
+        .and_then(|()| copy.file().sync_all())
+        .map_err(StoreError::io)?;
+        let mut again = 0;
+        each_piece(&copy, all, |at, piece| {
+            again = crc32c::crc32c_append(again, piece);
+            tell(all.saturating_add(at), twice);
+            Ok(())
+        })
+        .map_err(StoreError::io)?;
+        let copy = Self::of(Arc::new(copy), to)?;
+        tell(twice, twice);
+        match sum == again && copy.salvaged().is_none() && is_same(&self.store, &copy.store)? {
+            true => Ok(all),
+            false => Err(not_the_same(to)),
+        }
+    }
+}
+
+fn each_piece(from: &LockedFile, len: u64, mut piece: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE_BYTES];
+    let mut at = 0_u64;
+    while at < len {
+        let room = usize::try_from(len.saturating_sub(at))
+            .unwrap_or(PIECE_BYTES)
+            .min(PIECE_BYTES);
+        let Some(bytes) = buffer.get_mut(..room) else { break };
+        from.read(at, bytes)?;
+        piece(at, bytes)?;
+        at = at.saturating_add(room as u64);
+    }
+    Ok(())
+}

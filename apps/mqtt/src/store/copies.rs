@@ -1,0 +1,41 @@
+//! `mqtt store compact` and `mqtt store backup`.
+
+use std::path::Path;
+
+use mqtt_store::FileStore;
+
+use super::progress::Progress;
+use super::{open, refused};
+use crate::Ending;
+
+pub(super) fn compact(path: &Path) -> Result<(), Ending> {
+    let progress = Progress::counting("records");
+    let compaction = FileStore::compact(path, |done, all| progress.tell(done, all));
+    progress.end();
+    let compaction = compaction.map_err(|error| refused(&error))?;
+    let (before, after) = (compaction.before_bytes, compaction.after_bytes);
+    match after < before {
+        true => println!("{}: {after} bytes, {before} before", path.display()),
+        false => println!(
+            "{}: {before} bytes; it cannot be made smaller, and is as it was",
+            path.display()
+        ),
+    }
+    Ok(())
+}
+
+pub(super) fn backup(path: &Path, to: &Path, is_forced: bool) -> Result<(), Ending> {
+    if !is_forced && to.symlink_metadata().is_ok() {
+        return Err(
+            Ending::failed(format_args!("{}: there is a file already", to.display()))
+                .advice("--force replaces it, when the copy is whole"),
+        );
+    }
+    let reader = open(path)?;
+    let progress = Progress::of_bytes("written and read again");
+    let copied = reader.copy_to(to, is_forced, |done, all| progress.tell(done, all));
+    progress.end();
+    let bytes = copied.map_err(|error| refused(&error))?;
+    println!("{}: {bytes} bytes, a copy of {}", to.display(), path.display());
+    Ok(())
+}
