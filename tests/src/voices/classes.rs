@@ -43,8 +43,10 @@ pub static CLASSES: &[Class] = &[
     class("takeover-untold", takeover_untold),
     ending("will-at-takeover", will_at_takeover),
     ending("will-at-session-end", will_at_session_end),
+    ending("will-after-a-bad-disconnect", will_after_a_bad_disconnect),
     ending("forwarded-when-released", forwarded_when_released),
     class("retained-for-a-group", retained_for_a_group),
+    class("retained-once", retained_once),
     class("member-of-a-group", member_of_a_group),
     class("options-not-replaced", options_not_replaced),
 ];
@@ -53,29 +55,13 @@ pub static CLASSES: &[Class] = &[
 fn overlapping_copies(scene: &Scene<'_>, items: &mut Vec<Item>) {
     let is_resumed = matches!(scene.step().action, Action::Connect(_) | Action::Release);
     for client in 0..scene.script.clients.len() {
-        for ours in messages(scene.ours, scene.step, client) {
-            let is_same = |other: &Message| other.topic == ours.topic && other.payload == ours.payload;
-            let all = |transcript| {
-                messages(transcript, scene.step, client)
-                    .into_iter()
-                    .filter(|other| is_same(other))
+        for one in messages(scene.ours, scene.step, client) {
+            let is_same = |other: &Message| other.topic == one.topic && other.payload == one.payload;
+            let copies = |transcript| -> Vec<&Message> {
+                let all = messages(transcript, scene.step, client).into_iter();
+                all.filter(|other| is_same(other)).collect()
             };
-            let alone: Vec<&Message> = {
-                let alone = items
-                    .iter()
-                    .filter(|item| item.client == client && item.side == Side::Theirs);
-                alone
-                    .filter_map(|item| item.heard.message())
-                    .filter(|other| is_same(other))
-                    .collect()
-            };
-            // A copy for a group is one of its own.
-            let copies = if all(scene.ours).count() == 1 {
-                all(scene.theirs).collect()
-            } else {
-                alone
-            };
-            if is_sum_of(ours, &copies, is_resumed) {
+            if are_together(&copies(scene.ours), &copies(scene.theirs), is_resumed) {
                 items.retain(|item| item.client != client || !item.heard.message().is_some_and(is_same));
             }
         }
@@ -86,20 +72,22 @@ fn messages(transcript: &Transcript, step: usize, client: usize) -> Vec<&Message
     transcript[step][client].iter().filter_map(Heard::message).collect()
 }
 
-/// Whether one copy is what several are together. Those of QoS 0 may be missing of a session that goes on.
-fn is_sum_of(one: &Message, copies: &[&Message], is_resumed: bool) -> bool {
-    let mut missing = one.identifiers.clone();
-    let known = copies.iter().flat_map(|copy| &copy.identifiers).all(|identifier| {
+/// Whether few copies are together what more are. Those of QoS 0 may be missing of a session that goes on.
+fn are_together(few: &[&Message], more: &[&Message], is_resumed: bool) -> bool {
+    let mut missing: Vec<u32> = few.iter().flat_map(|copy| copy.identifiers.clone()).collect();
+    let known = more.iter().flat_map(|copy| &copy.identifiers).all(|identifier| {
         let place = missing.iter().position(|other| other == identifier);
         place.map(|place| missing.remove(place)).is_some()
     });
+    let highest = |copies: &[&Message]| copies.iter().map(|copy| copy.qos).max();
+    let is_retained = |copies: &[&Message]| copies.iter().any(|copy| copy.retain);
+    let rest = |copy: &Message| (copy.expiry, copy.properties.clone());
     known
         && (missing.is_empty() || is_resumed)
-        && copies.iter().map(|copy| copy.qos).max() == Some(one.qos)
-        && copies.iter().any(|copy| copy.retain) == one.retain
-        && copies
-            .iter()
-            .all(|copy| copy.expiry == one.expiry && copy.properties == one.properties)
+        && (few.len() < more.len() || !missing.is_empty())
+        && highest(few) == highest(more)
+        && is_retained(few) == is_retained(more)
+        && few.iter().all(|one| more.iter().all(|other| rest(one) == rest(other)))
 }
 
 /// 0x10 may be said where nobody is subscribed, and 0x00 too.
@@ -154,6 +142,11 @@ fn will_at_session_end(scene: &Scene<'_>, items: &mut Vec<Item>) {
     will_of_ours(items, &scene.facts.wills_of_ended_sessions, |_| waits);
 }
 
+/// DISCONNECT that asks for a session to be kept which was not to be kept is none, and the will is published.
+fn will_after_a_bad_disconnect(scene: &Scene<'_>, items: &mut Vec<Item>) {
+    will_of_ours(items, &scene.facts.wills_of_bad_disconnects, |_| false);
+}
+
 /// Wills that ours has published, and theirs has not, or only where `theirs` says so.
 fn will_of_ours(items: &mut Vec<Item>, wills: &[&script::Message], theirs: impl Fn(&Item) -> bool) {
     let is_will = |item: &Item| {
@@ -206,6 +199,30 @@ fn retained_for_a_group(scene: &Scene<'_>, items: &mut Vec<Item>) {
             message.retain && filters.iter().any(|(filter, _)| is_shared(filter))
         };
         item.side == Side::Ours || item.client != step.client || !item.heard.message().is_some_and(is_one)
+    });
+}
+
+/// A SUBSCRIBE with one filter twice gets what is retained once.
+fn retained_once(scene: &Scene<'_>, items: &mut Vec<Item>) {
+    let step = scene.step();
+    let Action::Subscribe { filters, .. } = &step.action else {
+        return;
+    };
+    let is_twice = |topic: &str| {
+        let mut places = filters
+            .iter()
+            .enumerate()
+            .filter(|(_, (filter, _))| matches(filter, topic));
+        places.any(|(place, (filter, _))| filters[..place].iter().any(|(other, _)| other == filter))
+    };
+    let ours = messages(scene.ours, scene.step, step.client);
+    let is_there = |message: &Message| {
+        ours.iter()
+            .any(|one| one.topic == message.topic && one.payload == message.payload)
+    };
+    items.retain(|item| {
+        let is_one = |message: &Message| message.retain && is_twice(&message.topic) && is_there(message);
+        item.client != step.client || !item.heard.message().is_some_and(is_one)
     });
 }
 

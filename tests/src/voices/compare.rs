@@ -56,10 +56,20 @@ pub fn compare(ours: &Transcript, theirs: &Transcript, step: usize) -> (Vec<Item
     (items, orders)
 }
 
-/// What was heard, sorted but for what has to keep its order.
-fn in_order(heard: &[Heard]) -> Vec<&Heard> {
-    let mut sorted: Vec<&Heard> = heard.iter().filter(|heard| heard.order().is_some()).collect();
-    sorted.sort_by_key(|heard| heard.order());
+/// The messages, sorted but for what has to keep its order: those of one publisher to one topic with one QoS.
+fn in_order(heard: &[Heard]) -> Vec<(&str, u8, bool, &str)> {
+    let messages = heard.iter().filter_map(Heard::message);
+    let mut sorted: Vec<_> = messages
+        .map(|message| {
+            (
+                message.topic.as_str(),
+                message.qos,
+                message.retain,
+                message.payload.as_str(),
+            )
+        })
+        .collect();
+    sorted.sort_by_key(|(topic, qos, retain, _)| (*topic, *qos, *retain));
     sorted
 }
 

@@ -13,6 +13,8 @@ pub struct Facts<'a> {
     pub wills_taken_over: Vec<&'a Message>,
     /// Delayed wills of sessions that end before the delay does, up to and with this step.
     pub wills_of_ended_sessions: Vec<&'a Message>,
+    /// Wills of clients that said in DISCONNECT that a session which ends at once is to be kept.
+    pub wills_of_bad_disconnects: Vec<&'a Message>,
     /// Messages of QoS 2 whose publisher released nothing at that time.
     pub unreleased: Vec<&'a Message>,
     /// Everything that was published, wills included.
@@ -40,6 +42,7 @@ impl<'a> Facts<'a> {
             clients: vec![Known::default(); script.clients.len()],
             wills_taken_over: Vec::new(),
             wills_of_ended_sessions: Vec::new(),
+            wills_of_bad_disconnects: Vec::new(),
             unreleased: Vec::new(),
             messages: Vec::new(),
         };
@@ -67,6 +70,13 @@ impl<'a> Facts<'a> {
     fn will_is_delayed(&mut self, index: usize, action: &'a Action) {
         let client = &mut self.clients[index];
         let Some(connection) = client.connection else { return };
+        if let Action::Leave { expiry: Some(1..), .. } = action
+            && connection.expiry.unwrap_or(0) == 0
+        {
+            self.wills_of_bad_disconnects
+                .extend(connection.will.as_ref().map(|will| &will.message));
+            return;
+        }
         let expiry = match action {
             Action::Cut { .. } => connection.expiry,
             Action::Leave {

@@ -93,12 +93,6 @@ impl Heard {
             _ => None,
         }
     }
-
-    /// What has to keep its order among itself: messages to one topic with one QoS; what is retained comes at any time.
-    pub(super) fn order(&self) -> Option<(&str, u8, bool)> {
-        self.message()
-            .map(|message| (message.topic.as_str(), message.qos, message.retain))
-    }
 }
 
 impl Message {

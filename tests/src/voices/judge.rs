@@ -150,3 +150,79 @@ impl fmt::Display for Unclassified {
         f.write_str(&items.chain(orders).collect::<Vec<_>>().join("; "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::voices::draw;
+    use crate::voices::heard::Message;
+
+    fn message(topic: &str, payload: &str, qos: u8) -> Heard {
+        Heard::Message(Box::new(Message {
+            topic: topic.to_owned(),
+            qos,
+            retain: false,
+            dup: false,
+            payload: payload.to_owned(),
+            identifiers: Vec::new(),
+            expiry: None,
+            properties: Vec::new(),
+        }))
+    }
+
+    /// A script of two clients of whom the second hears this in the last step.
+    fn hears(ours: &[Heard], theirs: &[Heard]) -> Verdict {
+        let script = (0..)
+            .map(draw)
+            .find(|script| script.clients.len() == 2)
+            .expect("most have two");
+        let transcript = |heard: &[Heard]| {
+            let mut transcript = vec![vec![Vec::new(); 2]; script.steps.len()];
+            *transcript.last_mut().expect("it has steps") = vec![Vec::new(), heard.to_vec()];
+            transcript
+        };
+        judge(&script, &transcript(ours), &transcript(theirs))
+    }
+
+    #[test]
+    fn a_message_that_is_missing_or_other_or_doubled_has_no_class() {
+        let one = message("other/topic", "m100", 1);
+        for (ours, theirs) in [
+            (vec![], vec![one.clone()]),
+            (vec![one.clone()], vec![]),
+            (vec![one.clone(), one.clone()], vec![one.clone()]),
+            (vec![message("other/topic", "m100", 0)], vec![one.clone()]),
+            (vec![message("other/topic", "m101", 1)], vec![one.clone()]),
+            (vec![Heard::End], vec![]),
+            (vec![Heard::Disconnect(0x82)], vec![]),
+            (vec![Heard::PubAck(0)], vec![Heard::PubAck(0x87)]),
+        ] {
+            let verdict = hears(&ours, &theirs);
+            assert!(verdict.unclassified.is_some(), "{ours:?} {theirs:?}");
+            assert_eq!(verdict.met.len(), 0);
+        }
+    }
+
+    #[test]
+    fn the_order_counts_within_a_topic_and_a_qos_alone() {
+        let (first, second) = (message("t", "m100", 1), message("t", "m101", 1));
+        let odd = hears(&[first.clone(), second.clone()], &[second, first.clone()]).unclassified;
+        assert_eq!(odd.map(|odd| odd.orders), Some(vec![1]));
+        for other in [message("u", "m101", 1), message("t", "m101", 2), Heard::SubAck(vec![0])] {
+            let verdict = hears(&[first.clone(), other.clone()], &[other, first.clone()]);
+            assert_eq!(verdict.unclassified, None);
+        }
+    }
+
+    #[test]
+    fn copies_for_each_subscription_have_a_class_and_lower_ones_have_none() {
+        let (low, high) = (message("t", "m100", 0), message("t", "m100", 1));
+        let verdict = hears(&[high.clone()], &[high.clone(), low.clone()]);
+        assert_eq!(verdict.unclassified, None);
+        assert_eq!(
+            verdict.met.iter().map(|(class, _)| class.id).collect::<Vec<_>>(),
+            ["overlapping-copies"]
+        );
+        assert!(hears(&[low.clone()], &[high, low]).unclassified.is_some());
+    }
+}
