@@ -16,6 +16,8 @@ pub enum Walker {
     Paho,
     /// aiomqtt, of Python.
     Aiomqtt,
+    /// gmqtt, of Python.
+    Gmqtt,
     /// mqtt.js, of Node.
     MqttJs,
     /// mqtt.js, over WebSocket.
@@ -35,6 +37,7 @@ impl Walker {
         match self {
             Self::Paho => python("paho_walk.py"),
             Self::Aiomqtt => python("aiomqtt_walk.py"),
+            Self::Gmqtt => python("gmqtt_walk.py"),
             Self::MqttJs | Self::MqttJsOverWebSocket => {
                 let modules = installed("node")?;
                 Some((find(&["node"])?, vec![script("node/mqttjs_walk.mjs"), modules]))

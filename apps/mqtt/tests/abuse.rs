@@ -330,7 +330,7 @@ fn a_proxy_header_is_whole_and_right_or_the_stream_is_closed() {
     let version = [&signature[..], &[0x31, 0x11, 0, 12], &addresses].concat();
     for (header, what) in [
         (&b""[..], "no header"),
-        (b"PROXY TCP4 192.0.2.1 192.0.2.2 4000 99999\r\n", "a port that is none"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 99999 1883\r\n", "a port that is none"),
         (
             b"PROXY TCP4 fe80::1 192.0.2.2 4000 1883\r\n",
             "an address of another family",

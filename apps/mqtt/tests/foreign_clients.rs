@@ -31,7 +31,9 @@ impl Server {
 
     fn start_in(folder: TempDir, listener: &str) -> Self {
         let file = folder.path().join("mqtt.toml");
-        let config = format!("[[listener]]\naddress = '127.0.0.1:0'\n{listener}");
+        // They send messages of 1 MiB, which is more than is taken if nothing is said.
+        let limits = "[limits.client]\npacket_bytes = '2 MiB'\n";
+        let config = format!("[[listener]]\naddress = '127.0.0.1:0'\n{listener}{limits}");
         fs::write(&file, config).expect("there is room for a file");
         let running = Running::start(&["broker", "--config", file.to_str().expect("a plain name")]);
         running.wait_for_words(" serving ");
@@ -66,6 +68,11 @@ fn paho_is_served() {
 #[test]
 fn aiomqtt_is_served() {
     walks(Walker::Aiomqtt, &NO_V3_1, "");
+}
+
+#[test]
+fn gmqtt_is_served() {
+    walks(Walker::Gmqtt, &NO_V3_1, "");
 }
 
 #[test]
