@@ -15,6 +15,7 @@ pub mod outline;
 pub mod pair;
 pub mod reason_codes;
 pub mod simulation;
+pub mod voices;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

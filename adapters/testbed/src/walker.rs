@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use mqtt_session::proto::Version;
 
@@ -15,6 +16,8 @@ pub enum Walker {
     Paho,
     /// aiomqtt, of Python.
     Aiomqtt,
+    /// gmqtt, of Python.
+    Gmqtt,
     /// mqtt.js, of Node.
     MqttJs,
     /// mqtt.js, over WebSocket.
@@ -22,6 +25,9 @@ pub enum Walker {
     /// rumqttc, of Rust.
     Rumqttc,
 }
+
+/// Programs start slowly beside other work.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a program is called: itself, and its first arguments.
 type Call = (PathBuf, Vec<PathBuf>);
@@ -31,12 +37,34 @@ impl Walker {
         match self {
             Self::Paho => python("paho_walk.py"),
             Self::Aiomqtt => python("aiomqtt_walk.py"),
+            Self::Gmqtt => python("gmqtt_walk.py"),
             Self::MqttJs | Self::MqttJsOverWebSocket => {
                 let modules = installed("node")?;
                 Some((find(&["node"])?, vec![script("node/mqttjs_walk.mjs"), modules]))
             }
             Self::Rumqttc => Some((installed("rumqttc")?.join("bin/rumqttc-walk"), Vec::new())),
         }
+    }
+
+    /// Walks to the end, in this thread. `None`, with a printed reason, if there is none on this machine.
+    ///
+    /// # Panics
+    /// If it does not end well, or takes too long.
+    #[must_use]
+    pub fn walk(self, server: SocketAddr, version: Version) -> Option<()> {
+        let mut walking = self.start(server, version)?;
+        let until = Instant::now() + PATIENCE;
+        while walking.ended().is_none() {
+            assert!(Instant::now() < until, "it takes too long: {}", walking.report());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let ended_well = walking.ended().is_some_and(|status| status.success());
+        assert!(
+            ended_well && walking.output().ends_with("done\n"),
+            "{}",
+            walking.report()
+        );
+        Some(())
     }
 
     /// Starts it. `None`, with a printed reason, if there is none on this machine.

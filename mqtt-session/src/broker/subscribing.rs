@@ -151,10 +151,9 @@ impl Broker {
         };
         let is_host = matches!(entry.place, Place::Host);
         let seen = self.peers.seen();
-        // One that is replaced sends nothing more of what it had to send.
-        entry.replays.retain(|replay| replay.filter != *filter);
         // [MQTT-4.8.2-1] A group shares what comes, not what is there.
         if sends_retained && filter.shared().is_none() {
+            entry.replays.retain(|replay| replay.filter != *filter);
             entry.replays.push_back(Replay {
                 filter: filter.clone(),
                 wanted,
@@ -163,6 +162,9 @@ impl Broker {
                 seen,
                 asked: None,
             });
+        } else if let Some(replay) = entry.replays.iter_mut().find(|replay| replay.filter == *filter) {
+            // [MQTT-3.8.4-4] What the replaced one had still to send is not lost.
+            replay.wanted = wanted;
         }
         self.write_subscription(session, filter, wanted);
         // A client gets them when its output is taken.

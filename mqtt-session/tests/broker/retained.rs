@@ -69,6 +69,29 @@ fn retain_handling_says_when_they_are_sent() {
 }
 
 #[test]
+fn what_is_still_to_be_sent_is_sent_although_the_filter_is_subscribed_again() {
+    for handling in [
+        RetainHandling::Send,
+        RetainHandling::SendIfNew,
+        RetainHandling::DoNotSend,
+    ] {
+        let mut rig = kept(&["a", "b"]);
+        let again = SubscriptionOptions {
+            retain_handling: handling,
+            ..options(1)
+        };
+        // Nothing is sent before both have been handled.
+        let sent = rig.subscribe_with("s", &[("+", options(0)), ("+", again)], Some(3));
+        let expected = [
+            "SUBACK #9 0x00 0x01",
+            "PUBLISH q0 retain a for 3: a",
+            "PUBLISH q0 retain b for 3: b",
+        ];
+        assert_eq!(sent, expected, "{handling:?}");
+    }
+}
+
+#[test]
 fn a_replay_goes_on_under_flow_control_and_over_cuts_until_all_were_sent() {
     let mut rig = Rig::new(config().limits(BrokerLimits::default().replay_window(3).steps_per_call(5)));
     rig.join(fleeting("p", Version::V5));

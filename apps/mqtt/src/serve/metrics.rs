@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,21 +20,34 @@ use super::health::Health;
 const REQUEST_BYTES: usize = 8 * 1024;
 /// How long a request and its answer may take together.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// So many are answered at once. One more is closed.
+const REQUESTS: usize = 32;
 
-/// Answers `/metrics` and `/health`, on a thread of its own, one request after the other: a scraper that is slow keeps no
-/// client waiting.
+/// Answers `/metrics` and `/health`, on threads of their own: a scraper that is slow keeps nobody waiting.
 pub(super) fn serve(address: SocketAddr, shards: Vec<ShardHandle>, health: Health) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     let address = listener.local_addr()?;
     thread::Builder::new().name("mqtt-metrics".to_owned()).spawn(move || {
+        let requests = Arc::new(());
         for stream in listener.incoming() {
-            match stream.and_then(|stream| answer(&stream, &shards, &health)) {
-                Ok(()) => {}
-                Err(error) => {
-                    tracing::debug!(%error, "a request for metrics failed");
-                    // Without files to open, accepting fails again and again.
-                    thread::sleep(Duration::from_millis(50));
-                }
+            let request = Arc::clone(&requests);
+            // The one that is here counts too, and this loop's own.
+            if Arc::strong_count(&requests) > REQUESTS + 1 {
+                continue;
+            }
+            let (shards, health) = (shards.clone(), health.clone());
+            let taken = stream.and_then(|stream| {
+                thread::Builder::new().name("mqtt-request".to_owned()).spawn(move || {
+                    if let Err(error) = answer(&stream, &shards, &health) {
+                        tracing::debug!(%error, "a request for metrics failed");
+                    }
+                    drop(request);
+                })
+            });
+            if let Err(error) = taken {
+                tracing::debug!(%error, "a request for metrics was not taken");
+                // Without files to open, accepting fails again and again.
+                thread::sleep(Duration::from_millis(50));
             }
         }
     })?;

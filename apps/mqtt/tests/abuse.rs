@@ -1,0 +1,377 @@
+//! `mqtt broker` under abuse at its sockets: whoever does what no client does is closed, nothing of him stays, and others are served.
+//! The numbers `BI-…` are those of the table of bad inputs in `tests/data`.
+#![cfg(feature = "tokio")]
+
+mod running;
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mqtt_testbed::Authority;
+use mqtt_testbed::websocket::{frame, request};
+use tempfile::TempDir;
+
+use self::running::{Running, mqtt};
+
+/// Far longer than the broker's own patience.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program with a listener of each kind.
+struct Server {
+    running: Running,
+    folder: TempDir,
+    plain: SocketAddr,
+    tls: SocketAddr,
+    websocket: SocketAddr,
+    proxied: SocketAddr,
+    metrics: SocketAddr,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = TempDir::new().expect("there is room for a folder");
+        let authority = Authority::new();
+        let issued = authority.server("localhost");
+        for (name, text) in [
+            ("ca.pem", authority.pem()),
+            ("server.pem", issued.certificate.as_str()),
+            ("server.key", issued.key.as_str()),
+        ] {
+            fs::write(folder.path().join(name), text).expect("there is room for a file");
+        }
+        let listener = "[[listener]]\naddress = '127.0.0.1:0'\n";
+        let config = format!(
+            "{listener}{listener}[listener.tls]\ncertificate = 'server.pem'\nkey = 'server.key'\n\
+             {listener}[listener.websocket]\n{listener}proxy_protocol = true\nanonymous = true\n\
+             [metrics]\naddress = '127.0.0.1:0'\n[limits.client]\nhandshake_timeout = '1s'\n"
+        );
+        let file = folder.path().join("mqtt.toml");
+        fs::write(&file, config).expect("there is room for a file");
+        let running = Running::start(&["broker", "--config", file.to_str().expect("a plain name")]);
+        running.wait_for_words(" serving ");
+        let told = running.told();
+        let mut addresses = told.split(" address=").skip(1).map(|said| {
+            let address = said.split_whitespace().next().expect("something follows");
+            address.parse().expect("an address")
+        });
+        let mut next = || addresses.next().expect("all of them are told");
+        let (plain, tls, websocket, proxied, metrics) = (next(), next(), next(), next(), next());
+        Self {
+            running,
+            folder,
+            plain,
+            tls,
+            websocket,
+            proxied,
+            metrics,
+        }
+    }
+
+    /// The listeners for clients.
+    fn listeners(&self) -> [SocketAddr; 4] {
+        [self.plain, self.tls, self.websocket, self.proxied]
+    }
+
+    /// Clients are served, plain and over TLS.
+    fn serves(&self) {
+        let (plain, tls) = (self.plain.port().to_string(), self.tls.port().to_string());
+        let ca = self.folder.path().join("ca.pem");
+        let common = ["-t", "t", "-m", "x", "-q", "1", "--no-reconnect"];
+        let secure = ["-h", "localhost", "--cafile", ca.to_str().expect("a plain name")];
+        for words in [
+            &["pub", "-p", &plain][..],
+            &[&["pub", "-p", &tls][..], &secure].concat(),
+        ] {
+            let sent = mqtt(&[words, &common].concat(), b"");
+            assert_eq!(sent.status.code(), Some(0), "{sent:?} {}", self.running.told());
+        }
+    }
+
+    fn figure(&self, name: &str) -> u64 {
+        let mut stream = TcpStream::connect(self.metrics).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let line = answer
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok())
+            .unwrap_or_else(|| panic!("no {name}: {answer}"))
+    }
+
+    /// Nothing is open, and clients are served.
+    fn is_as_before(&self) {
+        let until = Instant::now() + PATIENCE;
+        while self.figure("mqtt_streams") + self.figure("mqtt_connections") > 0 {
+            assert!(
+                Instant::now() < until,
+                "streams stay open: {}",
+                self.figure("mqtt_streams")
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+        self.serves();
+    }
+}
+
+fn connected(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    stream
+}
+
+/// Hears what the broker says until it closes the stream.
+fn closed(mut stream: TcpStream, what: &str) -> Vec<u8> {
+    let mut heard = Vec::new();
+    match stream.read_to_end(&mut heard) {
+        Ok(_) => {}
+        Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {}
+        Err(error) => panic!("{what}: it is not closed: {error}"),
+    }
+    heard
+}
+
+/// Says this and no more, and is closed.
+fn says(address: SocketAddr, bytes: &[u8], what: &str) -> Vec<u8> {
+    let mut stream = connected(address);
+    // It may be closed before all of it is said.
+    let _ = stream.write_all(bytes);
+    closed(stream, what)
+}
+
+/// The first flight of a client of TLS.
+fn client_hello(server: &Server) -> Vec<u8> {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let port = listener.local_addr().expect("it is bound").port().to_string();
+    let ca = server.folder.path().join("ca.pem");
+    let ca = ca.to_str().expect("a plain name");
+    let words = [
+        "pub",
+        "-h",
+        "localhost",
+        "-p",
+        &port,
+        "--cafile",
+        ca,
+        "-t",
+        "t",
+        "-m",
+        "x",
+        "--no-reconnect",
+    ];
+    let client = Running::start(&words);
+    let (mut stream, _) = listener.accept().expect("it connects");
+    let mut hello = vec![0; 5];
+    stream.read_exact(&mut hello).expect("a record has a head");
+    let len = usize::from(u16::from_be_bytes([hello[3], hello[4]]));
+    hello.resize(5 + len, 0);
+    stream.read_exact(&mut hello[5..]).expect("the record is whole");
+    drop((stream, client));
+    hello
+}
+
+/// BI-119: the end of the stream, and a farewell of TLS before it, at every byte of the handshake's first flight.
+#[test]
+fn a_tls_handshake_that_ends_at_any_byte_leaves_nothing() {
+    let server = Server::start();
+    let hello = client_hello(&server);
+    let farewell = [0x15, 3, 3, 0, 2, 1, 0];
+    for len in 0..=hello.len() {
+        for end in [&[][..], &farewell] {
+            let mut stream = connected(server.tls);
+            let _ = stream.write_all(&[&hello[..len], end].concat());
+            let _ = stream.shutdown(Shutdown::Write);
+            closed(stream, &format!("{len} bytes of a handshake"));
+        }
+    }
+    server.is_as_before();
+    assert!(server.figure("mqtt_streams_failed_total") > 0);
+}
+
+/// BI-111, BI-112: who says nothing, or one byte now and then, has no place for longer than the handshake may take.
+#[test]
+fn silence_and_dribble_end_with_the_handshake_timeout() {
+    let server = Server::start();
+    let silent: Vec<TcpStream> = server
+        .listeners()
+        .into_iter()
+        .flat_map(|address| (0..25).map(move |_| connected(address)))
+        .collect();
+    server.serves();
+    let connect = [&[0x10, 0xFF, 0x7F][..], b"\0\x04MQTT\x05\x02\0\0\0\0", &[0; 64]].concat();
+    for address in server.listeners() {
+        let mut stream = connected(address);
+        let reading = stream.try_clone().expect("one more handle");
+        let reader = thread::spawn(move || closed(reading, "a dribble"));
+        for byte in connect.iter().cycle() {
+            if reader.is_finished() || stream.write_all(&[*byte]).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        reader.join().expect("it is closed");
+    }
+    for stream in silent {
+        closed(stream, "silence");
+    }
+    server.is_as_before();
+}
+
+/// BI-007, BI-008: what is no CONNECT, and one that says that it is large, is closed at once, from however many.
+#[test]
+fn a_flood_of_what_is_no_connect_is_closed() {
+    let server = Server::start();
+    let floods: [&[u8]; 5] = [
+        &[0x30, 0xFF, 0xFF, 0xFF, 0x7F],
+        &[0x10, 0xFF, 0xFF, 0xFF, 0x7F],
+        &[0x10, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+        &[0x00, 0x00],
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ];
+    for address in [server.plain, server.tls, server.proxied] {
+        for flood in floods {
+            let opened: Vec<TcpStream> = (0..20)
+                .map(|_| {
+                    let mut stream = connected(address);
+                    let _ = stream.write_all(&flood.repeat(400));
+                    stream
+                })
+                .collect();
+            for stream in opened {
+                closed(stream, "a flood");
+            }
+        }
+    }
+    server.is_as_before();
+}
+
+#[test]
+fn websocket_is_held_to_its_protocol() {
+    let server = Server::start();
+    let good = request("mqtt");
+    let text = |text: &str| text.as_bytes().to_vec();
+    let elsewhere = String::from_utf8_lossy(&good).replace("/mqtt HTTP", "/else HTTP");
+    let keyless = String::from_utf8_lossy(&good).replace("Sec-WebSocket-Key", "X-Key");
+    let endless = [text("GET /mqtt HTTP/1.1\r\n"), text(&"X-Filler: y\r\n".repeat(20_000))].concat();
+    for (head, what) in [
+        (text("\r\n\r\n"), "no request"),
+        (vec![0xFF; 5000], "bytes of no kind"),
+        (text(&elsewhere), "another path"),
+        (text(&keyless), "no key"),
+        (request("chat"), "another subprotocol"),
+        (
+            text("POST /mqtt HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"),
+            "another method",
+        ),
+        (endless, "a head without an end"),
+    ] {
+        let heard = says(server.websocket, &head, what);
+        assert!(
+            !heard.starts_with(b"HTTP/1.1 101"),
+            "{what}: {}",
+            String::from_utf8_lossy(&heard)
+        );
+    }
+    let large = [&[0x82, 0xFF][..], &u64::MAX.to_be_bytes(), &[1, 2, 3, 4]].concat();
+    for (frames, what) in [
+        (frame(0x82, &[0xC0, 0x00], false), "a frame without a mask"),
+        (frame(0x81, b"text", true), "text"),
+        (frame(0xF2, &[0xC0, 0x00], true), "reserved bits"),
+        (frame(0x83, &[], true), "an unknown kind of frame"),
+        (frame(0x80, &[0xC0], true), "a continuation of nothing"),
+        (frame(0x09, &[], true), "a ping in pieces"),
+        (frame(0x89, &[0; 126], true), "a long ping"),
+        (large, "a frame of 16 EiB"),
+        (frame(0x82, &[0x30, 0x00], true), "no CONNECT"),
+        (frame(0x02, &[], true).repeat(2), "one message in another"),
+    ] {
+        let heard = says(server.websocket, &[&good[..], &frames].concat(), what);
+        assert!(
+            heard.starts_with(b"HTTP/1.1 101"),
+            "{what}: {}",
+            String::from_utf8_lossy(&heard)
+        );
+    }
+    server.is_as_before();
+}
+
+#[test]
+fn a_proxy_header_is_whole_and_right_or_the_stream_is_closed() {
+    let server = Server::start();
+    let connect = b"\x10\x11\0\x04MQTT\x05\x02\0\0\0\0\x04name";
+    let first = b"PROXY TCP4 192.0.2.1 192.0.2.2 4000 1883\r\n";
+    let signature = b"\r\n\r\n\0\r\nQUIT\n";
+    let addresses = [192, 0, 2, 1, 192, 0, 2, 2, 0x0F, 0xA0, 0x07, 0x5B];
+    let second = [&signature[..], &[0x21, 0x11, 0, 12], &addresses].concat();
+    for good in [&first[..], &second] {
+        let mut stream = connected(server.proxied);
+        stream.write_all(&[good, connect].concat()).expect("it reads");
+        let mut answer = [0; 2];
+        stream.read_exact(&mut answer).expect("it answers");
+        assert_eq!(answer[0], 0x20);
+        drop(stream);
+        // At every byte of it the stream may end.
+        for len in 0..good.len() {
+            let mut stream = connected(server.proxied);
+            let _ = stream.write_all(&good[..len]);
+            let _ = stream.shutdown(Shutdown::Write);
+            assert_eq!(closed(stream, "a header that ends"), [0_u8; 0]);
+        }
+    }
+    let long = [&signature[..], &[0x21, 0x11, 0xFF, 0xFF], &addresses].concat();
+    let short = [&signature[..], &[0x21, 0x11, 0, 3], &addresses[..3]].concat();
+    let version = [&signature[..], &[0x31, 0x11, 0, 12], &addresses].concat();
+    for (header, what) in [
+        (&b""[..], "no header"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 99999 1883\r\n", "a port that is none"),
+        (
+            b"PROXY TCP4 fe80::1 192.0.2.2 4000 1883\r\n",
+            "an address of another family",
+        ),
+        (b"PROXY TCP4 192.0.2.1\r\n", "too little"),
+        (b"proxy TCP4 192.0.2.1 192.0.2.2 4000 1883\r\n", "another word"),
+        (&b"PROXY TCP4 ".repeat(100), "a line without an end"),
+        (&long, "64 KiB that do not come"),
+        (&short, "less than its addresses"),
+        (&version, "another version"),
+    ] {
+        let heard = says(server.proxied, &[header, connect].concat(), what);
+        assert_eq!(heard, [0_u8; 0], "{what}");
+    }
+    server.is_as_before();
+}
+
+/// Requests for metrics that are never finished keep neither clients nor other requests waiting for long.
+#[test]
+fn slow_requests_for_metrics_stop_nobody() {
+    let server = Server::start();
+    let slow: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = connected(server.metrics);
+            stream.write_all(b"GET /metrics HT").expect("it reads");
+            stream
+        })
+        .collect();
+    let mut dribbles = connected(server.metrics);
+    let reading = dribbles.try_clone().expect("one more handle");
+    let dribbling = thread::spawn(move || closed(reading, "a request that goes on and on"));
+    server.serves();
+    assert_eq!(server.figure("mqtt_connections_opened_total"), 2);
+    let _ = dribbles.write_all(b"GET /metrics HTTP/1.1\r\nX: ");
+    while !dribbling.is_finished() && dribbles.write_all(b"y").is_ok() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    dribbling.join().expect("it is closed");
+    for stream in slow {
+        closed(stream, "half a request");
+    }
+    says(server.metrics, &b"GET ".repeat(100_000), "a line without an end");
+    server.is_as_before();
+}
