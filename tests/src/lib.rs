@@ -15,6 +15,11 @@ pub mod outline;
 pub mod pair;
 pub mod reason_codes;
 pub mod simulation;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "processes and sockets have a clock, threads and an environment"
+)]
 pub mod voices;
 
 #[cfg(doctest)]

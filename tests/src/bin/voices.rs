@@ -2,6 +2,11 @@
 //! clients hear differs; `voices --seed N` plays one, makes it as small as it gets, and prints what everybody heard.
 //!
 //! `--program PATH` is the program `mqtt`, which else stands beside this one.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "processes and sockets have a clock, threads and an environment"
+)]
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;

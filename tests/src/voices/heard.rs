@@ -4,7 +4,7 @@
 use core::fmt;
 
 use bytes::Bytes;
-use mqtt_proto::{Packet, Property, Publish};
+use mqtt_proto::{Packet, Property, Publish, SubAckReason, SubscriptionId, UnsubAckReason};
 
 use super::script::LONG;
 
@@ -72,8 +72,8 @@ impl Heard {
     pub(super) fn of(packet: &Packet<Bytes>, prefix: &str) -> Option<Self> {
         Some(match packet {
             Packet::ConnAck(connack) => Self::ConnAck(connack.session_present, connack.reason.value()),
-            Packet::SubAck(suback) => Self::SubAck(suback.codes.iter().map(|code| code.value()).collect()),
-            Packet::UnsubAck(unsuback) => Self::UnsubAck(unsuback.codes.iter().map(|code| code.value()).collect()),
+            Packet::SubAck(suback) => Self::SubAck(suback.codes.iter().map(SubAckReason::value).collect()),
+            Packet::UnsubAck(unsuback) => Self::UnsubAck(unsuback.codes.iter().map(UnsubAckReason::value).collect()),
             Packet::Publish(publish) => Self::Message(Box::new(Message::of(publish, prefix))),
             Packet::PubAck(ack) => Self::PubAck(ack.reason.value()),
             Packet::PubRec(ack) => Self::PubRec(ack.reason.value()),
@@ -99,7 +99,7 @@ impl Message {
     fn of(publish: &Publish<Bytes>, prefix: &str) -> Self {
         let topic = publish.topic.as_ref().map_or("", |topic| topic.as_str());
         let topic = topic.strip_prefix(prefix).unwrap_or(topic).to_owned();
-        let mut identifiers: Vec<u32> = publish.properties.subscription_ids().map(|id| id.get()).collect();
+        let mut identifiers: Vec<u32> = publish.properties.subscription_ids().map(SubscriptionId::get).collect();
         identifiers.sort_unstable();
         let mut message = Self {
             topic,
@@ -111,7 +111,7 @@ impl Message {
             expiry: None,
             properties: Vec::new(),
         };
-        for property in publish.properties.iter() {
+        for property in &publish.properties {
             match property {
                 Property::SubscriptionIdentifier(_) => {}
                 Property::MessageExpiryInterval(left) if left > LONG / 2 => message.expiry = Some(Expiry::Long),

@@ -217,12 +217,16 @@ mod tests {
     #[test]
     fn copies_for_each_subscription_have_a_class_and_lower_ones_have_none() {
         let (low, high) = (message("t", "m100", 0), message("t", "m100", 1));
-        let verdict = hears(&[high.clone()], &[high.clone(), low.clone()]);
+        let verdict = hears(std::slice::from_ref(&high), &[high.clone(), low.clone()]);
         assert_eq!(verdict.unclassified, None);
         assert_eq!(
             verdict.met.iter().map(|(class, _)| class.id).collect::<Vec<_>>(),
             ["overlapping-copies"]
         );
-        assert!(hears(&[low.clone()], &[high, low]).unclassified.is_some());
+        assert!(
+            hears(std::slice::from_ref(&low), &[high, low.clone()])
+                .unclassified
+                .is_some()
+        );
     }
 }

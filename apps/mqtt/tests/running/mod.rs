@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs the program with this input until it ends.
+#[allow(dead_code, reason = "not every test that shares this file calls it")]
 pub(crate) fn mqtt(words: &[&str], input: &[u8]) -> Output {
     let mut child = command(words)
         .stdin(Stdio::piped())
