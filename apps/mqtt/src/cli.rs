@@ -21,6 +21,9 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Load a broker, and measure it
+    #[cfg(feature = "tokio")]
+    Bench(Box<crate::bench::BenchArguments>),
     /// Serve clients: a broker
     #[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
     Broker(crate::serve::Serve),

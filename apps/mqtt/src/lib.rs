@@ -3,6 +3,8 @@
 //! It is a library so that its parts can be tested and fuzzed; its interface is the command line, and nothing here is stable.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "tokio")]
+pub mod bench;
 pub mod broker;
 pub mod cli;
 #[cfg(feature = "tokio")]
@@ -29,6 +31,8 @@ pub use self::ending::Ending;
 #[must_use]
 pub fn run() -> ExitCode {
     let ended = match Cli::parse().command {
+        #[cfg(feature = "tokio")]
+        Command::Bench(arguments) => bench::run(&arguments),
         #[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
         Command::Broker(serve) => serve::run(serve),
         Command::Ctl(ctl) => ctl::run(ctl),

@@ -45,6 +45,8 @@ pub(super) struct Flags {
     pub(super) is_due: bool,
     /// Its outbox has everything that there is to be sent.
     pub(super) is_filled: bool,
+    /// There is more to be sent than fitted into its turn.
+    pub(super) has_more: bool,
     /// It was not read, since the broker had no room.
     pub(super) is_held: bool,
     /// The handshakes of its layers are over.

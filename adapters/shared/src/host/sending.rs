@@ -124,7 +124,10 @@ impl<N: Network, P: Policy> Shard<N, P> {
                 return;
             }
         }
-        self.again.push(Place::Line(number));
+        if let Some(line) = self.lines.get_mut(number) {
+            line.flags.has_more = true;
+            self.again.push(Place::Line(number));
+        }
     }
 
     /// Writes the last bytes, closes the stream, and lets both arrive.

@@ -36,6 +36,7 @@ macro_rules! every_hosted_scenario {
         $tests! {
             a_host_delivers_every_qos_and_size
             a_host_keeps_retained_messages
+            a_long_replay_arrives_in_whole
             a_hosted_client_is_taken_over
             a_cut_client_leaves_a_will_to_the_host
             a_farewell_is_heard_before_a_broken_stream

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use mqtt_adapter::host::{Desk, Host, Policy, ShardHandle};
-use mqtt_session::proto::{ConnAckProperties, ConnAckReason, Version};
+use mqtt_session::proto::{ConnAckProperties, ConnAckReason, PINGREQ, Version};
 use mqtt_session::{Ask, BrokerConfig, BrokerEvent, Limits, Message, QoS};
 
 use super::wire::{connect, publish, text};
@@ -45,6 +45,26 @@ pub async fn a_host_keeps_retained_messages<H: Hosts>() {
     let mut states = later.subscribe("state", QoS::AtLeastOnce).await.unwrap();
     let got = soon::<H, _>("what is retained", states.next()).await.unwrap().message;
     assert_eq!((&got.payload[..], got.retain), (&b"new"[..], true));
+}
+
+/// Retained messages that are more than is written to a connection in one turn.
+pub async fn a_long_replay_arrives_in_whole<H: Hosts>() {
+    const MESSAGES: usize = 500;
+    const PAYLOAD: [u8; 10_000] = [7; 10_000];
+    let host = Hosted::new::<H>(BrokerConfig::new(7));
+    let mut keeper = host.wire().connected("keeper");
+    for number in 0..MESSAGES {
+        let mut retained = publish(&format!("kept/{number}"), &PAYLOAD);
+        retained[0] |= 1;
+        keeper.send(&retained);
+    }
+    keeper.send(&PINGREQ);
+    assert_eq!(keeper.packet()[0], 0xD0, "all of them have come");
+    let mut later = host.wire().connected("later");
+    later.subscribe("kept/#");
+    for number in 0..MESSAGES {
+        assert!(later.packet().ends_with(&PAYLOAD), "{number}");
+    }
 }
 
 /// The earlier connection of a client is told, and closed.

@@ -14,6 +14,7 @@ mod subscribe;
 mod voice;
 
 pub use arguments::{Absent, ConnectionArguments, Password, PayloadArguments, Properties, Stage};
+pub(crate) use arguments::{qos, seconds, version};
 pub use format::OutputArguments;
 pub use publish::PublishArguments;
 pub use request::RequestArguments;

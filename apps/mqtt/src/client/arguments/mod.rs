@@ -13,4 +13,4 @@ pub use password::Password;
 pub use payload::PayloadArguments;
 pub(crate) use properties::encoded;
 pub use properties::{Properties, Stage};
-pub(crate) use values::{qos, seconds};
+pub(crate) use values::{qos, seconds, version};

@@ -1,0 +1,163 @@
+//! A connection under load: bytes in and out, many packets at a time.
+
+use std::io::{self, Read, Write};
+
+use mio::net::TcpStream;
+
+use super::dialing::Dialed;
+use super::frames::{Front, front};
+use crate::Ending;
+
+/// How much is read at once, and how much waits to be written.
+pub(super) const BUFFER_BYTES: usize = 256 * 1024;
+
+/// A connection under load.
+pub(super) struct Client {
+    name: String,
+    pub(super) stream: TcpStream,
+    /// The beginning of a packet whose rest has not been read.
+    rest: Vec<u8>,
+    /// What is to be written from `written` on.
+    pub(super) out: Vec<u8>,
+    written: usize,
+    /// The socket takes nothing more for now.
+    pub(super) is_blocked: bool,
+    /// Among those that have something to write.
+    pub(super) is_dirty: bool,
+}
+
+/// What reading has led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Everything that was there.
+    Drained,
+    /// There may be more.
+    More,
+}
+
+impl Client {
+    pub(super) fn new(dialed: Dialed) -> Result<Self, Ending> {
+        let Dialed { stream, name, .. } = dialed;
+        let broken = |error: io::Error| Ending::failed(format_args!("{name}: {error}"));
+        stream.set_nonblocking(true).map_err(broken)?;
+        Ok(Self {
+            stream: TcpStream::from_std(stream),
+            name,
+            rest: Vec::new(),
+            out: Vec::new(),
+            written: 0,
+            is_blocked: false,
+            is_dirty: false,
+        })
+    }
+
+    /// How many bytes wait to be written.
+    pub(super) fn waiting(&self) -> usize {
+        self.out.len() - self.written
+    }
+
+    /// Writes what the socket takes. Whether it took anything.
+    pub(super) fn flush(&mut self) -> Result<bool, Ending> {
+        let before = self.written;
+        while self.written < self.out.len() {
+            match self.stream.write(&self.out[self.written..]) {
+                Ok(0) => return Err(self.closed()),
+                Ok(taken) => self.written += taken,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_blocked = true;
+                    return Ok(self.written > before);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.broken(&error)),
+            }
+        }
+        let took = self.written > before;
+        self.is_blocked = false;
+        self.out.clear();
+        self.written = 0;
+        Ok(took)
+    }
+
+    /// Reads once, and hands every packet that is there in whole to `each`, with the place where its body begins.
+    pub(super) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        mut each: impl FnMut(&[u8], usize, &mut Vec<u8>) -> Result<(), String>,
+    ) -> Result<Progress, Ending> {
+        let held = self.rest.len();
+        // A packet that is larger than the buffer is put together in a larger one.
+        if held >= buffer.len() / 2 {
+            return self.read_large(each);
+        }
+        buffer[..held].copy_from_slice(&self.rest);
+        let read = match self.stream.read(&mut buffer[held..]) {
+            Ok(0) => return Err(self.closed()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Progress::Drained),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Progress::More),
+            Err(error) => return Err(self.broken(&error)),
+        };
+        let there = held + read;
+        let taken = take(&buffer[..there], &mut self.out, &mut each).map_err(|what| self.says(&what))?;
+        self.rest.clear();
+        self.rest.extend_from_slice(&buffer[taken..there]);
+        Ok(if there == buffer.len() {
+            Progress::More
+        } else {
+            Progress::Drained
+        })
+    }
+
+    fn read_large(
+        &mut self,
+        mut each: impl FnMut(&[u8], usize, &mut Vec<u8>) -> Result<(), String>,
+    ) -> Result<Progress, Ending> {
+        let held = self.rest.len();
+        self.rest.resize(held + BUFFER_BYTES, 0);
+        let read = self.stream.read(&mut self.rest[held..]);
+        self.rest.truncate(held + *read.as_ref().unwrap_or(&0));
+        match read {
+            Ok(0) => return Err(self.closed()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Progress::Drained),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Progress::More),
+            Err(error) => return Err(self.broken(&error)),
+        }
+        let taken = take(&self.rest, &mut self.out, &mut each).map_err(|what| self.says(&what))?;
+        self.rest.drain(..taken);
+        Ok(Progress::More)
+    }
+
+    fn says(&self, what: &str) -> Ending {
+        Ending::failed(format_args!("{}: {what}", self.name))
+    }
+
+    fn closed(&self) -> Ending {
+        self.says("the server closes the connection")
+            .advice("its log may tell why")
+    }
+
+    fn broken(&self, error: &io::Error) -> Ending {
+        self.says(&error.to_string())
+            .advice("the log of the server may tell why")
+    }
+}
+
+/// Hands over the packets that are there in whole. How many bytes they are.
+fn take(
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+    each: &mut impl FnMut(&[u8], usize, &mut Vec<u8>) -> Result<(), String>,
+) -> Result<usize, String> {
+    let mut taken = 0;
+    loop {
+        match front(&bytes[taken..]) {
+            Front::Whole(packet, body_at) => {
+                each(packet, body_at, out)?;
+                taken += packet.len();
+            }
+            Front::Part => return Ok(taken),
+            Front::Nonsense => return Err("the server sends a packet whose length no packet has".to_owned()),
+        }
+    }
+}

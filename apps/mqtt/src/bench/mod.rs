@@ -1,0 +1,96 @@
+//! `mqtt bench`: load with publishers and subscribers, and what comes of it.
+//!
+//! One thread serves all sockets, and packets are encoded once and patched for each message, so that the generator costs little beside the
+//! broker. What it costs is told with the results: where it is the larger part, it is the generator that is measured.
+
+mod answers;
+mod arguments;
+mod client;
+mod dialing;
+mod engine;
+mod figures;
+mod frames;
+mod plot;
+mod preparing;
+mod process;
+mod publisher;
+mod report;
+mod screen;
+mod subscriber;
+mod waiting;
+
+pub use arguments::BenchArguments;
+
+use std::fs;
+
+use self::dialing::Dialer;
+use self::engine::Engine;
+use self::figures::{Counts, Growth, Measured, Moment};
+use self::process::{Memory, Watched};
+use self::report::Report;
+use self::screen::Screen;
+use crate::Ending;
+
+/// Loads a broker, and tells what came of it.
+pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Ending> {
+    arguments.check()?;
+    preparing::raise_file_limit(arguments)?;
+    let screen = Screen::new(arguments);
+    let result = load(arguments, &screen);
+    screen.clear();
+    let (report, measured) = result?;
+    if let Some(file) = &arguments.svg {
+        let drawn = plot::svg(&report.to_string(), &measured);
+        fs::write(file, drawn).map_err(|error| Ending::failed(format_args!("{}: {error}", file.display())))?;
+    }
+    match arguments.json {
+        true => println!("{}", serde_json::to_string(&report).map_err(Ending::failed)?),
+        false => println!("{report}"),
+    }
+    report.verdict()
+}
+
+fn load(arguments: &BenchArguments, screen: &Screen) -> Result<(Report, Measured), Ending> {
+    let broker = arguments.pid.map(Watched::new).transpose()?;
+    let own = Watched::own();
+    let moment = || Moment::of(own.as_ref(), broker.as_ref());
+    let memory = || broker.as_ref().map(Watched::memory).transpose();
+    let dialer = Dialer::new(arguments)?;
+    let before = memory()?;
+    let beside = preparing::beside(arguments, &dialer, screen)?;
+    let cast = match arguments.retained {
+        Some(count) => {
+            preparing::retain(arguments, &dialer, screen, arguments.payload)?;
+            preparing::replayed(arguments, &dialer, count)?
+        }
+        None => preparing::cast(arguments, &dialer, screen)?,
+    };
+    let ready = memory()?;
+    let has_load = arguments.publishers > 0 || arguments.retained.is_some();
+    let measured = match has_load {
+        true => Engine::new(arguments, cast)?.run(screen, moment)?,
+        false => {
+            let mut measured = Measured::new(moment()?)?;
+            measured.end_unless_ended(0, Counts::default(), moment()?);
+            measured
+        }
+    };
+    let after = memory()?;
+    drop(beside);
+    if arguments.retained.is_some() {
+        preparing::retain(arguments, &dialer, screen, 0)?;
+    }
+    if arguments.keep_sessions {
+        preparing::forget(arguments, &dialer)?;
+    }
+    let report = Report::new(arguments, &measured, growth(before, ready, after));
+    Ok((report, measured))
+}
+
+fn growth(before: Option<Memory>, ready: Option<Memory>, after: Option<Memory>) -> Option<Growth> {
+    Some(Growth {
+        before: before?,
+        ready: ready?,
+        after: after?,
+    })
+}

@@ -1,0 +1,181 @@
+//! Everything that stands before the first message: connections, subscriptions, retained messages.
+
+use std::io::Write;
+
+use mqtt_tokio::session::proto::QoS;
+
+use super::arguments::BenchArguments;
+use super::client::Client;
+use super::dialing::{Dialed, Dialer, subscribe_packet};
+use super::engine::{Cast, Role, Topic};
+use super::frames::{Frame, Stamp};
+use super::publisher::Publisher;
+use super::screen::Screen;
+use super::subscriber::Subscriber;
+use crate::Ending;
+
+/// Files of the process beside its connections.
+const FILES_BESIDE: u64 = 32;
+/// How many retained messages go out before their arrival is waited for.
+const RETAINED_AT_ONCE: u32 = 100;
+
+/// Connections that nothing more is done with than to keep them.
+pub(super) struct Beside {
+    _connections: Vec<Dialed>,
+}
+
+/// Lets this process open as many connections as it is to have.
+pub(super) fn raise_file_limit(arguments: &BenchArguments) -> Result<(), Ending> {
+    let connections = u64::from(arguments.publishers) + u64::from(arguments.subscribers) + u64::from(arguments.idle);
+    let wanted = connections + FILES_BESIDE;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit < wanted => {
+            let most = limit.saturating_sub(FILES_BESIDE);
+            Err(Ending::misused(format_args!(
+                "{connections} connections are more than this process may open"
+            ))
+            .advice(format_args!("{most} are the most, unless `ulimit -n` is raised")))
+        }
+        // A system that says nothing tells at the connection that is too many.
+        _ => Ok(()),
+    }
+}
+
+/// A name of a client of this process.
+fn name(role: &str, number: u32) -> String {
+    format!("bench-{}-{role}-{number}", std::process::id())
+}
+
+/// Idle connections and silent filters.
+pub(super) fn beside(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &Screen) -> Result<Beside, Ending> {
+    let mut connections = Vec::new();
+    let prefix = &arguments.topic;
+    for number in 0..arguments.idle {
+        let mut idle = dialer.connect(&name("idle", number))?;
+        idle.subscribe(&[format!("{prefix}/idle/{number}")])?;
+        connections.push(idle);
+        screen.prepare("idle connections", connections.len(), arguments.idle as usize);
+    }
+    if arguments.filters > 0 {
+        let mut silent = dialer.connect(&name("filters", 0))?;
+        // Beside the topics of the messages, on the same level; every other one with a wildcard behind.
+        let filter = |number: u32| match number % 2 {
+            0 => format!("{prefix}/x{number}"),
+            _ => format!("{prefix}/x{number}/+"),
+        };
+        let filters: Vec<String> = (0..arguments.filters).map(filter).collect();
+        screen.prepare("filters", 0, filters.len());
+        silent.subscribe(&filters)?;
+        connections.push(silent);
+    }
+    Ok(Beside {
+        _connections: connections,
+    })
+}
+
+/// Publishers and subscribers, ready to begin.
+pub(super) fn cast(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &Screen) -> Result<Cast, Ending> {
+    let mut cast = Cast {
+        topics: vec![Topic::default(); arguments.topics as usize],
+        ..Cast::default()
+    };
+    for number in 0..arguments.publishers {
+        cast.topics[(number % arguments.topics) as usize].publishers += 1;
+    }
+    for number in 0..arguments.subscribers {
+        screen.prepare("subscribers", number as usize, arguments.subscribers as usize);
+        let topic = (number % arguments.topics) as usize;
+        let mut dialed = dialer.connect_with(&name("sub", number), arguments.keep_sessions)?;
+        dialed.subscribe(&[format!("{}/{topic}", arguments.topic)])?;
+        add_subscriber(&mut cast, dialed, topic, arguments.is_stamped())?;
+    }
+    for number in 0..arguments.publishers {
+        screen.prepare("publishers", number as usize, arguments.publishers as usize);
+        let place = ((number % arguments.topics) as usize, number / arguments.topics);
+        let topic = format!("{}/{}", arguments.topic, place.0);
+        let frame = Frame::new(
+            &topic,
+            arguments.qos,
+            false,
+            arguments.payload,
+            arguments.protocol_version,
+        )?;
+        let dialed = dialer.connect(&name("pub", number))?;
+        dialed.takes(frame.len())?;
+        let window = arguments.window.min(dialed.receive_maximum);
+        let publisher = Publisher::new(cast.clients.len(), place, frame, arguments.qos, window);
+        let role = Role::Publisher(cast.publishers.len());
+        cast.publishers.push(publisher);
+        cast.clients.push((Client::new(dialed)?, role));
+    }
+    Ok(cast)
+}
+
+fn add_subscriber(cast: &mut Cast, dialed: Dialed, topic: usize, is_stamped: bool) -> Result<(), Ending> {
+    let publishers = if is_stamped { cast.topics[topic].publishers } else { 0 };
+    let place = cast.subscribers.len();
+    let subscriber = Subscriber::new(topic, publishers as usize);
+    cast.topics[topic].subscribers.push(place);
+    cast.subscribers.push(subscriber);
+    cast.clients.push((Client::new(dialed)?, Role::Subscriber(place)));
+    Ok(())
+}
+
+/// Takes away the sessions that were kept: a clean start, and an end with the connection.
+pub(super) fn forget(arguments: &BenchArguments, dialer: &Dialer<'_>) -> Result<(), Ending> {
+    for number in 0..arguments.subscribers {
+        dialer.connect(&name("sub", number))?;
+    }
+    Ok(())
+}
+
+/// Publishes retained messages, each to a topic of its own; empty ones take them away again.
+pub(super) fn retain(
+    arguments: &BenchArguments,
+    dialer: &Dialer<'_>,
+    screen: &Screen,
+    payload: usize,
+) -> Result<(), Ending> {
+    let count = arguments.retained.unwrap_or(0);
+    let mut keeper = dialer.connect(&name("retain", u32::from(payload == 0)))?;
+    let mut out = Vec::new();
+    for number in 0..count {
+        let topic = format!("{}/retained/{number}", arguments.topic);
+        let frame = Frame::new(&topic, QoS::AtMostOnce, true, payload, arguments.protocol_version)?;
+        let stamp = Stamp {
+            nanos: 0,
+            number,
+            publisher: 0,
+        };
+        frame.push(&mut out, 0, stamp);
+        if (number + 1) % RETAINED_AT_ONCE == 0 || number + 1 == count {
+            screen.prepare("retained messages", number as usize + 1, count as usize);
+            keeper.stream.write_all(&out)?;
+            out.clear();
+            keeper.barrier()?;
+        }
+    }
+    Ok(())
+}
+
+/// Those whom the retained messages are sent to: their SUBSCRIBE goes out when the engine begins.
+pub(super) fn replayed(arguments: &BenchArguments, dialer: &Dialer<'_>, count: u32) -> Result<Cast, Ending> {
+    let mut cast = Cast {
+        topics: vec![Topic {
+            sent: u64::from(count),
+            ..Topic::default()
+        }],
+        ..Cast::default()
+    };
+    let filter = [format!("{}/retained/#", arguments.topic)];
+    let packet = subscribe_packet(&filter, arguments.qos, arguments.protocol_version)?;
+    for number in 0..arguments.subscribers {
+        let dialed = dialer.connect(&name("replay", number))?;
+        add_subscriber(&mut cast, dialed, 0, false)?;
+        if let Some((client, _)) = cast.clients.last_mut() {
+            client.out.extend_from_slice(&packet);
+            client.is_dirty = true;
+        }
+    }
+    Ok(cast)
+}

@@ -1,0 +1,187 @@
+//! What is measured: one row, one load.
+
+use crate::brokers::{Keeping, Kind};
+
+/// What of a load is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// As many as are taken: CPU time a message, and how many.
+    Throughput,
+    /// The same offered rate for all: CPU time a message, and latencies.
+    Offered,
+    /// Memory of connections that only stand.
+    Memory,
+    /// Retained messages for a new subscriber.
+    Replay,
+    /// As many as are taken and stored: how many, and when they are acknowledged.
+    Durable,
+}
+
+/// One load for all brokers.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// On the command line.
+    pub name: &'static str,
+    /// In the table.
+    pub title: &'static str,
+    /// What is looked at.
+    pub measure: Measure,
+    /// Arguments of `mqtt bench`.
+    pub load: &'static str,
+    /// What does not take part, and why.
+    pub without: &'static [(Kind, &'static str)],
+}
+
+const NO_QOS_2: (Kind, &str) = (Kind::Nats, "it knows no QoS 2");
+const ONE_TOPIC: (Kind, &str) = (Kind::Null, "it knows no wildcards and no retained messages");
+const REPLAY_STALLS: (Kind, &str) = (Kind::Rumqttd, "it stops after 200 retained messages");
+const NO_FILE: [(Kind, &str); 3] = [
+    (Kind::Null, "it stores nothing"),
+    (Kind::Rumqttd, "it stores nothing in files by default"),
+    (Kind::Nats, "its store flushes at times of its own"),
+];
+
+const fn row(name: &'static str, title: &'static str, measure: Measure, load: &'static str) -> Row {
+    Row {
+        name,
+        title,
+        measure,
+        load,
+        without: &[],
+    }
+}
+
+impl Row {
+    const fn without(mut self, without: &'static [(Kind, &'static str)]) -> Self {
+        self.without = without;
+        self
+    }
+
+    /// Whether a broker takes part.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.without.iter().all(|(other, _)| *other != kind)
+    }
+
+    /// What the brokers keep.
+    pub fn keeping(&self) -> Keeping {
+        match self.measure {
+            Measure::Durable => Keeping::File,
+            _ => Keeping::Memory,
+        }
+    }
+
+    /// Whether the load has a time; the others have a number of messages or connections.
+    pub fn is_timed(&self) -> bool {
+        matches!(self.measure, Measure::Throughput | Measure::Offered | Measure::Durable)
+    }
+
+    /// How many rounds of those that are asked for: memory does not move.
+    pub fn rounds(&self, asked: usize) -> usize {
+        match self.measure {
+            Measure::Memory => asked.min(3),
+            _ => asked,
+        }
+    }
+}
+
+/// All rows, in the order of the table.
+pub fn all() -> Vec<Row> {
+    use Measure::{Durable, Memory, Offered, Replay, Throughput};
+    vec![
+        row("qos0", "1→1, QoS 0, 64 B", Throughput, "-q 0"),
+        row("qos1", "1→1, QoS 1, window 20, 64 B", Throughput, "-q 1 --window 20"),
+        row("qos2", "1→1, QoS 2, window 20, 64 B", Throughput, "-q 2 --window 20").without(&[NO_QOS_2]),
+        row("fanout", "1→100, QoS 0, 64 B", Throughput, "-q 0 --subscribers 100"),
+        row("fanin", "100→1, QoS 0, 64 B", Throughput, "-q 0 --publishers 100"),
+        row("large", "1→1, QoS 0, 4 KiB", Throughput, "-q 0 --payload 4096"),
+        row(
+            "qos0-1000",
+            "1→1, QoS 0, 64 B, 1000 a second",
+            Offered,
+            "-q 0 --rate 1000",
+        ),
+        row(
+            "qos1-1000",
+            "1→1, QoS 1, 64 B, 1000 a second",
+            Offered,
+            "-q 1 --rate 1000",
+        ),
+        row(
+            "qos2-1000",
+            "1→1, QoS 2, 64 B, 1000 a second",
+            Offered,
+            "-q 2 --rate 1000",
+        )
+        .without(&[NO_QOS_2]),
+        row(
+            "qos0-20000",
+            "1→1, QoS 0, 64 B, 20,000 a second",
+            Offered,
+            "-q 0 --rate 20000",
+        ),
+        row(
+            "fanout-200",
+            "1→100, QoS 0, 64 B, 200 a second",
+            Offered,
+            "-q 0 --subscribers 100 --rate 200",
+        ),
+        row(
+            "fanin-1000",
+            "100→1, QoS 0, 64 B, 1000 a second",
+            Offered,
+            "-q 0 --publishers 100 --rate 1000",
+        ),
+        row(
+            "large-1000",
+            "1→1, QoS 0, 4 KiB, 1000 a second",
+            Offered,
+            "-q 0 --payload 4096 --rate 1000",
+        ),
+        row(
+            "filters-10",
+            "1→1, QoS 0, among 10 other filters",
+            Throughput,
+            "-q 0 --filters 10",
+        ),
+        row(
+            "filters-100000",
+            "1→1, QoS 0, among 100,000 other filters",
+            Throughput,
+            "-q 0 --filters 100000",
+        ),
+        row(
+            "idle",
+            "5000 idle connections with a subscription each",
+            Memory,
+            "--publishers 0 --subscribers 0 --idle 5000",
+        ),
+        row(
+            "retained",
+            "100,000 retained messages for a new subscriber",
+            Replay,
+            "-q 0 --retained 100000",
+        )
+        .without(&[ONE_TOPIC, REPLAY_STALLS]),
+        row(
+            "sync-1",
+            "1 publisher, QoS 1, kept for a session, in a file",
+            Durable,
+            "-q 1 --window 20 --keep-sessions",
+        )
+        .without(&NO_FILE),
+        row(
+            "sync-10",
+            "10 publishers, QoS 1, kept for a session, in a file",
+            Durable,
+            "-q 1 --window 20 --keep-sessions --publishers 10",
+        )
+        .without(&NO_FILE),
+        row(
+            "sync-100",
+            "100 publishers, QoS 1, kept for a session, in a file",
+            Durable,
+            "-q 1 --window 20 --keep-sessions --publishers 100",
+        )
+        .without(&NO_FILE),
+    ]
+}

@@ -1,0 +1,242 @@
+//! The report.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::brokers::{ALL, Kind};
+use crate::data::{Data, Measured, Spread};
+use crate::environment;
+use crate::rows::{self, Measure, Row};
+use crate::target::{self, Verdict, verdicts};
+
+/// The whole report.
+pub fn report(data: &Data) -> String {
+    let mut out = String::new();
+    let there: Vec<(Row, &Measured)> = rows::all()
+        .into_iter()
+        .filter_map(|row| Some((row, data.rows.get(row.name)?)))
+        .collect();
+    let _ = push_head(&mut out, data, &there);
+    let sections = [
+        ("As many as are taken", Measure::Throughput),
+        ("The same offered rate for all", Measure::Offered),
+        ("Retained messages for a new subscriber", Measure::Replay),
+        ("Stored before they are acknowledged", Measure::Durable),
+        ("Memory", Measure::Memory),
+    ];
+    for (title, measure) in sections {
+        let rows: Vec<&(Row, &Measured)> = there.iter().filter(|(row, _)| row.measure == measure).collect();
+        if !rows.is_empty() {
+            let _ = push_section(&mut out, title, measure, &rows);
+        }
+    }
+    let _ = push_targets(&mut out, &there);
+    let _ = push_left_out(&mut out, &there);
+    out
+}
+
+type Written = Result<(), std::fmt::Error>;
+
+fn push_head(out: &mut String, data: &Data, there: &[(Row, &Measured)]) -> Written {
+    writeln!(out, "# Brokers over sockets beside each other\n")?;
+    writeln!(out, "Made by `cargo run --release -- --write` in `benches/brokers`.\n")?;
+    let mut told: Vec<String> = there
+        .iter()
+        .map(|(_, measured)| format!("{}, {}", measured.date, machine(measured)))
+        .collect();
+    told.dedup();
+    told.iter().try_for_each(|line| writeln!(out, "- {line}"))?;
+    let loads: Vec<f64> = there.iter().filter_map(|(_, measured)| load(measured)).collect();
+    let highest = loads.iter().copied().fold(0.0, f64::max);
+    writeln!(
+        out,
+        "- load of the machine when a row began: at most {highest:.2}, with what was measured before it"
+    )?;
+    writeln!(out, "- stored files on {}", environment::file_system())?;
+    for (name, version) in &data.versions {
+        writeln!(out, "- {name}: {version}")?;
+    }
+    writeln!(
+        out,
+        "\nMQTT 3.1.1 over loopback. All brokers of a row take turns, each as a new process; a figure is the median of the rounds, a ratio the \
+         median of the ratios of the rounds, in brackets the lowest and the highest. CPU time is that of the broker's process alone, by the \
+         kernel. `mqtt-1` and `mqtt-2` are `mqtt broker` with one shard and with two, `null` only forwards: what the generator can do.\n\n\
+         ![CPU time](brokers.svg)\n"
+    )
+}
+
+/// Without its load, which is told once.
+fn machine(measured: &Measured) -> &str {
+    measured.machine.split(", load").next().unwrap_or_default()
+}
+
+fn load(measured: &Measured) -> Option<f64> {
+    measured
+        .machine
+        .split(", load ")
+        .nth(1)?
+        .split(' ')
+        .next()?
+        .parse()
+        .ok()
+}
+
+fn push_section(out: &mut String, title: &str, measure: Measure, rows: &[&(Row, &Measured)]) -> Written {
+    writeln!(out, "## {title}\n\n{}\n", about(measure))?;
+    let heads = match measure {
+        Measure::Throughput | Measure::Replay => "CPU µs each | × mqtt-1 | a second | generator CPU µs",
+        Measure::Offered => "CPU µs each | × mqtt-1 | p50 µs | p99 µs",
+        Measure::Durable => "a second | CPU µs each | × mqtt-1 | acknowledged p50 µs | p99 µs",
+        Measure::Memory => "bytes each | its own | of files | × mqtt-1",
+    };
+    writeln!(out, "| load | broker | {heads} | rounds |")?;
+    writeln!(out, "|---|---|{}---|", "---|".repeat(heads.split('|').count()))?;
+    for (row, measured) in rows {
+        for kind in ALL.into_iter().filter(|kind| measured.rounds(*kind) > 0) {
+            push_line(out, row, measured, kind)?;
+        }
+        if let Some((ratio, false)) = target::generator(measured).filter(|_| measure == Measure::Throughput) {
+            let columns = heads.split('|').count();
+            let said = format!(
+                "the generator reaches {}, less than three times the fastest: CPU time counts, rates do not",
+                show(ratio)
+            );
+            writeln!(out, "| | | {said} |{}", " |".repeat(columns))?;
+        }
+    }
+    writeln!(out)
+}
+
+const fn about(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Throughput => {
+            "Closed loop: at most 500 messages ahead of the slowest subscriber. From 1 to 100, a delivery is what counts, else a message."
+        }
+        Measure::Offered => {
+            "Open loop: latency is from when a message was due to its delivery. From 1 to 100, CPU time is a delivery's, else a message's."
+        }
+        Measure::Replay => "From SUBSCRIBE to the last message.",
+        Measure::Durable => {
+            "QoS 1 with window 20 to one subscriber with a session. `mqtt broker` with `durability = \"sync\"`: what is acknowledged has been \
+             flushed to the disk. mosquitto with `persistence true` writes its file every half hour and when it ends: it promises less."
+        }
+        Measure::Memory => "Resident memory that a connection adds.",
+    }
+}
+
+fn push_line(out: &mut String, row: &Row, measured: &Measured, kind: Kind) -> Written {
+    let number = |value: Option<Spread>, digits: usize| {
+        value.map_or("–".to_owned(), |value| format!("{:.digits$}", value.median))
+    };
+    let cpu = target::cpu(row);
+    let ratio = |figure: &dyn Fn(&crate::cell::Cell) -> Option<f64>| match kind {
+        Kind::Ours => "1".to_owned(),
+        _ => measured.ratio(kind, Kind::Ours, figure).map_or("–".to_owned(), show),
+    };
+    let spread = |figure: fn(&crate::cell::Cell) -> Option<f64>| measured.spread(kind, figure);
+    let rate = number(spread(|cell| Some(cell.rate)), 0);
+    let used = number(spread(cpu), 3);
+    let times = format!(
+        "{} | {}",
+        number(spread(|cell| cell.p50), 0),
+        number(spread(|cell| cell.p99), 0)
+    );
+    let figures = match row.measure {
+        Measure::Throughput | Measure::Replay => {
+            format!(
+                "{used} | {} | {rate} | {}",
+                ratio(&cpu),
+                number(spread(|cell| cell.generator), 3)
+            )
+        }
+        Measure::Offered => format!("{used} | {} | {times}", ratio(&cpu)),
+        Measure::Durable => format!("{rate} | {used} | {} | {times}", ratio(&cpu)),
+        Measure::Memory => {
+            let part = |place: usize| measured.spread(kind, move |cell| Some(cell.memory?[place]));
+            let [all, own, file] = [0, 1, 2].map(|place| number(part(place), 0));
+            format!("{all} | {own} | {file} | {}", ratio(&|cell| Some(cell.memory?[0])))
+        }
+    };
+    let name = if kind == Kind::Ours { "**mqtt-1**" } else { kind.name() };
+    let lost = match measured.lost(kind) {
+        0 => String::new(),
+        lost => format!(", lost {lost}"),
+    };
+    writeln!(
+        out,
+        "| {} | {name} | {figures} | {}{lost} |",
+        row.title,
+        measured.rounds(kind)
+    )
+}
+
+fn show(Spread { median, low, high }: Spread) -> String {
+    format!("{median:.2} ({low:.2}–{high:.2})")
+}
+
+fn push_targets(out: &mut String, there: &[(Row, &Measured)]) -> Written {
+    let all: Vec<Verdict> = there
+        .iter()
+        .flat_map(|(row, measured)| verdicts(row, measured))
+        .collect();
+    writeln!(
+        out,
+        "## Targets\n\nThe ratios are those of `mqtt-1` to the other. \"No worse\" is within 10 %. A row of the first table counts where the generator \
+         reaches three times the fastest broker's rate at `null`.\n"
+    )?;
+    writeln!(
+        out,
+        "| target | load | measured | verdict | counts |\n|---|---|---|---|---|"
+    )?;
+    for verdict in &all {
+        let is_met = if verdict.is_met { "met" } else { "**missed**" };
+        let counts = verdict.bound_by.map_or("yes".to_owned(), |ratio| {
+            format!("no: the generator reaches {ratio:.2} times")
+        });
+        writeln!(
+            out,
+            "| {} | {} | {} | {is_met} | {counts} |",
+            verdict.what,
+            verdict.place,
+            show(verdict.measured)
+        )?;
+    }
+    let met = |all: &[&Verdict]| all.iter().filter(|verdict| verdict.is_met).count();
+    let every: Vec<&Verdict> = all.iter().collect();
+    let counting: Vec<&Verdict> = all.iter().filter(|verdict| verdict.bound_by.is_none()).collect();
+    writeln!(
+        out,
+        "\n{} of {} met; of the {} that count, {}.\n",
+        met(&every),
+        every.len(),
+        counting.len(),
+        met(&counting)
+    )
+}
+
+fn push_left_out(out: &mut String, there: &[(Row, &Measured)]) -> Written {
+    writeln!(out, "## Left out\n")?;
+    let mut without: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for (row, _) in there {
+        for (kind, why) in row.without {
+            without.entry((kind.name(), why)).or_default().push(row.title);
+        }
+    }
+    for ((name, why), titles) in without {
+        writeln!(out, "- {name}, as {why}: {}", titles.join("; "))?;
+    }
+    for (row, measured) in there {
+        for kind in ALL {
+            if let Some(why) = measured.failure(kind) {
+                let (why, times) = (why.lines().next().unwrap_or_default(), measured.failures(kind));
+                writeln!(
+                    out,
+                    "- {}: {} failed in {times} rounds, first with: {why}",
+                    row.title,
+                    kind.name()
+                )?;
+            }
+        }
+    }
+    writeln!(out, "- TLS: the generator has none.")
+}

@@ -1,0 +1,102 @@
+//! What is to be reached, and whether it is.
+
+use crate::brokers::{ALL, Kind};
+use crate::cell::Cell;
+use crate::data::{Measured, Spread};
+use crate::rows::{Measure, Row};
+
+/// "No worse" means within this.
+const NO_WORSE: f64 = 1.10;
+/// How many times the rate of the best broker the generator has to reach by itself.
+const GENERATOR: f64 = 3.0;
+
+/// A verdict: what, where, measured, and whether it is met.
+#[derive(Debug)]
+pub struct Verdict {
+    /// What is to be reached.
+    pub what: String,
+    /// The row.
+    pub place: &'static str,
+    /// The ratios.
+    pub measured: Spread,
+    /// Whether the median reaches it.
+    pub is_met: bool,
+    /// How many times the fastest broker's rate the generator reaches, where that is too little for the row to count.
+    pub bound_by: Option<f64>,
+}
+
+/// CPU time a delivery where there are several a message, else a message.
+pub fn cpu(row: &Row) -> fn(&Cell) -> Option<f64> {
+    if is_fanout(row) {
+        |cell| cell.cpu_delivery
+    } else {
+        |cell| cell.cpu_message
+    }
+}
+
+/// Whether each message goes to many.
+pub fn is_fanout(row: &Row) -> bool {
+    row.name.starts_with("fanout")
+}
+
+/// How many times the rate of the fastest broker the generator reaches at `null`, and whether that is enough.
+pub fn generator(measured: &Measured) -> Option<(Spread, bool)> {
+    let rate = |kind| measured.spread(kind, |cell| Some(cell.rate)).map(|rate| rate.median);
+    let brokers = ALL
+        .into_iter()
+        .filter(|kind| *kind != Kind::Null && rate(*kind).is_some());
+    let best = brokers.max_by(|one, other| rate(*one).unwrap_or(0.0).total_cmp(&rate(*other).unwrap_or(0.0)))?;
+    let ratio = measured.ratio(Kind::Null, best, |cell| Some(cell.rate))?;
+    Some((ratio, ratio.median >= GENERATOR))
+}
+
+/// All targets that this row says something about.
+pub fn verdicts(row: &Row, measured: &Measured) -> Vec<Verdict> {
+    let bound_by = match (row.measure, generator(measured)) {
+        (Measure::Throughput, Some((ratio, false))) => Some(ratio.median),
+        _ => None,
+    };
+    let of = |what: String, ratio: Option<Spread>, limit: f64| {
+        ratio.map(|ratio| Verdict {
+            what,
+            place: row.title,
+            is_met: ratio.median <= limit,
+            measured: ratio,
+            bound_by,
+        })
+    };
+    let mut all = Vec::new();
+    match row.measure {
+        Measure::Throughput => {
+            if let Some(best) = best_peer(row, measured) {
+                let what = format!("at most half the CPU time of {}, the best peer", best.name());
+                all.extend(of(what, measured.ratio(Kind::Ours, best, cpu(row)), 0.5));
+            }
+            if is_fanout(row) {
+                let what = "at most a third of rumqttd's CPU time a delivery".to_owned();
+                all.extend(of(what, measured.ratio(Kind::Ours, Kind::Rumqttd, cpu(row)), 1.0 / 3.0));
+            }
+        }
+        Measure::Offered if row.load.ends_with("--rate 1000") => {
+            let p50 = measured.ratio(Kind::Ours, Kind::Mosquitto, |cell| cell.p50);
+            let p99 = measured.ratio(Kind::Ours, Kind::Mosquitto, |cell| cell.p99);
+            all.extend(of("p50 no worse than mosquitto's".to_owned(), p50, NO_WORSE));
+            all.extend(of("p99 no worse than mosquitto's".to_owned(), p99, NO_WORSE));
+        }
+        _ => {}
+    }
+    all
+}
+
+/// The peer that uses the least CPU time.
+fn best_peer(row: &Row, measured: &Measured) -> Option<Kind> {
+    let used = |kind: Kind| measured.spread(kind, cpu(row)).map(|used| used.median);
+    let peers = ALL
+        .into_iter()
+        .filter(|kind| kind.is_peer() && used(*kind).is_some() && measured.lost(*kind) == 0);
+    peers.min_by(|one, other| {
+        used(*one)
+            .unwrap_or(f64::MAX)
+            .total_cmp(&used(*other).unwrap_or(f64::MAX))
+    })
+}
