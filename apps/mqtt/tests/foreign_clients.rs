@@ -4,9 +4,12 @@
 mod running;
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use mqtt_session::proto::Version;
 use mqtt_testbed::{Authority, Walker};
@@ -14,6 +17,7 @@ use tempfile::TempDir;
 
 use self::running::Running;
 
+const PATIENCE: Duration = Duration::from_secs(30);
 const EVERY_VERSION: [Version; 3] = [Version::V5, Version::V3_1_1, Version::V3_1];
 const NO_V3_1: [Version; 2] = [Version::V5, Version::V3_1_1];
 
@@ -90,8 +94,8 @@ fn rumqttc_is_served() {
     walks(Walker::Rumqttc, &NO_V3_1, "");
 }
 
-/// One of mosquitto's clients until it ends; nothing, with a printed reason, if it is not on this machine.
-fn mosquitto(program: &str, words: &[&str], input: &str) -> Option<Output> {
+/// A foreign client until it ends; nothing, with a printed reason, if it is not on this machine.
+fn peer(program: &str, words: &[&str], input: &str) -> Option<Output> {
     let mut command = Command::new(program);
     command
         .args(words)
@@ -122,19 +126,19 @@ fn mosquitto_clients_go(common: &[&str], version: &str) -> Option<()> {
         if version == "mqttv5" {
             session.extend(["-x", "600"]);
         }
-        let subscribed = mosquitto("mosquitto_sub", &[&session[..], &["-E"]].concat(), "")?;
+        let subscribed = peer("mosquitto_sub", &[&session[..], &["-E"]].concat(), "")?;
         assert!(subscribed.status.success(), "{subscribed:?}");
         let topic = format!("lines/{qos}");
-        let sent = mosquitto(
+        let sent = peer(
             "mosquitto_pub",
             &[common, &["-l", "-q", qos, "-t", &topic]].concat(),
             &lines,
         )?;
         assert!(sent.status.success(), "{sent:?}");
-        let got = mosquitto("mosquitto_sub", &[&session[..], &["-C", "50", "-W", "30"]].concat(), "")?;
+        let got = peer("mosquitto_sub", &[&session[..], &["-C", "50", "-W", "30"]].concat(), "")?;
         assert_eq!(String::from_utf8_lossy(&got.stdout), lines, "{got:?}");
         // The second session has slept through nothing of the first one's.
-        let gone = mosquitto(
+        let gone = peer(
             "mosquitto_sub",
             &[common, &["-i", &name, "-E", "-t", "other"]].concat(),
             "",
@@ -142,14 +146,14 @@ fn mosquitto_clients_go(common: &[&str], version: &str) -> Option<()> {
         assert!(gone.status.success(), "{gone:?}");
     }
     for qos in ["0", "1", "2"] {
-        let sent = mosquitto(
+        let sent = peer(
             "mosquitto_pub",
             &[common, &["-r", "-q", qos, "-t", "kept", "-m", qos]].concat(),
             "",
         )?;
         assert!(sent.status.success(), "{sent:?}");
         let words = ["-q", "2", "-t", "kept", "-C", "1", "-W", "30", "-F", "%q %r %p"];
-        let got = mosquitto("mosquitto_sub", &[common, &words].concat(), "")?;
+        let got = peer("mosquitto_sub", &[common, &words].concat(), "")?;
         assert_eq!(
             String::from_utf8_lossy(&got.stdout),
             format!("{qos} 1 {qos}\n"),
@@ -167,6 +171,42 @@ fn mosquitto_clients_are_served() {
         let common = ["-h", "127.0.0.1", "-p", &port, "-V", version];
         if mosquitto_clients_go(&common, version).is_none() {
             return;
+        }
+    }
+}
+
+/// The first line that paho's subscriber in C prints. It does not end by itself.
+fn first_line(words: &[&str]) -> String {
+    let mut command = Command::new("paho_c_sub");
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("it comes with the publisher");
+    let output = child.stdout.take().expect("a pipe");
+    let (sender, lines) = channel();
+    let reader = thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(output).read_line(&mut line);
+        let _ = sender.send(read.map(|_| line));
+    });
+    let line = lines.recv_timeout(PATIENCE);
+    let _ = child.kill();
+    let _ = child.wait();
+    reader.join().expect("reading does not panic");
+    line.expect("it prints something").expect("text")
+}
+
+#[test]
+fn paho_of_c_is_served() {
+    let server = Server::start("");
+    let port = server.address.port().to_string();
+    for version in ["31", "311", "5"] {
+        for qos in ["0", "1", "2"] {
+            let common = ["-h", "127.0.0.1", "-p", &port, "-V", version, "-q", qos, "-t", "kept"];
+            let text = format!("{version} with {qos}");
+            let Some(sent) = peer("paho_c_pub", &[&common[..], &["-r", "-m", &text]].concat(), "") else {
+                return;
+            };
+            assert!(sent.status.success(), "{sent:?}");
+            assert_eq!(first_line(&common), format!("{text}\n"));
         }
     }
 }
@@ -207,7 +247,7 @@ fn mosquitto_clients_are_served_over_tls_with_certificates_on_both_sides() {
         }
         // Nobody comes in without a certificate.
         let words = ["--cafile", &ca, "-q", "1", "-t", "t", "-m", "x"];
-        let refused = mosquitto("mosquitto_pub", &[&place[..], &words].concat(), "").expect("it was there before");
+        let refused = peer("mosquitto_pub", &[&place[..], &words].concat(), "").expect("it was there before");
         assert!(!refused.status.success(), "{refused:?}");
     }
 }
