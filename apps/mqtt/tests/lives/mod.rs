@@ -142,6 +142,11 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
+        let is_running = self.child.try_wait().is_ok_and(|ended| ended.is_none());
+        if is_running && !self.process.is_empty() {
+            // A broker that is traced would go on when its tracer is killed.
+            let _ = Command::new("kill").args(["-KILL", &self.process]).status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
