@@ -34,11 +34,11 @@ impl Subscriber {
 
     /// A message with this number has come. Whether it is new.
     pub(super) fn receive_stamped(&mut self, stamp: Stamp) -> Result<bool, String> {
-        self.received += 1;
         let publisher = usize::try_from(stamp.publisher).unwrap_or(usize::MAX);
         let Some(next) = self.next.get_mut(publisher) else {
             return Err("a message comes that this run has not sent: another one uses the same --topic".to_owned());
         };
+        self.received += 1;
         // The number goes round after 2^32; half of that is behind, half is ahead.
         let ahead = stamp.number.wrapping_sub(*next as u32);
         if ahead > u32::MAX / 2 {
