@@ -15,6 +15,9 @@ use crate::time::Instant;
 /// Payloads up to this may share memory with others, which they would keep from being freed.
 const COPIED_BYTES: usize = 4096;
 
+/// What the host publishes below this tells of one life of the broker, and is not stored.
+const FIGURES: &[u8] = b"$SYS/";
+
 /// A retained message.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
@@ -77,7 +80,12 @@ impl Broker {
             message.payload = Bytes::copy_from_slice(&message.payload);
         }
         let expires_at = message.expiry_seconds.map(|seconds| self.now.after_seconds(seconds));
-        let payload_id = self.journal.is_enabled().then(|| self.journal.share(&message.payload));
+        let is_passing = publisher.is_none() && message.topic.as_bytes().starts_with(FIGURES);
+        if is_passing {
+            self.forget_stored(&message.topic);
+        }
+        let is_stored = self.journal.is_enabled() && !is_passing;
+        let payload_id = is_stored.then(|| self.journal.share(&message.payload));
         let kept = Kept {
             message: message.clone(),
             expires_at,
@@ -125,11 +133,20 @@ impl Broker {
     }
 
     pub(super) fn forget_retained(&mut self, payload_id: Option<PayloadId>, topic: &TopicName<Bytes>) {
-        self.journal.delete(|| BrokerKey::Retained(owned(topic)));
         if let Some(payload) = payload_id {
+            self.journal.delete(|| BrokerKey::Retained(owned(topic)));
             self.journal.release(payload);
         }
         self.kept_changed(topic);
+    }
+
+    /// What is retained for a topic stays in memory alone.
+    fn forget_stored(&mut self, topic: &TopicName<Bytes>) {
+        let kept = self.retained.get_mut(topic);
+        if let Some(payload) = kept.and_then(|kept| kept.payload_id.take()) {
+            self.journal.delete(|| BrokerKey::Retained(owned(topic)));
+            self.journal.release(payload);
+        }
     }
 
     pub(super) fn arm_retained(&mut self) {

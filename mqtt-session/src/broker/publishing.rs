@@ -18,6 +18,8 @@ use crate::{Message, PublishError};
 impl Broker {
     /// Publishes a message of the host, which is asked nothing about it.
     ///
+    /// A retained message below `$SYS` tells of this life of the broker, and stays in memory.
+    ///
     /// What it says of the store holds for [`poll_store`](Self::poll_store): the message is durable with the next batch that
     /// is taken, if it has a place there.
     pub fn publish(&mut self, now: Instant, message: Message) {

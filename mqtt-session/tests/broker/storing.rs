@@ -390,3 +390,54 @@ fn a_client_that_comes_back_after_a_restart_is_ready_once_its_connack_may_go() {
         assert_eq!(bytes::Buf::chunk(&outbox), [0x20, 2, life, 0], "life {life}");
     }
 }
+
+#[test]
+fn the_figures_of_the_host_are_retained_and_not_stored() {
+    let mut rig = Rig::new(stored());
+    let figure = |topic: &str, payload: &str| {
+        let message = mqtt_session::Message::new(topic.to_owned(), payload.to_owned()).unwrap();
+        message.retain(true)
+    };
+    let retained = |rig: &Rig| {
+        let of_message = |key: &&BrokerKey| matches!(key, BrokerKey::Retained(_) | BrokerKey::Payload(_));
+        rig.disk.keys().filter(of_message).count()
+    };
+    rig.broker
+        .publish(rig.now, figure("$SYS/broker/uptime", "figures are not stored"));
+    rig.broker
+        .publish(rig.now, figure("$SYStem", "what only begins alike is"));
+    rig.commit();
+    assert_eq!(rig.broker.figures().retained_messages, 2);
+    assert_eq!(retained(&rig), 2);
+
+    // One that an earlier version has stored is, until there is a newer one.
+    let stored_as = |record: &BrokerRecord, topic: &str| match record.clone() {
+        BrokerRecord::Retained {
+            mut message,
+            payload,
+            publisher,
+        } => {
+            message.topic = super::rig::topic(topic);
+            Some(BrokerRecord::Retained {
+                message,
+                payload,
+                publisher,
+            })
+        }
+        _ => None,
+    };
+    let old = rig
+        .disk
+        .values()
+        .find_map(|record| stored_as(record, "$SYS/broker/uptime"))
+        .unwrap();
+    rig.disk.retain(|key, _| !matches!(key, BrokerKey::Retained(_)));
+    rig.disk.insert(old.key(), old);
+    assert_eq!(rig.restart(stored()).retained, 1);
+    rig.broker.publish(rig.now, figure("$SYS/broker/uptime", "2 seconds"));
+    rig.commit();
+    assert_eq!((rig.broker.figures().retained_messages, retained(&rig)), (1, 0));
+    rig.broker.publish(rig.now, figure("$SYS/broker/uptime", ""));
+    assert!(rig.take().is_none(), "nothing is stored of it");
+    assert_eq!(rig.broker.figures().retained_messages, 0);
+}
