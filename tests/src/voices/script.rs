@@ -61,7 +61,7 @@ pub enum Action {
         /// Another Session Expiry Interval.
         expiry: Option<u32>,
     },
-    /// Everybody waits until whatever is [`SHORT`] is over.
+    /// Everybody waits until whatever is short is over.
     Wait,
 }
 
