@@ -218,7 +218,7 @@ async fn leave_behind<A: Adapter>(leak: &str) {
         "thread" => {
             std::thread::spawn(std::thread::park);
         }
-        "memory" => std::mem::forget(vec![0_u8; 128]),
+        "memory" => std::mem::forget(vec![0_u8; 256]),
         // A handle that is never dropped keeps its client, with its task, its connection, and that of the server.
         "client" => {
             let address = A::serve(Arc::new(Hub::default()), 0).await;

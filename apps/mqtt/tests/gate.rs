@@ -69,7 +69,12 @@ fn retained(to: &str) -> Packet<Bytes> {
 
 /// Sends all of these at once, and gives what the broker says to the first one.
 fn send(broker: &Broker, packets: &[Packet<Bytes>]) -> (TcpStream, u8) {
-    let mut bytes = Vec::new();
+    send_behind(broker, b"", packets)
+}
+
+/// The same behind something else.
+fn send_behind(broker: &Broker, head: &[u8], packets: &[Packet<Bytes>]) -> (TcpStream, u8) {
+    let mut bytes = head.to_vec();
     for packet in packets {
         packet.encode_to(Version::V5, &mut bytes).expect("it can be said");
     }
@@ -204,4 +209,56 @@ fn a_session_belongs_to_its_user_over_restarts_too() {
     }
     let (_alice, code) = send(&broker, &[connect("same", ALICE).into()]);
     assert_eq!(code, 0);
+}
+
+#[test]
+fn what_of_a_listener_waits_for_a_restart_lets_nobody_in_before() {
+    let folder = folder();
+    add_users(&folder.path().join("users"));
+    let config = |is_proxied: bool| format!("users = ['users']\n{LISTENER}proxy_protocol = {is_proxied}\n");
+    let broker = Broker::start(folder.path(), &config(true));
+    let nobody = Connect {
+        username: None,
+        password: None,
+        ..connect("one", ALICE)
+    };
+    let enter = || {
+        let head = b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 1883\r\n";
+        send_behind(&broker, head, &[nobody.clone().into()]).1
+    };
+    assert_eq!(enter(), 0x87);
+    // Without a proxy the listener would be for this machine alone, and for everybody on it.
+    fs::write(folder.path().join("mqtt.toml"), config(false)).expect("there is room for a file");
+    broker.signal("-HUP");
+    broker.told("with a restart", "");
+    broker.told("was read again", "");
+    assert_eq!(enter(), 0x87);
+}
+
+#[test]
+fn who_has_another_password_or_is_no_user_any_more_is_sent_away() {
+    let folder = folder();
+    let broker = broker(folder.path(), "");
+    let (mut alice, code) = send(&broker, &[connect("one", ALICE).into()]);
+    assert_eq!(code, 0);
+    let (mut bob, code) = send(&broker, &[connect("two", BOB).into()]);
+    assert_eq!(code, 0);
+    let users = folder.path().join("users");
+    let text = fs::read_to_string(&users).expect("it is there");
+    let others: String = text
+        .lines()
+        .filter(|line| !line.starts_with("alice"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    fs::write(&users, others).expect("there is room for a file");
+    broker.signal("-HUP");
+    broker.told("was read again", "");
+    assert!(is_closed(&mut alice));
+    let ping: Packet<Bytes> = Packet::PingReq;
+    let mut bytes = Vec::new();
+    ping.encode_to(Version::V5, &mut bytes).expect("it can be said");
+    bob.write_all(&bytes).expect("it reads");
+    let mut answer = [0; 2];
+    bob.read_exact(&mut answer).expect("he stays");
+    assert_eq!(answer, [0xD0, 0]);
 }

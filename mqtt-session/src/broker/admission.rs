@@ -57,7 +57,8 @@ impl Broker {
     /// As [`admit`](Self::admit), and says whose the client is: the name of a user that it has proved, say.
     ///
     /// Its session belongs to this owner from then on, over restarts too, and the [questions](super::Ask) about what the client
-    /// sends, and has subscribed to or had retained, tell the owner. A session that is nobody's goes to whoever comes.
+    /// sends, and has subscribed to or had retained, tell the owner. A session that is nobody's ends when a client of somebody
+    /// comes with its name, who begins anew: what nobody was allowed may be more than what this one is.
     ///
     /// # Errors
     /// As of `admit`, and if the session of this name belongs to another owner. Nothing has changed then: the client is to be
@@ -161,7 +162,7 @@ impl Broker {
             return self.turn_away(slot, ConnAckReason::ImplementationSpecificError);
         }
         let before = self.mark();
-        self.make_way(client_id, clean_start);
+        self.make_way(&who, clean_start);
         let found = self.sessions.of_client(client_id);
         if found.is_none() && self.sessions.len() >= crate::flow::size(self.config.limits.sessions) {
             self.figures.sessions_refused = self.figures.sessions_refused.saturating_add(1);
@@ -192,7 +193,8 @@ impl Broker {
 
     /// Ends an earlier connection of this client, which is not waited for, and a session that it does not go on with.
     /// [MQTT-3.1.4-3, MQTT-3.1.4-4]
-    fn make_way(&mut self, client_id: &[u8], clean_start: bool) {
+    fn make_way(&mut self, who: &Party, clean_start: bool) {
+        let client_id = who.client_id();
         let Some(session) = self.sessions.of_client(client_id) else {
             return;
         };
@@ -209,7 +211,8 @@ impl Broker {
         let Some(session) = self.sessions.of_client(client_id) else {
             return;
         };
-        if clean_start || self.is_over(session) {
+        let is_anothers = self.sessions.get(session).is_some_and(|entry| entry.who != *who);
+        if clean_start || is_anothers || self.is_over(session) {
             self.end_session(session);
         }
     }
@@ -268,8 +271,6 @@ impl Broker {
         if let (Some(connection), Some(entry)) = (self.connections.get_mut(slot), self.sessions.get_mut(session)) {
             connection.session = session;
             entry.session_expiry_seconds = expiry;
-            // What was nobody's has an owner from here on.
-            entry.who = who.clone();
             entry.since = Some(self.now);
             if !is_present {
                 entry.standing.epoch = self.epoch;

@@ -58,7 +58,7 @@ impl Party {
         self.names.len()
     }
 
-    /// Whether a client of this owner may have what this party left. What is nobody's is there for whoever comes.
+    /// Whether a client of this owner may come in its place. What is nobody's may be ended by whoever comes.
     pub(super) fn is_open_to(&self, owner: Option<&[u8]>) -> bool {
         !self.has_owner || self.owner() == owner
     }

@@ -69,11 +69,18 @@ fn a_session_is_not_given_to_another_owner_and_nothing_happens_to_it() {
 }
 
 #[test]
-fn what_is_nobodys_goes_to_whoever_comes_and_is_theirs_then() {
+fn what_is_nobodys_ends_when_somebody_comes_who_begins_anew() {
     let mut rig = Rig::new(asking());
     join_as(&mut rig, "c", None).unwrap();
+    rig.subscribe_with("c", &[("secret", SubscriptionOptions::new(qos(1)))], None);
+    assert_eq!(allowed(&mut rig), ["may c subscribe q1 to secret?"]);
+    rig.cut("c");
+    // Nobody comes back to it.
+    join_as(&mut rig, "c", None).unwrap();
+    assert_eq!(rig.broker.figures().subscriptions, 1);
     rig.cut("c");
     join_as(&mut rig, "c", Some("alice")).unwrap();
+    assert_eq!(rig.broker.figures().subscriptions, 0);
     rig.cut("c");
     for owner in [None, Some("bob")] {
         assert_eq!(join_as(&mut rig, "c", owner), Err(AcceptErrorKind::SessionOfAnother));

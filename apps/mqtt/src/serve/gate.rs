@@ -1,8 +1,10 @@
 //! Who may connect, publish and subscribe; and what the log says of everybody.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use mqtt_adapter::host::{Desk, Notice, Policy, ShardHandle};
-use mqtt_proto::{ConnAckProperties, ConnAckReason, Connect, TopicName};
+use mqtt_proto::{ConnAckProperties, ConnAckReason, Connect, Disconnect, DisconnectReason, TopicName};
 use mqtt_session::{AcceptErrorKind, BrokerEvent, ConnectionId, Scope, Verdict};
 
 use super::checker::Checker;
@@ -40,14 +42,15 @@ impl Gate {
             Identity::Known(user) => guest.admit(desk, &rules, &user),
             Identity::Refused(reason) => guest.refuse(desk, reason),
             Identity::Claimed { user, password } => {
-                let handle = self.handle.clone();
+                let (handle, in_force) = (self.handle.clone(), self.rules.clone());
                 let is_taken = self.checker.check(move || {
                     let is_right = rules.is_right(&user, &password);
                     handle.run(move |desk| {
-                        if is_right {
-                            guest.admit(desk, &rules, &Some(user));
-                        } else {
-                            guest.refuse(desk, ConnAckReason::BadUserNameOrPassword);
+                        match is_right {
+                            true if in_force.are(&rules) => guest.admit(desk, &rules, &Some(user)),
+                            // The password may have changed in between: the client has to come again.
+                            true => guest.refuse(desk, ConnAckReason::ServerBusy),
+                            false => guest.refuse(desk, ConnAckReason::BadUserNameOrPassword),
                         }
                     });
                 });
@@ -118,6 +121,22 @@ impl Guest {
 
     fn refuse(self, desk: &mut Desk<'_>, reason: ConnAckReason) {
         refuse(desk, self.connection, reason);
+    }
+}
+
+/// Whose password counts no more is shown out, and may come again with the one that does.
+pub(super) fn dismiss(desk: &mut Desk<'_>, users: &HashSet<Vec<u8>>) {
+    if users.is_empty() {
+        return;
+    }
+    let all: Vec<ConnectionId> = desk.connections().map(|(connection, _)| connection).collect();
+    for connection in all {
+        let Some(user) = desk.broker.owner(connection).filter(|user| users.contains(*user)) else {
+            continue;
+        };
+        tracing::info!(user = %text(user), "a client is sent away: its password counts no more");
+        let farewell = Disconnect::new(DisconnectReason::NotAuthorized);
+        desk.broker.disconnect(desk.now, connection, farewell);
     }
 }
 

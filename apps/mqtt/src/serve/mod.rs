@@ -17,6 +17,7 @@ mod sys;
 
 use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -216,7 +217,7 @@ impl Broker {
     }
 
     fn try_reload(&mut self) -> Result<(), Ending> {
-        let setup = read(&self.serve)?;
+        let mut setup = read(&self.serve)?;
         let config = setup.config.clone();
         // All of them first: what cannot be used changes nothing.
         let layers: Vec<_> = config
@@ -251,12 +252,21 @@ impl Broker {
             );
         }
         log::set_level(config.log.level);
-        self.rules.replace(Rules::new(setup));
-        for handle in self.running.handles() {
-            handle.run(|desk| desk.broker.policy_changed(desk.now));
-        }
-        // What needs a restart stays as it is, so that the next change is compared with what runs.
+        // What needs a restart stays as it is, so that nobody comes in by a rule for a listener that is not there yet, and the
+        // next change is compared with what runs.
+        setup.config.listeners = listening::in_force(&self.config, &config);
+        self.config.listeners.clone_from(&setup.config.listeners);
         self.config.sys_interval = config.sys_interval;
+        let (before, rules) = (self.rules.current(), Rules::new(setup));
+        let lost = Arc::new(before.lost(&rules));
+        self.rules.replace(rules);
+        for handle in self.running.handles() {
+            let lost = Arc::clone(&lost);
+            handle.run(move |desk| {
+                gate::dismiss(desk, &lost);
+                desk.broker.policy_changed(desk.now);
+            });
+        }
         tracing::info!("the configuration was read again");
         Ok(())
     }
@@ -319,7 +329,7 @@ fn raise_file_limit(config: &Config) {
         Ok(limit) if limit < wanted => tracing::warn!(
             limit,
             wanted,
-            "the system lets this process open fewer files than max_connections asks for: at its limit no connection is accepted \
+            "the system lets this process open fewer files than limits.broker.connections asks for: at its limit no connection is accepted \
              until one ends"
         ),
         Ok(limit) => tracing::debug!(limit, "open files"),

@@ -1,6 +1,6 @@
 //! Who may come in by which listener, and may do what.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -88,6 +88,14 @@ impl Rules {
         }
     }
 
+    /// Who has proved a name by a password that counts no more.
+    pub(super) fn lost(&self, later: &Self) -> HashSet<Vec<u8>> {
+        self.users
+            .lost(&later.users)
+            .map(|user| user.as_bytes().to_vec())
+            .collect()
+    }
+
     /// Whether this is the user's password. It takes its time.
     pub(super) fn is_right(&self, user: &str, password: &[u8]) -> bool {
         self.users.verify(user, password)
@@ -138,6 +146,11 @@ impl SharedRules {
 
     pub(super) fn current(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether these are still in force.
+    pub(super) fn are(&self, rules: &Arc<Rules>) -> bool {
+        Arc::ptr_eq(&self.current(), rules)
     }
 
     pub(super) fn replace(&self, rules: Rules) {

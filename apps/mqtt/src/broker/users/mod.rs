@@ -102,6 +102,17 @@ impl Users {
         }
     }
 
+    /// Who of these is not there later, or has another password.
+    pub fn lost<'a>(&'a self, later: &'a Self) -> impl Iterator<Item = &'a str> {
+        let is_kept = |user: &str, secret: &Secret| {
+            let at = later.find(user).ok();
+            at.and_then(|at| later.entries.get(at))
+                .is_some_and(|(_, now)| now.is_same(secret))
+        };
+        let lost = self.entries.iter().filter(move |(user, secret)| !is_kept(user, secret));
+        lost.map(|(user, _)| user.as_str())
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -48,6 +48,23 @@ enum Kind {
     },
 }
 
+impl Secret {
+    /// Whether it is the same line of a file. The same password, hashed again, is another one.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.0.made() == other.0.made()
+    }
+}
+
+impl Kind {
+    fn made(&self) -> (&[u8], &[u8]) {
+        match self {
+            Self::Argon2 { salt, hash, .. } | Self::Pbkdf2 { salt, hash, .. } | Self::Sha512 { salt, hash } => {
+                (salt, hash)
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Secret {
     /// Which kind, and no more: this may get into a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
