@@ -79,10 +79,8 @@ pub(crate) enum Level {
     Warn,
     /// What an operator wants to know: also who comes and goes
     Info,
-    /// More of each client: its session, its stream
+    /// Also ends of sessions, and streams that break
     Debug,
-    /// Every packet
-    Trace,
 }
 
 impl Level {
@@ -92,7 +90,6 @@ impl Level {
             Self::Warn => "warn",
             Self::Info => "info",
             Self::Debug => "debug",
-            Self::Trace => "trace",
         }
     }
 }

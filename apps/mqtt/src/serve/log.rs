@@ -43,13 +43,7 @@ pub(super) fn set_level(level: LogLevel) {
 /// What is logged. `None`: it is not this program that logs.
 pub(super) fn level() -> Option<LogLevel> {
     let default = LEVEL.get()?.with_current(Targets::default_level).ok()??;
-    let levels = [
-        LogLevel::Error,
-        LogLevel::Warn,
-        LogLevel::Info,
-        LogLevel::Debug,
-        LogLevel::Trace,
-    ];
+    let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug];
     levels.into_iter().find(|level| filter(*level) == default)
 }
 
@@ -66,6 +60,5 @@ const fn filter(level: LogLevel) -> LevelFilter {
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
     }
 }

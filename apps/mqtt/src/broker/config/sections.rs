@@ -197,8 +197,8 @@ impl Section for Protocol {
 
 impl Section for Log {
     fn describe(&mut self, keys: &mut impl Keys) {
-        let about = "The least important that is written: \"error\", \"warn\", \"info\", \"debug\" (what each client does) or \
-                     \"trace\" (every packet).";
+        let about = "The least important that is written: \"error\", \"warn\", \"info\" or \"debug\" (also ends of sessions, \
+                     and streams that break).";
         keys.key(Key::new("level", about), &mut self.level);
         keys.key(Key::new("json", "Whether each line is a JSON object."), &mut self.json);
     }

@@ -338,10 +338,8 @@ pub enum LogLevel {
     /// What an operator wants to know: also who comes and goes.
     #[default]
     Info,
-    /// More of each client: its session, its stream.
+    /// Also ends of sessions, and streams that break.
     Debug,
-    /// Every packet.
-    Trace,
 }
 
 /// Metrics over HTTP.

@@ -215,10 +215,7 @@ fn a_value_that_cannot_be_is_told_with_what_can_be() {
     tells("[limits.broker]\nsessions = '4 KiB'", &["sessions = '4 KiB'"]);
     tells(
         "[log]\nlevel = 'loud'",
-        &[
-            "log.level = 'loud'",
-            "\"error\", \"warn\", \"info\", \"debug\", \"trace\"",
-        ],
+        &["log.level = 'loud'", "\"error\", \"warn\", \"info\", \"debug\""],
     );
     tells("[protocol]\nmaximum_qos = 3", &["write 0, 1 or 2"]);
     tells("users = 'users'", &["users = 'users': a list is expected", "brackets"]);

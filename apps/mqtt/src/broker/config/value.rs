@@ -334,7 +334,7 @@ macro_rules! choices {
 
 choices! {
     Durability: "sync" => Self::Sync, "os" => Self::Os, "none" => Self::None;
-    LogLevel: "error" => Self::Error, "warn" => Self::Warn, "info" => Self::Info, "debug" => Self::Debug, "trace" => Self::Trace;
+    LogLevel: "error" => Self::Error, "warn" => Self::Warn, "info" => Self::Info, "debug" => Self::Debug;
     UserFromCertificate: "no" => Self::No, "common-name" => Self::CommonName, "subject" => Self::Subject;
     Access: "read" => Self::Read, "write" => Self::Write, "readwrite" => Self::ReadWrite, "deny" => Self::Deny;
     Overlap: "one-copy" => Self::OneCopy, "copy-each" => Self::CopyEach;

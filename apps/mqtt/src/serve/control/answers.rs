@@ -285,7 +285,6 @@ impl From<Level> for LogLevel {
             Level::Warn => Self::Warn,
             Level::Info => Self::Info,
             Level::Debug => Self::Debug,
-            Level::Trace => Self::Trace,
         }
     }
 }
@@ -297,7 +296,6 @@ impl From<LogLevel> for Level {
             LogLevel::Warn => Self::Warn,
             LogLevel::Info => Self::Info,
             LogLevel::Debug => Self::Debug,
-            LogLevel::Trace => Self::Trace,
         }
     }
 }
