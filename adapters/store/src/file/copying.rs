@@ -2,15 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use redb::{Key, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, Value, WriteTransaction};
 
+use super::fresh::Fresh;
 use super::layout::{BROKER_RECORDS, RECORDS};
-use super::medium::{LockedFile, sync_folder_of};
+use super::medium::LockedFile;
 use super::reader::FileReader;
-use super::salvage::with_suffix;
 use super::{FileOptions, FileStore, Medium};
 use crate::store::Role;
 use crate::{Store, StoreError, StoreErrorKind};
@@ -32,58 +32,16 @@ pub struct Compaction {
 /// Tells how much is done, and of how much.
 type Tell<'t> = &'t mut dyn FnMut(u64, u64);
 
-/// A file that is removed again unless it gets the name it is meant for.
-struct Fresh {
-    path: PathBuf,
-    is_named: bool,
-}
-
-impl Fresh {
-    /// Beside the file that it is meant for. What a process left there that was killed goes.
-    fn beside(path: &Path) -> io::Result<Self> {
-        let fresh = Self {
-            path: with_suffix(path, ".new"),
-            is_named: false,
-        };
-        match fs::remove_file(&fresh.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(fresh),
-        }
-    }
-
-    fn name(mut self, path: &Path, replaces: bool) -> io::Result<()> {
-        if replaces {
-            fs::rename(&self.path, path)?;
-            self.is_named = true;
-        } else {
-            // Unlike a new name, a second one never takes the place of a file. Its first name goes with this value.
-            match fs::hard_link(&self.path, path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-                // Not every file system has second names.
-                Err(_) if !path.exists() => return self.name(path, true),
-                named => named?,
-            }
-        }
-        sync_folder_of(path)
-    }
-}
-
-impl Drop for Fresh {
-    fn drop(&mut self) {
-        if !self.is_named {
-            // Whoever comes next removes it.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
 impl FileStore {
     /// Writes the store in this file anew, without the room that it does not use any more, and puts it in the place of the
     /// old one at once: whenever this is interrupted, the file is the one or the other. What is written is compared with what was
     /// there before it takes its place. `tell` hears how many records are done, and of how many.
     ///
     /// # Errors
-    /// As for [`open`](Self::open), and if the file is damaged. The file is as it was.
+    /// As for [`open`](Self::open), if the file is damaged, and if beside it there is a file with its name and `.new` behind,
+    /// which is in use or no store: one of a process that was killed is removed. The file is as it was; unless the error is
+    /// [`NotFlushed`](StoreErrorKind::NotFlushed) and at the path of the file: then the smaller one has taken its place, and
+    /// which of the two is there after a loss of power is not known.
     pub fn compact(path: impl AsRef<Path>, mut tell: impl FnMut(u64, u64)) -> Result<Compaction, StoreError> {
         let path = path.as_ref();
         // Where a link leads to is replaced, and not the link.
@@ -98,11 +56,10 @@ fn compact(path: &Path, tell: Tell<'_>) -> Result<Compaction, StoreError> {
     let reader = FileReader::of(Arc::new(file), path)?;
     refuse_damaged(&reader)?;
     let before_bytes = reader.file_bytes()?;
-    let fresh = Fresh::beside(path).map_err(StoreError::io)?;
-    write_anew(&reader.store, &fresh.path, tell).map_err(|error| error.at(&fresh.path))?;
-    let copy = LockedFile::open_existing(&fresh.path)?;
-    give_away(copy.file(), reader.file.file()).map_err(|error| StoreError::io(error).at(&fresh.path))?;
-    let copy = FileReader::of(Arc::new(copy), &fresh.path)?;
+    let fresh = Fresh::beside(path)?;
+    write_anew(&reader.store, &fresh, tell).map_err(|error| super::at(Some(&fresh.path), error))?;
+    give_away(fresh.file.file(), reader.file.file()).map_err(|error| StoreError::io(error).at(&fresh.path))?;
+    let copy = FileReader::of(fresh.file.clone(), &fresh.path)?;
     if copy.salvaged().is_some() || !is_same(&reader.store, &copy.store)? {
         return Err(not_the_same(&fresh.path));
     }
@@ -113,7 +70,7 @@ fn compact(path: &Path, tell: Tell<'_>) -> Result<Compaction, StoreError> {
             after_bytes: before_bytes,
         });
     }
-    fresh.name(path, true).map_err(StoreError::io)?;
+    fresh.name_over(path, &reader.file)?;
     Ok(Compaction {
         before_bytes,
         after_bytes,
@@ -147,10 +104,9 @@ fn give_away(to: &File, like: &File) -> io::Result<()> {
     to.sync_all()
 }
 
-fn write_anew(from: &FileStore, to: &Path, tell: Tell<'_>) -> Result<(), StoreError> {
+fn write_anew(from: &FileStore, to: &Fresh, tell: Tell<'_>) -> Result<(), StoreError> {
     let options = FileOptions::default();
-    let medium = Arc::new(LockedFile::open(to)?);
-    let mut store = FileStore::open_medium(medium, options, Some(to))?;
+    let mut store = FileStore::open_medium(to.file.clone(), options, Some(&to.path))?;
     let reading = from.database()?.begin_read().map_err(|error| from.error(error))?;
     let all = records(from)?;
     let mut done = 0;
@@ -246,7 +202,10 @@ impl FileReader {
     /// many bytes are written and read again, and of how many. Returns how many bytes the copy has.
     ///
     /// # Errors
-    /// If there is a file already, if the store is damaged, or if a medium fails. What was at `to` is as it was.
+    /// If there is a file already, or one to replace that is in use; if there is one with that name and `.new` behind, which is
+    /// in use or no store: one of a process that was killed is removed; if the store is damaged, or if a medium fails. What was
+    /// at `to` is as it was; unless the error is [`NotFlushed`](StoreErrorKind::NotFlushed) and at that path: then the copy is
+    /// there, and whether it is there after a loss of power is not known.
     pub fn copy_to(
         &self,
         to: impl AsRef<Path>,
@@ -259,16 +218,25 @@ impl FileReader {
             let error = io::Error::from(io::ErrorKind::AlreadyExists);
             return Err(StoreError::new(StoreErrorKind::NotOpened).because(error).at(to));
         }
-        let not_made = |error| StoreError::io(error).of(StoreErrorKind::NotOpened);
-        let fresh = Fresh::beside(to).map_err(|error| not_made(error).at(to))?;
-        let copied = self.copy_and_compare(&fresh.path, &mut tell);
+        // A store that has it open would go on writing into a file without a name.
+        let replaced = match replaces {
+            true => LockedFile::open_replaced(to).map_err(|error| error.at(to))?,
+            false => None,
+        };
+        let fresh = Fresh::beside(to)?;
+        let copied = self.copy_and_compare(&fresh, &mut tell);
         let bytes = copied.map_err(|error| super::at(Some(&fresh.path), error))?;
-        fresh.name(to, replaces).map_err(|error| not_made(error).at(to))?;
+        match replaced {
+            Some(replaced) => fresh.name_over(to, &replaced)?,
+            // A folder, or a link that leads nowhere. A file that came there meanwhile stays.
+            None if replaces && !to.is_file() && to.symlink_metadata().is_ok() => fresh.rename(to)?,
+            None => fresh.name(to)?,
+        }
         Ok(bytes)
     }
 
-    fn copy_and_compare(&self, to: &Path, tell: Tell<'_>) -> Result<u64, StoreError> {
-        let copy = LockedFile::open(to)?;
+    fn copy_and_compare(&self, to: &Fresh, tell: Tell<'_>) -> Result<u64, StoreError> {
+        let copy = &*to.file;
         let all = self.file_bytes()?;
         let twice = all.saturating_mul(2);
         let mut sum = 0;
@@ -280,17 +248,17 @@ impl FileReader {
         .and_then(|()| copy.file().sync_all())
         .map_err(StoreError::io)?;
         let mut again = 0;
-        each_piece(&copy, all, |at, piece| {
+        each_piece(copy, all, |at, piece| {
             again = crc32c::crc32c_append(again, piece);
             tell(all.saturating_add(at), twice);
             Ok(())
         })
         .map_err(StoreError::io)?;
-        let copy = Self::of(Arc::new(copy), to)?;
+        let copy = Self::of(to.file.clone(), &to.path)?;
         tell(twice, twice);
         match sum == again && copy.salvaged().is_none() && is_same(&self.store, &copy.store)? {
             true => Ok(all),
-            false => Err(not_the_same(to)),
+            false => Err(not_the_same(&to.path)),
         }
     }
 }

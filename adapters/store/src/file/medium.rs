@@ -1,7 +1,7 @@
 //! What a file store lies on.
 
 use std::fmt::Debug;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
@@ -71,6 +71,35 @@ impl LockedFile {
         Ok(file)
     }
 
+    /// Makes a file for nobody else to read. None if there is something already, be it a link that leads nowhere.
+    pub(super) fn create_new(path: &Path) -> Result<Option<Self>, StoreError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        // A folder that cannot be made durable is told before anything is replaced in it.
+        sync_folder_of(path).map_err(|error| StoreError::io(error).of(StoreErrorKind::NotOpened))?;
+        match options.open(path) {
+            Ok(file) => Self::lock(file, path, File::try_lock).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(StoreError::new(StoreErrorKind::NotOpened).because(error)),
+        }
+    }
+
+    /// Keeps all others from a file that is to be replaced, or that a link there leads to. None if there is none.
+    pub(super) fn open_replaced(path: &Path) -> Result<Option<Self>, StoreError> {
+        if !path.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return Ok(None);
+        }
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            // What may only be read can be replaced, too.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path),
+            opened => opened,
+        };
+        let file = file.map_err(|error| StoreError::new(StoreErrorKind::NotOpened).because(error))?;
+        Self::lock(file, path, File::try_lock).map(Some)
+    }
+
     /// Opens a file that is there, and keeps all others from it.
     pub(super) fn open_existing(path: &Path) -> Result<Self, StoreError> {
         is_plain(path)?;
@@ -90,15 +119,30 @@ impl LockedFile {
     ) -> Result<Self, StoreError> {
         let file = options.open(path);
         let file = file.map_err(|error| StoreError::new(StoreErrorKind::NotOpened).because(error))?;
+        Self::lock(file, path, lock)
+    }
+
+    fn lock(file: File, path: &Path, lock: impl FnOnce(&File) -> Result<(), TryLockError>) -> Result<Self, StoreError> {
         lock(&file).map_err(|error| match error {
             TryLockError::WouldBlock => StoreError::new(StoreErrorKind::Locked),
             TryLockError::Error(error) => StoreError::new(StoreErrorKind::NotOpened).because(error),
         })?;
-        if !is_the_file_at(&file, path) {
+        let locked = Self { file };
+        match locked.is_at(path) {
+            true => Ok(locked),
             // It was replaced between the two calls, by somebody who had it open.
-            return Err(StoreError::new(StoreErrorKind::Locked));
+            false => Err(StoreError::new(StoreErrorKind::Locked)),
         }
-        Ok(Self { file })
+    }
+
+    /// Whether the path still leads to it.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        is_the_file(&self.file, path.metadata())
+    }
+
+    /// Whether it still has this name, and no link to it.
+    pub(super) fn is_itself_at(&self, path: &Path) -> bool {
+        is_the_file(&self.file, path.symlink_metadata())
     }
 
     /// The file itself.
@@ -137,16 +181,16 @@ pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn is_the_file_at(file: &File, path: &Path) -> bool {
+fn is_the_file(file: &File, named: io::Result<Metadata>) -> bool {
     use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), path.metadata()) {
+    match (file.metadata(), named) {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
         _ => false,
     }
 }
 
 #[cfg(not(unix))]
-fn is_the_file_at(_: &File, _: &Path) -> bool {
+fn is_the_file(_: &File, _: io::Result<Metadata>) -> bool {
     true
 }
 

@@ -2,6 +2,7 @@
 
 mod backend;
 mod copying;
+mod fresh;
 mod group;
 mod layout;
 mod medium;
@@ -135,7 +136,7 @@ impl FileStore {
         match Self::open_medium(file.clone(), options, Some(path)) {
             Err(error) if error.kind() == StoreErrorKind::Damaged => {
                 let found = salvage::read(&*file).ok_or(error)?;
-                let (replacement, salvaged) = salvage::replace(path, file, &found, options)?;
+                let (replacement, salvaged) = salvage::replace(path, &file, &found, options)?;
                 let mut store = Self::open_medium(replacement, options, Some(path))?;
                 store.salvaged = Some(salvaged);
                 Ok(store)

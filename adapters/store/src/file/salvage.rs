@@ -12,8 +12,9 @@ use std::sync::Arc;
 use mqtt_session::{BrokerKey, Key};
 use redb::WriteTransaction;
 
+use super::fresh::{Fresh, with_suffix};
 use super::layout::{self, BROKER_RECORDS, DAMAGED, NUMBER_BYTES, Number, PLACE_BYTES, Place, RECORDS};
-use super::medium::{LockedFile, sync_folder_of};
+use super::medium::LockedFile;
 use super::page::{Entry, Header, KeyRange, Piece, Root, Slot, Widths};
 use super::{FileOptions, FileStore, Medium};
 use crate::store::Role;
@@ -417,24 +418,18 @@ fn session_of(bound: Option<&[u8]>) -> Option<Number> {
 /// one of the two has the name of the store.
 pub(super) fn replace(
     path: &Path,
-    damaged: Arc<LockedFile>,
+    damaged: &LockedFile,
     found: &Found,
     options: FileOptions,
 ) -> Result<(Arc<LockedFile>, Salvaged), StoreError> {
     let failed = |error| StoreError::new(StoreErrorKind::Failed).because(error);
-    let fresh = with_suffix(path, ".new");
-    match std::fs::remove_file(&fresh) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let file = Arc::new(LockedFile::open(&fresh)?);
-    let mut store = FileStore::open_medium(file.clone(), options.durability(Durability::Sync), Some(&fresh))?;
+    let fresh = Fresh::beside(path)?;
+    let file = fresh.file.clone();
+    let mut store = FileStore::open_medium(file.clone(), options.durability(Durability::Sync), Some(&fresh.path))?;
     found.write(&mut store)?;
     Box::new(store).close()?;
     let moved_to = keep(path).map_err(failed)?;
-    std::fs::rename(&fresh, path).map_err(failed)?;
-    sync_folder_of(path).map_err(failed)?;
-    drop(damaged);
+    fresh.name_over(path, damaged)?;
     Ok((file, found.report(moved_to)))
 }
 
@@ -451,10 +446,4 @@ fn keep(path: &Path) -> std::io::Result<PathBuf> {
             Err(error) => return Err(error),
         }
     }
-}
-
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

@@ -6,6 +6,7 @@
 )]
 
 mod broker;
+mod copying;
 mod damage;
 mod errors;
 mod exchange;

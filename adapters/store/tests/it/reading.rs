@@ -66,7 +66,7 @@ impl Seen {
 }
 
 /// Sessions and a broker, of which much was written and is gone again.
-fn filled(path: &Path) -> (FileStore, Model) {
+pub(crate) fn filled(path: &Path) -> (FileStore, Model) {
     let mut all = groups(60, 5);
     let mut script = Script::new();
     for _ in 0..25 {
@@ -157,10 +157,11 @@ fn a_reader_keeps_stores_away_and_a_store_readers() {
 fn a_compacted_file_is_smaller_and_has_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.redb");
-    // Left behind by somebody who was killed.
-    fs::write(folder.path().join("s.redb.new"), "half").unwrap();
     let (store, model) = filled(&path);
     drop(store);
+    // Left behind by somebody who was killed.
+    let image = fs::read(&path).unwrap();
+    fs::write(folder.path().join("s.redb.new"), &image[..image.len() / 2]).unwrap();
     let before = fs::metadata(&path).unwrap().len();
     let mut told = Vec::new();
     let compaction = FileStore::compact(&path, |done, all| told.push((done, all))).unwrap();
