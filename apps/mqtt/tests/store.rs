@@ -4,7 +4,7 @@
 mod lives;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -290,6 +290,94 @@ fn a_file_that_a_broker_has_open_is_left_alone() {
     assert_eq!(broker.end(), Some(0));
 }
 
+#[test]
+fn the_file_of_a_running_broker_is_not_replaced() {
+    let kept = Kept::new(CONFIG);
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let broker = Serving::start(folder.path(), CONFIG);
+    let path = folder.path().join("broker.store");
+    let before = fs::metadata(&path).expect("it is there").ino();
+    let (code, _, errors) = said(&["backup", kept.name(), path.to_str().expect("a plain name"), "--force"]);
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("in use") && errors.contains("SIGTERM"), "{errors}");
+    assert_eq!(fs::metadata(&path).expect("it is there").ino(), before);
+    assert_eq!(broker.end(), Some(0));
+}
+
+#[test]
+fn limits_count_only_with_a_configuration() {
+    let wide = format!("{CONFIG}[limits.broker]\nfilter_levels = 60\n");
+    let kept = Kept::new(&wide);
+    let broker = Serving::start(kept.folder.path(), &wide);
+    let deep = vec!["a"; 50].join("/");
+    let arguments = ["-c", "-i", "deep", "-q", "1", "-t", &deep, "-E"];
+    assert!(broker.client("sub", &arguments).status.success());
+    assert_eq!(broker.end(), Some(0));
+    let (code, told, errors) = said(&["check", kept.name()]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{told}");
+    assert!(told.contains("3 subscriptions"), "{told}");
+
+    let narrow = format!("{CONFIG}[limits.broker]\nfilter_levels = 40\n");
+    let config = Serving::configure(kept.folder.path(), &narrow);
+    remove_payloads(&kept);
+    let (code, told, _) = said(&["check", "--config", config.to_str().expect("a plain name")]);
+    assert_eq!(code, Some(1), "{told}");
+    let ends = |what: &str, end: &str| told.lines().any(|line| line.contains(what) && line.ends_with(end));
+    assert!(
+        ends("the subscription of \"deep\"", "above a limit of the configuration"),
+        "{told}"
+    );
+    assert!(ends("the retained message of \"kept\"", "is not there"), "{told}");
+    assert_eq!(told.matches("above a limit").count(), 1, "{told}");
+}
+
+/// Code and errors, where nobody reads the output.
+fn unread(words: &[&str]) -> (Option<i32>, String) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt"));
+    command.arg("store").args(words).stdout(writer);
+    let output = command.output().expect("the program runs");
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+#[test]
+fn the_code_is_the_same_if_nobody_reads() {
+    let kept = Kept::new(CONFIG);
+    let copy = kept.folder.path().join("copy");
+    let copy = copy.to_str().expect("a plain name");
+    for words in [
+        &["check", kept.name()][..],
+        &["compact", kept.name()],
+        &["backup", kept.name(), copy],
+    ] {
+        assert_eq!(unread(words), (Some(0), String::new()), "{words:?}");
+    }
+    assert_eq!(said(&["check", copy]).0, Some(0));
+    remove_payloads(&kept);
+    let (code, errors) = unread(&["check", kept.name()]);
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("of no use") && !errors.contains("panicked"), "{errors}");
+}
+
+#[test]
+fn text_of_clients_does_nothing_to_a_terminal() {
+    let kept = Kept::new(CONFIG);
+    let broker = Serving::start(kept.folder.path(), CONFIG);
+    let topic = "turned/\u{202e}\u{200b}end";
+    let arguments = ["-t", topic, "-m", "x", "-r", "-q", "1"];
+    assert!(broker.client("pub", &arguments).status.success());
+    assert_eq!(broker.end(), Some(0));
+    remove_payloads(&kept);
+    let (code, told, _) = said(&["check", kept.name()]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains(r"turned/\u{202e}\u{200b}end"), "{told}");
+    assert!(!told.contains(['\u{202e}', '\u{200b}']), "{told}");
+}
+
 /// Damages one page after the other, until one is hit that matters.
 fn damage(kept: &Kept) -> (String, String) {
     // Else most pages would be of an earlier time.
@@ -355,9 +443,7 @@ fn flipped_bytes_are_told_and_nothing_is_made_of_them() {
 }
 
 /// Removes the payloads, and leaves what refers to them.
-#[test]
-fn records_that_belong_to_nothing_are_told() {
-    let kept = Kept::new(CONFIG);
+fn remove_payloads(kept: &Kept) {
     let mut store = FileStore::open(&kept.path).expect("it is a store");
     let name = SessionName::new("broker").expect("it is short");
     let records = store.load_broker(&name).expect("it can be read").records;
@@ -370,7 +456,12 @@ fn records_that_belong_to_nothing_are_told() {
     store
         .commit(&[Write::apply_broker(name, deletes)])
         .expect("there is room");
-    drop(store);
+}
+
+#[test]
+fn records_that_belong_to_nothing_are_told() {
+    let kept = Kept::new(CONFIG);
+    remove_payloads(&kept);
     let before = kept.bytes();
     let (code, told, errors) = said(&["check", kept.name()]);
     assert_eq!(code, Some(1), "{told}");

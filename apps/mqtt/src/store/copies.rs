@@ -5,6 +5,7 @@ use std::path::Path;
 use mqtt_store::FileStore;
 
 use super::progress::Progress;
+use super::telling::Telling;
 use super::{open, refused};
 use crate::Ending;
 
@@ -14,14 +15,14 @@ pub(super) fn compact(path: &Path) -> Result<(), Ending> {
     progress.end();
     let compaction = compaction.map_err(|error| refused(&error))?;
     let (before, after) = (compaction.before_bytes, compaction.after_bytes);
+    let mut telling = Telling::new();
     match after < before {
-        true => println!("{}: {after} bytes, {before} before", path.display()),
-        false => println!(
+        true => telling.line(format_args!("{}: {after} bytes, {before} before", path.display())),
+        false => telling.line(format_args!(
             "{}: {before} bytes; it cannot be made smaller, and is as it was",
             path.display()
-        ),
+        )),
     }
-    Ok(())
 }
 
 pub(super) fn backup(path: &Path, to: &Path, is_forced: bool) -> Result<(), Ending> {
@@ -36,6 +37,9 @@ pub(super) fn backup(path: &Path, to: &Path, is_forced: bool) -> Result<(), Endi
     let copied = reader.copy_to(to, is_forced, |done, all| progress.tell(done, all));
     progress.end();
     let bytes = copied.map_err(|error| refused(&error))?;
-    println!("{}: {bytes} bytes, a copy of {}", to.display(), path.display());
-    Ok(())
+    Telling::new().line(format_args!(
+        "{}: {bytes} bytes, a copy of {}",
+        to.display(),
+        path.display()
+    ))
 }

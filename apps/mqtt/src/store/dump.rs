@@ -10,7 +10,7 @@ use mqtt_session::{
 };
 use mqtt_store::{FileReader, SessionName, Stored};
 
-use super::kept::{Clients, Kept, in_words};
+use super::kept::{Clients, Kept, in_words, text};
 use super::line::{Line, Message, Show, time};
 use super::{Which, open, refused};
 use crate::Ending;
@@ -330,7 +330,7 @@ impl<W: Write> Dump<'_, W> {
         self.is_damaged = true;
         self.print(&Line::Damaged {
             broker: owner.broker,
-            what: format!("{} of \"{}\"", in_words(key), owner.client),
+            what: format!("{} of \"{}\"", in_words(key), text(owner.client.as_bytes())),
         })
     }
 }

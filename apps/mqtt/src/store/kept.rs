@@ -47,6 +47,11 @@ impl Kept {
         Shards::new(own.parse().ok()?, count.parse().ok()?)
     }
 
+    /// The same, and the only one if that is not known.
+    pub(super) fn shards_or_one(&self) -> Shards {
+        self.shards().or_else(|| Shards::new(0, 1)).unwrap_or_default()
+    }
+
     /// Who the sessions belong to.
     pub(super) fn clients(&self) -> Clients {
         let clients = self.records.iter().filter_map(|record| match record {
@@ -83,10 +88,10 @@ impl Clients {
                 format!(
                     "the subscription of {} to \"{}\"",
                     self.quoted(*session),
-                    filter.as_str()
+                    text(filter.as_bytes())
                 )
             }
-            BrokerKey::Retained(topic) => format!("the retained message of \"{}\"", topic.as_str()),
+            BrokerKey::Retained(topic) => format!("the retained message of \"{}\"", text(topic.as_bytes())),
             BrokerKey::Payload(_) => "a payload".to_owned(),
             BrokerKey::Forward(_) => "a message on its way to other shards".to_owned(),
             BrokerKey::Shard(shard) => format!("how far the messages of shard {} were taken", shard.0),

@@ -6,6 +6,7 @@ mod dump;
 mod kept;
 mod line;
 mod progress;
+mod telling;
 
 use std::path::{Path, PathBuf};
 
@@ -36,7 +37,7 @@ enum StoreCommand {
 Every page and every record is held against its checksum, and all of them together are given to a broker, as at
 its start: what it could not use is told. A broker that starts with a damaged file moves it aside and goes on with the rest.
 
-Exit codes: 0 nothing is damaged, 1 something is, or the file cannot be read, 2 wrong arguments.")]
+Exit codes: 0 nothing is damaged or of no use, 1 something is, or the file cannot be read, 2 wrong arguments.")]
     Check(Which),
     /// Print what is kept: sessions, subscriptions, messages, wills, retained messages
     #[command(after_help = "Examples:
@@ -63,8 +64,8 @@ whenever this is interrupted, the file is the one or the other. There has to be 
   mqtt store backup /var/lib/mqtt/broker.store /backup/broker.store
   mqtt store backup --config mqtt.toml /backup/broker.store --force
 
-The copy gets its name when all of it is on the disk and was read again; until then it is called DEST.new. The broker
-has to be ended before. To bring a copy back, end the broker and put the copy in the place of its file.")]
+The copy gets its name when all of it is on the disk and was read again; until then it is called DEST.new. What a
+process left there that was killed is removed; any other file stays, and so does a DEST that is in use. The broker has to be ended before. To bring a copy back, end the broker and put the copy in the place of its file.")]
     Backup(BackupArguments),
 }
 
