@@ -75,7 +75,7 @@ pub struct BenchArguments {
     /// QoS of messages and subscriptions: 0, 1 or 2
     #[arg(short, long, default_value = "0", value_parser = qos, help_heading = "Shape")]
     pub qos: QoS,
-    /// Bytes of each payload; from 16 on it carries a number and a time, by which losses and latencies are seen
+    /// Bytes of each payload; from 16 on it carries a number and a time, by which losses and latencies are seen, from 24 on also its run
     #[arg(long, value_name = "BYTES", default_value_t = 64, help_heading = "Shape")]
     pub payload: usize,
     /// Subscribers have sessions that outlive their connections: what they are to get is stored, if the broker stores
