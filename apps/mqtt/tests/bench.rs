@@ -7,9 +7,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// The longest that anything here may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A broker. It ends with this value.
 struct Broker {
@@ -20,9 +24,13 @@ struct Broker {
 
 impl Broker {
     fn start(more: &str) -> Self {
+        Self::start_with("", more)
+    }
+
+    fn start_with(first: &str, more: &str) -> Self {
         let folder = TempDir::new().expect("there is room for a folder");
         let file = folder.path().join("mqtt.toml");
-        let text = format!("[[listener]]\naddress = \"127.0.0.1:0\"\n{more}");
+        let text = format!("{first}\n[[listener]]\naddress = \"127.0.0.1:0\"\n{more}");
         fs::write(&file, text).expect("there is room for a file");
         let mut child = Command::new(env!("CARGO_BIN_EXE_mqtt"))
             .args(["broker", "--config"])
@@ -167,6 +175,87 @@ fn kept_sessions_are_taken_away() {
             "-V {version} -q 1 --keep-sessions --subscribers 3 --count 100"
         ));
         assert_eq!(number(&figures, "/total/received"), 300.0);
+    }
+}
+
+/// What `mqtt ctl` says.
+fn ctl(socket: &str, words: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt"));
+    let output = command.args(["ctl", "--json", "--socket", socket]).args(words).output();
+    let output = output.expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn retain(broker: &Broker, topic: &str) {
+    let port = broker.address.rsplit(':').next().expect("a port");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt"));
+    let status = command
+        .args(["pub", "-p", port, "-r", "-q", "1", "-t", topic, "-m", "foreign"])
+        .status();
+    assert!(status.expect("it runs").success());
+}
+
+#[test]
+fn a_message_of_another_is_told_and_is_no_loss() {
+    let broker = Broker::start("");
+    retain(&broker, "bench/0");
+    for options in [
+        "--count 20",
+        "--payload 4 --rate 2 --count 4",
+        "--payload 7 --ahead 1 --rate 2 --count 4",
+    ] {
+        let output = broker.bench(options);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{options}: {told}");
+        assert!(told.contains("another one uses the same --topic"), "{options}: {told}");
+    }
+}
+
+#[test]
+fn nothing_is_left_by_a_run_that_fails_or_is_interrupted() {
+    let folder = TempDir::new().expect("there is room for a folder");
+    let socket = folder.path().join("control.sock");
+    let socket = socket.to_str().expect("text");
+    let broker = Broker::start_with(&format!("control = '{socket}'"), "");
+    let wait_until = |what: &str, is_so: &dyn Fn() -> bool| {
+        let until = Instant::now() + PATIENCE;
+        while !is_so() {
+            assert!(Instant::now() < until, "{what}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let retained = || ctl(socket, &["retained", "list", "bench/#"]).lines().count();
+    let sessions = || ctl(socket, &["sessions", "--client", "bench-*"]).lines().count();
+    let interrupt = |mut child: Child, signal: &str| {
+        let id = child.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &id]).status();
+        assert!(sent.expect("there is a kill").success());
+        child.wait().expect("it ends").code()
+    };
+    let begin = |options: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt"));
+        command.args(["bench", "--connect", &broker.address]);
+        command
+            .args(options.split_whitespace())
+            .spawn()
+            .expect("the program runs")
+    };
+    retain(&broker, "bench/0");
+    let failed = broker.bench("--keep-sessions -q 1 --subscribers 3 --count 20");
+    let told = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert_eq!(failed.status.code(), Some(1), "{told}");
+    // The broker hears in its own time that the last connections have ended.
+    wait_until("a run that fails leaves sessions", &|| sessions() == 0);
+    let child = begin("--retained 1000000");
+    wait_until("it does not begin", &|| retained() > 1);
+    assert_eq!(interrupt(child, "TERM"), Some(143));
+    assert_eq!(retained(), 1, "that of another");
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let child = begin("--topic other --keep-sessions --subscribers 3 -q 1 --rate 100 --duration 600");
+        wait_until("it does not begin", &|| sessions() == 4);
+        assert_eq!(interrupt(child, signal), Some(code));
+        wait_until("sessions are left", &|| sessions() == 0);
     }
 }
 

@@ -5,7 +5,7 @@ use mqtt_tokio::session::proto::{DisconnectReason, SubAckReason};
 use super::figures::Counts;
 use super::frames::{PUBACK, PUBCOMP, PUBREC, PUBREL, Stamp, acknowledged, delivered, push_ack};
 use super::publisher::{Ended, Publisher};
-use super::subscriber::Subscriber;
+use super::subscriber::{FOREIGN, Subscriber};
 
 const PUBLISH: u8 = 3;
 const SUBACK: u8 = 0x90;
@@ -60,7 +60,7 @@ pub(super) fn deliver(
         subscriber.receive();
         return Ok(None);
     };
-    let stamp = Stamp::read(packet, payload).ok_or("a message comes that is not one of these")?;
+    let stamp = Stamp::read(packet, payload).ok_or(FOREIGN)?;
     Ok(subscriber.receive_stamped(stamp)?.then_some(stamp.nanos))
 }
 

@@ -36,12 +36,18 @@ Examples:
   mqtt bench --filters 100000                       the same among other people's filters
   mqtt bench --retained 100000                      what a new subscriber is sent
 
+What a run makes at the broker it takes away in the end, also after an error, Ctrl-C or SIGTERM; a second
+signal ends it at once. After that, or after kill -9, retained messages below TOPIC/retained may stay
+(mqtt ctl retained delete --filter 'bench/retained/#'), and of --keep-sessions the sessions bench-*: for an
+hour with MQTT 5, else until they are ended (mqtt ctl kick --end-session).
+
 Exit codes:
   0    done
   1    failed: no connection, a connection that ended, ...
   2    called with what cannot be
   3    the server refused: a connection, a subscription or a message
-  4    messages were lost, or not acknowledged"
+  4    messages were lost, or not acknowledged
+  130  interrupted by SIGINT, as by Ctrl-C; by SIGTERM: 143"
 )]
 pub struct BenchArguments {
     /// The broker: HOST:PORT or mqtt://HOST:PORT
@@ -69,7 +75,7 @@ pub struct BenchArguments {
     /// QoS of messages and subscriptions: 0, 1 or 2
     #[arg(short, long, default_value = "0", value_parser = qos, help_heading = "Shape")]
     pub qos: QoS,
-    /// Bytes of each payload; from 16 on it carries a number and a time, by which losses and latencies are seen
+    /// Bytes of each payload; from 16 on it carries a number and a time, by which losses and latencies are seen, from 24 on also its run
     #[arg(long, value_name = "BYTES", default_value_t = 64, help_heading = "Shape")]
     pub payload: usize,
     /// Subscribers have sessions that outlive their connections: what they are to get is stored, if the broker stores

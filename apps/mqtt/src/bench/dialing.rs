@@ -1,5 +1,6 @@
 //! Connections, until they are ready for load: one after the other, by calls that wait.
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -10,8 +11,10 @@ use mqtt_tokio::session::proto::{
     Binary, ConnAck, Connect, ConnectProperties, Decoded, Filters, PINGREQ, Packet, PacketId, QoS, Role, Rules, SubAck,
     Subscribe, SubscriptionOptions, Text, Version, decode,
 };
+use ring::rand::{SecureRandom, SystemRandom};
 
 use super::arguments::BenchArguments;
+use super::interrupt::Interrupt;
 use crate::Ending;
 
 /// How long a broker may take for a handshake.
@@ -29,6 +32,19 @@ const REFUSED: u8 = 3;
 pub(super) struct Dialer<'a> {
     arguments: &'a BenchArguments,
     address: SocketAddr,
+    /// A number that no other run has.
+    pub(super) run: u64,
+    pub(super) interrupt: Interrupt,
+    pub(super) left: Left,
+}
+
+/// What outlives its connections at the broker, and is to be taken away.
+#[derive(Default)]
+pub(super) struct Left {
+    /// How many subscribers have sessions, from the first one on.
+    pub(super) sessions: Cell<u32>,
+    /// How many topics have a retained message, from the first one on.
+    pub(super) retained: Cell<u32>,
 }
 
 /// A connection that waits, with what the server said of itself.
@@ -47,7 +63,23 @@ impl<'a> Dialer<'a> {
     pub(super) fn new(arguments: &'a BenchArguments) -> Result<Self, Ending> {
         let found = resolve(&arguments.connect);
         let address = found.map_err(|error| Ending::failed(format_args!("{}: {error}", arguments.connect)))?;
-        Ok(Self { arguments, address })
+        let mut run = [0; 8];
+        let drawn = SystemRandom::new().fill(&mut run);
+        drawn.map_err(|_| Ending::failed("the system gives no random numbers"))?;
+        Ok(Self {
+            arguments,
+            address,
+            run: u64::from_be_bytes(run),
+            interrupt: Interrupt::new()?,
+            left: Left::default(),
+        })
+    }
+
+    /// A name of a client, which no client of another run has. With five digits behind it, it is still as short as brokers of
+    /// MQTT 3.1 may want it.
+    pub(super) fn name(&self, role: &str, number: u32) -> String {
+        let run = self.run >> 36;
+        format!("bench-{run:07x}-{role}-{number}")
     }
 
     /// Connects under a name.
@@ -60,6 +92,9 @@ impl<'a> Dialer<'a> {
         let told = |error: io::Error| self.failed(name, &error);
         let stream = TcpStream::connect_timeout(&self.address, PATIENCE).map_err(told)?;
         stream.set_nodelay(true).map_err(told)?;
+        if keeps {
+            self.left.sessions.set(self.left.sessions.get() + 1);
+        }
         stream.set_read_timeout(Some(PATIENCE)).map_err(told)?;
         let mut dialed = Dialed {
             stream,

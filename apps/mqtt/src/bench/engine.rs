@@ -8,6 +8,7 @@ use super::answers::{deliver, hear};
 use super::arguments::BenchArguments;
 use super::client::{BUFFER_BYTES, Client, Progress};
 use super::figures::{Counts, Measured, Moment};
+use super::interrupt::Interrupt;
 use super::publisher::Publisher;
 use super::screen::Screen;
 use super::subscriber::Subscriber;
@@ -113,6 +114,7 @@ impl<'a> Engine<'a> {
     pub(super) fn run(
         mut self,
         screen: &Screen,
+        interrupt: &Interrupt,
         moment: impl Fn() -> Result<Moment, Ending>,
     ) -> Result<Measured, Ending> {
         let mut buffer = vec![0; BUFFER_BYTES];
@@ -125,6 +127,7 @@ impl<'a> Engine<'a> {
         let mut next_sample = 0;
         self.began = Instant::now();
         loop {
+            interrupt.check()?;
             let now = self.now();
             if self.phase == Phase::WarmUp && now >= warm_up {
                 self.phase = Phase::Measuring;
@@ -206,7 +209,7 @@ impl<'a> Engine<'a> {
             .map(|subscriber| self.cast.subscribers[*subscriber].passed)
             .min();
         let budget = match slowest {
-            Some(passed) => ahead.saturating_sub(topic.sent - passed),
+            Some(passed) => ahead.saturating_sub(topic.sent.saturating_sub(passed)),
             None => u64::MAX,
         };
         // Several publishers of a topic share what may be sent to it.
@@ -349,12 +352,13 @@ impl<'a> Engine<'a> {
             }
             Role::Subscriber(subscriber) => {
                 let subscriber = &mut self.cast.subscribers[subscriber];
+                let sent = self.cast.topics[subscriber.topic].sent;
                 let times = &mut self.latencies;
                 let payload = self.is_stamped.then_some(self.arguments.payload);
                 client.read(buffer, |packet, body_at, out| {
                     let came = deliver(subscriber, packet, body_at, out, payload, counts)?;
                     came.into_iter().for_each(|due| record(times, due));
-                    Ok(())
+                    subscriber.check(sent)
                 })?
             }
         };

@@ -11,6 +11,9 @@ pub(super) const PUBREC: u8 = 0x50;
 pub(super) const PUBREL: u8 = 0x62;
 pub(super) const PUBCOMP: u8 = 0x70;
 
+/// From this length on a payload has room for the number of its run, too.
+const RUN_BYTES: usize = STAMP_BYTES + 8;
+
 /// The number and the time that a payload carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
@@ -20,6 +23,8 @@ pub(super) struct Stamp {
     pub(super) number: u32,
     /// Which of the publishers of its topic.
     pub(super) publisher: u32,
+    /// Which run has sent it, where there is room to say so.
+    pub(super) run: Option<u64>,
 }
 
 impl Stamp {
@@ -27,6 +32,9 @@ impl Stamp {
         payload[..8].copy_from_slice(&self.nanos.to_be_bytes());
         payload[8..12].copy_from_slice(&self.number.to_be_bytes());
         payload[12..16].copy_from_slice(&self.publisher.to_be_bytes());
+        if let (Some(run), Some(room)) = (self.run, payload.get_mut(STAMP_BYTES..RUN_BYTES)) {
+            room.copy_from_slice(&run.to_be_bytes());
+        }
     }
 
     /// The one at the end of a PUBLISH whose payload has this length.
@@ -34,11 +42,12 @@ impl Stamp {
         let payload = &packet[packet.len().checked_sub(payload)?..];
         let (nanos, rest) = payload.split_first_chunk()?;
         let (number, rest) = rest.split_first_chunk()?;
-        let publisher = rest.first_chunk()?;
+        let (publisher, rest) = rest.split_first_chunk()?;
         Some(Self {
             nanos: u64::from_be_bytes(*nanos),
             number: u32::from_be_bytes(*number),
             publisher: u32::from_be_bytes(*publisher),
+            run: rest.first_chunk().map(|run| u64::from_be_bytes(*run)),
         })
     }
 }
@@ -157,6 +166,7 @@ mod tests {
                     nanos: 1 << 40,
                     number: 7,
                     publisher: 3,
+                    run: Some(9),
                 };
                 let mut out = Vec::new();
                 frame.push(&mut out, 0x1234, stamp);

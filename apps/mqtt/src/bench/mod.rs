@@ -5,11 +5,13 @@
 
 mod answers;
 mod arguments;
+mod clearing;
 mod client;
 mod dialing;
 mod engine;
 mod figures;
 mod frames;
+mod interrupt;
 mod plot;
 mod preparing;
 mod process;
@@ -51,40 +53,50 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Ending> {
 }
 
 fn load(arguments: &BenchArguments, screen: &Screen) -> Result<(Report, Measured), Ending> {
+    let dialer = Dialer::new(arguments)?;
+    let measured = measure(arguments, &dialer, screen);
+    let cleared = clearing::clear(arguments, &dialer, screen);
+    match (measured, cleared) {
+        (Ok((measured, growth)), Ok(())) => Ok((Report::new(arguments, &measured, growth), measured)),
+        (Ok(_), Err(ending)) | (Err(ending), Ok(())) => Err(ending),
+        (Err(ending), Err(also)) => {
+            also.tell();
+            Err(ending)
+        }
+    }
+}
+
+fn measure(
+    arguments: &BenchArguments,
+    dialer: &Dialer<'_>,
+    screen: &Screen,
+) -> Result<(Measured, Option<Growth>), Ending> {
     let broker = arguments.pid.map(Watched::new).transpose()?;
     let own = Watched::own();
     let moment = || Moment::of(own.as_ref(), broker.as_ref());
     let memory = || broker.as_ref().map(Watched::memory).transpose();
-    let dialer = Dialer::new(arguments)?;
     let before = memory()?;
-    let beside = preparing::beside(arguments, &dialer, screen)?;
+    // They stand until the end.
+    let _beside = preparing::beside(arguments, dialer, screen)?;
     let cast = match arguments.retained {
         Some(count) => {
-            preparing::retain(arguments, &dialer, screen, arguments.payload)?;
-            preparing::replayed(arguments, &dialer, count)?
+            preparing::retain(arguments, dialer, screen, count)?;
+            preparing::replayed(arguments, dialer, count)?
         }
-        None => preparing::cast(arguments, &dialer, screen)?,
+        None => preparing::cast(arguments, dialer, screen)?,
     };
     let ready = memory()?;
     let has_load = arguments.publishers > 0 || arguments.retained.is_some();
     let measured = match has_load {
-        true => Engine::new(arguments, cast)?.run(screen, moment)?,
+        true => Engine::new(arguments, cast)?.run(screen, &dialer.interrupt, moment)?,
         false => {
             let mut measured = Measured::new(moment()?)?;
             measured.end_unless_ended(0, Counts::default(), moment()?);
             measured
         }
     };
-    let after = memory()?;
-    drop(beside);
-    if arguments.retained.is_some() {
-        preparing::retain(arguments, &dialer, screen, 0)?;
-    }
-    if arguments.keep_sessions {
-        preparing::forget(arguments, &dialer)?;
-    }
-    let report = Report::new(arguments, &measured, growth(before, ready, after));
-    Ok((report, measured))
+    let growth = growth(before, ready, memory()?);
+    Ok((measured, growth))
 }
 
 fn growth(before: Option<Memory>, ready: Option<Memory>, after: Option<Memory>) -> Option<Growth> {

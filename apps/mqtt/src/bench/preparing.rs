@@ -41,23 +41,19 @@ pub(super) fn raise_file_limit(arguments: &BenchArguments) -> Result<(), Ending>
     }
 }
 
-/// A name of a client of this process.
-fn name(role: &str, number: u32) -> String {
-    format!("bench-{}-{role}-{number}", std::process::id())
-}
-
 /// Idle connections and silent filters.
 pub(super) fn beside(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &Screen) -> Result<Beside, Ending> {
     let mut connections = Vec::new();
     let prefix = &arguments.topic;
     for number in 0..arguments.idle {
-        let mut idle = dialer.connect(&name("idle", number))?;
+        dialer.interrupt.check()?;
+        let mut idle = dialer.connect(&dialer.name("idle", number))?;
         idle.subscribe(&[format!("{prefix}/idle/{number}")])?;
         connections.push(idle);
         screen.prepare("idle connections", connections.len(), arguments.idle as usize);
     }
     if arguments.filters > 0 {
-        let mut silent = dialer.connect(&name("filters", 0))?;
+        let mut silent = dialer.connect(&dialer.name("filters", 0))?;
         // Beside the topics of the messages, on the same level; every other one with a wildcard behind.
         let filter = |number: u32| match number % 2 {
             0 => format!("{prefix}/x{number}"),
@@ -83,13 +79,15 @@ pub(super) fn cast(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &Scr
         cast.topics[(number % arguments.topics) as usize].publishers += 1;
     }
     for number in 0..arguments.subscribers {
+        dialer.interrupt.check()?;
         screen.prepare("subscribers", number as usize, arguments.subscribers as usize);
         let topic = (number % arguments.topics) as usize;
-        let mut dialed = dialer.connect_with(&name("sub", number), arguments.keep_sessions)?;
+        let mut dialed = dialer.connect_with(&dialer.name("sub", number), arguments.keep_sessions)?;
         dialed.subscribe(&[format!("{}/{topic}", arguments.topic)])?;
-        add_subscriber(&mut cast, dialed, topic, arguments.is_stamped())?;
+        add_subscriber(&mut cast, dialed, topic, arguments.is_stamped().then_some(dialer.run))?;
     }
     for number in 0..arguments.publishers {
+        dialer.interrupt.check()?;
         screen.prepare("publishers", number as usize, arguments.publishers as usize);
         let place = ((number % arguments.topics) as usize, number / arguments.topics);
         let topic = format!("{}/{}", arguments.topic, place.0);
@@ -100,10 +98,10 @@ pub(super) fn cast(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &Scr
             arguments.payload,
             arguments.protocol_version,
         )?;
-        let dialed = dialer.connect(&name("pub", number))?;
+        let dialed = dialer.connect(&dialer.name("pub", number))?;
         dialed.takes(frame.len())?;
         let window = arguments.window.min(dialed.receive_maximum);
-        let publisher = Publisher::new(cast.clients.len(), place, frame, arguments.qos, window);
+        let publisher = Publisher::new(cast.clients.len(), place, frame, (arguments.qos, window), dialer.run);
         let role = Role::Publisher(cast.publishers.len());
         cast.publishers.push(publisher);
         cast.clients.push((Client::new(dialed)?, role));
@@ -111,33 +109,37 @@ pub(super) fn cast(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &Scr
     Ok(cast)
 }
 
-fn add_subscriber(cast: &mut Cast, dialed: Dialed, topic: usize, is_stamped: bool) -> Result<(), Ending> {
-    let publishers = if is_stamped { cast.topics[topic].publishers } else { 0 };
+/// With the number of the run, if its messages carry it.
+fn add_subscriber(cast: &mut Cast, dialed: Dialed, topic: usize, run: Option<u64>) -> Result<(), Ending> {
+    let publishers = run.map_or(0, |_| cast.topics[topic].publishers);
     let place = cast.subscribers.len();
-    let subscriber = Subscriber::new(topic, publishers as usize);
+    let subscriber = Subscriber::new(topic, publishers as usize, run.unwrap_or_default());
     cast.topics[topic].subscribers.push(place);
     cast.subscribers.push(subscriber);
     cast.clients.push((Client::new(dialed)?, Role::Subscriber(place)));
     Ok(())
 }
 
-/// Takes away the sessions that were kept: a clean start, and an end with the connection.
-pub(super) fn forget(arguments: &BenchArguments, dialer: &Dialer<'_>) -> Result<(), Ending> {
-    for number in 0..arguments.subscribers {
-        dialer.connect(&name("sub", number))?;
-    }
-    Ok(())
-}
-
-/// Publishes retained messages, each to a topic of its own; empty ones take them away again.
+/// Keeps retained messages, each under a topic of its own.
 pub(super) fn retain(
     arguments: &BenchArguments,
     dialer: &Dialer<'_>,
     screen: &Screen,
+    count: u32,
+) -> Result<(), Ending> {
+    publish_retained(arguments, dialer, screen, count, arguments.payload)
+}
+
+/// Publishes retained messages; empty ones take them away again, and nothing interrupts that.
+pub(super) fn publish_retained(
+    arguments: &BenchArguments,
+    dialer: &Dialer<'_>,
+    screen: &Screen,
+    count: u32,
     payload: usize,
 ) -> Result<(), Ending> {
-    let count = arguments.retained.unwrap_or(0);
-    let mut keeper = dialer.connect(&name("retain", u32::from(payload == 0)))?;
+    let is_removal = payload == 0;
+    let mut keeper = dialer.connect(&dialer.name("retain", u32::from(is_removal)))?;
     let mut out = Vec::new();
     for number in 0..count {
         let topic = format!("{}/retained/{number}", arguments.topic);
@@ -146,9 +148,14 @@ pub(super) fn retain(
             nanos: 0,
             number,
             publisher: 0,
+            run: Some(dialer.run),
         };
         frame.push(&mut out, 0, stamp);
         if (number + 1) % RETAINED_AT_ONCE == 0 || number + 1 == count {
+            if !is_removal {
+                dialer.interrupt.check()?;
+                dialer.left.retained.set(number + 1);
+            }
             screen.prepare("retained messages", number as usize + 1, count as usize);
             keeper.stream.write_all(&out)?;
             out.clear();
@@ -170,8 +177,9 @@ pub(super) fn replayed(arguments: &BenchArguments, dialer: &Dialer<'_>, count: u
     let filter = [format!("{}/retained/#", arguments.topic)];
     let packet = subscribe_packet(&filter, arguments.qos, arguments.protocol_version)?;
     for number in 0..arguments.subscribers {
-        let dialed = dialer.connect(&name("replay", number))?;
-        add_subscriber(&mut cast, dialed, 0, false)?;
+        dialer.interrupt.check()?;
+        let dialed = dialer.connect(&dialer.name("sub", number))?;
+        add_subscriber(&mut cast, dialed, 0, None)?;
         if let Some((client, _)) = cast.clients.last_mut() {
             client.out.extend_from_slice(&packet);
             client.is_dirty = true;

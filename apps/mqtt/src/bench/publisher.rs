@@ -16,6 +16,7 @@ pub(super) struct Publisher {
     pub(super) index: u32,
     pub(super) frame: Frame,
     window: Window,
+    run: u64,
     /// How many messages it has sent.
     pub(super) sent: u64,
 }
@@ -32,13 +33,20 @@ pub(super) enum Ended {
 }
 
 impl Publisher {
-    pub(super) fn new(client: usize, (topic, index): (usize, u32), frame: Frame, qos: QoS, window: u16) -> Self {
+    pub(super) fn new(
+        client: usize,
+        (topic, index): (usize, u32),
+        frame: Frame,
+        (qos, window): (QoS, u16),
+        run: u64,
+    ) -> Self {
         Self {
             client,
             topic,
             index,
             frame,
             window: Window::new(qos, window),
+            run,
             sent: 0,
         }
     }
@@ -64,6 +72,7 @@ impl Publisher {
             // Numbers go round; no subscriber is so far behind.
             number: self.sent as u32,
             publisher: self.index,
+            run: Some(self.run),
         };
         self.frame.push(out, id, stamp);
         self.sent += 1;
@@ -155,7 +164,7 @@ mod tests {
 
     fn publisher(qos: QoS) -> Publisher {
         let frame = Frame::new("bench/0", qos, false, 64, Version::V5).unwrap();
-        Publisher::new(0, (0, 0), frame, qos, 2)
+        Publisher::new(0, (0, 0), frame, (qos, 2), 9)
     }
 
     #[test]

@@ -2,11 +2,15 @@
 
 use super::frames::Stamp;
 
+/// Who else there is.
+pub(super) const FOREIGN: &str = "a message comes that this run has not sent: another one uses the same --topic";
+
 /// A client that subscribes.
 pub(super) struct Subscriber {
     pub(super) topic: usize,
     /// The next number of each publisher of its topic; empty if payloads carry none.
     next: Vec<u64>,
+    run: u64,
     /// How many messages have come.
     pub(super) received: u64,
     /// Those of them that had come before, or came behind a later one.
@@ -16,10 +20,11 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    pub(super) fn new(topic: usize, publishers: usize) -> Self {
+    pub(super) fn new(topic: usize, publishers: usize, run: u64) -> Self {
         Self {
             topic,
             next: vec![0; publishers],
+            run,
             received: 0,
             repeated: 0,
             passed: 0,
@@ -36,8 +41,11 @@ impl Subscriber {
     pub(super) fn receive_stamped(&mut self, stamp: Stamp) -> Result<bool, String> {
         let publisher = usize::try_from(stamp.publisher).unwrap_or(usize::MAX);
         let Some(next) = self.next.get_mut(publisher) else {
-            return Err("a message comes that this run has not sent: another one uses the same --topic".to_owned());
+            return Err(FOREIGN.to_owned());
         };
+        if stamp.run.is_some_and(|run| run != self.run) {
+            return Err(FOREIGN.to_owned());
+        }
         self.received += 1;
         // The number goes round after 2^32; half of that is behind, half is ahead.
         let ahead = stamp.number.wrapping_sub(*next as u32);
@@ -48,6 +56,14 @@ impl Subscriber {
         *next += u64::from(ahead) + 1;
         self.passed += u64::from(ahead) + 1;
         Ok(true)
+    }
+
+    /// Whether no more has come than was sent.
+    pub(super) fn check(&self, sent: u64) -> Result<(), String> {
+        match self.passed > sent {
+            true => Err(FOREIGN.to_owned()),
+            false => Ok(()),
+        }
     }
 
     /// How many different messages have come in their order.
@@ -62,12 +78,13 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_passed_and_not_delivered() {
-        let mut subscriber = Subscriber::new(0, 2);
+        let mut subscriber = Subscriber::new(0, 2, 9);
         let mut receive = |publisher, number| {
             subscriber.receive_stamped(Stamp {
                 nanos: 0,
                 number,
                 publisher,
+                run: Some(9),
             })
         };
         assert_eq!(receive(0, 0), Ok(true));
@@ -80,15 +97,32 @@ mod tests {
     }
 
     #[test]
+    fn what_another_run_has_sent_is_told_and_not_counted() {
+        let mut subscriber = Subscriber::new(0, 1, 9);
+        let foreign = Stamp {
+            nanos: 0,
+            number: 0,
+            publisher: 0,
+            run: Some(8),
+        };
+        assert_eq!(subscriber.receive_stamped(foreign), Err(FOREIGN.to_owned()));
+        assert_eq!((subscriber.received, subscriber.passed), (0, 0));
+        subscriber.receive();
+        assert_eq!(subscriber.check(1), Ok(()));
+        assert_eq!(subscriber.check(0), Err(FOREIGN.to_owned()));
+    }
+
+    #[test]
     fn numbers_go_round() {
-        let mut subscriber = Subscriber::new(0, 1);
+        let mut subscriber = Subscriber::new(0, 1, 9);
         subscriber.next[0] = u64::from(u32::MAX);
         for number in [u32::MAX, 0, 1] {
             assert_eq!(
                 subscriber.receive_stamped(Stamp {
                     nanos: 0,
                     number,
-                    publisher: 0
+                    publisher: 0,
+                    run: None,
                 }),
                 Ok(true)
             );

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
+use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,11 +52,12 @@ impl Asking {
         })
     }
 
-    /// Asks something, and gives each item to `take`, as JSON. Returns what the end says.
+    /// Asks something, and gives each item to `take`, as JSON, when it comes. Returns what the end says; if `take` has enough,
+    /// the rest of the answer is not read, and nothing more can be asked.
     pub(super) fn ask(
         &mut self,
         request: &Request,
-        mut take: impl FnMut(&str) -> Result<(), Ending>,
+        mut take: impl FnMut(&str) -> Result<ControlFlow<()>, Ending>,
     ) -> Result<End, Ending> {
         let mut line = serde_json::to_vec(request).map_err(Ending::failed)?;
         line.push(b'\n');
@@ -82,7 +84,11 @@ impl Asking {
             let read: Line<'_> = serde_json::from_str(&answer)
                 .map_err(|error| self.broken(&format!("it speaks another language: {error}")))?;
             match read {
-                Line { item: Some(item), .. } => take(item.get())?,
+                Line { item: Some(item), .. } => {
+                    if take(item.get())?.is_break() {
+                        return Ok(End::default());
+                    }
+                }
                 Line { end: Some(end), .. } => return Ok(end),
                 Line { error: Some(fault), .. } => return Err(refused(&fault)),
                 _ => return Err(self.broken("it speaks another language")),

@@ -2,15 +2,17 @@
 
 mod asking;
 pub(crate) mod protocol;
+mod screen;
 mod showing;
 mod table;
 mod text;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use self::asking::Asking;
 use self::protocol::{Level, Request};
+use self::screen::Screen;
 use crate::Ending;
 
 /// What `mqtt ctl` is told.
@@ -178,7 +180,7 @@ struct Selection {
 pub(crate) fn run(ctl: Ctl) -> Result<(), Ending> {
     let requests = requests(ctl.command);
     let mut asking = Asking::open(ctl.socket)?;
-    let mut screen = io::stdout().lock();
+    let mut screen = Screen::new();
     let mut refused: Option<Ending> = None;
     for request in requests {
         let answered = if ctl.json {
@@ -186,25 +188,22 @@ pub(crate) fn run(ctl: Ctl) -> Result<(), Ending> {
         } else {
             showing::people(&mut asking, &request, &mut screen)
         };
-        match answered {
-            Ok(printed) => match printed.and_then(|()| screen.flush()) {
-                // Whoever reads has enough.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                printed => printed?,
-            },
-            // Of several clients or topics, those behind one that is not there are dealt with too.
-            Err(ending) => {
-                let goes_on = ending.exit_code() == asking::REFUSED;
-                if let Some(earlier) = refused.replace(ending) {
-                    earlier.tell();
-                }
-                if !goes_on {
-                    break;
-                }
+        screen.flush()?;
+        // Of several clients or topics, those behind one that is not there are dealt with too.
+        if let Err(ending) = answered {
+            let goes_on = ending.exit_code() == asking::REFUSED;
+            if let Some(earlier) = refused.replace(ending) {
+                earlier.tell();
+            }
+            if !goes_on {
+                break;
             }
         }
     }
-    refused.map_or(Ok(()), Err)
+    match refused {
+        Some(ending) => Err(ending),
+        None => Ok(screen.end()?),
+    }
 }
 
 /// What the broker is asked for a command.

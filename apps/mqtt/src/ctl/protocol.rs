@@ -69,6 +69,22 @@ pub(crate) enum Request {
     Stats {},
 }
 
+impl Request {
+    /// Whether it changes something, so that it is not ended before its end.
+    pub(crate) const fn is_change(&self) -> bool {
+        match self {
+            Self::Kick { .. } | Self::DeleteRetained { .. } | Self::DeleteAllRetained { .. } => true,
+            Self::Log { level } => level.is_some(),
+            Self::Clients { .. }
+            | Self::Sessions { .. }
+            | Self::Subscriptions { .. }
+            | Self::Show { .. }
+            | Self::Retained { .. }
+            | Self::Stats {} => false,
+        }
+    }
+}
+
 /// How important a line of the log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]

@@ -1,48 +1,63 @@
 //! Answers, as JSON and for people.
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::asking::Asking;
 use super::protocol::{Deleted, Kicked, Logged, Request, Retained, Session, Shown, Stat, Subscription};
+use super::screen::Screen;
 use super::table::Table;
 use super::text::{ago, now, shown, span, until};
 use crate::Ending;
 
 /// Prints the items as they come, an object a line; of figures, one object with all of them.
-pub(super) fn json(asking: &mut Asking, request: &Request, screen: &mut impl Write) -> Result<io::Result<()>, Ending> {
+pub(super) fn json(asking: &mut Asking, request: &Request, screen: &mut Screen) -> Result<(), Ending> {
     if matches!(request, Request::Stats {}) {
         let mut object = Map::new();
         for stat in items::<Stat>(asking, request)? {
             object.insert(stat.name, Value::from(stat.value));
         }
-        return Ok(writeln!(screen, "{}", Value::Object(object)));
+        return Ok(writeln!(screen, "{}", Value::Object(object))?);
     }
-    let mut lines = Vec::new();
     let end = asking.ask(request, |item| {
-        lines.extend_from_slice(item.as_bytes());
-        lines.push(b'\n');
-        Ok(())
-    });
-    // What came before a fault counts.
-    let printed = screen.write_all(&lines);
-    say_more(end?.more);
-    Ok(printed)
+        writeln!(screen, "{item}")?;
+        Ok(match screen.is_closed() && !request.is_change() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    })?;
+    say_more(end.more);
+    Ok(())
+}
+
+/// Gives each item of an answer to `take` when it comes. How many there were.
+fn each<T: DeserializeOwned>(
+    asking: &mut Asking,
+    request: &Request,
+    mut take: impl FnMut(T) -> io::Result<()>,
+) -> Result<u64, Ending> {
+    let end = asking.ask(request, |item| {
+        let item = serde_json::from_str(item).map_err(|error| {
+            Ending::failed(format_args!("the broker speaks another language: {error}"))
+                .advice("it may be of another version than this program")
+        })?;
+        take(item)?;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    say_more(end.more);
+    Ok(end.items)
 }
 
 /// All items of an answer.
 fn items<T: DeserializeOwned>(asking: &mut Asking, request: &Request) -> Result<Vec<T>, Ending> {
     let mut items = Vec::new();
-    let end = asking.ask(request, |item| {
-        items.push(serde_json::from_str(item).map_err(|error| {
-            Ending::failed(format_args!("the broker speaks another language: {error}"))
-                .advice("it may be of another version than this program")
-        })?);
+    each(asking, request, |item| {
+        items.push(item);
         Ok(())
     })?;
-    say_more(end.more);
     Ok(items)
 }
 
@@ -53,47 +68,35 @@ fn say_more(more: bool) {
 }
 
 /// Prints the answer as a table, or in words.
-pub(super) fn people(
-    asking: &mut Asking,
-    request: &Request,
-    screen: &mut impl Write,
-) -> Result<io::Result<()>, Ending> {
+pub(super) fn people(asking: &mut Asking, request: &Request, screen: &mut Screen) -> Result<(), Ending> {
     let table = match request {
         Request::Clients { .. } => clients(&items(asking, request)?),
         Request::Sessions { .. } => sessions(&items(asking, request)?),
         Request::Subscriptions { .. } => subscriptions(&items(asking, request)?),
         Request::Retained { .. } => retained(&items(asking, request)?),
         Request::Stats {} => stats(items(asking, request)?),
-        Request::Show { .. } => {
-            let mut shown = items::<Shown>(asking, request)?.into_iter();
-            return Ok(shown.try_for_each(|shown| show(&shown, screen)));
-        }
+        Request::Show { .. } => return each(asking, request, |whole| show(&whole, screen)).map(drop),
         Request::Kick { .. } => {
-            let mut kicked = items::<Kicked>(asking, request)?.into_iter();
-            return Ok(kicked.try_for_each(|kicked| writeln!(screen, "{}", what_became_of(&kicked))));
+            let told = |kicked: Kicked| writeln!(screen, "{}", what_became_of(&kicked));
+            return each(asking, request, told).map(drop);
         }
         Request::DeleteRetained { .. } | Request::DeleteAllRetained { .. } => {
-            let deleted = items::<Deleted>(asking, request)?;
-            for deleted in &deleted {
-                if let Err(error) = writeln!(screen, "{}: deleted", shown(&deleted.topic)) {
-                    return Ok(Err(error));
-                }
-            }
-            if deleted.is_empty() {
+            let told = |deleted: Deleted| writeln!(screen, "{}: deleted", shown(&deleted.topic));
+            if each(asking, request, told)? == 0 {
                 say_none();
             }
-            return Ok(Ok(()));
+            return Ok(());
         }
         Request::Log { .. } => {
-            let mut logged = items::<Logged>(asking, request)?.into_iter();
-            return Ok(logged.try_for_each(|logged| writeln!(screen, "{}", logged.level.name())));
+            let told = |logged: Logged| writeln!(screen, "{}", logged.level.name());
+            return each(asking, request, told).map(drop);
         }
     };
     if table.is_empty() {
         say_none();
-        return Ok(Ok(()));
+        return Ok(());
     }
-    Ok(table.print(screen))
+    Ok(table.print(screen)?)
 }
 
 /// An answer without items is one too.
@@ -331,7 +334,10 @@ fn show_messages(whole: &Shown, screen: &mut impl Write) -> io::Result<()> {
     table.print(screen)?;
     match more(whole.session.messages, whole.messages.len()) {
         0 => Ok(()),
-        more => writeln!(screen, "and {more} more: --messages shows up to 1000"),
+        more => writeln!(
+            screen,
+            "and {more} more: --messages shows up to 1000, with 256 KiB of topics"
+        ),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is changed: clients that are disconnected, sessions that end, what is retained, what is logged.
 
+use std::process::{Command, Stdio};
+
 use mqtt_proto::{DisconnectReason, Packet, QoS, RetainHandling, SubscriptionOptions, Version};
 use serde_json::Value;
 
@@ -59,6 +61,34 @@ fn a_client_that_is_kicked_is_told_why_and_its_session_stays_unless_it_is_to_end
     let long = broker.ctl(&["kick", "c", "--reason", &"x".repeat(2000)]);
     assert_eq!(long.code, Some(3));
     assert!(long.errors.contains("the reason is longer"), "{}", long.errors);
+}
+
+#[test]
+fn all_is_done_although_nobody_reads_what_became_of_it() {
+    let folder = folder();
+    let broker = Broker::start(folder.path(), "shards = 2");
+    let mut clients: Vec<_> = ["a", "b", "c"]
+        .map(|name| Client::connect(&broker, name, Version::V5, 3600))
+        .into();
+    clients[0].retain("lamp/1", "on");
+    clients[0].retain("lamp/2", "on");
+    for words in [
+        &["retained", "delete", "lamp/1", "lamp/2"][..],
+        &["kick", "a", "b", "c", "--end-session"],
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+            .args(["ctl", "--socket"])
+            .arg(&broker.socket)
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        drop(child.stdout.take());
+        assert_eq!(child.wait().expect("it ends").code(), Some(0), "{words:?}");
+    }
+    assert_eq!(broker.json(&["retained", "list", "lamp/#"]).len(), 0);
+    assert_eq!(broker.json(&["sessions"]).len(), 0);
 }
 
 fn topics(items: &[Value]) -> Vec<&str> {

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -124,4 +125,38 @@ fn connections_to_the_socket_are_bounded() {
         assert!(Instant::now() < until, "no place comes free");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+#[test]
+fn items_are_printed_when_they_come() {
+    let folder = folder();
+    let path = folder.path().join("control.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+        .args(["ctl", "clients", "--json", "--socket"])
+        .arg(&path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let (mut stream, _) = listener.accept().expect("it connects");
+    let out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        out.lines().map_while(Result::ok).for_each(|line| {
+            let _ = sender.send(line);
+        });
+    });
+    for item in ["{\"client\":\"a\"}", "{\"client\":\"b\"}"] {
+        let line = format!("{{\"item\":{item}}}\n");
+        stream.write_all(line.as_bytes()).expect("it is taken");
+        let printed = lines.recv_timeout(PATIENCE);
+        if printed.is_err() {
+            let _ = child.kill();
+        }
+        assert_eq!(printed.as_deref(), Ok(item));
+    }
+    let end = b"{\"end\":{\"items\":2,\"more\":false}}\n";
+    stream.write_all(end).expect("it is taken");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use mqtt_adapter::host::{Desk, ShardHandle};
 use mqtt_proto::{Disconnect, DisconnectProperties, DisconnectReason, TopicFilter, TopicName};
-use mqtt_session::{Cursor, RetainedCursor};
+use mqtt_session::{Cursor, Party, RetainedCursor, RetainedView};
 
-use super::asking::{LOOKS, ask, list, shard_of};
+use super::asking::{ask, list, shard_of};
 use super::exchange::{Output, Stopped};
 use super::facts;
 use super::pattern::Pattern;
@@ -16,6 +16,8 @@ use crate::serve::log;
 
 /// No more subscriptions, and no more messages, are told of one session. A list of subscriptions tells all.
 const SHOWN: usize = 1000;
+/// And no more bytes of their filters, and of their topics.
+const SHOWN_BYTES: usize = 256 * 1024;
 /// A reason that a client is told has at most so many bytes.
 const REASON_BYTES: usize = 1024;
 
@@ -26,14 +28,18 @@ pub(super) fn answer(shards: &[ShardHandle], request: Request, output: &mut Outp
         Request::Sessions { client, limit } => sessions(shards, client.as_deref(), false, limit, output),
         Request::Subscriptions { client, topic, limit } => {
             let topic = topic.map(|topic| topic_name(&topic)).transpose()?;
-            let client = client.as_deref().map(Pattern::new);
-            list(shards, limit, output, move |desk, cursor: &mut Cursor| {
-                let page = desk.broker.subscriptions(cursor, LOOKS);
-                let is_meant = |view: &mqtt_session::SubscriptionView<'_>| {
-                    is_named(client.as_ref(), view.who.client_id())
-                        && topic.as_ref().is_none_or(|topic| view.filter.matches(topic))
+            let client = client.as_deref().map(pattern).transpose()?;
+            let topic_len = topic.as_ref().map_or(0, |topic| topic.as_bytes().len());
+            list(shards, limit, output, move |desk, cursor: &mut Cursor, items| {
+                let Some(view) = desk.broker.subscriptions(cursor, 1).next() else {
+                    return 0;
                 };
-                page.filter(is_meant).map(|view| facts::subscription(&view)).collect()
+                if is_named(client.as_ref(), view.who.client_id())
+                    && topic.as_ref().is_none_or(|topic| view.filter.matches(topic))
+                {
+                    items.push(facts::subscription(&view));
+                }
+                view.who.client_id().len() + view.filter.as_bytes().len() + topic_len
             })
         }
         Request::Show { client, messages } => show(shards, &client, messages, output),
@@ -44,10 +50,20 @@ pub(super) fn answer(shards: &[ShardHandle], request: Request, output: &mut Outp
         } => kick(shards, client, reason.as_deref(), end_session, output),
         Request::Retained { filter, limit } => {
             let filter = topic_filter(filter.as_deref().unwrap_or("#"))?;
-            list(shards, limit, output, move |desk, cursor: &mut RetainedCursor| {
-                let page = desk.broker.retained(&filter, cursor, LOOKS as usize);
-                page.iter().map(facts::retained).collect()
-            })
+            list(
+                shards,
+                limit,
+                output,
+                move |desk, cursor: &mut RetainedCursor, items| {
+                    let found = desk.broker.retained(&filter, cursor, 1);
+                    items.extend(found.iter().map(facts::retained));
+                    let publisher = |view: &RetainedView<'_>| view.publisher.map_or(0, party_len);
+                    found
+                        .iter()
+                        .map(|view| view.message.topic.as_bytes().len() + publisher(view))
+                        .sum()
+                },
+            )
         }
         Request::DeleteRetained { topic } => delete_topic(shards, &topic, output),
         Request::DeleteAllRetained { filter } => delete_filter(shards, &filter, output),
@@ -58,6 +74,15 @@ pub(super) fn answer(shards: &[ShardHandle], request: Request, output: &mut Outp
 
 fn is_named(client: Option<&Pattern>, name: &[u8]) -> bool {
     client.is_none_or(|pattern| pattern.matches(&String::from_utf8_lossy(name)))
+}
+
+/// How long the names are that are told of a party.
+fn party_len(who: &Party) -> usize {
+    who.client_id().len() + who.owner().map_or(0, <[u8]>::len)
+}
+
+fn pattern(text: &str) -> Result<Pattern, Fault> {
+    Pattern::new(text).map_err(bad)
 }
 
 fn bad(message: impl std::fmt::Display) -> Fault {
@@ -90,7 +115,7 @@ fn sessions(
     limit: Option<u64>,
     output: &mut Output<'_, '_>,
 ) -> Result<(), Stopped> {
-    let client = client.map(Pattern::new);
+    let client = client.map(pattern).transpose()?;
     if let Some(name) = client.as_ref().and_then(Pattern::name) {
         let session = look_up(shards, name, output)?;
         let session = session.filter(|session| !connected || session.connection.is_some());
@@ -101,19 +126,21 @@ fn sessions(
         }
         return Ok(());
     }
-    list(shards, limit, output, move |desk, cursor: &mut Cursor| {
+    list(shards, limit, output, move |desk, cursor: &mut Cursor, items| {
         let desk: &Desk<'_> = desk;
-        let page = desk.broker.sessions(cursor, LOOKS);
-        page.filter(|view| !connected || view.connection().is_some())
-            .filter(|view| is_named(client.as_ref(), view.client_id()))
-            .map(|view| facts::session(desk, &view))
-            .collect()
+        let Some(view) = desk.broker.sessions(cursor, 1).next() else {
+            return 0;
+        };
+        if (!connected || view.connection().is_some()) && is_named(client.as_ref(), view.client_id()) {
+            items.push(facts::session(desk, &view));
+        }
+        party_len(view.who())
     })
 }
 
 /// The session of this client, found without looking at others.
 fn look_up(shards: &[ShardHandle], name: String, output: &Output<'_, '_>) -> Result<Option<Session>, Fault> {
-    ask(owner(shards, &name)?, output.until(), move |desk| {
+    ask(owner(shards, &name)?, output.ask_until(), move |desk| {
         let view = desk.broker.session(name.as_bytes())?;
         Some(facts::session(desk, &view))
     })
@@ -128,23 +155,31 @@ fn show(
     let name = client.to_owned();
     let messages = messages.and_then(|wanted| usize::try_from(wanted).ok());
     let messages = messages.unwrap_or(SHOWN).min(SHOWN);
-    let shown = ask(owner(shards, client)?, output.until(), move |desk| {
+    let shown = ask(owner(shards, client)?, output.ask_until(), move |desk| {
         let view = desk.broker.session(name.as_bytes())?;
         Some(Shown {
             session: facts::session(desk, &view),
-            subscriptions: view
-                .subscriptions()
-                .take(SHOWN)
-                .map(|view| facts::subscription(&view))
-                .collect(),
-            messages: view
-                .outgoing()
-                .take(messages)
-                .map(|view| facts::message(&view))
-                .collect(),
+            subscriptions: within(view.subscriptions().take(SHOWN), |view| {
+                (view.filter.as_bytes().len(), facts::subscription(view))
+            }),
+            messages: within(view.outgoing().take(messages), |view| {
+                let topic = view.message.map_or(0, |message| message.topic.as_bytes().len());
+                (topic, facts::message(view))
+            }),
         })
     })?;
     Ok(output.item(&shown.ok_or_else(|| no_session(client))?)?)
+}
+
+/// The first of these whose bytes are no more than are shown.
+fn within<V, T>(views: impl Iterator<Item = V>, fact: impl Fn(&V) -> (usize, T)) -> Vec<T> {
+    let mut left = SHOWN_BYTES;
+    let facts = views.map_while(|view| {
+        let (len, fact) = fact(&view);
+        left = left.checked_sub(len)?;
+        Some(fact)
+    });
+    facts.collect()
 }
 
 fn kick(
@@ -156,7 +191,7 @@ fn kick(
 ) -> Result<(), Stopped> {
     let farewell = farewell(reason)?;
     let name = client.clone();
-    let kicked = ask(owner(shards, &client)?, output.until(), move |desk| {
+    let kicked = ask(owner(shards, &client)?, output.ask_until(), move |desk| {
         let connection = desk.broker.connection_of(name.as_bytes());
         let has_session = desk.broker.has_session(name.as_bytes());
         let session_ended = end_session && desk.broker.remove_session(desk.now, name.as_bytes(), farewell.clone());
@@ -206,7 +241,7 @@ fn delete_topic(shards: &[ShardHandle], text: &str, output: &mut Output<'_, '_>)
         let topic = topic.clone();
         let errand = move |desk: &mut Desk<'_>| desk.broker.remove_retained(desk.now, &topic);
         // One of them has it.
-        if ask(shard, output.until(), errand)? {
+        if ask(shard, output.ask_until(), errand)? {
             tracing::info!(target: log::CONTROL, topic = text, "a retained message is deleted, as the control socket was told");
             return Ok(output.item(&Deleted { topic: text.to_owned() })?);
         }
@@ -221,16 +256,16 @@ fn delete_topic(shards: &[ShardHandle], text: &str, output: &mut Output<'_, '_>)
 fn delete_filter(shards: &[ShardHandle], text: &str, output: &mut Output<'_, '_>) -> Result<(), Stopped> {
     let filter = topic_filter(text)?;
     tracing::info!(target: log::CONTROL, filter = text, "retained messages are being deleted, as the control socket was told");
-    let deleted = list(shards, None, output, move |desk, cursor: &mut RetainedCursor| {
-        let page = desk.broker.retained(&filter, cursor, LOOKS as usize);
-        let topics: Vec<_> = page.iter().map(|view| view.message.topic.clone()).collect();
-        for topic in &topics {
-            desk.broker.remove_retained(desk.now, topic);
-        }
-        let items = topics.iter().map(|topic| Deleted {
+    let deleted = list(shards, None, output, move |desk, cursor: &mut RetainedCursor, items| {
+        let found = desk.broker.retained(&filter, cursor, 1);
+        let Some(topic) = found.first().map(|view| view.message.topic.clone()) else {
+            return 0;
+        };
+        desk.broker.remove_retained(desk.now, &topic);
+        items.push(Deleted {
             topic: topic.to_string(),
         });
-        items.collect()
+        topic.as_bytes().len()
     });
     tracing::info!(
         target: log::CONTROL,

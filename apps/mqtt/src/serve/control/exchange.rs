@@ -10,7 +10,10 @@ use crate::ctl::protocol::{End, Fault, Kind, REQUEST_BYTES, Request};
 
 /// A request comes at once, or the connection ends.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
-/// An answer is asked for, written and read in this time, or the connection ends.
+/// The shards are asked in this time, or whoever asked is told that they are too busy.
+const ASK_TIME: Duration = Duration::from_secs(50);
+/// An answer is asked for, written and read in this time, or the connection ends. What is left behind the time for asking is enough
+/// to wait for what has begun, and to tell of it.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 
 /// A stream until a point in time.
@@ -74,6 +77,7 @@ pub(super) struct Exchange<'s> {
 /// Where the items of an answer go.
 pub(super) struct Output<'e, 's> {
     writer: &'e mut BufWriter<Timed<'s>>,
+    ask_until: Instant,
     end: End,
 }
 
@@ -129,9 +133,11 @@ impl<'s> Exchange<'s> {
 
     /// Writes an answer, and how it ended.
     pub(super) fn answer(&mut self, answer: impl FnOnce(&mut Output<'_, 's>) -> Result<(), Stopped>) -> io::Result<()> {
-        self.output.get_mut().until = Instant::now() + ANSWER_TIME;
+        let now = Instant::now();
+        self.output.get_mut().until = now + ANSWER_TIME;
         let mut output = Output {
             writer: &mut self.output,
+            ask_until: now + ASK_TIME,
             end: End::default(),
         };
         match answer(&mut output) {
@@ -149,9 +155,9 @@ impl<'s> Exchange<'s> {
 }
 
 impl Output<'_, '_> {
-    /// Until when the answer has to be there.
-    pub(super) fn until(&self) -> Instant {
-        self.writer.get_ref().until
+    /// Until when shards are asked.
+    pub(super) const fn ask_until(&self) -> Instant {
+        self.ask_until
     }
 
     /// How many items were written.

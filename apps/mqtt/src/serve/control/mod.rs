@@ -10,6 +10,7 @@
 
 mod answers;
 mod asking;
+mod errand;
 mod exchange;
 mod facts;
 mod pattern;
