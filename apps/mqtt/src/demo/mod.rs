@@ -163,9 +163,18 @@ impl Stage {
     }
 
     /// The broker is killed with messages in every state, and starts again.
+    ///
+    /// One of them is acknowledged, and a subscriber that is away does not have it: from then on the broker's store alone does.
     fn kill(&mut self, publisher: &mqtt_tokio::Client, messages: u16) -> Result<(), Ending> {
-        self.screen
-            .part(&format!("kill -9 of the broker, with {messages} messages under way"));
+        self.screen.part(&format!(
+            "kill -9 of the broker, with a subscriber away and {messages} messages under way"
+        ));
+        let away = &self.taps[Runtime::Smol as usize];
+        away.cut_before(Way::ToClient, PacketType::Publish, 0);
+        self.publish(publisher, QoS::ExactlyOnce)?;
+        if !away.wait(PATIENCE) {
+            return Err(Ending::failed("no PUBLISH came to be cut"));
+        }
         let tap = &self.taps[Runtime::Tokio as usize];
         tap.cut_before(Way::ToClient, PacketType::PubRec, usize::from(messages) / 4);
         let mut under_way = Vec::new();
