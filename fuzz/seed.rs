@@ -42,7 +42,8 @@ fn main() -> io::Result<()> {
     write("server", for_building(5))?;
     write("pair", for_building(6))?;
     write("records", for_building(7))?;
-    write("broker", for_building(8))
+    write("broker", for_building(8))?;
+    write("store", for_building(9))
 }
 
 /// Every string in the files of a folder that is nothing but hex, as bytes.

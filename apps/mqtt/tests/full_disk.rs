@@ -91,9 +91,11 @@ fn in_a_namespace_of_its_own() {
     fs::create_dir(&disk).expect("there is room for a folder");
     mount("size=2m", &disk);
     let (address, metrics) = (free_address(), free_address());
+    let control = folder.join("control.sock");
     let config = format!(
-        "sys_interval = '0s'\n[[listener]]\naddress = '{address}'\n[metrics]\naddress = '{metrics}'\n\
+        "sys_interval = '0s'\ncontrol = '{}'\n[[listener]]\naddress = '{address}'\n[metrics]\naddress = '{metrics}'\n\
          [persistence]\npath = '{}'\n",
+        control.display(),
         disk.join("broker.store").display()
     );
     let runtime = Runtime::new().expect("threads");
@@ -103,11 +105,14 @@ fn in_a_namespace_of_its_own() {
     assert!(get(metrics, "/health").starts_with("HTTP/1.1 200"));
     assert!(get(metrics, "/metrics").contains("\nmqtt_store_failed 0\n"));
     runtime.block_on(sleep(address));
+    assert_eq!(health(&control), (Some(0), "healthy\n".to_owned()));
     let is_over = Arc::<Mutex<bool>>::default();
     let lanes = runtime.block_on(publish(address, &book, &is_over));
     let why = broker.told("the store has failed: nothing is acknowledged", "error=");
     assert!(why.starts_with("there"), "there is no room: {why}");
     is_silent(&broker, &book, metrics);
+    let (code, told) = health(&control);
+    assert!(code == Some(3) && told.contains("the store has failed: "), "{told}");
     let acknowledged = of(&book).len();
     assert!(acknowledged > 50, "{acknowledged}");
     assert_eq!(broker.end(), Some(1), "not everything was stored");
@@ -136,6 +141,15 @@ fn in_a_namespace_of_its_own() {
         assert!(times > 0, "{number} of {qos:?} was acknowledged, and is lost");
         assert!(times == 1 || *qos == QoS::AtLeastOnce, "{number} came {times} times");
     }
+}
+
+/// What `mqtt ctl health` ends with, and says.
+fn health(control: &Path) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt"));
+    let output = command.args(["ctl", "health", "--socket"]).arg(control).output();
+    let output = output.expect("the program runs");
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(told).expect("text"))
 }
 
 /// Nobody is acknowledged anything, and whoever asks is told why.

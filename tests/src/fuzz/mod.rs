@@ -7,16 +7,17 @@ mod codec;
 mod session;
 
 pub use codec::{Target, decode_v3_1, decode_v3_1_1, decode_v5, filters, patch, round_trip, serde, split};
-pub use session::{broker, client, pair, records, server};
+pub use session::{broker, client, pair, records, server, store};
 
 /// Every fuzz target.
 pub fn targets() -> impl Iterator<Item = Target> {
-    let machines: [Target; 5] = [
+    let machines: [Target; 6] = [
         ("broker", broker),
         ("client", client),
         ("pair", pair),
         ("records", records),
         ("server", server),
+        ("store", store),
     ];
     codec::targets().chain(machines)
 }

@@ -85,17 +85,30 @@ fn parse_line(bytes: &[u8]) -> Result<Option<Header>, ProxyHeaderError> {
     let words: Vec<_> = line.split(' ').collect();
     let source = match words[..] {
         ["PROXY", "UNKNOWN", ..] => None,
-        ["PROXY", family @ ("TCP4" | "TCP6"), source, _, port, _] => {
-            let ip: IpAddr = source.parse().map_err(|_| ProxyHeaderError::Malformed)?;
-            let port = port.parse().map_err(|_| ProxyHeaderError::Malformed)?;
-            if ip.is_ipv4() != (family == "TCP4") {
-                return Err(ProxyHeaderError::Malformed);
-            }
-            Some(SocketAddr::new(ip, port))
+        [
+            "PROXY",
+            family @ ("TCP4" | "TCP6"),
+            source,
+            destination,
+            port,
+            destination_port,
+        ] => {
+            let place = |ip, port| place(family, ip, port).ok_or(ProxyHeaderError::Malformed);
+            place(destination, destination_port)?;
+            Some(place(source, port)?)
         }
         _ => return Err(ProxyHeaderError::Malformed),
     };
     Ok(Some(Header { len: end + 2, source }))
+}
+
+/// An address of this family.
+fn place(family: &str, ip: &str, port: &str) -> Option<SocketAddr> {
+    let ip: IpAddr = ip.parse().ok()?;
+    // A sign in front would be taken for part of the number.
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = port.parse().ok().filter(|_| is_number)?;
+    (ip.is_ipv4() == (family == "TCP4")).then(|| SocketAddr::new(ip, port))
 }
 
 fn parse_binary(bytes: &[u8]) -> Result<Option<Header>, ProxyHeaderError> {
@@ -261,6 +274,9 @@ mod tests {
         for bad in [
             &b"PROXY TCP4 ::1 ::2 1 2\r\n"[..],
             b"PROXY TCP4 10.0.0.1 10.0.0.2 70000 1\r\n",
+            b"PROXY TCP4 10.0.0.1 10.0.0.2 +1 1\r\n",
+            b"PROXY TCP4 10.0.0.1 10.0.0.2 1 port\r\n",
+            b"PROXY TCP4 10.0.0.1 ::2 1 2\r\n",
             b"PROXY UDP4 10.0.0.1 10.0.0.2 1 1\r\n",
             b"PROXY TCP4 10.0.0.1\r\n",
             b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x02ab",

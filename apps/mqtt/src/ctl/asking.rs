@@ -121,7 +121,7 @@ fn cannot_open(path: &std::path::Path, error: &io::Error) -> Ending {
 fn refused(fault: &Fault) -> Ending {
     let ending = Ending::failed(text::shown(&fault.message));
     match fault.kind {
-        Kind::NotFound | Kind::BadRequest => ending.code(REFUSED),
+        Kind::NotFound | Kind::BadRequest | Kind::StoreFailed => ending.code(REFUSED),
         Kind::Busy => ending.advice("try again"),
         Kind::TimedOut | Kind::Ending => ending,
     }

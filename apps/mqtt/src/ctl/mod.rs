@@ -32,11 +32,12 @@ Examples:
   mqtt ctl retained delete lamp/1
   mqtt ctl log debug
   mqtt ctl stats
+  mqtt ctl health && echo it serves
   mqtt ctl clients --json | jq -r .client
 
 What is printed as a table has control characters escaped; --json prints one object a line.
-The exit code is 3 if the broker refuses, as for a client that it does not know, and 1 if it
-cannot be asked."
+The exit code is 3 if the broker refuses, as for a client that it does not know, or if it is not
+healthy, and 1 if it cannot be asked."
 )]
 pub struct Ctl {
     /// The control socket of the broker
@@ -123,6 +124,8 @@ Examples:
     },
     /// What the broker has counted, and what it holds
     Stats,
+    /// Whether it serves: every shard answers, and the store has not failed
+    Health,
 }
 
 /// What can be done with retained messages.
@@ -244,5 +247,6 @@ fn requests(command: Command) -> Vec<Request> {
         }
         Command::Log { level } => vec![Request::Log { level }],
         Command::Stats => vec![Request::Stats {}],
+        Command::Health => vec![Request::Health {}],
     }
 }

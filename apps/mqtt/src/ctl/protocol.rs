@@ -67,6 +67,8 @@ pub(crate) enum Request {
     },
     /// [`Stat`]s.
     Stats {},
+    /// [`Healthy`], or a fault that says what is wrong.
+    Health {},
 }
 
 impl Request {
@@ -80,7 +82,8 @@ impl Request {
             | Self::Subscriptions { .. }
             | Self::Show { .. }
             | Self::Retained { .. }
-            | Self::Stats {} => false,
+            | Self::Stats {}
+            | Self::Health {} => false,
         }
     }
 }
@@ -108,6 +111,13 @@ impl Level {
             Self::Debug => "debug",
         }
     }
+}
+
+/// The broker serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Healthy {
+    /// Each of them has answered.
+    pub(crate) shards: usize,
 }
 
 /// A session, with the connection of its client. Times are seconds of Unix time.
@@ -265,6 +275,8 @@ pub(crate) enum Kind {
     TimedOut,
     /// The broker ends.
     Ending,
+    /// The store has failed: nobody is served.
+    StoreFailed,
 }
 
 #[cfg(test)]

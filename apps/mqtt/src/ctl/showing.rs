@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::asking::Asking;
-use super::protocol::{Deleted, Kicked, Logged, Request, Retained, Session, Shown, Stat, Subscription};
+use super::protocol::{Deleted, Healthy, Kicked, Logged, Request, Retained, Session, Shown, Stat, Subscription};
 use super::screen::Screen;
 use super::table::Table;
 use super::text::{ago, now, shown, span, until};
@@ -86,6 +86,10 @@ pub(super) fn people(asking: &mut Asking, request: &Request, screen: &mut Screen
                 say_none();
             }
             return Ok(());
+        }
+        Request::Health {} => {
+            let told = |_: Healthy| writeln!(screen, "healthy");
+            return each(asking, request, told).map(drop);
         }
         Request::Log { .. } => {
             let told = |logged: Logged| writeln!(screen, "{}", logged.level.name());

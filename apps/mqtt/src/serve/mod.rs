@@ -175,7 +175,7 @@ impl Broker {
             tracing::info!(%address, "metrics");
         }
         if let Some(path) = &self.config.control {
-            let control = control::serve(path, self.running.handles().to_vec())
+            let control = control::serve(path, self.running.handles().to_vec(), self.health.clone())
                 .map_err(|error| Ending::failed(format_args!("control socket {}: {error}", path.display())))?;
             tracing::info!(path = %path.display(), "control socket");
             self.control = Some(control);

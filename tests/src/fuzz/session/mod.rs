@@ -15,6 +15,7 @@ mod pair;
 mod records;
 mod rig;
 mod server;
+mod store;
 mod watch;
 
 pub use broker::broker;
@@ -22,12 +23,13 @@ pub use client::client;
 pub use pair::pair;
 pub use records::records;
 pub use server::server;
+pub use store::store;
 
 #[cfg(test)]
 mod tests {
     use std::panic::catch_unwind;
 
-    use super::{broker, client, pair, records, server};
+    use super::{broker, client, pair, records, server, store};
     use crate::generate::random_bytes;
 
     /// Random operations, as many as a test run affords.
@@ -64,5 +66,10 @@ mod tests {
     #[test]
     fn random_records_break_no_promise_of_restoring() {
         passes("records", records);
+    }
+
+    #[test]
+    fn random_ends_and_damage_break_no_promise_of_a_store() {
+        passes("store", store);
     }
 }

@@ -85,7 +85,7 @@ fn draw(u: &mut Unstructured<'_>) -> Result<(Key, Bytes)> {
     })
 }
 
-fn record(u: &mut Unstructured<'_>) -> Result<Record> {
+pub(super) fn record(u: &mut Unstructured<'_>) -> Result<Record> {
     let number = if u.ratio(1, 16)? {
         u.arbitrary()?
     } else {

@@ -10,8 +10,9 @@ use super::exchange::{Output, Stopped};
 use super::facts;
 use super::pattern::Pattern;
 use crate::broker::config::LogLevel;
-use crate::ctl::protocol::{Deleted, Fault, Kicked, Kind, Level, Logged, Request, Session, Shown, Stat};
+use crate::ctl::protocol::{Deleted, Fault, Healthy, Kicked, Kind, Level, Logged, Request, Session, Shown, Stat};
 use crate::serve::figures;
+use crate::serve::health::Health;
 use crate::serve::log;
 
 /// No more subscriptions, and no more messages, are told of one session. A list of subscriptions tells all.
@@ -22,7 +23,12 @@ const SHOWN_BYTES: usize = 256 * 1024;
 const REASON_BYTES: usize = 1024;
 
 /// Does what is asked, and writes what there is to be told.
-pub(super) fn answer(shards: &[ShardHandle], request: Request, output: &mut Output<'_, '_>) -> Result<(), Stopped> {
+pub(super) fn answer(
+    shards: &[ShardHandle],
+    health: &Health,
+    request: Request,
+    output: &mut Output<'_, '_>,
+) -> Result<(), Stopped> {
     match request {
         Request::Clients { client, limit } => sessions(shards, client.as_deref(), true, limit, output),
         Request::Sessions { client, limit } => sessions(shards, client.as_deref(), false, limit, output),
@@ -69,6 +75,7 @@ pub(super) fn answer(shards: &[ShardHandle], request: Request, output: &mut Outp
         Request::DeleteAllRetained { filter } => delete_filter(shards, &filter, output),
         Request::Log { level } => set_log(level, output),
         Request::Stats {} => stats(shards, output),
+        Request::Health {} => is_healthy(shards, health, output),
     }
 }
 
@@ -295,9 +302,7 @@ fn set_log(level: Option<Level>, output: &mut Output<'_, '_>) -> Result<(), Stop
 }
 
 fn stats(shards: &[ShardHandle], output: &mut Output<'_, '_>) -> Result<(), Stopped> {
-    let Some(sums) = figures::ask(shards) else {
-        return Err(Fault::new(Kind::TimedOut, "a shard of the broker does not answer").into());
-    };
+    let sums = figures::ask(shards).ok_or_else(is_silent)?;
     for figure in figures::ALL {
         let kind = match figure.kind {
             figures::Kind::Counter => "counter",
@@ -311,6 +316,18 @@ fn stats(shards: &[ShardHandle], output: &mut Output<'_, '_>) -> Result<(), Stop
         })?;
     }
     Ok(())
+}
+
+fn is_healthy(shards: &[ShardHandle], health: &Health, output: &mut Output<'_, '_>) -> Result<(), Stopped> {
+    if let Some(why) = health.store_failure() {
+        return Err(Fault::new(Kind::StoreFailed, format_args!("the store has failed: {why}")).into());
+    }
+    figures::ask(shards).ok_or_else(is_silent)?;
+    Ok(output.item(&Healthy { shards: shards.len() })?)
+}
+
+fn is_silent() -> Fault {
+    Fault::new(Kind::TimedOut, "a shard of the broker does not answer")
 }
 
 impl From<Level> for LogLevel {

@@ -27,6 +27,7 @@ use mqtt_adapter::host::ShardHandle;
 
 use self::exchange::Exchange;
 use self::socket::Place;
+use super::health::Health;
 use crate::ctl::protocol::{Fault, Kind};
 
 /// So many connections are open at a time; a further one is told that the broker is busy.
@@ -39,16 +40,16 @@ pub(super) struct Control {
 }
 
 /// Serves it, on threads of its own.
-pub(super) fn serve(path: &Path, shards: Vec<ShardHandle>) -> io::Result<Control> {
+pub(super) fn serve(path: &Path, shards: Vec<ShardHandle>, health: Health) -> io::Result<Control> {
     let (listener, place) = socket::bind(path)?;
     let shards = Arc::new(shards);
     thread::Builder::new()
         .name("mqtt-control".to_owned())
-        .spawn(move || accept(&listener, &shards))?;
+        .spawn(move || accept(&listener, &shards, &health))?;
     Ok(Control { _place: place })
 }
 
-fn accept(listener: &UnixListener, shards: &Arc<Vec<ShardHandle>>) {
+fn accept(listener: &UnixListener, shards: &Arc<Vec<ShardHandle>>, health: &Health) {
     // Each connection has a clone of it.
     let open = Arc::new(());
     for stream in listener.incoming() {
@@ -56,10 +57,10 @@ fn accept(listener: &UnixListener, shards: &Arc<Vec<ShardHandle>>) {
             if Arc::strong_count(&open) > CONNECTIONS {
                 return refuse(&stream);
             }
-            let (shards, open) = (Arc::clone(shards), Arc::clone(&open));
+            let (shards, health, open) = (Arc::clone(shards), health.clone(), Arc::clone(&open));
             let connection = thread::Builder::new().name("mqtt-control".to_owned());
             connection.spawn(move || {
-                if let Err(error) = converse(&stream, &shards) {
+                if let Err(error) = converse(&stream, &shards, &health) {
                     tracing::debug!(target: super::log::CONTROL, %error, "a connection to the control socket failed");
                 }
                 drop(open);
@@ -80,11 +81,11 @@ fn refuse(stream: &UnixStream) -> io::Result<()> {
 }
 
 /// Answers one request after the other.
-fn converse(stream: &UnixStream, shards: &[ShardHandle]) -> io::Result<()> {
+fn converse(stream: &UnixStream, shards: &[ShardHandle], health: &Health) -> io::Result<()> {
     let mut exchange = Exchange::new(stream)?;
     while let Some(request) = exchange.request()? {
         match request {
-            Ok(request) => exchange.answer(|output| answers::answer(shards, request, output))?,
+            Ok(request) => exchange.answer(|output| answers::answer(shards, health, request, output))?,
             Err(fault) => return exchange.refuse(&fault),
         }
     }
