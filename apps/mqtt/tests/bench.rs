@@ -317,7 +317,9 @@ fn assert_well_formed(svg: &str) {
 #[test]
 fn what_cannot_be_is_refused_with_advice() {
     for (options, said) in [
-        ("--connect mqtts://localhost", "without TLS"),
+        ("--connect ws://localhost", "with TLS or without"),
+        ("--connect mqtt://localhost --cafile x", "there is no TLS on mqtt"),
+        ("--cert x", "--key"),
         ("--connect localhost:port", "port"),
         ("--topic a/+", "--topic"),
         ("--publishers 0", "nothing is done"),

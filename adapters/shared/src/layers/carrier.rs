@@ -149,9 +149,14 @@ impl<T: Transport> Carrier<T> {
 }
 
 impl<T> Carrier<T> {
-    /// The same layers, in the state that they are in, on another stream that goes on where this one is.
+    /// The same layers, in the state that they are in, on another stream that goes on where this one is: such as one that
+    /// waits on a socket, and one that polls it.
+    ///
+    /// # Errors
+    /// What the change says.
     #[cfg(feature = "broker")]
-    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> io::Result<U>) -> io::Result<Carrier<U>> {
+    #[cfg_attr(docsrs, doc(cfg(feature = "broker")))]
+    pub fn map<U>(self, change: impl FnOnce(T) -> io::Result<U>) -> io::Result<Carrier<U>> {
         let kind = match self.kind {
             Kind::Plain(stream) => Kind::Plain(change(stream)?),
             #[cfg(feature = "tls")]

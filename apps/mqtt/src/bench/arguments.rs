@@ -6,8 +6,9 @@ use std::time::Duration;
 use mqtt_tokio::Endpoint;
 use mqtt_tokio::session::proto::{QoS, Version};
 
+use super::server::Server;
 use crate::Ending;
-use crate::client::{Password, qos, seconds, version};
+use crate::client::{Password, TlsArguments, qos, seconds, version};
 
 /// The least payload that has room for a number and a time.
 pub(super) const STAMP_BYTES: usize = 16;
@@ -33,6 +34,7 @@ Examples:
   mqtt bench --rate 1000 --pid $(pidof mosquitto) --json
   mqtt bench --rate 20000 --svg latency.svg
   mqtt bench --idle 10000 --pid 4711                memory of connections that only stand
+  mqtt bench --connect mqtts://localhost --cafile authority.pem    all of it over TLS
   mqtt bench --filters 100000                       the same among other people's filters
   mqtt bench --retained 100000                      what a new subscriber is sent
 
@@ -50,9 +52,9 @@ Exit codes:
   130  interrupted by SIGINT, as by Ctrl-C; by SIGTERM: 143"
 )]
 pub struct BenchArguments {
-    /// The broker: HOST:PORT or mqtt://HOST:PORT
-    #[arg(short, long, value_name = "URL", default_value = "127.0.0.1:1883", value_parser = endpoint)]
-    pub connect: Endpoint,
+    /// The broker: HOST:PORT, mqtt://HOST:PORT or mqtts://HOST:PORT
+    #[arg(short, long, value_name = "URL", default_value = "127.0.0.1:1883")]
+    pub connect: Server,
     /// Version of MQTT: 5, 3.1.1 or 3.1
     #[arg(short = 'V', long, value_name = "VERSION", default_value = "5", value_parser = version)]
     pub protocol_version: Version,
@@ -62,6 +64,9 @@ pub struct BenchArguments {
     /// Password; others on this machine can see it
     #[arg(short = 'P', long, requires = "username")]
     pub password: Option<Password>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a text here would be the help of the command")]
+    pub tls: TlsArguments,
 
     /// How many clients publish
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=60_000), help_heading = "Shape")]
@@ -138,6 +143,11 @@ pub struct BenchArguments {
 }
 
 impl BenchArguments {
+    /// Where the broker is, with TLS or without.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        self.connect.endpoint(self.tls.ask_for_it())
+    }
+
     /// What no single option can see.
     pub(super) fn check(&self) -> Result<(), Ending> {
         let refused = |what: &str, advice: &str| Err(Ending::misused(what).advice(advice));
@@ -188,21 +198,5 @@ impl BenchArguments {
     /// Whether payloads carry a number and a time.
     pub(super) const fn is_stamped(&self) -> bool {
         self.payload >= STAMP_BYTES
-    }
-}
-
-/// A host and a port, or a URL that says no more.
-fn endpoint(text: &str) -> Result<Endpoint, String> {
-    use mqtt_tokio::Scheme;
-    let url = match text.contains("://") {
-        true => text.to_owned(),
-        false => format!("mqtt://{text}"),
-    };
-    let endpoint: Endpoint = url
-        .parse()
-        .map_err(|error: mqtt_tokio::UrlError| format!("{error}: {}", error.fault.advice()))?;
-    match endpoint.scheme() {
-        Scheme::Mqtt => Ok(endpoint),
-        _ => Err("it is TCP without TLS that is loaded: write HOST:PORT".to_owned()),
     }
 }

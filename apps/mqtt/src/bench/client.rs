@@ -1,11 +1,13 @@
 //! A connection under load: bytes in and out, many packets at a time.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 use mio::net::TcpStream;
 
-use super::dialing::Dialed;
+use super::dialing::{Dialed, layer_advice};
 use super::frames::{Front, front};
+use super::waiting::Waiter;
+use super::wire::Wire;
 use crate::Ending;
 
 /// How much is read at once, and how much waits to be written.
@@ -14,13 +16,13 @@ pub(super) const BUFFER_BYTES: usize = 256 * 1024;
 /// A connection under load.
 pub(super) struct Client {
     name: String,
-    pub(super) stream: TcpStream,
+    wire: Wire<TcpStream>,
     /// The beginning of a packet whose rest has not been read.
     rest: Vec<u8>,
     /// What is to be written from `written` on.
     pub(super) out: Vec<u8>,
     written: usize,
-    /// The socket takes nothing more for now.
+    /// The socket takes nothing more for now, and something is left.
     pub(super) is_blocked: bool,
     /// Among those that have something to write.
     pub(super) is_dirty: bool,
@@ -36,12 +38,13 @@ pub(super) enum Progress {
 }
 
 impl Client {
-    pub(super) fn new(dialed: Dialed) -> Result<Self, Ending> {
-        let Dialed { stream, name, .. } = dialed;
-        let broken = |error: io::Error| Ending::failed(format_args!("{name}: {error}"));
-        stream.set_nonblocking(true).map_err(broken)?;
+    /// Under this number with the waiter.
+    pub(super) fn new(dialed: Dialed, waiter: &Waiter, number: usize) -> Result<Self, Ending> {
+        let Dialed { wire, name, .. } = dialed;
+        let entered = wire.polled(|socket| waiter.register(socket, number));
+        let wire = entered.map_err(|error| Ending::failed(format_args!("{name}: {error}")))?;
         Ok(Self {
-            stream: TcpStream::from_std(stream),
+            wire,
             name,
             rest: Vec::new(),
             out: Vec::new(),
@@ -59,22 +62,26 @@ impl Client {
     /// Writes what the socket takes. Whether it took anything.
     pub(super) fn flush(&mut self) -> Result<bool, Ending> {
         let before = self.written;
-        while self.written < self.out.len() {
-            match self.stream.write(&self.out[self.written..]) {
-                Ok(0) => return Err(self.closed()),
-                Ok(taken) => self.written += taken,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.is_blocked = true;
-                    return Ok(self.written > before);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.broken(&error)),
+        let flushed = loop {
+            match self.out.get(self.written..) {
+                None | Some([]) => break self.wire.flush(),
+                Some(left) => match self.wire.write(left) {
+                    Ok(0) => return Err(self.closed()),
+                    Ok(taken) => self.written += taken,
+                    Err(error) => break Err(error),
+                },
             }
-        }
+        };
         let took = self.written > before;
-        self.is_blocked = false;
-        self.out.clear();
-        self.written = 0;
+        self.is_blocked = match flushed {
+            Ok(()) => false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+            Err(error) => return Err(self.broken(&error)),
+        };
+        if self.waiting() == 0 {
+            self.out.clear();
+            self.written = 0;
+        }
         Ok(took)
     }
 
@@ -90,21 +97,19 @@ impl Client {
             return self.read_large(each);
         }
         buffer[..held].copy_from_slice(&self.rest);
-        let read = match self.stream.read(&mut buffer[held..]) {
-            Ok(0) => return Err(self.closed()),
+        let (read, may_have_more) = match self.wire.read_there(&mut buffer[held..]) {
+            Ok((0, _)) => return Err(self.closed()),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Progress::Drained),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Progress::More),
             Err(error) => return Err(self.broken(&error)),
         };
         let there = held + read;
         let taken = take(&buffer[..there], &mut self.out, &mut each).map_err(|what| self.says(&what))?;
         self.rest.clear();
         self.rest.extend_from_slice(&buffer[taken..there]);
-        Ok(if there == buffer.len() {
-            Progress::More
-        } else {
-            Progress::Drained
+        Ok(match may_have_more {
+            true => Progress::More,
+            false => Progress::Drained,
         })
     }
 
@@ -114,13 +119,12 @@ impl Client {
     ) -> Result<Progress, Ending> {
         let held = self.rest.len();
         self.rest.resize(held + BUFFER_BYTES, 0);
-        let read = self.stream.read(&mut self.rest[held..]);
-        self.rest.truncate(held + *read.as_ref().unwrap_or(&0));
+        let read = self.wire.read_there(&mut self.rest[held..]);
+        self.rest.truncate(held + read.as_ref().map_or(0, |(len, _)| *len));
         match read {
-            Ok(0) => return Err(self.closed()),
+            Ok((0, _)) => return Err(self.closed()),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Progress::Drained),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Progress::More),
             Err(error) => return Err(self.broken(&error)),
         }
         let taken = take(&self.rest, &mut self.out, &mut each).map_err(|what| self.says(&what))?;
@@ -139,7 +143,7 @@ impl Client {
 
     fn broken(&self, error: &io::Error) -> Ending {
         self.says(&error.to_string())
-            .advice("the log of the server may tell why")
+            .advice(layer_advice(error).unwrap_or("the log of the server may tell why"))
     }
 }
 

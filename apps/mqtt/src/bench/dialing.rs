@@ -1,21 +1,23 @@
 //! Connections, until they are ready for load: one after the other, by calls that wait.
 
 use std::cell::Cell;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use mqtt_tokio::Endpoint;
 use mqtt_tokio::session::proto::{
     Binary, ConnAck, Connect, ConnectProperties, Decoded, Filters, PINGREQ, Packet, PacketId, QoS, Role, Rules, SubAck,
     Subscribe, SubscriptionOptions, Text, Version, decode,
 };
+use mqtt_tokio::{ClientLayers, DialError, Endpoint, Failure, LayerError};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::arguments::BenchArguments;
 use super::interrupt::Interrupt;
+use super::wire::Wire;
 use crate::Ending;
+use crate::client::{failing, tls};
 
 /// How long a broker may take for a handshake.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,6 +34,8 @@ const REFUSED: u8 = 3;
 pub(super) struct Dialer<'a> {
     arguments: &'a BenchArguments,
     address: SocketAddr,
+    /// TLS, if the server is reached by it.
+    layers: Option<ClientLayers>,
     /// A number that no other run has.
     pub(super) run: u64,
     pub(super) interrupt: Interrupt,
@@ -49,7 +53,7 @@ pub(super) struct Left {
 
 /// A connection that waits, with what the server said of itself.
 pub(super) struct Dialed {
-    pub(super) stream: TcpStream,
+    pub(super) wire: Wire<TcpStream>,
     pub(super) name: String,
     /// How many messages of QoS 1 and 2 the server takes at a time.
     pub(super) receive_maximum: u16,
@@ -61,14 +65,16 @@ pub(super) struct Dialed {
 
 impl<'a> Dialer<'a> {
     pub(super) fn new(arguments: &'a BenchArguments) -> Result<Self, Ending> {
-        let found = resolve(&arguments.connect);
-        let address = found.map_err(|error| Ending::failed(format_args!("{}: {error}", arguments.connect)))?;
+        let endpoint = arguments.endpoint();
+        let layers = layers(arguments)?;
+        let address = resolve(endpoint).map_err(|error| Ending::failed(format_args!("{endpoint}: {error}")))?;
         let mut run = [0; 8];
         let drawn = SystemRandom::new().fill(&mut run);
         drawn.map_err(|_| Ending::failed("the system gives no random numbers"))?;
         Ok(Self {
             arguments,
             address,
+            layers,
             run: u64::from_be_bytes(run),
             interrupt: Interrupt::new()?,
             left: Left::default(),
@@ -97,7 +103,7 @@ impl<'a> Dialer<'a> {
         }
         stream.set_read_timeout(Some(PATIENCE)).map_err(told)?;
         let mut dialed = Dialed {
-            stream,
+            wire: Wire::open(stream, self.layers.as_ref()).map_err(told)?,
             name: name.to_owned(),
             receive_maximum: u16::MAX,
             maximum_qos: QoS::ExactlyOnce,
@@ -106,7 +112,7 @@ impl<'a> Dialer<'a> {
             qos: self.arguments.qos,
         };
         let connect = self.connect_packet(name, keeps)?;
-        dialed.stream.write_all(&connect).map_err(told)?;
+        dialed.wire.send(&connect).map_err(told)?;
         let bytes = dialed.read_packet()?;
         let Packet::ConnAck(answer) = dialed.decoded(&bytes)? else {
             return Err(Ending::failed(format_args!(
@@ -143,12 +149,36 @@ impl<'a> Dialer<'a> {
     }
 
     fn failed(&self, name: &str, error: &io::Error) -> Ending {
-        let ending = Ending::failed(format_args!("{name} at {}: {error}", self.arguments.connect));
+        let endpoint = self.arguments.endpoint();
+        if let Some(fault) = LayerError::of(error) {
+            return failing::of_connection(&Failure::new(endpoint.clone(), DialError::Layer(fault.clone())));
+        }
+        let ending = Ending::failed(format_args!("{name} at {endpoint}: {error}"));
         match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                let seconds = PATIENCE.as_secs();
+                Ending::failed(format_args!("{name} at {endpoint}: the server does not answer within {seconds} s"))
+            }
             io::ErrorKind::ConnectionRefused => ending.advice("start the broker, or say where it is with --connect"),
             _ => ending
                 .advice("the open files of a process (ulimit -n), and the ports of an address, bound its connections"),
         }
+    }
+}
+
+/// TLS, as the arguments want it.
+fn layers(arguments: &BenchArguments) -> Result<Option<ClientLayers>, Ending> {
+    let endpoint = arguments.endpoint();
+    let tls = tls::wanted(&arguments.tls, endpoint.scheme())?;
+    let layers = tls.map(|tls| ClientLayers::new().tls(&tls, endpoint.host()));
+    layers.transpose().map_err(Ending::failed)
+}
+
+/// What to do about an error of TLS, if it is one.
+pub(super) fn layer_advice(error: &io::Error) -> Option<&'static str> {
+    match LayerError::of(error)? {
+        LayerError::Tls(error) => failing::tls_advice(error),
+        _ => None,
     }
 }
 
@@ -206,7 +236,7 @@ impl Dialed {
     pub(super) fn subscribe(&mut self, filters: &[String]) -> Result<(), Ending> {
         for some in filters.chunks(FILTERS_AT_ONCE) {
             let packet = subscribe_packet(some, self.qos, self.version)?;
-            self.stream.write_all(&packet).map_err(|error| self.broken(&error))?;
+            self.wire.send(&packet).map_err(|error| self.broken(&error))?;
             self.subscribed(some.len())?;
         }
         Ok(())
@@ -214,7 +244,7 @@ impl Dialed {
 
     /// Waits until the server has answered everything that was sent before.
     pub(super) fn barrier(&mut self) -> Result<(), Ending> {
-        self.stream.write_all(&PINGREQ).map_err(|error| self.broken(&error))?;
+        self.wire.send(&PINGREQ).map_err(|error| self.broken(&error))?;
         loop {
             let bytes = self.read_packet()?;
             if let Packet::PingResp = self.decoded(&bytes)? {
@@ -265,7 +295,7 @@ impl Dialed {
             };
             let held = bytes.len();
             bytes.resize(held + missing, 0);
-            if let Err(error) = self.stream.read_exact(&mut bytes[held..]) {
+            if let Err(error) = self.wire.read_exact(&mut bytes[held..]) {
                 return Err(self.broken(&error));
             }
         }
@@ -291,7 +321,13 @@ impl Dialed {
                 self.name,
                 PATIENCE.as_secs()
             )),
-            _ => Ending::failed(format_args!("{}: {error}", self.name)),
+            _ => {
+                let ending = Ending::failed(format_args!("{}: {error}", self.name));
+                match layer_advice(error) {
+                    Some(advice) => ending.advice(advice),
+                    None => ending,
+                }
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The load itself: one thread, all sockets.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -7,6 +8,7 @@ use hdrhistogram::Histogram;
 use super::answers::{deliver, hear};
 use super::arguments::BenchArguments;
 use super::client::{BUFFER_BYTES, Client, Progress};
+use super::dialing::Dialed;
 use super::figures::{Counts, Measured, Moment};
 use super::interrupt::Interrupt;
 use super::publisher::Publisher;
@@ -41,12 +43,33 @@ pub(super) struct Topic {
 }
 
 /// All that takes part.
-#[derive(Default)]
 pub(super) struct Cast {
+    waiter: Waiter,
     pub(super) clients: Vec<(Client, Role)>,
     pub(super) publishers: Vec<Publisher>,
     pub(super) subscribers: Vec<Subscriber>,
     pub(super) topics: Vec<Topic>,
+}
+
+impl Cast {
+    /// Nobody yet.
+    pub(super) fn new(topics: Vec<Topic>) -> io::Result<Self> {
+        Ok(Self {
+            waiter: Waiter::new()?,
+            clients: Vec::new(),
+            publishers: Vec::new(),
+            subscribers: Vec::new(),
+            topics,
+        })
+    }
+
+    /// One more connection.
+    pub(super) fn add(&mut self, dialed: Dialed, role: Role) -> Result<&mut Client, Ending> {
+        let client = Client::new(dialed, &self.waiter, self.clients.len())?;
+        self.clients.push((client, role));
+        let (client, _) = self.clients.last_mut().ok_or_else(|| Ending::failed("no connection"))?;
+        Ok(client)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +84,6 @@ enum Phase {
 pub(super) struct Engine<'a> {
     arguments: &'a BenchArguments,
     cast: Cast,
-    waiter: Waiter,
     began: Instant,
     phase: Phase,
     is_stamped: bool,
@@ -79,11 +101,7 @@ pub(super) struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    pub(super) fn new(arguments: &'a BenchArguments, mut cast: Cast) -> Result<Self, Ending> {
-        let waiter = Waiter::new()?;
-        for (place, (client, _)) in cast.clients.iter_mut().enumerate() {
-            waiter.register(&mut client.stream, place)?;
-        }
+    pub(super) fn new(arguments: &'a BenchArguments, cast: Cast) -> Result<Self, Ending> {
         let histogram = || Histogram::new_with_bounds(1, LONGEST_NANOS, 3).map_err(Ending::failed);
         let owed = cast.subscribers.iter().map(|one| cast.topics[one.topic].sent).sum();
         let dirty = (0..cast.clients.len())
@@ -92,7 +110,6 @@ impl<'a> Engine<'a> {
         Ok(Self {
             arguments,
             cast,
-            waiter,
             began: Instant::now(),
             phase: Phase::WarmUp,
             is_stamped: arguments.is_stamped() && arguments.retained.is_none(),
@@ -156,7 +173,7 @@ impl<'a> Engine<'a> {
             } else {
                 self.idle_time(now, until, next_sample)
             };
-            self.waiter.wait(time, &mut ready)?;
+            self.cast.waiter.wait(time, &mut ready)?;
             self.serve(&mut ready, &mut buffer)?;
         }
         // Of a run without an end of its own, the time counts in which something came.
@@ -272,11 +289,11 @@ impl<'a> Engine<'a> {
             if !client.is_blocked && client.flush()? {
                 self.last_progress = now;
             }
-            if client.waiting() == 0 {
+            if client.is_blocked {
+                at += 1;
+            } else {
                 client.is_dirty = false;
                 self.dirty.swap_remove(at);
-            } else {
-                at += 1;
             }
         }
         Ok(())

@@ -18,10 +18,13 @@ mod process;
 mod publisher;
 mod report;
 mod screen;
+mod server;
 mod subscriber;
 mod waiting;
+mod wire;
 
 pub use arguments::BenchArguments;
+pub use server::Server;
 
 use std::fs;
 

@@ -1,7 +1,5 @@
 //! Everything that stands before the first message: connections, subscriptions, retained messages.
 
-use std::io::Write;
-
 use mqtt_tokio::session::proto::QoS;
 
 use super::arguments::BenchArguments;
@@ -71,10 +69,7 @@ pub(super) fn beside(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &S
 
 /// Publishers and subscribers, ready to begin.
 pub(super) fn cast(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &Screen) -> Result<Cast, Ending> {
-    let mut cast = Cast {
-        topics: vec![Topic::default(); arguments.topics as usize],
-        ..Cast::default()
-    };
+    let mut cast = Cast::new(vec![Topic::default(); arguments.topics as usize])?;
     for number in 0..arguments.publishers {
         cast.topics[(number % arguments.topics) as usize].publishers += 1;
     }
@@ -104,20 +99,24 @@ pub(super) fn cast(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &Scr
         let publisher = Publisher::new(cast.clients.len(), place, frame, (arguments.qos, window), dialer.run);
         let role = Role::Publisher(cast.publishers.len());
         cast.publishers.push(publisher);
-        cast.clients.push((Client::new(dialed)?, role));
+        cast.add(dialed, role)?;
     }
     Ok(cast)
 }
 
 /// With the number of the run, if its messages carry it.
-fn add_subscriber(cast: &mut Cast, dialed: Dialed, topic: usize, run: Option<u64>) -> Result<(), Ending> {
+fn add_subscriber(
+    cast: &mut Cast,
+    dialed: Dialed,
+    topic: usize,
+    run: Option<u64>,
+) -> Result<&mut Client, Ending> {
     let publishers = run.map_or(0, |_| cast.topics[topic].publishers);
     let place = cast.subscribers.len();
     let subscriber = Subscriber::new(topic, publishers as usize, run.unwrap_or_default());
     cast.topics[topic].subscribers.push(place);
     cast.subscribers.push(subscriber);
-    cast.clients.push((Client::new(dialed)?, Role::Subscriber(place)));
-    Ok(())
+    cast.add(dialed, Role::Subscriber(place))
 }
 
 /// Keeps retained messages, each under a topic of its own.
@@ -157,7 +156,7 @@ pub(super) fn publish_retained(
                 dialer.left.retained.set(number + 1);
             }
             screen.prepare("retained messages", number as usize + 1, count as usize);
-            keeper.stream.write_all(&out)?;
+            keeper.wire.send(&out)?;
             out.clear();
             keeper.barrier()?;
         }
@@ -167,23 +166,18 @@ pub(super) fn publish_retained(
 
 /// Those whom the retained messages are sent to: their SUBSCRIBE goes out when the engine begins.
 pub(super) fn replayed(arguments: &BenchArguments, dialer: &Dialer<'_>, count: u32) -> Result<Cast, Ending> {
-    let mut cast = Cast {
-        topics: vec![Topic {
-            sent: u64::from(count),
-            ..Topic::default()
-        }],
-        ..Cast::default()
-    };
+    let mut cast = Cast::new(vec![Topic {
+        sent: u64::from(count),
+        ..Topic::default()
+    }])?;
     let filter = [format!("{}/retained/#", arguments.topic)];
     let packet = subscribe_packet(&filter, arguments.qos, arguments.protocol_version)?;
     for number in 0..arguments.subscribers {
         dialer.interrupt.check()?;
         let dialed = dialer.connect(&dialer.name("sub", number))?;
-        add_subscriber(&mut cast, dialed, 0, None)?;
-        if let Some((client, _)) = cast.clients.last_mut() {
-            client.out.extend_from_slice(&packet);
-            client.is_dirty = true;
-        }
+        let client = add_subscriber(&mut cast, dialed, 0, None)?;
+        client.out.extend_from_slice(&packet);
+        client.is_dirty = true;
     }
     Ok(cast)
 }

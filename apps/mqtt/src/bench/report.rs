@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use mqtt_tokio::Scheme;
 use serde::Serialize;
 
 use super::arguments::BenchArguments;
@@ -18,6 +19,7 @@ const REFUSED: u8 = 3;
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     server: String,
+    tls: bool,
     version: String,
     publishers: u32,
     subscribers: u32,
@@ -73,7 +75,8 @@ impl Report {
         let counts = measured.counts;
         let is_closed = arguments.rate.is_none() && arguments.retained.is_none();
         Self {
-            server: arguments.connect.to_string(),
+            server: arguments.endpoint().to_string(),
+            tls: arguments.endpoint().scheme() == Scheme::Mqtts,
             version: arguments.protocol_version.to_string(),
             publishers: arguments.publishers,
             subscribers: arguments.subscribers,
@@ -150,8 +153,9 @@ impl Report {
             };
             writeln!(
                 out,
-                "load        {publishers} to {subscribers}{many}, QoS {qos}, {payload_bytes} B, {}",
-                self.version
+                "load        {publishers} to {subscribers}{many}, QoS {qos}, {payload_bytes} B, {}{}",
+                self.version,
+                if self.tls { ", TLS" } else { "" }
             )?;
             let bound = match (self.rate, self.ahead) {
                 (Some(rate), _) => format!("{rate} messages a second are offered"),

@@ -1,7 +1,7 @@
 //! From arguments to a connected client.
 
 mod endpoint;
-mod tls;
+pub(crate) mod tls;
 
 use std::fs;
 use std::process;
@@ -21,7 +21,7 @@ use super::failing;
 use super::voice::Voice;
 use crate::Ending;
 
-pub(crate) use endpoint::Target;
+pub(crate) use endpoint::{TLS_PORT, Target};
 
 /// How long the server keeps a session that is not meant to be kept: for as long as a broken connection may take to be opened
 /// again. The farewell ends it at once.
@@ -62,7 +62,7 @@ pub(crate) fn options(arguments: &ConnectionArguments) -> Result<(ClientOptions,
     if let Some(password) = password(arguments)? {
         options = options.password(password).map_err(Ending::misused)?;
     }
-    if let Some(tls) = tls::wanted(arguments, options.endpoint().scheme())? {
+    if let Some(tls) = tls::wanted(&arguments.tls, options.endpoint().scheme())? {
         options = options.tls(tls);
     }
     if let Some(will) = will(arguments)? {

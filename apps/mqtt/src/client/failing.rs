@@ -5,7 +5,7 @@ use std::path::Path;
 
 use mqtt_tokio::session::proto::QoS;
 use mqtt_tokio::session::{Closed, Outcome, PublishError as Refusal};
-use mqtt_tokio::{Cause, Failure, PublishError, SubscribeError};
+use mqtt_tokio::{Cause, DialError, Failure, LayerError, PublishError, SubscribeError, TlsAlert, TlsError};
 
 use crate::Ending;
 
@@ -19,11 +19,40 @@ pub(crate) const TIMED_OUT: u8 = 27;
 /// There is no connection, or no longer.
 pub(crate) fn of_connection(failure: &Failure) -> Ending {
     let message = format!("{}: {}", failure.endpoint, failure.cause);
-    let ending = Ending::failed(message).advice(failure.advice());
+    let advice = match &failure.cause {
+        Cause::Dial(DialError::Layer(LayerError::Tls(error))) => tls_advice(error),
+        _ => None,
+    };
+    let ending = Ending::failed(message).advice(advice.unwrap_or(failure.advice()));
     match is_refusal(failure) {
         true => ending.code(REFUSED),
         false => ending,
     }
+}
+
+/// What options do about an error of TLS, where they do anything.
+pub(crate) const fn tls_advice(error: &TlsError) -> Option<&'static str> {
+    Some(match error {
+        TlsError::UnknownIssuer => {
+            "if it is an authority of your own, name it with --cafile; if the server has made its own certificate, \
+             name that with --cafile or --tls-fingerprint"
+        }
+        TlsError::WrongName { .. } => "use a name that the certificate is for, or give it with --tls-name",
+        TlsError::NotPinned(_) => {
+            "if the server has another certificate by now, give its sum with --tls-fingerprint; if not, somebody is in \
+             between"
+        }
+        TlsError::Certificate(_) | TlsError::NoCertificate => {
+            "the server needs another certificate, or this one named with --tls-fingerprint"
+        }
+        TlsError::Alert(TlsAlert(41 | 116)) => "the server wants a certificate of this client: use --cert and --key",
+        TlsError::Alert(TlsAlert(40)) => {
+            "the server may want a certificate of this client (--cert and --key), or a cipher that is not of today"
+        }
+        TlsError::Alert(TlsAlert(112)) => "the server is not known by this name: give another one with --tls-name",
+        TlsError::Alert(TlsAlert(120)) => "the server wants another protocol: give it with --tls-alpn",
+        _ => return None,
+    })
 }
 
 fn is_refusal(failure: &Failure) -> bool {

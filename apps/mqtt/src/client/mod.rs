@@ -5,7 +5,7 @@
 
 mod arguments;
 mod connection;
-mod failing;
+pub(crate) mod failing;
 mod format;
 mod publish;
 mod request;
@@ -13,8 +13,9 @@ mod signals;
 mod subscribe;
 mod voice;
 
-pub use arguments::{Absent, ConnectionArguments, Password, PayloadArguments, Properties, Stage};
+pub use arguments::{Absent, ConnectionArguments, Password, PayloadArguments, Properties, Stage, TlsArguments};
 pub(crate) use arguments::{qos, seconds, version};
+pub(crate) use connection::{TLS_PORT, tls};
 pub use format::OutputArguments;
 pub use publish::PublishArguments;
 pub use request::RequestArguments;

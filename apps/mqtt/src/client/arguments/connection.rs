@@ -6,8 +6,8 @@ use clap::ArgAction;
 use mqtt_tokio::QoS;
 use mqtt_tokio::session::proto::Version;
 
-use super::values::{fingerprint, qos, session_expiry, version};
-use super::{Absent, Password, Properties};
+use super::values::{qos, session_expiry, version};
+use super::{Absent, Password, Properties, TlsArguments};
 
 /// Where the server is, and who the client is.
 #[derive(Clone, Debug, clap::Args)]
@@ -90,31 +90,9 @@ pub struct ConnectionArguments {
     /// The server keeps the will as retained message
     #[arg(long, requires = "will_topic", help_heading = "Will")]
     pub will_retain: bool,
-    /// TLS with servers whose certificate comes from these authorities, in PEM
-    #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    pub cafile: Option<PathBuf>,
-    /// The same from all files of a folder
-    #[arg(long, value_name = "FOLDER", conflicts_with = "cafile", help_heading = "TLS")]
-    pub capath: Option<PathBuf>,
-    /// TLS with servers that this machine trusts; the default for mqtts://, wss:// and port 8883
-    #[arg(long, help_heading = "TLS")]
-    pub tls_use_os_certs: bool,
-    /// TLS with the server that has exactly this certificate, by its SHA-256 sum; neither name nor dates count then
-    #[arg(long, value_name = "SHA256", value_parser = fingerprint, help_heading = "TLS",
-        conflicts_with_all = ["cafile", "capath", "tls_use_os_certs"])]
-    pub tls_fingerprint: Option<[u8; 32]>,
-    /// Name that the certificate of the server has to be for [default: the host]
-    #[arg(long, value_name = "NAME", help_heading = "TLS")]
-    pub tls_name: Option<String>,
-    /// Certificate of this client, in PEM
-    #[arg(long, value_name = "FILE", requires = "key", help_heading = "TLS")]
-    pub cert: Option<PathBuf>,
-    /// Private key of this client, in PEM and not encrypted
-    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "TLS")]
-    pub key: Option<PathBuf>,
-    /// Protocol to ask for by ALPN
-    #[arg(long, value_name = "PROTOCOL", help_heading = "TLS")]
-    pub tls_alpn: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a text here would be the help of the command")]
+    pub tls: TlsArguments,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a text here would be the help of the command")]
     pub properties: Properties,

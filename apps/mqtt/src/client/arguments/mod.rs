@@ -5,6 +5,7 @@ mod connection;
 mod password;
 mod payload;
 mod properties;
+mod tls;
 mod values;
 
 pub use absent::Absent;
@@ -13,4 +14,5 @@ pub use password::Password;
 pub use payload::PayloadArguments;
 pub(crate) use properties::encoded;
 pub use properties::{Properties, Stage};
+pub use tls::TlsArguments;
 pub(crate) use values::{qos, seconds, version};

@@ -13,7 +13,7 @@ pub(crate) struct Target {
 }
 
 /// The port at which mosquitto's clients speak TLS without being told to.
-const TLS_PORT: u16 = 8883;
+pub(crate) const TLS_PORT: u16 = 8883;
 
 /// What the arguments name.
 pub(super) fn target(arguments: &ConnectionArguments) -> Result<Target, Ending> {
@@ -27,7 +27,7 @@ pub(super) fn target(arguments: &ConnectionArguments) -> Result<Target, Ending> 
         let url = format!("unix:{}", path.replace('%', "%25").replace(' ', "%20"));
         return Ok(Target { url, topic: None });
     }
-    let has_tls = wants_tls(arguments) || arguments.port == Some(TLS_PORT);
+    let has_tls = arguments.tls.ask_for_it() || arguments.port == Some(TLS_PORT);
     let (scheme, path) = match (arguments.ws, has_tls) {
         (false, false) => (Scheme::Mqtt, ""),
         (false, true) => (Scheme::Mqtts, ""),
@@ -41,16 +41,6 @@ pub(super) fn target(arguments: &ConnectionArguments) -> Result<Target, Ending> 
     let port = arguments.port.map_or_else(String::new, |port| format!(":{port}"));
     let url = format!("{}://{host}{port}{path}", scheme.name());
     Ok(Target { url, topic: None })
-}
-
-/// Whether an option asks for TLS.
-pub(super) fn wants_tls(arguments: &ConnectionArguments) -> bool {
-    arguments.cafile.is_some()
-        || arguments.capath.is_some()
-        || arguments.cert.is_some()
-        || arguments.tls_use_os_certs
-        || arguments.tls_fingerprint.is_some()
-        || arguments.tls_name.is_some()
 }
 
 /// Takes the topic off a URL; behind WebSocket the path is not a topic.

@@ -5,16 +5,15 @@ use std::path::Path;
 
 use mqtt_tokio::{Identity, Scheme, Tls, TlsSetupError, Trust};
 
-use super::endpoint::wants_tls;
 use crate::Ending;
-use crate::client::ConnectionArguments;
+use crate::client::TlsArguments;
 use crate::client::failing::of_file;
 
 /// The settings, if they differ from the default or TLS is asked for.
-pub(super) fn wanted(arguments: &ConnectionArguments, scheme: Scheme) -> Result<Option<Tls>, Ending> {
+pub(crate) fn wanted(arguments: &TlsArguments, scheme: Scheme) -> Result<Option<Tls>, Ending> {
     let has_tls = matches!(scheme, Scheme::Mqtts | Scheme::Wss);
     if !has_tls {
-        return match wants_tls(arguments) || arguments.tls_alpn.is_some() {
+        return match arguments.ask_for_it() || arguments.tls_alpn.is_some() {
             true => Err(Ending::misused(format_args!("there is no TLS on {}:", scheme.name()))
                 .advice("use mqtts:// or wss:// as URL")),
             false => Ok(None),
@@ -33,7 +32,7 @@ pub(super) fn wanted(arguments: &ConnectionArguments, scheme: Scheme) -> Result<
     Ok(Some(tls))
 }
 
-fn trust(arguments: &ConnectionArguments) -> Result<Trust, Ending> {
+fn trust(arguments: &TlsArguments) -> Result<Trust, Ending> {
     if let Some(sum) = arguments.tls_fingerprint {
         return Ok(Trust::pinned_sha256([sum]));
     }
