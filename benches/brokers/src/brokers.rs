@@ -1,7 +1,7 @@
 //! The brokers, each as a process of its own.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::Failed;
+use crate::certificate::Certificate;
+use crate::configuration::{Setup, configure};
+use crate::rows::Row;
 
 /// How long a broker may take to listen.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -66,20 +69,27 @@ impl Kind {
     }
 }
 
-/// Where the programs are.
-#[derive(Clone, Debug)]
+/// Where the programs are, and who they are.
+#[derive(Debug)]
 pub struct Programs {
     /// This project's.
     pub mqtt: PathBuf,
     null: PathBuf,
     rumqttd: PathBuf,
+    /// Of all brokers that speak TLS.
+    pub certificate: Certificate,
 }
 
 impl Programs {
     /// With `mqtt` there, and `rumqttd` where it was told to be.
     pub fn new(mqtt: PathBuf, rumqttd: PathBuf) -> Result<Self, Failed> {
         let null = std::env::current_exe()?.with_file_name("null");
-        Ok(Self { mqtt, null, rumqttd })
+        Ok(Self {
+            mqtt,
+            null,
+            rumqttd,
+            certificate: Certificate::new()?,
+        })
     }
 
     fn command(&self, kind: Kind) -> Command {
@@ -119,15 +129,6 @@ fn found(name: &str) -> PathBuf {
     if there.exists() { there } else { name.into() }
 }
 
-/// What a broker is to keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeping {
-    /// Nothing.
-    Memory,
-    /// What is acknowledged is in a file, flushed; mosquitto has its persistence, which writes when it ends and every half hour.
-    File,
-}
-
 /// A broker that runs. It ends with this value.
 #[derive(Debug)]
 pub struct Running {
@@ -138,12 +139,19 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts one on a port that nobody has.
-    pub fn start(programs: &Programs, kind: Kind, keeping: Keeping) -> Result<Self, Failed> {
+    /// Starts one for this row, on a port that nobody has.
+    pub fn start(programs: &Programs, kind: Kind, row: &Row) -> Result<Self, Failed> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let folder = tempfile::tempdir()?;
         let mut command = programs.command(kind);
-        configure(&mut command, kind, keeping, port, folder.path())?;
+        let setup = Setup {
+            kind,
+            keeping: row.keeping(),
+            port,
+            folder: folder.path(),
+            certificate: row.has_tls.then_some(&programs.certificate),
+        };
+        configure(&mut command, &setup)?;
         let log = fs::File::create(folder.path().join("log"))?;
         let child = command
             .stdin(Stdio::null())
@@ -155,7 +163,10 @@ impl Running {
             port,
             _folder: folder,
         };
-        running.listens(kind)?;
+        running.listens(kind, || match row.has_tls {
+            true => answers_over_tls(programs, port),
+            false => answers(port).is_ok(),
+        })?;
         Ok(running)
     }
 
@@ -164,10 +175,10 @@ impl Running {
         self.child.id()
     }
 
-    fn listens(&mut self, kind: Kind) -> Result<(), Failed> {
+    fn listens(&mut self, kind: Kind, is_ready: impl Fn() -> bool) -> Result<(), Failed> {
         let until = Instant::now() + PATIENCE;
         loop {
-            if answers(self.port).is_ok() {
+            if is_ready() {
                 return Ok(());
             }
             let has_ended = self.child.try_wait()?.is_some();
@@ -182,7 +193,6 @@ impl Running {
 
 /// Whether a client is let in: some brokers listen before they are ready.
 fn answers(port: u16) -> io::Result<()> {
-    use std::io::Write;
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
     stream.write_all(b"\x10\x11\x00\x04MQTT\x04\x02\x00\x3C\x00\x05ready")?;
@@ -197,86 +207,18 @@ fn answers(port: u16) -> io::Result<()> {
     }
 }
 
+/// The same over TLS.
+fn answers_over_tls(programs: &Programs, port: u16) -> bool {
+    let mut command = Command::new(&programs.mqtt);
+    command.args(["bench", "-V", "3.1.1", "--quiet", "--publishers", "0", "--idle", "1"]);
+    command.args(programs.certificate.arguments(port));
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn configure(command: &mut Command, kind: Kind, keeping: Keeping, port: u16, folder: &Path) -> Result<(), Failed> {
-    match kind {
-        Kind::Ours | Kind::OursTwo => {
-            let file = written(folder, "mqtt.toml", &ours(kind, keeping, port, folder))?;
-            command.args(["broker", "--config"]).arg(file);
-        }
-        Kind::Mosquitto => {
-            let file = written(folder, "mosquitto.conf", &mosquitto(keeping, port, folder))?;
-            command.arg("-c").arg(file);
-        }
-        Kind::Rumqttd => {
-            let file = written(folder, "rumqttd.toml", &rumqttd(port))?;
-            command.arg("--quiet").arg("-c").arg(file);
-        }
-        Kind::Nats => {
-            let file = written(folder, "nats.conf", &nats(port, folder))?;
-            command.arg("-c").arg(file);
-        }
-        Kind::Null => {
-            command.arg(port.to_string());
-        }
-    }
-    Ok(())
-}
-
-fn written(folder: &Path, name: &str, text: &str) -> Result<PathBuf, Failed> {
-    let file = folder.join(name);
-    fs::write(&file, text)?;
-    Ok(file)
-}
-
-fn ours(kind: Kind, keeping: Keeping, port: u16, folder: &Path) -> String {
-    let shards = if kind == Kind::OursTwo { 2 } else { 1 };
-    let persistence = match keeping {
-        Keeping::Memory => String::new(),
-        Keeping::File => format!(
-            "[persistence]\npath = \"{}\"\ndurability = \"sync\"\n",
-            folder.join("store").display()
-        ),
-    };
-    format!(
-        "shards = {shards}\n{persistence}[limits.broker]\nsubscriptions_per_session = 1000000\n[[listener]]\naddress = \"127.0.0.1:{port}\"\n"
-    )
-}
-
-/// Without bounds that drop messages, and without a log: its fastest configuration that loses nothing.
-fn mosquitto(keeping: Keeping, port: u16, folder: &Path) -> String {
-    let persistence = match keeping {
-        Keeping::Memory => "persistence false\n".to_owned(),
-        Keeping::File => format!("persistence true\npersistence_location {}/\n", folder.display()),
-    };
-    format!(
-        "listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_type none\nuser root\n\
-         max_queued_messages 0\nmax_inflight_messages 100\n{persistence}"
-    )
-}
-
-/// The configuration that it prints, with room for all connections.
-fn rumqttd(port: u16) -> String {
-    format!(
-        "id = 0\n[router]\nid = 0\nmax_connections = 20010\nmax_outgoing_packet_count = 200\n\
-         max_segment_size = 104857600\nmax_segment_count = 10\n\
-         [v4.1]\nname = \"v4-1\"\nlisten = \"127.0.0.1:{port}\"\nnext_connection_delay_ms = 1\n\
-         [v4.1.connections]\nconnection_timeout_ms = 60000\nmax_payload_size = 1048576\nmax_inflight_count = 100\n\
-         dynamic_filters = true\n"
-    )
-}
-
-/// MQTT needs its store, also for QoS 0.
-fn nats(port: u16, folder: &Path) -> String {
-    format!(
-        "host: 127.0.0.1\nport: -1\nserver_name: bench\njetstream {{ store_dir: \"{}\" }}\n\
-         mqtt {{ host: 127.0.0.1, port: {port} }}\n",
-        folder.join("jetstream").display()
-    )
 }

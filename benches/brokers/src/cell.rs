@@ -36,13 +36,16 @@ pub struct Cell {
 
 /// Starts a broker, loads it, and ends it.
 pub fn measure(programs: &Programs, kind: Kind, row: &Row, seconds: f64) -> Result<Cell, Failed> {
-    let broker = Running::start(programs, kind, row.keeping())?;
+    let broker = Running::start(programs, kind, row)?;
     let mut command = Command::new(&programs.mqtt);
     command
         .args(["bench", "-V", "3.1.1", "--json", "--quiet", "--patience", "3"])
-        .args(["--connect", &format!("127.0.0.1:{}", broker.port)])
         .args(["--pid", &broker.id().to_string()])
         .args(row.load.split(' '));
+    match row.has_tls {
+        true => command.args(programs.certificate.arguments(broker.port)),
+        false => command.args(["--connect", &format!("127.0.0.1:{}", broker.port)]),
+    };
     if row.is_timed() {
         command.args([
             "--warm-up",

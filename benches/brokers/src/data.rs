@@ -95,6 +95,11 @@ impl Measured {
         self.cells.get(kind.name()).map_or(0, BTreeMap::len)
     }
 
+    /// How many rounds the broker with the most has gone through.
+    pub fn most_rounds(&self) -> usize {
+        self.cells.values().map(BTreeMap::len).max().unwrap_or(0)
+    }
+
     /// How many deliveries did not come, in all rounds.
     pub fn lost(&self, kind: Kind) -> u64 {
         let cells = self.cells.get(kind.name()).into_iter().flat_map(BTreeMap::values);

@@ -2,6 +2,8 @@
 
 mod brokers;
 mod cell;
+mod certificate;
+mod configuration;
 mod data;
 mod environment;
 mod plot;

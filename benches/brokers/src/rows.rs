@@ -1,6 +1,7 @@
 //! What is measured: one row, one load.
 
-use crate::brokers::{Keeping, Kind};
+use crate::brokers::Kind;
+use crate::configuration::Keeping;
 
 /// What of a load is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Row {
     pub measure: Measure,
     /// Arguments of `mqtt bench`.
     pub load: &'static str,
+    /// Whether it goes over TLS.
+    pub has_tls: bool,
     /// What does not take part, and why.
     pub without: &'static [(Kind, &'static str)],
 }
@@ -35,6 +38,7 @@ pub struct Row {
 const NO_QOS_2: (Kind, &str) = (Kind::Nats, "it knows no QoS 2");
 const ONE_TOPIC: (Kind, &str) = (Kind::Null, "it knows no wildcards and no retained messages");
 const REPLAY_STALLS: (Kind, &str) = (Kind::Rumqttd, "it stops after 200 retained messages");
+const NO_TLS: (Kind, &str) = (Kind::Null, "it speaks no TLS");
 const NO_FILE: [(Kind, &str); 3] = [
     (Kind::Null, "it stores nothing"),
     (Kind::Rumqttd, "it stores nothing in files by default"),
@@ -47,6 +51,7 @@ const fn row(name: &'static str, title: &'static str, measure: Measure, load: &'
         title,
         measure,
         load,
+        has_tls: false,
         without: &[],
     }
 }
@@ -55,6 +60,16 @@ impl Row {
     const fn without(mut self, without: &'static [(Kind, &'static str)]) -> Self {
         self.without = without;
         self
+    }
+
+    const fn over_tls(mut self) -> Self {
+        self.has_tls = true;
+        self.without(&[NO_TLS])
+    }
+
+    /// Whether each message goes to many.
+    pub fn is_fanout(&self) -> bool {
+        self.name.contains("fanout")
     }
 
     /// Whether a broker takes part.
@@ -149,12 +164,27 @@ pub fn all() -> Vec<Row> {
             Throughput,
             "-q 0 --filters 100000",
         ),
+        row("tls0", "1→1, QoS 0, 64 B, TLS", Throughput, "-q 0").over_tls(),
+        row(
+            "tls-rate",
+            "1→1, QoS 1, 64 B, TLS, 1000 a second",
+            Offered,
+            "-q 1 --rate 1000",
+        )
+        .over_tls(),
         row(
             "idle",
             "5000 idle connections with a subscription each",
             Memory,
             "--publishers 0 --subscribers 0 --idle 5000",
         ),
+        row(
+            "idle-tls",
+            "2000 idle connections with a subscription each, TLS",
+            Memory,
+            "--publishers 0 --subscribers 0 --idle 2000",
+        )
+        .over_tls(),
         row(
             "retained",
             "100,000 retained messages for a new subscriber",

@@ -39,7 +39,9 @@ type Written = Result<(), std::fmt::Error>;
 
 fn push_head(out: &mut String, data: &Data, there: &[(Row, &Measured)]) -> Written {
     writeln!(out, "# Brokers over sockets beside each other\n")?;
-    writeln!(out, "Made by `cargo run --release -- --write` in `benches/brokers`.\n")?;
+    writeln!(out, "Made in `benches/brokers` by\n\n```")?;
+    commands(there).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    writeln!(out, "```\n")?;
     let mut told: Vec<String> = there
         .iter()
         .map(|(_, measured)| format!("{}, {}", measured.date, machine(measured)))
@@ -63,6 +65,28 @@ fn push_head(out: &mut String, data: &Data, there: &[(Row, &Measured)]) -> Writt
          kernel. `mqtt-1` and `mqtt-2` are `mqtt broker` with one shard and with two, `null` only forwards: what the generator can do.\n\n\
          ![CPU time](brokers.svg)\n"
     )
+}
+
+/// What measures these rows again: one command for each number of rounds and length of loads that there were.
+fn commands(there: &[(Row, &Measured)]) -> Vec<String> {
+    let mut runs: Vec<(usize, String, Vec<&str>)> = Vec::new();
+    // A row that goes through few rounds however many are asked for comes with the run that asks for the most.
+    let mut sorted: Vec<&(Row, &Measured)> = there.iter().collect();
+    sorted.sort_by_key(|(_, measured)| std::cmp::Reverse(measured.most_rounds()));
+    for (row, measured) in sorted {
+        let (rounds, seconds) = (measured.most_rounds(), measured.seconds.to_string());
+        let is_of = |run: &(usize, String, Vec<&str>)| row.rounds(run.0) == rounds && run.1 == seconds;
+        match runs.iter_mut().find(|run| is_of(run)) {
+            Some((.., names)) => names.push(row.name),
+            None => runs.push((rounds, seconds, vec![row.name])),
+        }
+    }
+    let has_all = |names: &[&str]| names.len() == rows::all().len();
+    let command = |(rounds, seconds, names): &(usize, String, Vec<&str>)| {
+        let only = if has_all(names) { String::new() } else { format!(" --rows {}", names.join(",")) };
+        format!("cargo run --release -- --write --rounds {rounds} --seconds {seconds}{only}")
+    };
+    runs.iter().map(command).collect()
 }
 
 /// Without its load, which is told once.
@@ -238,5 +262,39 @@ fn push_left_out(out: &mut String, there: &[(Row, &Measured)]) -> Written {
             }
         }
     }
-    writeln!(out, "- TLS: the generator has none.")
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::Cell;
+
+    fn measured(rounds: usize, seconds: f64) -> Measured {
+        let mut measured = Measured::new(seconds);
+        (0..rounds).for_each(|round| measured.add(Kind::Ours, round, Cell::default()));
+        measured
+    }
+
+    #[test]
+    fn the_commands_have_the_rounds_that_were_made() {
+        let all = |rounds: usize| -> Vec<(Row, Measured)> {
+            let with = |row: Row| (row, measured(row.rounds(rounds), 0.6));
+            rows::all().into_iter().map(with).collect()
+        };
+        let told = |rows: &[(Row, Measured)]| commands(&rows.iter().map(|(row, one)| (*row, one)).collect::<Vec<_>>());
+        let nine = all(9);
+        assert_eq!(told(&nine), ["cargo run --release -- --write --rounds 9 --seconds 0.6"]);
+        let mut mixed = nine.into_iter().take(2).collect::<Vec<_>>();
+        mixed[0].1 = measured(1, 0.6);
+        let idle = all(9).into_iter().find(|(row, _)| row.name == "idle");
+        mixed.extend(idle);
+        assert_eq!(
+            told(&mixed),
+            [
+                "cargo run --release -- --write --rounds 9 --seconds 0.6 --rows qos1,idle",
+                "cargo run --release -- --write --rounds 1 --seconds 0.6 --rows qos0"
+            ]
+        );
+    }
 }

@@ -27,16 +27,11 @@ pub struct Verdict {
 
 /// CPU time a delivery where there are several a message, else a message.
 pub fn cpu(row: &Row) -> fn(&Cell) -> Option<f64> {
-    if is_fanout(row) {
+    if row.is_fanout() {
         |cell| cell.cpu_delivery
     } else {
         |cell| cell.cpu_message
     }
-}
-
-/// Whether each message goes to many.
-pub fn is_fanout(row: &Row) -> bool {
-    row.name.starts_with("fanout")
 }
 
 /// How many times the rate of the fastest broker the generator reaches at `null`, and whether that is enough.
@@ -52,6 +47,10 @@ pub fn generator(measured: &Measured) -> Option<(Spread, bool)> {
 
 /// All targets that this row says something about.
 pub fn verdicts(row: &Row, measured: &Measured) -> Vec<Verdict> {
+    // Without what only forwards, nothing says what the generator can do: these rows compare, and have no targets.
+    if row.has_tls {
+        return Vec::new();
+    }
     let bound_by = match (row.measure, generator(measured)) {
         (Measure::Throughput, Some((ratio, false))) => Some(ratio.median),
         _ => None,
@@ -72,7 +71,7 @@ pub fn verdicts(row: &Row, measured: &Measured) -> Vec<Verdict> {
                 let what = format!("at most half the CPU time of {}, the best peer", best.name());
                 all.extend(of(what, measured.ratio(Kind::Ours, best, cpu(row)), 0.5));
             }
-            if is_fanout(row) {
+            if row.is_fanout() {
                 let what = "at most a third of rumqttd's CPU time a delivery".to_owned();
                 all.extend(of(what, measured.ratio(Kind::Ours, Kind::Rumqttd, cpu(row)), 1.0 / 3.0));
             }
