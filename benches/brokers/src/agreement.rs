@@ -3,10 +3,45 @@
 use crate::brokers::{ALL, Kind};
 use crate::cell::Cell;
 use crate::data::{Measured, Spread};
-use crate::rows::Row;
+use crate::rows::{Measure, Row};
 use crate::target;
 
-/// What two rows with the same shape say about the order of the brokers, by their CPU time.
+/// By what brokers are put in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// What they use.
+    Cpu,
+    /// How long a delivery takes, as many as are taken.
+    Rate,
+}
+
+impl Figure {
+    /// As a table has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU µs",
+            Self::Rate => "µs between deliveries",
+        }
+    }
+
+    fn of(self, row: &Row) -> fn(&Cell) -> Option<f64> {
+        match self {
+            Self::Cpu => target::cpu(row),
+            Self::Rate => |cell| (cell.rate > 0.0).then(|| 1e6 / cell.rate),
+        }
+    }
+}
+
+/// What can be compared of these: rates only where neither generator bounds them.
+pub fn figures((own, ours): (&Row, &Measured), (_, theirs): (&Row, &Measured)) -> Vec<Figure> {
+    let is_free = |measured: &Measured| matches!(target::generator(measured), Some((_, true)));
+    match own.measure == Measure::Throughput && is_free(ours) && is_free(theirs) {
+        true => vec![Figure::Cpu, Figure::Rate],
+        false => vec![Figure::Cpu],
+    }
+}
+
+/// What two rows with the same shape say about the order of the brokers, by a figure of which less is better.
 #[derive(Debug)]
 pub struct Agreement {
     /// From the one that uses the least, under our generator.
@@ -40,8 +75,12 @@ impl Reversed {
 }
 
 /// Compares, if both have been measured for at least two brokers.
-pub fn of((own, ours): (&Row, &Measured), (foreign, theirs): (&Row, &Measured)) -> Option<Agreement> {
-    let (by, other_by) = (target::cpu(own), target::cpu(foreign));
+pub fn of(
+    (own, ours): (&Row, &Measured),
+    (foreign, theirs): (&Row, &Measured),
+    figure: Figure,
+) -> Option<Agreement> {
+    let (by, other_by) = (figure.of(own), figure.of(foreign));
     let kinds: Vec<Kind> = ALL
         .into_iter()
         .filter(|kind| *kind != Kind::Null)
@@ -103,15 +142,15 @@ mod tests {
         use Kind::{Mosquitto, Nats, Ours};
         let row = rows::all().into_iter().find(|row| row.name == "qos0").unwrap();
         let ours = measured(&[[(Ours, 1.0), (Nats, 2.0), (Mosquitto, 9.0)]; 2]);
-        let same = of((&row, &ours), (&row, &ours)).unwrap();
+        let same = of((&row, &ours), (&row, &ours), Figure::Cpu).unwrap();
         assert_eq!((same.pairs, same.reversed.len()), ((3, 3), 0));
         assert_eq!(same.ours, "mqtt-1 1.00 < nats 2.00 < mosquitto 9.00");
         let other = measured(&[[(Ours, 3.0), (Nats, 2.0), (Mosquitto, 9.0)]; 2]);
-        let reversed = of((&row, &ours), (&row, &other)).unwrap();
+        let reversed = of((&row, &ours), (&row, &other), Figure::Cpu).unwrap();
         assert_eq!((reversed.pairs, reversed.reversed.len()), ((3, 2), 1));
         assert!(reversed.reversed[0].is_clear());
         let close = [[(Ours, 3.0), (Nats, 2.0), (Mosquitto, 9.0)], [(Ours, 1.9), (Nats, 2.0), (Mosquitto, 9.0)]];
         let close = measured(&[close[0], close[1], close[0]]);
-        assert!(!of((&row, &ours), (&row, &close)).unwrap().reversed[0].is_clear());
+        assert!(!of((&row, &ours), (&row, &close), Figure::Cpu).unwrap().reversed[0].is_clear());
     }
 }

@@ -76,6 +76,8 @@ pub struct Programs {
     pub mqtt: PathBuf,
     null: PathBuf,
     rumqttd: PathBuf,
+    /// The generator that is not ours, if it is there.
+    pub foreign: Option<PathBuf>,
     /// Of all brokers that speak TLS.
     pub certificate: Certificate,
 }
@@ -88,6 +90,7 @@ impl Programs {
             mqtt,
             null,
             rumqttd,
+            foreign: None,
             certificate: Certificate::new()?,
         })
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failed;
 use crate::brokers::{Kind, Programs, Running};
+use crate::foreign;
 use crate::rows::{Measure, Row};
 
 /// The longest that one may take.
@@ -37,6 +38,9 @@ pub struct Cell {
 /// Starts a broker, loads it, and ends it.
 pub fn measure(programs: &Programs, kind: Kind, row: &Row, seconds: f64) -> Result<Cell, Failed> {
     let broker = Running::start(programs, kind, row)?;
+    if let (Some(shape), Some(program)) = (row.foreign, &programs.foreign) {
+        return foreign::measure(program, &broker, shape, seconds);
+    }
     let mut command = Command::new(&programs.mqtt);
     command
         .args(["bench", "-V", "3.1.1", "--json", "--quiet", "--patience", "3"])

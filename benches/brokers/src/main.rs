@@ -1,11 +1,13 @@
 //! Brokers over sockets beside each other, under the load of `mqtt bench`. See the README of this folder.
 
+mod agreement;
 mod brokers;
 mod cell;
 mod certificate;
 mod configuration;
 mod data;
 mod environment;
+mod foreign;
 mod plot;
 mod rows;
 mod table;
@@ -46,6 +48,7 @@ const SLOW_ROUNDS: usize = 3;
   cargo run --release -- --rounds 1 --rows qos0,qos1     a look at two rows
   cargo run --release -- --write                         all rows, nine rounds: RESULTS.md and brokers.svg
   cargo run --release -- --write --rows idle,retained    these two again; the others stay as they were measured
+  cargo run --release -- --write --rows tls0,tls-rate,idle-tls,foreign-qos0,foreign-qos1,foreign-fanout
   cargo run --release -- --write --rounds 0              the report again, without measuring")]
 struct Options {
     /// How many rounds, in each of which all brokers take turns
@@ -85,14 +88,24 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Failed> {
-    let rows = chosen(&options.rows)?;
+    let mut rows = chosen(&options.rows)?;
     let mqtt = match (std::env::var_os(INSIDE), &options.mqtt) {
         (Some(program), _) => program.into(),
         (None, Some(program)) => program.clone(),
         (None, None) => built()?,
     };
     enter_network(&mqtt);
-    let programs = Programs::new(mqtt, options.rumqttd.clone())?;
+    let mut programs = Programs::new(mqtt, options.rumqttd.clone())?;
+    let built = tempfile::tempdir()?;
+    if options.rounds > 0 && rows.iter().any(|row| row.foreign.is_some()) {
+        match foreign::build(built.path()) {
+            Ok(program) => programs.foreign = Some(program),
+            Err(error) => {
+                eprintln!("skipped: the rows by Paho C, which is not there: apt install gcc libpaho-mqtt-dev\n{error}");
+                rows.retain(|row| row.foreign.is_none());
+            }
+        }
+    }
     let wanted = |kind: &Kind| options.brokers.is_empty() || options.brokers.contains(kind);
     let there: Vec<(Kind, String)> = ALL
         .into_iter()

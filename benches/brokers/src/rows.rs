@@ -2,6 +2,7 @@
 
 use crate::brokers::Kind;
 use crate::configuration::Keeping;
+use crate::foreign::Foreign;
 
 /// What of a load is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Measure {
     Replay,
     /// As many as are taken and stored: how many, and when they are acknowledged.
     Durable,
+    /// As many as are taken, by a generator that is not ours.
+    Foreign,
 }
 
 /// One load for all brokers.
@@ -27,10 +30,12 @@ pub struct Row {
     pub title: &'static str,
     /// What is looked at.
     pub measure: Measure,
-    /// Arguments of `mqtt bench`.
+    /// Arguments of `mqtt bench`, where it loads.
     pub load: &'static str,
     /// Whether it goes over TLS.
     pub has_tls: bool,
+    /// The load, if it is not `mqtt bench` that loads.
+    pub foreign: Option<Foreign>,
     /// What does not take part, and why.
     pub without: &'static [(Kind, &'static str)],
 }
@@ -52,6 +57,7 @@ const fn row(name: &'static str, title: &'static str, measure: Measure, load: &'
         measure,
         load,
         has_tls: false,
+        foreign: None,
         without: &[],
     }
 }
@@ -59,6 +65,11 @@ const fn row(name: &'static str, title: &'static str, measure: Measure, load: &'
 impl Row {
     const fn without(mut self, without: &'static [(Kind, &'static str)]) -> Self {
         self.without = without;
+        self
+    }
+
+    const fn by_another(mut self, qos: u8, subscribers: u32, own: &'static [&'static str]) -> Self {
+        self.foreign = Some(Foreign { qos, subscribers, own });
         self
     }
 
@@ -101,7 +112,7 @@ impl Row {
 
 /// All rows, in the order of the table.
 pub fn all() -> Vec<Row> {
-    use Measure::{Durable, Memory, Offered, Replay, Throughput};
+    use Measure::{Durable, Foreign, Memory, Offered, Replay, Throughput};
     vec![
         row("qos0", "1→1, QoS 0, 64 B", Throughput, "-q 0"),
         row("qos1", "1→1, QoS 1, window 20, 64 B", Throughput, "-q 1 --window 20"),
@@ -213,5 +224,8 @@ pub fn all() -> Vec<Row> {
             "-q 1 --window 20 --keep-sessions --publishers 100",
         )
         .without(&NO_FILE),
+        row("foreign-qos0", "1→1, QoS 0, 64 B, by Paho C", Foreign, "").by_another(0, 1, &["qos0", "qos0-20000"]),
+        row("foreign-qos1", "1→1, QoS 1, window 20, 64 B, by Paho C", Foreign, "").by_another(1, 1, &["qos1", "qos1-1000"]),
+        row("foreign-fanout", "1→100, QoS 0, 64 B, by Paho C", Foreign, "").by_another(0, 100, &["fanout", "fanout-200"]),
     ]
 }

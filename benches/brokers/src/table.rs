@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::agreement::{self, Agreement, Figure, Reversed};
 use crate::brokers::{ALL, Kind};
 use crate::data::{Data, Measured, Spread};
 use crate::environment;
@@ -23,6 +24,7 @@ pub fn report(data: &Data) -> String {
         ("Retained messages for a new subscriber", Measure::Replay),
         ("Stored before they are acknowledged", Measure::Durable),
         ("Memory", Measure::Memory),
+        ("Under a generator that is not ours", Measure::Foreign),
     ];
     for (title, measure) in sections {
         let rows: Vec<&(Row, &Measured)> = there.iter().filter(|(row, _)| row.measure == measure).collect();
@@ -30,6 +32,7 @@ pub fn report(data: &Data) -> String {
             let _ = push_section(&mut out, title, measure, &rows);
         }
     }
+    let _ = push_agreement(&mut out, &there);
     let _ = push_targets(&mut out, &there);
     let _ = push_left_out(&mut out, &there);
     out
@@ -108,7 +111,7 @@ fn load(measured: &Measured) -> Option<f64> {
 fn push_section(out: &mut String, title: &str, measure: Measure, rows: &[&(Row, &Measured)]) -> Written {
     writeln!(out, "## {title}\n\n{}\n", about(measure))?;
     let heads = match measure {
-        Measure::Throughput | Measure::Replay => "CPU µs each | × mqtt-1 | a second | generator CPU µs",
+        Measure::Throughput | Measure::Replay | Measure::Foreign => "CPU µs each | × mqtt-1 | a second | generator CPU µs",
         Measure::Offered => "CPU µs each | × mqtt-1 | p50 µs | p99 µs",
         Measure::Durable => "a second | CPU µs each | × mqtt-1 | acknowledged p50 µs | p99 µs",
         Measure::Memory => "bytes each | its own | of files | × mqtt-1",
@@ -119,7 +122,8 @@ fn push_section(out: &mut String, title: &str, measure: Measure, rows: &[&(Row, 
         for kind in ALL.into_iter().filter(|kind| measured.rounds(*kind) > 0) {
             push_line(out, row, measured, kind)?;
         }
-        if let Some((ratio, false)) = target::generator(measured).filter(|_| measure == Measure::Throughput) {
+        let is_closed = matches!(measure, Measure::Throughput | Measure::Foreign);
+        if let Some((ratio, false)) = target::generator(measured).filter(|_| is_closed) {
             let columns = heads.split('|').count();
             let said = format!(
                 "the generator reaches {}, less than three times the fastest: CPU time counts, rates do not",
@@ -145,6 +149,9 @@ const fn about(measure: Measure) -> &'static str {
              flushed to the disk. mosquitto with `persistence true` writes its file every half hour and when it ends: it promises less."
         }
         Measure::Memory => "Resident memory that a connection adds.",
+        Measure::Foreign => {
+            "The same closed loop, by a few lines over the asynchronous client of Eclipse Paho C. CPU time is taken from the kernel, as elsewhere."
+        }
     }
 }
 
@@ -166,7 +173,7 @@ fn push_line(out: &mut String, row: &Row, measured: &Measured, kind: Kind) -> Wr
         number(spread(|cell| cell.p99), 0)
     );
     let figures = match row.measure {
-        Measure::Throughput | Measure::Replay => {
+        Measure::Throughput | Measure::Replay | Measure::Foreign => {
             format!(
                 "{used} | {} | {rate} | {}",
                 ratio(&cpu),
@@ -196,6 +203,53 @@ fn push_line(out: &mut String, row: &Row, measured: &Measured, kind: Kind) -> Wr
 
 fn show(Spread { median, low, high }: Spread) -> String {
     format!("{median:.2} ({low:.2}–{high:.2})")
+}
+
+/// Whether the order of brokers is that of our generator.
+fn push_agreement(out: &mut String, there: &[(Row, &Measured)]) -> Written {
+    let named = |name: &str| there.iter().find(|(row, _)| row.name == name);
+    let mut lines = String::new();
+    for (row, theirs) in there {
+        let Some(shape) = row.foreign else { continue };
+        for (own, ours) in shape.own.iter().filter_map(|name| named(name)) {
+            for figure in agreement::figures((own, ours), (row, theirs)) {
+                if let Some(agreement) = agreement::of((own, ours), (row, theirs), figure) {
+                    push_agreed(&mut lines, own, row, figure, &agreement)?;
+                }
+            }
+        }
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "Does the order of the brokers agree? From the one that uses the least to the one that uses the most, without `null`. A pair that stands in \
+         another order is too close to tell where the lowest and the highest ratio of rounds lie on both sides of 1, under either generator. Rates are \
+         compared where neither generator bounds them.\n"
+    )?;
+    writeln!(out, "| load | beside | by | under ours | under the other | pairs in the same order | in another |")?;
+    writeln!(out, "|---|---|---|---|---|---|---|\n{lines}")
+}
+
+fn push_agreed(out: &mut String, own: &Row, row: &Row, figure: Figure, agreement: &Agreement) -> Written {
+    let told = |one: &Reversed| {
+        let (over, under) = (one.pair.0.name(), one.pair.1.name());
+        let close = if one.is_clear() { "" } else { ", too close to tell" };
+        format!("{over} to {under}: {}, {}{close}", show(one.ours), show(one.theirs))
+    };
+    let reversed: Vec<String> = agreement.reversed.iter().map(told).collect();
+    let reversed = if reversed.is_empty() { "none".to_owned() } else { reversed.join("; ") };
+    let Agreement { ours, theirs, pairs, .. } = agreement;
+    writeln!(
+        out,
+        "| {} | {} | {} | {ours} | {theirs} | {} of {} | {reversed} |",
+        row.title,
+        own.title,
+        figure.name(),
+        pairs.1,
+        pairs.0
+    )
 }
 
 fn push_targets(out: &mut String, there: &[(Row, &Measured)]) -> Written {

@@ -47,8 +47,8 @@ pub fn generator(measured: &Measured) -> Option<(Spread, bool)> {
 
 /// All targets that this row says something about.
 pub fn verdicts(row: &Row, measured: &Measured) -> Vec<Verdict> {
-    // Without what only forwards, nothing says what the generator can do: these rows compare, and have no targets.
-    if row.has_tls {
+    // These rows compare: targets are of TCP, and of our generator.
+    if row.has_tls || row.foreign.is_some() {
         return Vec::new();
     }
     let bound_by = match (row.measure, generator(measured)) {
