@@ -143,15 +143,30 @@ fn who_is_not_trusted_is_told_with_what_to_do() {
     let refused: [(&str, &[(&str, &str)], &str, &str, &str); 5] = [
         (&url, &[("--cafile", "other.pem")], "", "who is trusted", "--cafile"),
         (&address, &mine, "", "not for 127.0.0.1", "--tls-name"),
-        (&broker.tls, &[("--cafile", "none.pem")], "", "cannot be read", "none.pem"),
+        (
+            &broker.tls,
+            &[("--cafile", "none.pem")],
+            "",
+            "cannot be read",
+            "none.pem",
+        ),
         (&broker.strict, &mine, "", "certificate required", "--cert"),
-        (&broker.tls, &[], &pinned(&[0; 32]), "not the pinned one", "--tls-fingerprint"),
+        (
+            &broker.tls,
+            &[],
+            &pinned(&[0; 32]),
+            "not the pinned one",
+            "--tls-fingerprint",
+        ),
     ];
     for (connect, files, options, said, advice) in refused {
         let output = broker.bench(connect, files, &format!("--count 1 {options}"));
         let told = errors(&output);
         assert_eq!(output.status.code(), Some(1), "{connect} {files:?}: {told}");
-        assert!(told.contains(said) && told.contains(advice), "{connect} {files:?}: {told}");
+        assert!(
+            told.contains(said) && told.contains(advice),
+            "{connect} {files:?}: {told}"
+        );
     }
 }
 

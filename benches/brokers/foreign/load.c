@@ -4,11 +4,12 @@
  *
  * It connects, says `ready`, waits for a line, publishes for that time, at most AHEAD messages ahead of the slowest subscriber,
  * waits for what is under way, says how many messages it has sent, how many have come, and in how many seconds, and waits for
- * the end of its input. */
+ * the end of its input. `load --version` says the version of the library. */
 #include <MQTTAsync.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -120,8 +121,17 @@ static long load(MQTTAsync publisher, int qos, int subscribers, double seconds) 
     return sent;
 }
 
+static int tell_version(void) {
+    for (MQTTAsync_nameValue *said = MQTTAsync_getVersionInfo(); said->name; said++)
+        if (!strcmp(said->name, "Version"))
+            puts(said->value);
+    return 0;
+}
+
 int main(int count, char **words) {
     char url[64], name[32], answer[16];
+    if (count == 2 && !strcmp(words[1], "--version"))
+        return tell_version();
     if (count != 5)
         fail("load PORT QOS SUBSCRIBERS SECONDS");
     int qos = atoi(words[2]), subscribers = atoi(words[3]);

@@ -75,11 +75,7 @@ impl Reversed {
 }
 
 /// Compares, if both have been measured for at least two brokers.
-pub fn of(
-    (own, ours): (&Row, &Measured),
-    (foreign, theirs): (&Row, &Measured),
-    figure: Figure,
-) -> Option<Agreement> {
+pub fn of((own, ours): (&Row, &Measured), (foreign, theirs): (&Row, &Measured), figure: Figure) -> Option<Agreement> {
     let (by, other_by) = (figure.of(own), figure.of(foreign));
     let kinds: Vec<Kind> = ALL
         .into_iter()
@@ -149,7 +145,10 @@ mod tests {
         let reversed = of((&row, &ours), (&row, &other), Figure::Cpu).unwrap();
         assert_eq!((reversed.pairs, reversed.reversed.len()), ((3, 2), 1));
         assert!(reversed.reversed[0].is_clear());
-        let close = [[(Ours, 3.0), (Nats, 2.0), (Mosquitto, 9.0)], [(Ours, 1.9), (Nats, 2.0), (Mosquitto, 9.0)]];
+        let close = [
+            [(Ours, 3.0), (Nats, 2.0), (Mosquitto, 9.0)],
+            [(Ours, 1.9), (Nats, 2.0), (Mosquitto, 9.0)],
+        ];
         let close = measured(&[close[0], close[1], close[0]]);
         assert!(!of((&row, &ours), (&row, &close), Figure::Cpu).unwrap().reversed[0].is_clear());
     }

@@ -38,7 +38,8 @@ pub struct Cell {
 /// Starts a broker, loads it, and ends it.
 pub fn measure(programs: &Programs, kind: Kind, row: &Row, seconds: f64) -> Result<Cell, Failed> {
     let broker = Running::start(programs, kind, row)?;
-    if let (Some(shape), Some(program)) = (row.foreign, &programs.foreign) {
+    if let Some(shape) = row.foreign {
+        let program = programs.foreign.as_ref().ok_or("the generator is not there")?;
         return foreign::measure(program, &broker, shape, seconds);
     }
     let mut command = Command::new(&programs.mqtt);

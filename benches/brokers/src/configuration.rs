@@ -82,9 +82,8 @@ fn ours(setup: &Setup<'_>) -> String {
             setup.folder.join("store").display()
         ),
     };
-    let tls = setup.with_files(|certificate, key| {
-        format!("[listener.tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n")
-    });
+    let tls = setup
+        .with_files(|certificate, key| format!("[listener.tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n"));
     let port = setup.port;
     format!(
         "shards = {shards}\n{persistence}[limits.broker]\nsubscriptions_per_session = 1000000\n[[listener]]\naddress = \"127.0.0.1:{port}\"\n{tls}"
@@ -107,8 +106,8 @@ fn mosquitto(setup: &Setup<'_>) -> String {
 
 /// The configuration that it prints, with room for all connections.
 fn rumqttd(setup: &Setup<'_>) -> String {
-    let tls = setup
-        .with_files(|certificate, key| format!("[v4.1.tls]\ncertpath = \"{certificate}\"\nkeypath = \"{key}\"\n"));
+    let tls =
+        setup.with_files(|certificate, key| format!("[v4.1.tls]\ncertpath = \"{certificate}\"\nkeypath = \"{key}\"\n"));
     let port = setup.port;
     format!(
         "id = 0\n[router]\nid = 0\nmax_connections = 20010\nmax_outgoing_packet_count = 200\n\
@@ -121,8 +120,8 @@ fn rumqttd(setup: &Setup<'_>) -> String {
 
 /// MQTT needs its store, also for QoS 0.
 fn nats(setup: &Setup<'_>) -> String {
-    let tls = setup
-        .with_files(|certificate, key| format!(", tls {{ cert_file: \"{certificate}\", key_file: \"{key}\" }}"));
+    let tls =
+        setup.with_files(|certificate, key| format!(", tls {{ cert_file: \"{certificate}\", key_file: \"{key}\" }}"));
     let port = setup.port;
     format!(
         "host: 127.0.0.1\nport: -1\nserver_name: bench\njetstream {{ store_dir: \"{}\" }}\n\

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::Failed;
 use crate::brokers::Running;
 use crate::cell::Cell;
+use crate::environment;
 
 /// The longest that it may take to connect, and to load.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,8 +27,8 @@ pub struct Foreign {
     pub own: &'static [&'static str],
 }
 
-/// Compiles the generator into this folder.
-pub fn build(folder: &Path) -> Result<PathBuf, Failed> {
+/// Compiles the generator into this folder: the program, and the version of the library.
+pub fn compile(folder: &Path) -> Result<(PathBuf, String), Failed> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/load.c");
     let program = folder.join("load");
     let output = Command::new("cc")
@@ -38,7 +39,10 @@ pub fn build(folder: &Path) -> Result<PathBuf, Failed> {
         .output()
         .map_err(|error| format!("cc: {error}"))?;
     match output.status.success() {
-        true => Ok(program),
+        true => {
+            let version = environment::said(&program.display().to_string(), &["--version"]);
+            Ok((program, version))
+        }
         false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned().into()),
     }
 }

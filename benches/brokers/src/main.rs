@@ -96,16 +96,8 @@ fn run(options: &Options) -> Result<(), Failed> {
     };
     enter_network(&mqtt);
     let mut programs = Programs::new(mqtt, options.rumqttd.clone())?;
-    let built = tempfile::tempdir()?;
-    if options.rounds > 0 && rows.iter().any(|row| row.foreign.is_some()) {
-        match foreign::build(built.path()) {
-            Ok(program) => programs.foreign = Some(program),
-            Err(error) => {
-                eprintln!("skipped: the rows by Paho C, which is not there: apt install gcc libpaho-mqtt-dev\n{error}");
-                rows.retain(|row| row.foreign.is_none());
-            }
-        }
-    }
+    let compiled = tempfile::tempdir()?;
+    let version = compile_foreign(&mut programs, &mut rows, options.rounds, compiled.path());
     let wanted = |kind: &Kind| options.brokers.is_empty() || options.brokers.contains(kind);
     let there: Vec<(Kind, String)> = ALL
         .into_iter()
@@ -120,6 +112,8 @@ fn run(options: &Options) -> Result<(), Failed> {
             .iter()
             .map(|(kind, version)| (kind.name().to_owned(), version.clone())),
     );
+    data.versions
+        .extend(version.map(|version| ("Paho C".to_owned(), version)));
     let kinds: Vec<Kind> = there.into_iter().map(|(kind, _)| kind).collect();
     if options.rounds > 0 {
         let began = Instant::now();
@@ -139,6 +133,24 @@ fn run(options: &Options) -> Result<(), Failed> {
     }
     print!("{report}");
     Ok(())
+}
+
+/// The generator that is not ours, if a row needs it. Its version; without it these rows are left out.
+fn compile_foreign(programs: &mut Programs, rows: &mut Vec<Row>, rounds: usize, folder: &Path) -> Option<String> {
+    if rounds == 0 || rows.iter().all(|row| row.foreign.is_none()) {
+        return None;
+    }
+    match foreign::compile(folder) {
+        Ok((program, version)) => {
+            programs.foreign = Some(program);
+            Some(version)
+        }
+        Err(error) => {
+            eprintln!("skipped: the rows by Paho C, which is not there: apt install gcc libpaho-mqtt-dev\n{error}");
+            rows.retain(|row| row.foreign.is_none());
+            None
+        }
+    }
 }
 
 fn chosen(names: &[String]) -> Result<Vec<Row>, Failed> {

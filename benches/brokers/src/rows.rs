@@ -225,7 +225,15 @@ pub fn all() -> Vec<Row> {
         )
         .without(&NO_FILE),
         row("foreign-qos0", "1→1, QoS 0, 64 B, by Paho C", Foreign, "").by_another(0, 1, &["qos0", "qos0-20000"]),
-        row("foreign-qos1", "1→1, QoS 1, window 20, 64 B, by Paho C", Foreign, "").by_another(1, 1, &["qos1", "qos1-1000"]),
-        row("foreign-fanout", "1→100, QoS 0, 64 B, by Paho C", Foreign, "").by_another(0, 100, &["fanout", "fanout-200"]),
+        row("foreign-qos1", "1→1, QoS 1, window 20, 64 B, by Paho C", Foreign, "").by_another(
+            1,
+            1,
+            &["qos1", "qos1-1000"],
+        ),
+        row("foreign-fanout", "1→100, QoS 0, 64 B, by Paho C", Foreign, "").by_another(
+            0,
+            100,
+            &["fanout", "fanout-200"],
+        ),
     ]
 }

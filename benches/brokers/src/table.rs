@@ -86,7 +86,11 @@ fn commands(there: &[(Row, &Measured)]) -> Vec<String> {
     }
     let has_all = |names: &[&str]| names.len() == rows::all().len();
     let command = |(rounds, seconds, names): &(usize, String, Vec<&str>)| {
-        let only = if has_all(names) { String::new() } else { format!(" --rows {}", names.join(",")) };
+        let only = if has_all(names) {
+            String::new()
+        } else {
+            format!(" --rows {}", names.join(","))
+        };
         format!("cargo run --release -- --write --rounds {rounds} --seconds {seconds}{only}")
     };
     runs.iter().map(command).collect()
@@ -111,7 +115,9 @@ fn load(measured: &Measured) -> Option<f64> {
 fn push_section(out: &mut String, title: &str, measure: Measure, rows: &[&(Row, &Measured)]) -> Written {
     writeln!(out, "## {title}\n\n{}\n", about(measure))?;
     let heads = match measure {
-        Measure::Throughput | Measure::Replay | Measure::Foreign => "CPU µs each | × mqtt-1 | a second | generator CPU µs",
+        Measure::Throughput | Measure::Replay | Measure::Foreign => {
+            "CPU µs each | × mqtt-1 | a second | generator CPU µs"
+        }
         Measure::Offered => "CPU µs each | × mqtt-1 | p50 µs | p99 µs",
         Measure::Durable => "a second | CPU µs each | × mqtt-1 | acknowledged p50 µs | p99 µs",
         Measure::Memory => "bytes each | its own | of files | × mqtt-1",
@@ -228,7 +234,10 @@ fn push_agreement(out: &mut String, there: &[(Row, &Measured)]) -> Written {
          another order is too close to tell where the lowest and the highest ratio of rounds lie on both sides of 1, under either generator. Rates are \
          compared where neither generator bounds them.\n"
     )?;
-    writeln!(out, "| load | beside | by | under ours | under the other | pairs in the same order | in another |")?;
+    writeln!(
+        out,
+        "| load | beside | by | under ours | under the other | pairs in the same order | in another |"
+    )?;
     writeln!(out, "|---|---|---|---|---|---|---|\n{lines}")
 }
 
@@ -239,8 +248,14 @@ fn push_agreed(out: &mut String, own: &Row, row: &Row, figure: Figure, agreement
         format!("{over} to {under}: {}, {}{close}", show(one.ours), show(one.theirs))
     };
     let reversed: Vec<String> = agreement.reversed.iter().map(told).collect();
-    let reversed = if reversed.is_empty() { "none".to_owned() } else { reversed.join("; ") };
-    let Agreement { ours, theirs, pairs, .. } = agreement;
+    let reversed = if reversed.is_empty() {
+        "none".to_owned()
+    } else {
+        reversed.join("; ")
+    };
+    let Agreement {
+        ours, theirs, pairs, ..
+    } = agreement;
     writeln!(
         out,
         "| {} | {} | {} | {ours} | {theirs} | {} of {} | {reversed} |",

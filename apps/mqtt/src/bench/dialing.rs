@@ -157,7 +157,9 @@ impl<'a> Dialer<'a> {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 let seconds = PATIENCE.as_secs();
-                Ending::failed(format_args!("{name} at {endpoint}: the server does not answer within {seconds} s"))
+                Ending::failed(format_args!(
+                    "{name} at {endpoint}: the server does not answer within {seconds} s"
+                ))
             }
             io::ErrorKind::ConnectionRefused => ending.advice("start the broker, or say where it is with --connect"),
             _ => ending

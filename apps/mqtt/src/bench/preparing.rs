@@ -105,12 +105,7 @@ pub(super) fn cast(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &Scr
 }
 
 /// With the number of the run, if its messages carry it.
-fn add_subscriber(
-    cast: &mut Cast,
-    dialed: Dialed,
-    topic: usize,
-    run: Option<u64>,
-) -> Result<&mut Client, Ending> {
+fn add_subscriber(cast: &mut Cast, dialed: Dialed, topic: usize, run: Option<u64>) -> Result<&mut Client, Ending> {
     let publishers = run.map_or(0, |_| cast.topics[topic].publishers);
     let place = cast.subscribers.len();
     let subscriber = Subscriber::new(topic, publishers as usize, run.unwrap_or_default());
