@@ -16,6 +16,9 @@ use tempfile::TempDir;
 
 use self::running::Running;
 
+/// Options, and the files that they name.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// A broker with two listeners: one with TLS, one that also wants certificates of clients. It ends with this value.
 struct Broker {
     _running: Running,
@@ -65,7 +68,7 @@ impl Broker {
     }
 
     /// A load over TLS with these files and options.
-    fn bench(&self, connect: &str, files: &[(&str, &str)], options: &str) -> Output {
+    fn bench(&self, connect: &str, files: Files<'_>, options: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt"));
         command.args(["bench", "--json", "--connect", connect]);
         for (option, name) in files {
@@ -113,7 +116,8 @@ fn the_numbers_add_up_over_tls() {
 fn more_than_sockets_hold_goes_through_tls() {
     let broker = Broker::start();
     for (options, count) in [
-        ("--payload 900000 --count 40 -q 1", 40.0),
+        ("--payload 900000 --count 40 --ahead 8 -q 1", 40.0),
+        ("--payload 900000 --count 40 --ahead 8", 40.0),
         ("--payload 20000 --count 3000", 3000.0),
         ("--count 200000", 200_000.0),
         ("--rate 2000 --count 500 -q 1", 500.0),
@@ -140,7 +144,7 @@ fn who_is_not_trusted_is_told_with_what_to_do() {
     let url = format!("mqtts://{}", broker.tls);
     let address = broker.tls.replace("localhost", "127.0.0.1");
     let mine = [("--cafile", "ca.pem")];
-    let refused: [(&str, &[(&str, &str)], &str, &str, &str); 5] = [
+    let refused: [(&str, Files<'_>, &str, &str, &str); 5] = [
         (&url, &[("--cafile", "other.pem")], "", "who is trusted", "--cafile"),
         (&address, &mine, "", "not for 127.0.0.1", "--tls-name"),
         (

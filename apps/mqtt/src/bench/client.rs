@@ -165,3 +165,68 @@ fn take(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use mqtt_testbed::Authority;
+    use mqtt_tokio::{ClientLayers, Identity, ServerLayers, Tls, TlsServer, Trust};
+
+    use super::*;
+
+    const STEP_BYTES: usize = 10_000;
+
+    /// TLS has taken the last bytes, and the socket has not: somebody has to come back for them.
+    #[test]
+    fn what_tls_keeps_counts_as_left_until_the_socket_has_it() {
+        let authority = Authority::new();
+        let issued = authority.server("localhost");
+        let identity = Identity::from_pem(&issued.certificate, &issued.key).unwrap();
+        let layers = ServerLayers::new().tls(TlsServer::new(identity));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (reads, may_read) = mpsc::channel::<usize>();
+        let server = thread::spawn(move || {
+            let (socket, _) = listener.accept().unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            let mut wire = Wire::accepted(socket, &layers);
+            // The handshake, and nothing more for now.
+            wire.read_exact(&mut [0]).unwrap();
+            let mut rest = vec![0; may_read.recv().unwrap()];
+            wire.read_exact(&mut rest).unwrap();
+            assert!(rest.iter().all(|byte| *byte == 7));
+        });
+        let trust = Tls::new(Trust::roots_pem(authority.pem()).unwrap());
+        let layers = ClientLayers::new().tls(&trust, "localhost").unwrap();
+        let socket = std::net::TcpStream::connect(address).unwrap();
+        let wire = Wire::open(socket, Some(&layers)).unwrap().polled(|_| Ok(())).unwrap();
+        let mut client = Client {
+            wire,
+            name: "test".to_owned(),
+            rest: Vec::new(),
+            out: vec![0],
+            written: 0,
+            is_blocked: false,
+            is_dirty: false,
+        };
+        client.flush().unwrap();
+        let mut sent = 0;
+        while !client.is_blocked {
+            client.out.extend_from_slice(&[7; STEP_BYTES]);
+            sent += STEP_BYTES;
+            client.flush().unwrap();
+        }
+        assert_eq!(client.waiting(), 0, "TLS has room for a step");
+        reads.send(sent).unwrap();
+        while client.is_blocked {
+            thread::sleep(Duration::from_millis(1));
+            client.flush().unwrap();
+        }
+        server.join().unwrap();
+    }
+}

@@ -37,8 +37,14 @@ impl Wire<net::TcpStream> {
             None => Carrier::plain(socket),
         };
         let mut wire = Self::on(carrier, tls.is_some());
-        wire.poll(|carrier, cx| carrier.poll_open(cx))?;
+        wire.poll(Carrier::poll_open)?;
         Ok(wire)
+    }
+
+    /// The end of a server, on a socket that waits.
+    #[cfg(test)]
+    pub(super) fn accepted(socket: net::TcpStream, layers: &mqtt_tokio::ServerLayers) -> Self {
+        Self::on(Carrier::server(Socket(socket), layers), true)
     }
 
     /// Writes all of it, and waits until it is sent.
