@@ -9,7 +9,7 @@ use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use mqtt_session::{Broker, BrokerBatch, BrokerChange, BrokerConfig, BrokerKey, Change, Instant, Key, Message};
 use mqtt_store::{
-    Action, FileOptions, FileStore, Loaded, MemoryStore, SessionName, Store, StoreErrorKind, Stored, Write,
+    Action, Durability, FileOptions, FileStore, Loaded, MemoryStore, SessionName, Store, StoreErrorKind, Stored, Write,
 };
 use tempfile::TempDir;
 
