@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use mqtt_session::Instant;
 
@@ -19,6 +20,8 @@ use crate::places::{AcceptFault, Place};
 
 /// How many streams a listener accepts in one turn.
 const ACCEPTS: usize = 16;
+/// At its limit a listener pauses whenever somebody has gone and the next one has come. It is told of once in so much time.
+const TOLD: Duration = Duration::from_secs(60);
 
 impl<N: Network, P: Policy> Shard<N, P> {
     /// Accepts what waits at a listener.
@@ -31,7 +34,10 @@ impl<N: Network, P: Policy> Shard<N, P> {
             if door.paused_until.is_some() {
                 return;
             }
-            let Poll::Ready(place) = door.poll_place() else { return };
+            let Poll::Ready(place) = door.poll_place() else {
+                let lack = door.entrance.lack();
+                return self.pauses(number, lack, now);
+            };
             let cx = &mut Context::from_waker(&door.waker);
             match self.network.poll_accept(cx, &mut door.listener) {
                 Poll::Pending => return,
@@ -84,10 +90,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
             AcceptFault::Connection => true,
             AcceptFault::Pause(time) => {
                 door.paused_until = Some(now.saturating_add(time));
-                if !std::mem::replace(&mut door.has_paused, true) {
-                    self.traffic.accept_pauses += 1;
-                    self.notice(now, Notice::AcceptPaused { listener, error });
-                }
+                self.pauses(number, error, now);
                 false
             }
             AcceptFault::Listener => {
@@ -95,6 +98,22 @@ impl<N: Network, P: Policy> Shard<N, P> {
                 self.notice(now, Notice::ListenerFailed { listener, error });
                 false
             }
+        }
+    }
+
+    /// It accepts nothing for now.
+    fn pauses(&mut self, number: u32, error: io::Error, now: Instant) {
+        let Some(Some(door)) = self.doors.get_mut(number as usize) else {
+            return;
+        };
+        if std::mem::replace(&mut door.has_paused, true) {
+            return;
+        }
+        self.traffic.accept_pauses += 1;
+        if door.told_until.is_none_or(|until| until <= now) {
+            door.told_until = Some(now.saturating_add(TOLD));
+            let listener = Arc::clone(door.entrance.name());
+            self.notice(now, Notice::AcceptPaused { listener, error });
         }
     }
 

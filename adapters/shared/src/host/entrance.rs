@@ -77,6 +77,20 @@ impl Entrance {
         self
     }
 
+    /// The same out of those that several listeners have together.
+    pub(super) fn within(mut self, all: &Places) -> Self {
+        self.places = Places::within(self.places.free(), all);
+        self
+    }
+
+    /// Why there is no place for one more.
+    pub(super) fn lack(&self) -> io::Error {
+        io::Error::other(match self.places.free() {
+            0 => "it has as many connections as it may have",
+            _ => "all listeners together have as many connections as they may have",
+        })
+    }
+
     /// What is on the streams of clients. Default: nothing.
     #[must_use]
     pub fn layers(self, layers: ServerLayers) -> Self {
@@ -132,6 +146,8 @@ pub(super) struct Door<L> {
     pub(super) paused_until: Option<Instant>,
     /// It has paused, and accepted nothing since.
     pub(super) has_paused: bool,
+    /// It was told of a pause, and is of the next one from this time on.
+    pub(super) told_until: Option<Instant>,
 }
 
 impl<L> Door<L> {
@@ -143,6 +159,7 @@ impl<L> Door<L> {
             bell,
             paused_until: None,
             has_paused: false,
+            told_until: None,
         }
     }
 

@@ -7,7 +7,7 @@
 pub struct Traffic {
     /// Streams that were accepted.
     pub accepted: u64,
-    /// How often a listener paused, since the process had too little of something.
+    /// How often a listener paused, since it had as many connections as it may have, or the process too little of something.
     pub accept_pauses: u64,
     /// Streams that broke, or whose layers refused to go on.
     pub streams_failed: u64,

@@ -29,6 +29,7 @@ pub struct Host {
     pub(super) config: BrokerConfig,
     pub(super) shards: u16,
     pub(super) listeners: Vec<Listen>,
+    pub(super) connections: Option<usize>,
     pub(super) policy: MakePolicy,
     #[cfg(feature = "store")]
     pub(super) store: Option<Writer>,
@@ -42,6 +43,7 @@ impl Host {
             config,
             shards: 1,
             listeners: Vec::new(),
+            connections: None,
             policy: Arc::new(|_| Box::new(AllowAll)),
             #[cfg(feature = "store")]
             store: None,
@@ -60,6 +62,14 @@ impl Host {
     #[must_use]
     pub fn listen(mut self, listener: Listen) -> Self {
         self.listeners.push(listener);
+        self
+    }
+
+    /// How many connections may be open at a time, over all listeners and shards: as many as the process has open files for, less some for
+    /// itself. Further ones wait in the queue of the system. Default: as many as the listeners may have.
+    #[must_use]
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = Some(connections);
         self
     }
 

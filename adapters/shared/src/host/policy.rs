@@ -109,11 +109,12 @@ impl Policy for AllowAll {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notice {
-    /// A listener pauses, since the process has too little of something, as of open files. Told once until it accepts again.
+    /// A listener pauses, since it has as many connections as it may have, or the process too little of something, as of open files.
+    /// Told once until it accepts again, and of each listener once a minute at most.
     AcceptPaused {
         /// The name of the listener.
         listener: Arc<str>,
-        /// What the system says.
+        /// What the system says, or which bound is met.
         error: io::Error,
     },
     /// A listener is broken, and accepts nothing any more.

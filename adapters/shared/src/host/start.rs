@@ -21,6 +21,7 @@ use super::plan::{Host, MakePolicy, Socket};
 use super::policy::Policy;
 use super::shard::{Ended, Seat, Shard};
 use crate::Clock;
+use crate::places::Places;
 
 /// Why a host was not started. Nothing of it runs then.
 #[derive(Debug)]
@@ -243,8 +244,14 @@ impl Host {
         let clock = Clock::new();
         let configs = self.configs();
         let mut sockets = Vec::new();
+        let all = self.connections.map(Places::new);
         for listener in self.listeners {
-            sockets.push(listener.bind()?);
+            let (socket, entrance) = listener.bind()?;
+            let entrance = match &all {
+                Some(all) => entrance.within(all),
+                None => entrance,
+            };
+            sockets.push((socket, entrance));
         }
         let addresses = sockets
             .iter()

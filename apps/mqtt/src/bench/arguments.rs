@@ -36,6 +36,7 @@ Examples:
   mqtt bench --idle 10000 --pid 4711                memory of connections that only stand
   mqtt bench --connect mqtts://localhost --cafile authority.pem    all of it over TLS
   mqtt bench --filters 100000                       the same among other people's filters
+  mqtt bench --rate 1000 --stalled 100              the same beside subscribers that never read
   mqtt bench --retained 100000                      what a new subscriber is sent
 
 What a run makes at the broker it takes away in the end, also after an error, Ctrl-C or SIGTERM; a second
@@ -121,6 +122,9 @@ pub struct BenchArguments {
         help_heading = "Beside it"
     )]
     pub idle: u32,
+    /// So many more connections, which subscribe to all messages and never read: the broker has to drop what they do not take
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Beside it")]
+    pub stalled: u32,
     /// So many subscriptions of one more client, beside the topics of the messages, which match none of them
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Beside it")]
     pub filters: u32,
@@ -172,10 +176,10 @@ impl BenchArguments {
                 _ => Ok(()),
             };
         }
-        if self.publishers == 0 && self.idle == 0 && self.filters == 0 {
+        if self.publishers == 0 && self.idle == 0 && self.stalled == 0 && self.filters == 0 {
             return refused(
                 "--publishers 0: nothing is done",
-                "--idle or --filters stand without publishers",
+                "--idle, --stalled or --filters stand without publishers",
             );
         }
         if self.publishers > 0 && self.topics > self.publishers.max(self.subscribers) {

@@ -24,7 +24,8 @@ pub(super) struct Beside {
 
 /// Lets this process open as many connections as it is to have.
 pub(super) fn raise_file_limit(arguments: &BenchArguments) -> Result<(), Ending> {
-    let connections = u64::from(arguments.publishers) + u64::from(arguments.subscribers) + u64::from(arguments.idle);
+    let busy = u64::from(arguments.publishers) + u64::from(arguments.subscribers);
+    let connections = busy + u64::from(arguments.idle) + u64::from(arguments.stalled);
     let wanted = connections + FILES_BESIDE;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(limit) if limit < wanted => {
@@ -39,7 +40,7 @@ pub(super) fn raise_file_limit(arguments: &BenchArguments) -> Result<(), Ending>
     }
 }
 
-/// Idle connections and silent filters.
+/// Idle connections, stalled ones and silent filters.
 pub(super) fn beside(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &Screen) -> Result<Beside, Ending> {
     let mut connections = Vec::new();
     let prefix = &arguments.topic;
@@ -49,6 +50,14 @@ pub(super) fn beside(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &S
         idle.subscribe(&[format!("{prefix}/idle/{number}")])?;
         connections.push(idle);
         screen.prepare("idle connections", connections.len(), arguments.idle as usize);
+    }
+    for number in 0..arguments.stalled {
+        dialer.interrupt.check()?;
+        let mut stalled = dialer.connect(&dialer.name("stalled", number))?;
+        // The answer is the last that is read of it.
+        stalled.subscribe(&[format!("{prefix}/#")])?;
+        connections.push(stalled);
+        screen.prepare("stalled connections", number as usize + 1, arguments.stalled as usize);
     }
     if arguments.filters > 0 {
         let mut silent = dialer.connect(&dialer.name("filters", 0))?;

@@ -30,6 +30,7 @@ pub(super) struct Report {
     window: u16,
     ahead: Option<u32>,
     idle: u32,
+    stalled: u32,
     filters: u32,
     retained: Option<u32>,
     /// The time that these were measured in.
@@ -87,6 +88,7 @@ impl Report {
             window: arguments.window,
             ahead: is_closed.then_some(arguments.ahead),
             idle: arguments.idle,
+            stalled: arguments.stalled,
             filters: arguments.filters,
             retained: arguments.retained,
             seconds: measured.time as f64 / 1e9,
@@ -171,11 +173,11 @@ impl Report {
             };
             writeln!(out, "bound       {bound}{window}")?;
         }
-        if self.idle > 0 || self.filters > 0 {
+        if self.idle > 0 || self.stalled > 0 || self.filters > 0 {
             writeln!(
                 out,
-                "beside it   {} idle connections, {} filters of another client",
-                self.idle, self.filters
+                "beside it   {} idle connections, {} that never read, {} filters of another client",
+                self.idle, self.stalled, self.filters
             )?;
         }
         Ok(())
@@ -218,10 +220,10 @@ impl Report {
                 "memory      {when:<10} {resident} KiB: {own} KiB its own, {file} KiB of files"
             )?;
         }
-        let others = u64::from(self.idle) + u64::from(self.filters);
+        let others = u64::from(self.idle) + u64::from(self.stalled) + u64::from(self.filters);
         let grown = memory.ready.resident.saturating_sub(memory.before.resident);
         if let Some(each) = grown.checked_div(others) {
-            writeln!(out, "            {each} bytes for each idle connection and filter")?;
+            writeln!(out, "            {each} bytes for each of these connections and filters")?;
         }
         Ok(())
     }

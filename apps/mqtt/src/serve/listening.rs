@@ -10,15 +10,16 @@ use crate::Ending;
 use crate::broker::config::{Address, Config, Listener, Tls};
 
 /// One of them, to be opened.
-pub(super) fn listen(listener: &Listener, config: &Config) -> Result<Listen, Ending> {
+pub(super) fn listen(listener: &Listener) -> Result<Listen, Ending> {
     let listen = match &listener.address {
         Address::Tcp(address) => Listen::tcp(address),
         Address::Unix(path) => Listen::unix(path),
     };
-    let connections = listener.max_connections.unwrap_or(config.limits.broker.connections);
+    // Without a bound of its own, that of the broker counts, which closes what is too many.
+    let connections = listener.max_connections.map(usize::try_from);
     Ok(listen
         .name(listener.address.to_string())
-        .connections(usize::try_from(connections).unwrap_or(usize::MAX))
+        .connections(connections.and_then(Result::ok).unwrap_or(usize::MAX))
         .proxy_protocol(listener.proxy_protocol)
         .layers(layers(listener)?))
 }

@@ -31,18 +31,20 @@ pub(super) fn serve(address: SocketAddr, shards: Vec<ShardHandle>, health: Healt
         let requests = Arc::new(());
         for stream in listener.incoming() {
             let request = Arc::clone(&requests);
-            // The one that is here counts too, and this loop's own.
-            if Arc::strong_count(&requests) > REQUESTS + 1 {
-                continue;
-            }
             let (shards, health) = (shards.clone(), health.clone());
             let taken = stream.and_then(|stream| {
-                thread::Builder::new().name("mqtt-request".to_owned()).spawn(move || {
+                // The one that is here counts too, and this loop's own.
+                if Arc::strong_count(&requests) > REQUESTS + 1 {
+                    return Ok(());
+                }
+                let thread = thread::Builder::new().name("mqtt-request".to_owned());
+                thread.spawn(move || {
                     if let Err(error) = answer(&stream, &shards, &health) {
                         tracing::debug!(%error, "a request for metrics failed");
                     }
                     drop(request);
-                })
+                })?;
+                Ok(())
             });
             if let Err(error) = taken {
                 tracing::debug!(%error, "a request for metrics was not taken");

@@ -130,16 +130,19 @@ fn listen_to_signals() -> Result<Receiver<i32>, Ending> {
 impl Broker {
     fn start(serve: Serve, setup: Setup) -> Result<Self, Ending> {
         let config = setup.config.clone();
-        raise_file_limit(&config);
+        let connections = raise_file_limit(&config);
         let writer = open_store(&config)?;
         let rules = SharedRules::new(Rules::new(setup));
         let checker = Checker::start()?;
         let seed = fresh_seed();
         let mut host = Host::new(config.machine(seed).ask(Ask::EVERYTHING))
             .shards(NonZeroU16::new(config.shards).unwrap_or(NonZeroU16::MIN));
+        if let Some(connections) = connections {
+            host = host.connections(connections);
+        }
         let mut entrances = Vec::new();
         for listener in &config.listeners {
-            let listen = listening::listen(listener, &config)?;
+            let listen = listening::listen(listener)?;
             entrances.push(listen.entrance());
             host = host.listen(listen);
         }
@@ -322,17 +325,23 @@ fn fresh_seed() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-/// As many files as the system lets the process open: each connection is one.
-fn raise_file_limit(config: &Config) {
+/// As many files as the system lets the process open: each connection is one. How many connections fit, if they are fewer than configured.
+fn raise_file_limit(config: &Config) -> Option<usize> {
     let wanted = config.open_files_max();
     match rlimit::increase_nofile_limit(wanted) {
-        Ok(limit) if limit < wanted => tracing::warn!(
-            limit,
-            wanted,
-            "the system lets this process open fewer files than limits.broker.connections asks for: at its limit no connection is accepted \
-             until one ends"
-        ),
+        Ok(limit) if limit < wanted => {
+            let connections = Config::connections_within(limit);
+            tracing::warn!(
+                limit,
+                wanted,
+                connections,
+                "the system lets this process open fewer files than limits.broker.connections asks for: no more connections are accepted \
+                 than fit, further ones wait until one ends"
+            );
+            return usize::try_from(connections).ok();
+        }
         Ok(limit) => tracing::debug!(limit, "open files"),
         Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
     }
+    None
 }

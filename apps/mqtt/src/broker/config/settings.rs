@@ -74,6 +74,13 @@ impl Config {
         self.connections_max().saturating_add(OTHER_FILES)
     }
 
+    /// How many connections fit into a limit of open files, so that metrics, the control socket and files that are read again have some left.
+    #[must_use]
+    pub fn connections_within(files: u64) -> u64 {
+        // Where the limit is that low, half of it has to do for them.
+        files.saturating_sub(OTHER_FILES).max(files / 2)
+    }
+
     /// What the broker machine is to be. What the host asks, shards and seed are the host's to add.
     #[must_use]
     pub fn machine(&self, seed: u64) -> BrokerConfig {

@@ -1,0 +1,202 @@
+//! The limit of open files, and the bounds of connections: who is in goes on, nobody else is accepted, and nothing spins.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use rlimit::Resource;
+
+use super::lives::{PATIENCE, Serving};
+use super::load::Load;
+use super::watched::{Watched, wait_until};
+
+/// How many files the process may open.
+const FILES: usize = 256;
+/// How many it keeps for other things than connections.
+const KEPT: usize = 64;
+const PAUSES: &str = "mqtt_accept_pauses_total";
+const PAUSED: &str = "no connection is accepted until there is room again";
+
+/// A client that has said CONNECT, and is let in or waits.
+struct Guest {
+    stream: TcpStream,
+    heard: usize,
+}
+
+impl Guest {
+    fn knock(address: SocketAddr, number: usize) -> Self {
+        let mut stream = TcpStream::connect(address).expect("the system takes it");
+        let mut connect = b"\x10\x12\0\x04MQTT\x04\x02\0\0\0\x06".to_vec();
+        connect.extend(format!("g{number:05}").bytes());
+        stream.write_all(&connect).expect("the system takes it");
+        stream.set_nonblocking(true).expect("it is a socket");
+        Self { stream, heard: 0 }
+    }
+
+    /// Whether it has CONNACK.
+    fn is_in(&mut self) -> bool {
+        let mut answer = [0; 4];
+        match self.stream.read(&mut answer[self.heard..]) {
+            Ok(0) if self.heard < 4 => panic!("it is closed"),
+            Ok(len) => self.heard += len,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}"),
+        }
+        self.heard == 4
+    }
+
+    fn is_closed(&mut self) -> bool {
+        self.stream.set_nonblocking(false).expect("it is a socket");
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        match self.stream.read(&mut [0; 4]) {
+            Ok(len) => len == 0,
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+fn count_in(guests: &mut [Guest]) -> usize {
+    guests.iter_mut().map(|guest| usize::from(guest.is_in())).sum()
+}
+
+/// Waits until so many are in; the others wait.
+fn wait_for_guests(guests: &mut [Guest], count: usize) {
+    let seen = std::cell::Cell::new(0);
+    wait_until(
+        || format!("{} of {count} are in", seen.get()),
+        || {
+            seen.set(count_in(guests));
+            seen.get() == count
+        },
+    );
+}
+
+/// Starts the program with these limits, a soft and a hard one.
+fn limited(soft: usize, hard: usize) -> impl FnOnce(Command) -> Command {
+    move |command| {
+        let mut limited = Command::new("sh");
+        let script = format!("ulimit -S -n {soft} && ulimit -H -n {hard} && exec \"$0\" \"$@\"");
+        limited.args(["-c", &script]).arg(command.get_program());
+        limited.args(command.get_args());
+        limited
+    }
+}
+
+/// It sleeps: the time of processors is far below that of the clock.
+fn assert_sleeps(broker: &Watched) {
+    const WATCHED: Duration = Duration::from_secs(2);
+    let before = broker.process.cpu();
+    thread::sleep(WATCHED);
+    let used = broker.process.cpu() - before;
+    println!("{used:?} of processors in {WATCHED:?} while accepting pauses");
+    assert!(used < WATCHED / 4, "it spins: {used:?}");
+}
+
+fn pauses_told(serving: &Serving) -> usize {
+    serving.log().iter().filter(|line| line.contains(PAUSED)).count()
+}
+
+#[test]
+fn at_the_limit_of_files_accepting_pauses_and_everything_else_goes_on() {
+    let broker = Watched::start_by("", limited(100, FILES), |serving| {
+        let most = serving.told("fewer files", "connections=");
+        assert_eq!(most, (FILES - KEPT).to_string());
+    });
+    assert_eq!(
+        broker.process.files_limit(),
+        FILES as u64,
+        "the soft limit is not raised"
+    );
+    let options = "-q 1 --publishers 10 --subscribers 10 --topics 10 --rate 200 --duration 4 --patience 30";
+    let load = Load::start(broker.serving.address, options);
+    broker.wait_for("mqtt_clients_connected", |clients| clients == 20);
+    let mut guests: Vec<_> = (0..FILES)
+        .map(|number| Guest::knock(broker.serving.address, number))
+        .collect();
+    broker.serving.told(PAUSED, "");
+    // The load has its places, and the rest is taken. Metrics are served beside that.
+    broker.wait_for("mqtt_streams", |streams| streams == (FILES - KEPT) as u64);
+    wait_for_guests(&mut guests, FILES - KEPT - 20);
+    // Nothing of those that are in is lost, and their places are taken when they go.
+    load.figures();
+    wait_for_guests(&mut guests, FILES - KEPT);
+    assert!(broker.figure(PAUSES) >= 1);
+    assert_sleeps(&broker);
+    assert_eq!(count_in(&mut guests), FILES - KEPT);
+    let gone = guests.iter_mut().position(Guest::is_in).expect("somebody is in");
+    drop(guests.swap_remove(gone));
+    wait_for_guests(&mut guests, FILES - KEPT);
+    println!(
+        "{} files open, {} pauses counted",
+        broker.process.files(),
+        broker.figure(PAUSES)
+    );
+    assert!(broker.process.files() < FILES);
+    assert_eq!(pauses_told(&broker.serving), 0, "it is told again and again");
+}
+
+/// Something else has taken the files that were left.
+#[test]
+fn without_a_file_left_accepting_pauses_and_goes_on_later() {
+    let broker = Watched::start("[limits.broker]\nconnections = 500\n");
+    let id = broker.serving.process.parse().expect("a number");
+    let (mut soft, mut hard) = (0, 0);
+    let asked = rlimit::prlimit(id, Resource::NOFILE, None, Some((&mut soft, &mut hard)));
+    asked.expect("it is a child of this process");
+    // The hard limit stays: only root could raise it again.
+    let limit = |files| rlimit::prlimit(id, Resource::NOFILE, Some((files, hard)), None);
+    let mut guests = vec![Guest::knock(broker.serving.address, 0)];
+    wait_for_guests(&mut guests, 1);
+    let open = broker.process.lowest_free_file();
+    limit(open).expect("it is a child of this process");
+    guests.push(Guest::knock(broker.serving.address, 1));
+    assert_eq!(broker.serving.told(PAUSED, "os error "), "24)");
+    assert_sleeps(&broker);
+    assert_eq!(count_in(&mut guests), 1);
+    limit(open + 16).expect("it is a child of this process");
+    wait_for_guests(&mut guests, 2);
+    assert_eq!(broker.figure(PAUSES), 1);
+}
+
+#[test]
+fn the_soft_limit_is_raised_in_silence_if_that_is_enough() {
+    let broker = Watched::start_by(
+        "[limits.broker]\nconnections = 1000\n",
+        limited(100, 1064),
+        |_| (),
+    );
+    assert_eq!(broker.process.files_limit(), 1064);
+    assert!(broker.serving.log().iter().all(|line| !line.contains("WARN")));
+}
+
+#[test]
+fn one_connection_too_many_is_closed_and_counted() {
+    let broker = Watched::start("[limits.broker]\nconnections = 2\n");
+    let mut guests: Vec<_> = (0..2)
+        .map(|number| Guest::knock(broker.serving.address, number))
+        .collect();
+    wait_for_guests(&mut guests, 2);
+    assert!(Guest::knock(broker.serving.address, 2).is_closed());
+    broker.wait_for("mqtt_connections_refused_total", |refused| refused == 1);
+    assert_eq!(broker.figure(PAUSES), 0);
+}
+
+#[test]
+fn one_connection_too_many_for_its_listener_waits_and_that_is_told() {
+    let broker = Watched::start("max_connections = 2\n");
+    let mut guests: Vec<_> = (0..4)
+        .map(|number| Guest::knock(broker.serving.address, number))
+        .collect();
+    wait_for_guests(&mut guests, 2);
+    broker.serving.told(PAUSED, "");
+    assert_sleeps(&broker);
+    for left in [3, 2] {
+        let gone = guests.iter_mut().position(Guest::is_in).expect("somebody is in");
+        drop(guests.swap_remove(gone));
+        assert_eq!(guests.len(), left);
+        wait_for_guests(&mut guests, 2);
+    }
+    assert_eq!(broker.figure(PAUSES), 3);
+    assert_eq!(broker.figure("mqtt_connections_refused_total"), 0);
+}

@@ -1,0 +1,88 @@
+//! A broker with metrics, whose process is watched.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::lives::{PATIENCE, Serving};
+use super::process::Process;
+
+/// A broker, from its configuration to its end.
+pub(crate) struct Watched {
+    pub(crate) serving: Serving,
+    pub(crate) process: Process,
+    metrics: SocketAddr,
+    pub(crate) folder: TempDir,
+}
+
+/// What each configuration begins with.
+const CONFIG: &str = "sys_interval = '1s'\n[metrics]\naddress = '127.0.0.1:0'\n[[listener]]\naddress = '127.0.0.1:0'\n";
+
+impl Watched {
+    /// Starts one with these sections.
+    pub(crate) fn start(sections: &str) -> Self {
+        Self::start_by(sections, |command| command, |_| ())
+    }
+
+    /// Starts it by a command that is made of the usual one. What it logs before it listens is asked for by `before`.
+    pub(crate) fn start_by(
+        sections: &str,
+        change: impl FnOnce(Command) -> Command,
+        before: impl FnOnce(&Serving),
+    ) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let command = Serving::command(folder.path(), &format!("{CONFIG}{sections}"));
+        let mut serving = Serving::begin(change(command));
+        before(&serving);
+        serving.address = serving.told(" listening ", "address=").parse().expect("an address");
+        let metrics = serving.told(" metrics ", "address=").parse().expect("an address");
+        serving.process = serving.told(" serving ", "process=");
+        Self {
+            process: Process::new(&serving.process),
+            serving,
+            metrics,
+            folder,
+        }
+    }
+
+    /// All figures, as text.
+    pub(crate) fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect(self.metrics).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer
+    }
+
+    /// One figure.
+    pub(crate) fn figure(&self, name: &str) -> u64 {
+        figure(&self.metrics(), name)
+    }
+
+    /// Waits until a figure is as it is to be.
+    pub(crate) fn wait_for(&self, name: &str, is_so: impl Fn(u64) -> bool) {
+        wait_until(|| format!("{name} is {}", self.figure(name)), || is_so(self.figure(name)));
+    }
+}
+
+/// One of many figures.
+pub(crate) fn figure(metrics: &str, name: &str) -> u64 {
+    let mut lines = metrics.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    value.unwrap_or_else(|| panic!("no {name}: {metrics}"))
+}
+
+pub(crate) fn wait_until(told: impl Fn() -> String, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "{}", told());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
