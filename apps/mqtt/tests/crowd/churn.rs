@@ -1,12 +1,13 @@
 //! Clients that come and go: with every version, QoS, kind of session and kind of end.
 
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mqtt_tokio::session::Reconnect;
-use mqtt_tokio::session::proto::{Binary, TopicName, Version, Will, WillProperties};
+use mqtt_tokio::session::proto::{Binary, Connect, Text, TopicName, Version, Will, WillProperties};
 use mqtt_tokio::{Client, ClientOptions, Message, QoS};
 use tokio::task::JoinHandle;
 
@@ -149,9 +150,25 @@ impl Visit {
         }
         match turn % 4 {
             0 => drop(streams.pop()),
-            1 => client.abort(),
+            1 => {
+                client.abort();
+                let connect = self.connect();
+                let vanished = tokio::task::spawn_blocking(move || vanish(address, &connect)).await;
+                vanished.expect("it does not panic").expect("it is let in");
+            }
             _ => client.disconnect(PATIENCE).await.expect("all has ended"),
         }
+    }
+
+    /// The CONNECT of a client with a will.
+    fn connect(&self) -> bytes::BytesMut {
+        let version = if self.turn % 8 == 1 { Version::V3_1_1 } else { Version::V5 };
+        let name = format!("vanishing-{}-{}", self.lane, self.turn);
+        let mut connect = Connect::new(version, Text::from_bytes(name.into()).expect("a name"));
+        connect.will = Some(self.will(version));
+        let mut packet = bytes::BytesMut::new();
+        connect.encode_to(version, &mut packet).expect("there is room");
+        packet
     }
 
     async fn publish(&self, client: &Client, number: u64) {
@@ -168,4 +185,17 @@ impl Visit {
         let ended = tokio::time::timeout(PATIENCE, client.publish(message)).await;
         ended.expect("it ends").expect("it is taken");
     }
+}
+
+/// A client that is taken over by another one of its name, which goes without a word.
+fn vanish(address: SocketAddr, connect: &[u8]) -> io::Result<()> {
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(connect)?;
+        stream.read_exact(&mut [0; 4])?;
+        streams.push(stream);
+    }
+    Ok(())
 }

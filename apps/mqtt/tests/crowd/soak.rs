@@ -25,8 +25,8 @@ const COLUMNS: [Column; 6] = [
     ("RSS KiB", 0.05, 1024.0),
     ("files", 0.0, 8.0),
     ("threads", 0.0, 2.0),
-    ("store KiB", 0.1, 1024.0),
-    ("sessions", 0.1, 16.0),
+    ("store KiB", 0.1, 2048.0),
+    ("sessions", 0.05, 12.0),
     ("retained", 0.1, 8.0),
 ];
 
@@ -118,7 +118,9 @@ fn soak(seconds: u64, session_seconds: u64) -> Vec<String> {
         of("mqtt_takeovers_total"),
         mebibytes(broker.process.most_resident()),
     );
-    assert!(churn.visits() > 0 && of("mqtt_wills_published_total") > 0);
+    for happens in ["mqtt_wills_published_total", "mqtt_takeovers_total", "mqtt_messages_dropped_total"] {
+        assert!(of(happens) > 0, "{happens}: what is to be soaked does not happen");
+    }
     runtime.block_on(churn.end());
     let grown = grown(&samples);
     assert_eq!(broker.serving.end(), Some(0));
