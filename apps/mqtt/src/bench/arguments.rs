@@ -122,7 +122,7 @@ pub struct BenchArguments {
         help_heading = "Beside it"
     )]
     pub idle: u32,
-    /// So many more connections, which subscribe to all messages and never read: the broker has to drop what they do not take
+    /// So many more connections, which subscribe to all messages and never read, every other one with QoS 0: the broker has to drop what they do not take
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Beside it")]
     pub stalled: u32,
     /// So many subscriptions of one more client, beside the topics of the messages, which match none of them

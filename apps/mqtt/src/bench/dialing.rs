@@ -60,7 +60,8 @@ pub(super) struct Dialed {
     maximum_qos: QoS,
     maximum_packet_size: u32,
     version: Version,
-    qos: QoS,
+    /// Of its subscriptions.
+    pub(super) qos: QoS,
 }
 
 impl<'a> Dialer<'a> {

@@ -53,7 +53,11 @@ pub(super) fn beside(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &S
     }
     for number in 0..arguments.stalled {
         dialer.interrupt.check()?;
-        let mut stalled = dialer.connect(&dialer.name("stalled", number))?;
+        let mut stalled = dialer.connect(&dialer.name("slow", number))?;
+        // Those of QoS 0 fill their sockets, the others their windows, as they acknowledge nothing.
+        if number % 2 == 0 {
+            stalled.qos = QoS::AtMostOnce;
+        }
         // The answer is the last that is read of it.
         stalled.subscribe(&[format!("{prefix}/#")])?;
         connections.push(stalled);
