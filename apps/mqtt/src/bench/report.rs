@@ -223,7 +223,10 @@ impl Report {
         let others = u64::from(self.idle) + u64::from(self.stalled) + u64::from(self.filters);
         let grown = memory.ready.resident.saturating_sub(memory.before.resident);
         if let Some(each) = grown.checked_div(others) {
-            writeln!(out, "            {each} bytes for each of these connections and filters")?;
+            writeln!(
+                out,
+                "            {each} bytes for each of these connections and filters"
+            )?;
         }
         Ok(())
     }

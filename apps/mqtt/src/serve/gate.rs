@@ -9,6 +9,7 @@ use mqtt_session::{AcceptErrorKind, BrokerEvent, ConnectionId, Scope, Verdict};
 
 use super::checker::Checker;
 use super::health::Health;
+use super::repeats::{Repeats, What};
 use super::rules::{Identity, Rules, SharedRules, User};
 use crate::broker::Who;
 
@@ -18,15 +19,23 @@ pub(super) struct Gate {
     checker: Checker,
     handle: ShardHandle,
     health: Health,
+    repeats: Repeats,
 }
 
 impl Gate {
-    pub(super) fn new(rules: SharedRules, checker: Checker, handle: ShardHandle, health: Health) -> Self {
+    pub(super) fn new(
+        rules: SharedRules,
+        checker: Checker,
+        handle: ShardHandle,
+        health: Health,
+        repeats: Repeats,
+    ) -> Self {
         Self {
             rules,
             checker,
             handle,
             health,
+            repeats,
         }
     }
 
@@ -188,7 +197,7 @@ impl Policy for Gate {
                 let verdict = if is_allowed { Verdict::ALLOW } else { Verdict::DENY };
                 desk.broker.authorize(desk.now, question, verdict);
             }
-            event => Self::tell(desk, &event),
+            event => self.tell(desk, event),
         }
     }
 
@@ -217,7 +226,7 @@ impl Policy for Gate {
 
 impl Gate {
     /// What needs no answer.
-    fn tell(desk: &Desk<'_>, event: &BrokerEvent) {
+    fn tell(&self, desk: &Desk<'_>, event: BrokerEvent) {
         match event {
             BrokerEvent::Connected {
                 connection,
@@ -225,10 +234,10 @@ impl Gate {
                 version,
                 session_present,
             } => {
-                let origin = desk.origin(*connection);
-                let user = desk.broker.owner(*connection);
+                let origin = desk.origin(connection);
+                let user = desk.broker.owner(connection);
                 tracing::info!(
-                    client = %text(client_id),
+                    client = %text(&client_id),
                     peer = origin.and_then(|origin| origin.peer).map(tracing::field::display),
                     listener = origin.map(|origin| tracing::field::display(&origin.listener)),
                     user = user.map(text).map(tracing::field::display),
@@ -238,19 +247,19 @@ impl Gate {
                 );
             }
             BrokerEvent::Disconnected { client_id, reason, .. } => {
-                tracing::info!(client = %text(client_id), %reason, "disconnected");
+                tracing::info!(client = %text(&client_id), %reason, "disconnected");
             }
             BrokerEvent::SessionEnded { client_id } => {
-                tracing::debug!(client = %text(client_id), "its session has ended");
+                tracing::debug!(client = %text(&client_id), "its session has ended");
             }
             BrokerEvent::Dropped { client_id, messages } => {
-                tracing::warn!(client = %text(client_id), messages, "messages were dropped");
+                self.repeats.tell(What::Dropped(client_id), messages);
             }
             BrokerEvent::Revoked { client_id, filter } => {
-                tracing::info!(client = %text(client_id), filter = filter.as_str(), "a subscription is not allowed any more");
+                tracing::info!(client = %text(&client_id), filter = filter.as_str(), "a subscription is not allowed any more");
             }
-            BrokerEvent::LimitHit { bound, times } => tracing::warn!(?bound, times, "a limit was met"),
-            BrokerEvent::Missed { events } => tracing::warn!(events, "events are missing in this log"),
+            BrokerEvent::LimitHit { bound, times } => self.repeats.tell(What::Limit(bound), times),
+            BrokerEvent::Missed { events } => self.repeats.tell(What::Missed, events),
             BrokerEvent::StoreFailed => tracing::error!("the store has failed: all connections are closed"),
             _ => {}
         }

@@ -11,6 +11,7 @@ mod listening;
 mod log;
 mod metrics;
 mod notify;
+mod repeats;
 mod rules;
 mod runtime;
 mod sys;
@@ -33,6 +34,7 @@ use self::checker::Checker;
 use self::control::Control;
 use self::gate::Gate;
 use self::health::Health;
+use self::repeats::Repeats;
 use self::rules::{Rules, SharedRules};
 use self::sys::Sys;
 use crate::Ending;
@@ -72,6 +74,7 @@ struct Broker {
     config: Config,
     rules: SharedRules,
     health: Health,
+    repeats: Repeats,
     entrances: Vec<Entrance>,
     running: Running,
     writer: Option<Writer>,
@@ -150,8 +153,12 @@ impl Broker {
             host = host.store(writer.clone());
         }
         let (shared, health) = (rules.clone(), Health::default());
-        let of_gates = health.clone();
-        let host = host.policy(move |handle| Gate::new(shared.clone(), checker.clone(), handle, of_gates.clone()));
+        let repeats = Repeats::default();
+        let of_gates = (health.clone(), repeats.clone());
+        let host = host.policy(move |handle| {
+            let (health, repeats) = of_gates.clone();
+            Gate::new(shared.clone(), checker.clone(), handle, health, repeats)
+        });
         let running = runtime::start(host).map_err(Ending::failed)?;
         for report in running.reports() {
             tracing::info!(?report, "restored");
@@ -164,6 +171,7 @@ impl Broker {
             config,
             rules,
             health,
+            repeats,
             entrances,
             running,
             writer,
@@ -204,6 +212,7 @@ impl Broker {
                 Err(RecvTimeoutError::Timeout) => sys.publish(self.running.handles(), Instant::now()),
                 Err(RecvTimeoutError::Disconnected) => return Err(Ending::failed("no signal can be heard any more")),
             }
+            self.repeats.tell_due();
             if self.running.is_finished() {
                 return Err(Ending::failed("the broker has ended by itself: the log says why"));
             }
@@ -288,6 +297,7 @@ impl Broker {
             }
         }
         let ended = self.running.wait().map_err(Ending::failed)?;
+        self.repeats.tell_rest();
         if let Some(writer) = self.writer {
             writer.close().map_err(Ending::failed)?;
         }

@@ -130,6 +130,10 @@ struct Run {
     latency: [f64; 2],
     received: f64,
     dropped: u64,
+    /// Lines of the log about that, and how many copies they tell of.
+    told: (u64, u64),
+    /// Of the broker, for a message that comes to those that read.
+    cpu_micros: f64,
 }
 
 /// Loads a broker. The formula is that of the usual bounds.
@@ -145,21 +149,40 @@ fn run(crowd: Crowd, stalled: u64, bounds: Bounds) -> Run {
         broker.serving.address,
         &format!(
             "-q 1 --idle {idle} --publishers {pairs} --subscribers {pairs} --topics {pairs} --stalled {stalled} --rate {rate} \
-             --payload {payload} --warm-up {warm_up} --duration {duration} --patience 30"
+             --payload {payload} --warm-up {warm_up} --duration {duration} --patience 30 --pid {}",
+            broker.serving.process
         ),
     );
     let figures = load.figures();
     let latency = ["/latency_micros/p50", "/latency_micros/p99"].map(|path| number(&figures, path));
     assert_eq!(number(&figures, "/repeated"), 0.0, "{figures}");
     let present = Crowd { stalled, ..crowd };
+    let (resident, dropped) = (
+        broker.process.most_resident(),
+        broker.figure("mqtt_messages_dropped_total"),
+    );
     // What is dropped is counted, and those that read lose nothing: else the load had failed.
     Run {
         formula: Formula::new(present, BOUNDS, alone),
-        resident: broker.process.most_resident(),
+        resident,
         latency,
         received: number(&figures, "/total/received"),
-        dropped: broker.figure("mqtt_messages_dropped_total"),
+        dropped,
+        told: told_of_drops(&broker.log_to_the_end()),
+        cpu_micros: number(&figures, "/broker/cpu_micros_per_delivery"),
     }
+}
+
+/// How many lines tell of copies that were dropped, and of how many.
+fn told_of_drops(log: &[String]) -> (u64, u64) {
+    let told = log.iter().filter(|line| line.contains("were dropped"));
+    let copies = told.map(|line| {
+        line.rsplit_once("messages=")
+            .and_then(|(_, copies)| copies.parse::<u64>().ok())
+    });
+    copies.fold((0, 0), |(lines, sum), copies| {
+        (lines + 1, sum + copies.expect("a number"))
+    })
 }
 
 impl fmt::Display for Run {
@@ -168,9 +191,9 @@ impl fmt::Display for Run {
         let (seen, bound) = (mebibytes(self.resident), mebibytes(self.formula.bytes()));
         write!(
             f,
-            "{seen:>6.1} MiB of at most {bound:>6.1}; {} messages came to those that read, p50 {p50:.0} and p99 {p99:.0} microseconds; \
-             {} copies dropped",
-            self.received, self.dropped
+            "{seen:>6.1} MiB of at most {bound:>6.1}; {} messages came to those that read, p50 {p50:.0} and p99 {p99:.0} microseconds, \
+             {:.0} of the broker's processor each; {} copies dropped, {} lines about it",
+            self.received, self.cpu_micros, self.dropped, self.told.0
         )
     }
 }
@@ -192,6 +215,9 @@ fn memory_stays_below_the_formula_beside_those_that_never_read() {
             println!("round {round}, {stalled:>4} never read: {run}");
             assert!(run.resident <= run.formula.bytes(), "{}", run.formula);
             assert_eq!(run.dropped > 0, stalled > 0, "{run}");
+            // Each client once in so many seconds, and all of it in the end.
+            assert_eq!(run.told.1, run.dropped, "{run}");
+            assert!(run.told.0 * 100 <= run.dropped, "the log is full of it: {run}");
             seen.push(run);
         }
     }
@@ -201,7 +227,10 @@ fn memory_stays_below_the_formula_beside_those_that_never_read() {
     for (at, name) in ["p50", "p99"].into_iter().enumerate() {
         let of = |runs: &[Run]| median(runs.iter().map(|run| run.latency[at]).collect());
         let (alone, beside) = (of(&without), of(&with));
-        println!("{name}: {alone:.0} without and {beside:.0} beside them: {:.2} times", beside / alone);
+        println!(
+            "{name}: {alone:.0} without and {beside:.0} beside them: {:.2} times",
+            beside / alone
+        );
     }
 }
 

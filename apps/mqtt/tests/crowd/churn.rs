@@ -162,7 +162,11 @@ impl Visit {
 
     /// The CONNECT of a client with a will.
     fn connect(&self) -> bytes::BytesMut {
-        let version = if self.turn % 8 == 1 { Version::V3_1_1 } else { Version::V5 };
+        let version = if self.turn % 8 == 1 {
+            Version::V3_1_1
+        } else {
+            Version::V5
+        };
         let name = format!("vanishing-{}-{}", self.lane, self.turn);
         let mut connect = Connect::new(version, Text::from_bytes(name.into()).expect("a name"));
         connect.will = Some(self.will(version));

@@ -161,11 +161,7 @@ fn without_a_file_left_accepting_pauses_and_goes_on_later() {
 
 #[test]
 fn the_soft_limit_is_raised_in_silence_if_that_is_enough() {
-    let broker = Watched::start_by(
-        "[limits.broker]\nconnections = 1000\n",
-        limited(100, 1064),
-        |_| (),
-    );
+    let broker = Watched::start_by("[limits.broker]\nconnections = 1000\n", limited(100, 1064), |_| ());
     assert_eq!(broker.process.files_limit(), 1064);
     assert!(broker.serving.log().iter().all(|line| !line.contains("WARN")));
 }

@@ -118,7 +118,11 @@ fn soak(seconds: u64, session_seconds: u64) -> Vec<String> {
         of("mqtt_takeovers_total"),
         mebibytes(broker.process.most_resident()),
     );
-    for happens in ["mqtt_wills_published_total", "mqtt_takeovers_total", "mqtt_messages_dropped_total"] {
+    for happens in [
+        "mqtt_wills_published_total",
+        "mqtt_takeovers_total",
+        "mqtt_messages_dropped_total",
+    ] {
         assert!(of(happens) > 0, "{happens}: what is to be soaked does not happen");
     }
     runtime.block_on(churn.end());

@@ -49,6 +49,22 @@ impl Watched {
         }
     }
 
+    /// Ends it in good order, and returns what it has logged since somebody looked.
+    pub(crate) fn log_to_the_end(self) -> Vec<String> {
+        let sent = Command::new("kill").args(["-TERM", &self.serving.process]).status();
+        assert!(sent.expect("there is a kill").success());
+        let mut log = Vec::new();
+        let is_ended = |line: &String| line.contains(" INFO ended");
+        wait_until(
+            || "it does not end".to_owned(),
+            || {
+                log.extend(self.serving.log());
+                log.iter().any(is_ended)
+            },
+        );
+        log
+    }
+
     /// All figures, as text.
     pub(crate) fn metrics(&self) -> String {
         let mut stream = TcpStream::connect(self.metrics).expect("it listens");
@@ -68,7 +84,10 @@ impl Watched {
 
     /// Waits until a figure is as it is to be.
     pub(crate) fn wait_for(&self, name: &str, is_so: impl Fn(u64) -> bool) {
-        wait_until(|| format!("{name} is {}", self.figure(name)), || is_so(self.figure(name)));
+        wait_until(
+            || format!("{name} is {}", self.figure(name)),
+            || is_so(self.figure(name)),
+        );
     }
 }
 
