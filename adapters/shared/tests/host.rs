@@ -3,16 +3,17 @@
 #![cfg(feature = "broker")]
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use mqtt_adapter::Clock;
 use mqtt_adapter::host::{Desk, Entrance, Network, Notice, Policy, Seat, Shard};
+use mqtt_adapter::{Clock, Transport};
 use mqtt_session::proto::DisconnectReason;
-use mqtt_session::{Broker, BrokerConfig, BrokerEvent};
+use mqtt_session::{Broker, BrokerConfig, BrokerEvent, Message};
 use mqtt_testbed::{End, ends};
 
 /// What a listener gives next.
@@ -97,7 +98,7 @@ fn too_many_open_files_pause_accepting_and_are_told_once() {
     assert!(!poll(&mut shard));
     assert_eq!(far.unread().bytes.front(), Some(&0x20), "CONNACK");
     let cx = &mut Context::from_waker(Waker::noop());
-    let _ = mqtt_adapter::Transport::poll_close(&mut far, cx);
+    let _ = Transport::poll_close(&mut far, cx);
 }
 
 #[test]
@@ -130,4 +131,111 @@ fn a_shard_that_is_told_to_end_waits_no_longer_than_it_may() {
     assert!(poll(&mut shard));
     drop(shard);
     assert!(!handle.run(|_| panic!("nobody is there to run it")), "it has ended");
+}
+
+/// A stream whose other end says a little and then takes as much as it has room for.
+struct Slow {
+    said: VecDeque<u8>,
+    reader: Arc<Reader>,
+}
+
+#[derive(Default)]
+struct Reader {
+    room: AtomicUsize,
+    taken: AtomicUsize,
+    /// How often it was written to.
+    asked: AtomicUsize,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Transport for Slow {
+    fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match io::Read::read(&mut self.said, buffer) {
+            Ok(0) => Poll::Pending,
+            read => Poll::Ready(read),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let reader = &self.reader;
+        reader.asked.fetch_add(1, Ordering::Relaxed);
+        let room = reader.room.load(Ordering::Relaxed);
+        if room == 0 {
+            *reader.waker.lock().unwrap() = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let len = slices.iter().map(|slice| slice.len()).sum::<usize>().min(room);
+        reader.room.fetch_sub(len, Ordering::Relaxed);
+        reader.taken.fetch_add(len, Ordering::Relaxed);
+        Poll::Ready(Ok(len))
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Streams that are there from the beginning.
+struct Waiting;
+
+impl Network for Waiting {
+    type Stream = Slow;
+    type Listener = Vec<Slow>;
+    type Detached = Slow;
+
+    fn poll_accept(
+        &mut self,
+        _: &mut Context<'_>,
+        listener: &mut Vec<Slow>,
+    ) -> Poll<io::Result<(Slow, Option<SocketAddr>)>> {
+        listener
+            .pop()
+            .map_or(Poll::Pending, |stream| Poll::Ready(Ok((stream, None))))
+    }
+
+    fn detach(&mut self, stream: Slow) -> io::Result<Slow> {
+        Ok(stream)
+    }
+
+    fn attach(&mut self, stream: Slow) -> io::Result<Slow> {
+        Ok(stream)
+    }
+}
+
+#[test]
+fn a_stream_that_takes_nothing_is_written_to_when_it_has_called() {
+    let reader = Arc::new(Reader::default());
+    reader.room.store(100, Ordering::Relaxed);
+    let said = b"\x10\x0E\0\x04MQTT\x05\x02\0\0\0\0\x01c\x82\x07\0\x01\0\0\x01t\0";
+    let stream = Slow {
+        said: said.iter().copied().collect(),
+        reader: Arc::clone(&reader),
+    };
+    let (config, clock) = (BrokerConfig::new(7), Clock::new());
+    let seat = Seat::new(&config);
+    let handle = seat.handle();
+    let broker = Broker::new(config, clock.now());
+    let mut shard =
+        Shard::new(seat, Waiting, broker, clock, Diary(Arc::default())).listen(vec![stream], Entrance::new("gate"));
+    let mut publish = |count: usize| {
+        for _ in 0..count {
+            let message = Message::new("t", "x".repeat(90)).unwrap();
+            assert!(handle.run(move |desk| desk.broker.publish(desk.now, message)));
+            assert!(!poll(&mut shard));
+        }
+    };
+    publish(10);
+    let asked = reader.asked.load(Ordering::Relaxed);
+    assert_eq!(reader.room.load(Ordering::Relaxed), 0);
+    publish(100);
+    assert_eq!(reader.asked.load(Ordering::Relaxed), asked, "it takes nothing");
+    reader.room.store(usize::MAX / 2, Ordering::Relaxed);
+    reader.waker.lock().unwrap().take().expect("it calls").wake();
+    publish(1);
+    assert!(reader.asked.load(Ordering::Relaxed) > asked);
+    assert!(reader.taken.load(Ordering::Relaxed) > 111 * 90);
 }

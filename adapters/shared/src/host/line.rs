@@ -55,6 +55,8 @@ pub(super) struct Flags {
     pub(super) is_placed: bool,
     /// The stream has kept some of what was written.
     pub(super) is_unflushed: bool,
+    /// The stream takes nothing. It calls when it does.
+    pub(super) is_blocked: bool,
     is_closed: bool,
 }
 
@@ -104,8 +106,12 @@ impl<T: Transport> Line<T> {
         self.stream.poll_read(&mut Context::from_waker(&self.waker), buffer)
     }
 
-    /// Writes as much as the stream takes, many packets at once. The rest is left.
+    /// Writes as much as the stream takes, many packets at once. The rest is left, and one that takes nothing is not asked again
+    /// before it has called: who does not read costs nothing but his queue.
     pub(super) fn write(&mut self, outbox: &mut Outbox, traffic: &mut Traffic) -> io::Result<()> {
+        if self.flags.is_blocked {
+            return Ok(());
+        }
         let cx = &mut Context::from_waker(&self.waker);
         while !outbox.is_empty() {
             let mut chunks = [&[][..]; SLICES];
@@ -124,7 +130,10 @@ impl<T: Transport> Line<T> {
                     outbox.advance(len);
                     self.flags.is_unflushed = true;
                 }
-                Poll::Pending => break,
+                Poll::Pending => {
+                    self.flags.is_blocked = true;
+                    break;
+                }
             }
         }
         if self.flags.is_unflushed {

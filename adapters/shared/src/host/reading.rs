@@ -24,6 +24,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
     pub(super) fn look_at(&mut self, number: u32, now: Instant) {
         let Some(line) = self.lines.get_mut(number) else { return };
         line.bell.answer();
+        line.flags.is_blocked = false;
         let has_more = std::mem::take(&mut line.flags.has_more);
         if has_more || line.outbox.is_some() || line.flags.is_unflushed || line.stage == Stage::Last {
             self.serve_later(number);
