@@ -392,6 +392,20 @@ fn more_connections_than_files_are_warned_of() {
 }
 
 #[test]
+fn some_files_are_left_for_other_things_than_connections() {
+    for (files, connections) in [
+        (0, 0),
+        (1, 0),
+        (100, 50),
+        (128, 64),
+        (256, 192),
+        (u64::MAX, u64::MAX - 64),
+    ] {
+        assert_eq!(Config::connections_within(files), connections, "{files}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let (_, report) = Config::load(Path::new("/nowhere/mqtt.toml"), Surroundings::default());
     assert!(report.has_errors());
