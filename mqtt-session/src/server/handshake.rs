@@ -130,7 +130,7 @@ impl ServerConnection {
             }
         };
         if let Some(session) = accept.session {
-            self.flow.put_session(session, self.config.session.manner());
+            self.flow.put_session(session);
         }
         // Steps of an authentication that nobody has taken yet go first.
         let mut first = core::mem::take(&mut self.wire.urgent);
