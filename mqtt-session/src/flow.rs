@@ -146,7 +146,7 @@ pub(crate) struct Flow<E> {
     /// Small messages are copied together here, and share the memory until all are gone.
     pool: BytesMut,
     /// The block before that, which is used again when its messages are gone.
-    rested_pool: BytesMut,
+    rested_pool: Option<Box<BytesMut>>,
 }
 
 impl<E: Tells> Flow<E> {
@@ -159,7 +159,7 @@ impl<E: Tells> Flow<E> {
             chunk_bytes: 0,
             dropped: 0,
             pool: BytesMut::new(),
-            rested_pool: BytesMut::new(),
+            rested_pool: None,
         }
     }
 
@@ -262,7 +262,7 @@ impl<E: Tells> Flow<E> {
         crate::rest::queue(&mut self.link.replies);
         self.link.frames.rest();
         self.pool = BytesMut::new();
-        self.rested_pool = BytesMut::new();
+        self.rested_pool = None;
         self.session.rest();
     }
 

@@ -126,7 +126,10 @@ fn subscribe(level: u8, number: usize) -> Vec<u8> {
 fn print_sizes(before: &[usize; OWN_BYTES]) {
     let after = LIVE.with_borrow(|live| *live);
     let per_client = |count: usize| count as f64 / CLIENTS as f64;
-    let counts = after.iter().zip(before).map(|(after, before)| after.saturating_sub(*before));
+    let counts = after
+        .iter()
+        .zip(before)
+        .map(|(after, before)| after.saturating_sub(*before));
     for (size, count) in counts.enumerate().filter(|(_, count)| per_client(*count) >= 0.05) {
         println!("  {:5.2} of {size} B", per_client(count));
     }

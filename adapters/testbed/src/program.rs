@@ -110,7 +110,10 @@ impl Program {
             let name = fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
             Path::new(&self.name).file_name() == Some(OsStr::new(name.trim_end()))
         };
-        children.split_whitespace().filter_map(|child| child.parse().ok()).find(is_it)
+        children
+            .split_whitespace()
+            .filter_map(|child| child.parse().ok())
+            .find(is_it)
     }
 
     /// How it has ended, if it has.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use mqtt_testbed::hosted::Wire;
 use mqtt_testbed::{CountingHeap, MOSQUITTO, heap_bytes};
 use mqtt_tokio::broker::{Host, Listen};
+use mqtt_tokio::session::proto::DisconnectReason;
 use mqtt_tokio::session::{Broker, BrokerConfig, Instant, Outbox};
 
 #[global_allocator]
@@ -97,7 +98,10 @@ fn of_machine(count: usize) -> usize {
 
 /// A stream of tokio that somebody waits for.
 fn of_runtime(count: usize) -> usize {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let _inside = runtime.enter();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -117,7 +121,10 @@ fn of_host(count: usize) -> [usize; 2] {
     let address = broker.local_addr().unwrap();
     let mut clients = Vec::with_capacity(FIRST + count);
     let connect = |number| clients.push(idle_client(address, number));
-    of_each(count, connect, || [settled_heap(), resident(std::process::id())])
+    let held = of_each(count, connect, || [settled_heap(), resident(std::process::id())]);
+    broker.shutdown(DisconnectReason::ServerShuttingDown, Duration::ZERO);
+    broker.wait().expect("it ends");
+    held
 }
 
 /// mosquitto's memory, if it is here.
@@ -140,7 +147,10 @@ fn an_idle_connection_takes_little() {
     println!("  {runtime:5} tokio's");
     println!("  {:5} the adapter's", heap.saturating_sub(machine + runtime));
     println!("  {heap:5} all of the heap");
-    println!("  {:5} the allocator's own, and of pages begun", resident.saturating_sub(heap));
+    println!(
+        "  {:5} the allocator's own, and of pages begun",
+        resident.saturating_sub(heap)
+    );
     println!("  {resident:5} resident");
     if let Some(mosquitto) = of_mosquitto(count) {
         println!("  {mosquitto:5} resident in mosquitto");

@@ -321,7 +321,9 @@ impl Incoming {
     }
 
     fn decide(&mut self, id: PacketId, reason: PubRecReason, journal: &mut Journal) {
-        let Some(held) = self.lines.held.get_mut(id) else { return };
+        let Some(held) = self.lines.held.get_mut(id) else {
+            return;
+        };
         if held.step != Step::Waiting {
             return;
         }

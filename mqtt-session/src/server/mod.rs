@@ -70,9 +70,9 @@ pub struct ServerConnection {
     /// CONNECT, until it is answered.
     connect: Option<Box<Connect<Bytes>>>,
     /// CONNACK, until the store has what it promises.
-    connack: Option<(Vec<u8>, Ticket)>,
+    connack: Option<Box<(Vec<u8>, Ticket)>>,
     will: Option<Box<Will<Bytes>>>,
-    method: Option<Text<Bytes>>,
+    method: Option<Box<Text<Bytes>>>,
     /// The client has begun to authenticate again: the next step is the host's.
     host_authenticates: bool,
     /// The same: the next step is the client's.
@@ -450,7 +450,7 @@ impl ServerConnection {
         self.flow.fingerprint(&mut mark);
         self.wire.fingerprint(&mut mark);
         self.requests.fingerprint(&mut mark);
-        if let Some((connack, ticket)) = &self.connack {
+        if let Some((connack, ticket)) = self.connack.as_deref() {
             mark.bytes(connack);
             mark.ticket(*ticket);
         }

@@ -359,7 +359,9 @@ impl SessionState {
 
     fn take_damaged(&mut self) -> Vec<Key> {
         let aside = self.aside.as_mut();
-        aside.map(|aside| core::mem::take(&mut aside.damaged)).unwrap_or_default()
+        aside
+            .map(|aside| core::mem::take(&mut aside.damaged))
+            .unwrap_or_default()
     }
 
     /// What the session had for groups when it ended.

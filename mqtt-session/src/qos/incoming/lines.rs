@@ -40,7 +40,8 @@ impl Lines {
     /// Gives the memory back, if nothing is in it.
     #[cfg(feature = "broker")]
     pub(super) fn rest(&mut self) {
-        let are_empty = self.held.len() == 0 && self.open.is_empty() && self.pubacks.is_empty() && self.pubrecs.is_empty();
+        let are_empty =
+            self.held.len() == 0 && self.open.is_empty() && self.pubacks.is_empty() && self.pubrecs.is_empty();
         if are_empty {
             self.0 = None;
         }
