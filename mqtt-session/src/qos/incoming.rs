@@ -216,7 +216,8 @@ impl Incoming {
             return Arrival::TooMany;
         }
         let delivery = self.number();
-        self.lines.held.insert(
+        let lines = &mut *self.lines;
+        lines.held.insert(
             id,
             Held {
                 step: Step::Waiting,
@@ -224,8 +225,8 @@ impl Incoming {
                 charged_on: connection,
             },
         );
-        self.lines.pubrecs.push_back(id);
-        self.lines.open.push_back(Open {
+        lines.pubrecs.push_back(id);
+        lines.open.push_back(Open {
             delivery,
             of: Of::ExactlyOnce(id),
         });
@@ -259,7 +260,7 @@ impl Incoming {
             open.of = Of::Inbox;
             self.open_waiting = self.open_waiting.saturating_sub(1);
             self.inbox = self.inbox.saturating_add(1);
-            if let Some(held) = self.lines.held.get_mut(id) {
+            if let Some(held) = self.held_mut(id) {
                 held.step = Step::Accepted(ticket);
             }
         }
@@ -321,9 +322,7 @@ impl Incoming {
     }
 
     fn decide(&mut self, id: PacketId, reason: PubRecReason, journal: &mut Journal) {
-        let Some(held) = self.lines.held.get_mut(id) else {
-            return;
-        };
+        let Some(held) = self.held_mut(id) else { return };
         if held.step != Step::Waiting {
             return;
         }
@@ -336,45 +335,55 @@ impl Incoming {
 
     /// Forgets what is done at the front, and all that is done if that is most of it.
     fn tidy(&mut self) {
-        while self.lines.open.front().is_some_and(|open| open.of == Of::Done) {
-            self.lines.open.pop_front();
-        }
         let live = usize::try_from(self.open_waiting.saturating_add(self.inbox)).unwrap_or(usize::MAX);
-        if self.lines.open.len() > live.saturating_mul(2).saturating_add(64) {
-            self.lines.open.retain(|open| open.of != Of::Done);
+        let Some(lines) = self.lines.get_mut() else { return };
+        while lines.open.front().is_some_and(|open| open.of == Of::Done) {
+            lines.open.pop_front();
+        }
+        if lines.open.len() > live.saturating_mul(2).saturating_add(64) {
+            lines.open.retain(|open| open.of != Of::Done);
         }
     }
 
     #[inline]
     fn slot(&mut self, delivery: u64) -> Option<&mut Slot> {
-        place(&self.lines.pubacks, delivery, |slot| slot.delivery).and_then(|place| self.lines.pubacks.get_mut(place))
+        let pubacks = &mut self.lines.get_mut()?.pubacks;
+        place(pubacks, delivery, |slot| slot.delivery).and_then(|place| pubacks.get_mut(place))
     }
 
     fn opened(&mut self, delivery: u64) -> Option<&mut Open> {
-        place(&self.lines.open, delivery, |open| open.delivery).and_then(|place| self.lines.open.get_mut(place))
+        let open = &mut self.lines.get_mut()?.open;
+        place(open, delivery, |open| open.delivery).and_then(|place| open.get_mut(place))
+    }
+
+    #[inline]
+    fn held_mut(&mut self, id: PacketId) -> Option<&mut Held> {
+        self.lines.get_mut()?.held.get_mut(id)
     }
 
     /// Takes the next acknowledgement that may leave.
     #[inline(always)]
     pub(crate) fn next_ack(&mut self, journal: &Journal) -> Option<Ack> {
-        if self.lines.pubacks.is_empty() && self.lines.pubrecs.is_empty() {
+        let lines = self.lines.get_mut()?;
+        if lines.pubacks.is_empty() && lines.pubrecs.is_empty() {
             return None;
         }
         self.take_ack(journal)
     }
 
     fn take_ack(&mut self, journal: &Journal) -> Option<Ack> {
-        match self.lines.pubacks.front() {
+        let lines = self.lines.get_mut()?;
+        match lines.pubacks.front() {
             Some(&Slot {
                 id,
                 answer: Some((reason, ticket)),
                 ..
             }) if journal.is_stored(ticket) => {
-                self.lines.pubacks.pop_front();
+                lines.pubacks.pop_front();
                 self.charged = self.charged.saturating_sub(1);
                 Some(Ack::PubAck(id, reason))
             }
-            _ if self.lines.pubrecs.is_empty() => None,
+            _ if lines.pubrecs.is_empty() => None,
             _ => self.next_pubrec(journal),
         }
     }
@@ -405,7 +414,7 @@ impl Incoming {
 
     /// The identifier is free.
     fn forget(&mut self, id: PacketId) {
-        match self.lines.held.remove(id) {
+        match self.lines.get_mut().and_then(|lines| lines.held.remove(id)) {
             Some(held) if held.charged_on == self.connection => self.charged = self.charged.saturating_sub(1),
             _ => {}
         }
@@ -418,9 +427,7 @@ impl Incoming {
             found: false,
             ticket: Ticket::NONE,
         };
-        let Some(held) = self.lines.held.get_mut(id) else {
-            return unknown;
-        };
+        let Some(held) = self.held_mut(id) else { return unknown };
         match held.step {
             Step::Releasing(ticket) => Released { found: true, ticket },
             Step::Refused(_) => {

@@ -33,6 +33,7 @@ static NOTHING: All = All {
 
 impl Lines {
     /// Those that there are.
+    #[inline]
     pub(super) fn get_mut(&mut self) -> Option<&mut All> {
         self.0.as_deref_mut()
     }
@@ -48,6 +49,12 @@ impl Lines {
     }
 }
 
+/// The first message of this kind has come.
+#[cold]
+fn begin() -> Box<All> {
+    Box::default()
+}
+
 impl Deref for Lines {
     type Target = All;
 
@@ -60,6 +67,6 @@ impl Deref for Lines {
 impl DerefMut for Lines {
     #[inline]
     fn deref_mut(&mut self) -> &mut All {
-        self.0.get_or_insert_default()
+        self.0.get_or_insert_with(begin)
     }
 }
