@@ -42,7 +42,7 @@ impl Lines {
     #[cfg(feature = "broker")]
     pub(super) fn rest(&mut self) {
         let are_empty =
-            self.held.len() == 0 && self.open.is_empty() && self.pubacks.is_empty() && self.pubrecs.is_empty();
+            self.held.is_empty() && self.open.is_empty() && self.pubacks.is_empty() && self.pubrecs.is_empty();
         if are_empty {
             self.0 = None;
         }
