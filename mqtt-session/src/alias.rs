@@ -69,13 +69,6 @@ impl SendAliases {
         }
     }
 
-    /// Whether any topic gets an alias.
-    #[cfg(feature = "broker")]
-    #[inline]
-    pub(crate) const fn are_used(&self) -> bool {
-        self.limit > 0
-    }
-
     /// How to send this topic.
     #[inline]
     pub(crate) fn choose(&self, topic: &[u8]) -> Alias {

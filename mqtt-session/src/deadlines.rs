@@ -17,14 +17,6 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// No deadlines, and no memory.
-    pub(crate) const fn new() -> Self {
-        Self {
-            heap: Vec::new(),
-            places: Vec::new(),
-        }
-    }
-
     /// Sets the deadline of a key, in place of the one it has.
     pub(crate) fn insert(&mut self, key: u32, at: Instant) {
         if key == NONE {
@@ -162,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_earliest_comes_first_and_ties_go_by_key() {
-        let mut deadlines = Deadlines::new();
+        let mut deadlines = Deadlines::default();
         for (key, micros) in [(4, 20), (2, 10), (7, 10), (0, 30)] {
             deadlines.insert(key, at(micros));
         }
@@ -175,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_second_deadline_replaces_the_first() {
-        let mut deadlines = Deadlines::new();
+        let mut deadlines = Deadlines::default();
         deadlines.insert(1, at(10));
         deadlines.insert(2, at(20));
         deadlines.insert(1, at(30));
@@ -186,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_key_without_deadline_has_nothing_to_remove() {
-        let mut deadlines = Deadlines::new();
+        let mut deadlines = Deadlines::default();
         deadlines.insert(3, at(10));
         assert_eq!(deadlines.remove(1), None);
         assert_eq!(deadlines.remove(9), None);
@@ -197,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_key_of_a_full_slab_gets_no_deadline() {
-        let mut deadlines = Deadlines::new();
+        let mut deadlines = Deadlines::default();
         deadlines.insert(NONE, at(1));
         assert_eq!((deadlines.len(), deadlines.first()), (0, None));
     }
@@ -206,7 +198,7 @@ mod tests {
     fn deadlines_behave_as_a_list_that_is_searched() {
         for seed in 0..6 {
             let mut random = Random::new(seed);
-            let (mut deadlines, mut list) = (Deadlines::new(), BTreeMap::new());
+            let (mut deadlines, mut list) = (Deadlines::default(), BTreeMap::new());
             for step in 0..4_000 {
                 let key = random.below(60) as u32;
                 let filling = if step / 400 % 2 == 0 { 3 } else { 1 };
@@ -226,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_steady_state_allocates_nothing() {
-        let mut deadlines = Deadlines::new();
+        let mut deadlines = Deadlines::default();
         for key in 0..50 {
             deadlines.insert(key, at(u64::from(key)));
         }

@@ -10,6 +10,7 @@ mod publish;
 mod source;
 mod told;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use bytes::BytesMut;
@@ -22,6 +23,7 @@ use crate::fingerprint::Fingerprint;
 use crate::journal::Ticket;
 use crate::qos::ReleaseMark;
 use crate::session::{Manner, Records, RestoreReport, Session, SessionEvent, SessionState};
+use crate::shared::Shared;
 use crate::time::Instant;
 
 use chunks::Receiving;
@@ -51,7 +53,8 @@ struct Link {
     /// The largest packet that the peer takes.
     peer_packet_bytes: u32,
     capabilities: Capabilities,
-    send_aliases: SendAliases,
+    /// If the peer allows any.
+    send_aliases: Option<Box<SendAliases>>,
     receive_aliases: ReceiveAliases,
     replies: VecDeque<Reply>,
     /// Encoded messages of QoS 0, which are the first to be sent.
@@ -64,7 +67,7 @@ struct Link {
     /// A message in chunks is next, and waits for what is to be told before it.
     receiving_soon: bool,
     /// The message that is sent from a source.
-    sending: Option<Sending>,
+    sending: Option<Box<Sending>>,
 }
 
 impl Link {
@@ -74,7 +77,7 @@ impl Link {
             is_open: false,
             peer_packet_bytes: LARGEST_PACKET,
             capabilities: Capabilities::default(),
-            send_aliases: SendAliases::new(0),
+            send_aliases: None,
             receive_aliases: ReceiveAliases::new(0),
             replies: VecDeque::new(),
             #[cfg(feature = "broker")]
@@ -143,20 +146,20 @@ pub(crate) struct Flow<E> {
     /// Small messages are copied together here, and share the memory until all are gone.
     pool: BytesMut,
     /// The block before that, which is used again when its messages are gone.
-    rested_pool: BytesMut,
+    rested_pool: Option<Box<BytesMut>>,
 }
 
 impl<E: Tells> Flow<E> {
-    pub(crate) fn new(manner: Manner, is_stored: bool, now: Instant) -> Self {
+    pub(crate) fn new(manner: Shared<Manner>, is_stored: bool, now: Instant) -> Self {
         Self {
+            bounds: Bounds::new(&manner, Link::closed().version),
             session: SessionState::new(manner, is_stored, now),
             link: Link::closed(),
-            bounds: Bounds::new(&manner, Link::closed().version),
             events: VecDeque::new(),
             chunk_bytes: 0,
             dropped: 0,
             pool: BytesMut::new(),
-            rested_pool: BytesMut::new(),
+            rested_pool: None,
         }
     }
 
@@ -183,7 +186,7 @@ impl<E: Tells> Flow<E> {
             is_open: true,
             peer_packet_bytes: peer.packet_bytes.min(LARGEST_PACKET),
             capabilities: peer.capabilities,
-            send_aliases: SendAliases::new(aliases_used),
+            send_aliases: (aliases_used > 0).then(|| Box::new(SendAliases::new(aliases_used))),
             receive_aliases: ReceiveAliases::new(aliases_accepted),
             replies: core::mem::take(&mut self.link.replies),
             ..Link::closed()
@@ -243,13 +246,29 @@ impl<E: Tells> Flow<E> {
     }
 
     /// Takes a session in, and tells what it had to tell.
-    pub(crate) fn put_session(&mut self, session: Session, manner: Manner) {
-        let now = self.session.now;
+    pub(crate) fn put_session(&mut self, session: Session) {
+        let (now, manner) = (self.session.now, Shared::clone(&self.session.manner));
         self.session = session.state;
         self.session.manner = manner;
-        self.bounds = Bounds::new(&manner, self.link.version);
+        self.bounds = Bounds::new(&self.session.manner, self.link.version);
         self.session.advance(now);
         self.events.extend(session.told.into_iter().map(E::from));
+    }
+
+    /// Gives back the memory of what holds nothing.
+    #[cfg(feature = "broker")]
+    pub(crate) fn rest(&mut self) {
+        self.rest_events();
+        crate::rest::queue(&mut self.link.replies);
+        self.link.frames.rest();
+        self.pool = BytesMut::new();
+        self.rested_pool = None;
+        self.session.rest();
+    }
+
+    #[cfg(feature = "broker")]
+    pub(crate) fn rest_events(&mut self) {
+        crate::rest::queue(&mut self.events);
     }
 
     /// Whether the host owes so much that nothing more is read.
@@ -297,7 +316,9 @@ impl<E: Tells> Flow<E> {
         mark.number(link.is_open);
         mark.number(link.version.level());
         mark.number(link.peer_packet_bytes);
-        link.send_aliases.fingerprint(mark);
+        if let Some(aliases) = &link.send_aliases {
+            aliases.fingerprint(mark);
+        }
         link.receive_aliases.fingerprint(mark);
         mark.count(link.replies.len());
         for reply in &link.replies {

@@ -41,7 +41,7 @@ impl<V> IdMap<V> {
         self.len
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "broker"))]
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0

@@ -59,6 +59,12 @@ impl Journal {
         Ticket(self.next)
     }
 
+    /// Gives back the memory of the open batch, if nothing is in it.
+    #[cfg(feature = "broker")]
+    pub(crate) fn rest(&mut self) {
+        crate::rest::buffer(&mut self.open);
+    }
+
     #[inline]
     pub(crate) const fn is_stored(&self, ticket: Ticket) -> bool {
         ticket.0 <= self.stored

@@ -9,18 +9,18 @@ macro_rules! timers {
     (
         $($(#[$doc:meta])* $variant:ident => $name:literal,)*
         ---
-        $($(#[$broker_doc:meta])* $broker_variant:ident => $broker_name:literal,)*
+        $($(#[$other_doc:meta])* $other_variant:ident => $other_name:literal,)*
     ) => {
         /// Why a machine asks to be woken.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Timer {
             $($(#[$doc])* $variant,)*
-            $($(#[$broker_doc])* $broker_variant,)*
+            $($(#[$other_doc])* $other_variant,)*
         }
 
         impl Timer {
-            /// Those of one connection.
+            /// Those of a connection itself, and not of its session or of a broker.
             pub(crate) const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
 
             /// A name for logs.
@@ -28,7 +28,7 @@ macro_rules! timers {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
-                    $(Self::$broker_variant => $broker_name,)*
+                    $(Self::$other_variant => $other_name,)*
                 }
             }
         }
@@ -52,13 +52,13 @@ timers! {
     Linger => "linger",
     /// It is time to connect again.
     Reconnect => "reconnect",
+    ---
     /// A message expires.
     Expiry => "expiry",
     /// A session has outlived its connection for as long as it may.
     SessionExpiry => "session expiry",
     /// The host is told that an operation is late.
     Late => "late",
-    ---
     /// A broker publishes a will.
     Will => "will",
     /// A broker has work that it does in pieces.

@@ -111,6 +111,8 @@ impl Wire {
         let room = outbox.limit_bytes().saturating_sub(outbox.len());
         let len = room.min(self.urgent.len());
         outbox.buffer().extend(self.urgent.drain(..len));
+        // Answers beside messages are few, and connections without messages many.
+        crate::rest::buffer(&mut self.urgent);
         self.urgent.is_empty()
     }
 

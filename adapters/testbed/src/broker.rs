@@ -104,7 +104,7 @@ pub struct Broker {
     pub kind: &'static Kind,
     address: SocketAddr,
     // In this order: what a program works in is deleted after its end.
-    _programs: Vec<Program>,
+    programs: Vec<Program>,
     _folder: TempDir,
 }
 
@@ -143,9 +143,15 @@ impl Broker {
         Some(Self {
             kind,
             address,
-            _programs: programs,
+            programs,
             _folder: folder,
         })
+    }
+
+    /// The number of its process, where the system tells.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.programs.last()?.process()
     }
 
     /// Where it listens.

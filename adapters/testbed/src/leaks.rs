@@ -45,6 +45,12 @@ unsafe impl GlobalAlloc for CountingHeap {
     }
 }
 
+/// How many bytes of the heap are in use, where [`CountingHeap`] is the allocator.
+#[must_use]
+pub fn heap_bytes() -> usize {
+    HEAP_BYTES.load(Ordering::Relaxed)
+}
+
 /// What this process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Holdings {
@@ -61,7 +67,7 @@ impl Holdings {
             files: entries("/proc/self/fd"),
             threads: entries("/proc/self/task"),
             tasks: tasks(),
-            heap_bytes: HEAP_BYTES.load(Ordering::Relaxed),
+            heap_bytes: heap_bytes(),
         }
     }
 

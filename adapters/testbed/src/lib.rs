@@ -39,7 +39,7 @@ pub use faults::Faults;
 pub use hub::{Conduct, Hub, METHOD, Naming};
 pub use killing::the_process_that_is_killed;
 #[cfg(target_os = "linux")]
-pub use leaks::{CountingHeap, connections_leave_nothing, in_own_process};
+pub use leaks::{CountingHeap, connections_leave_nothing, heap_bytes, in_own_process};
 pub use mosquitto::Setup;
 pub use pipe::{End, Pipe, ends};
 pub use proxy::Proxy;

@@ -102,6 +102,20 @@ impl Program {
         })
     }
 
+    /// The number of its process, which is the shell's child, where the system tells.
+    pub(crate) fn process(&self) -> Option<u32> {
+        let shell = self.shell.id();
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;
+        let is_it = |child: &u32| {
+            let name = fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+            Path::new(&self.name).file_name() == Some(OsStr::new(name.trim_end()))
+        };
+        children
+            .split_whitespace()
+            .filter_map(|child| child.parse().ok())
+            .find(is_it)
+    }
+
     /// How it has ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.shell.try_wait().expect("it is this process's own")

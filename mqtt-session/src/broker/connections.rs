@@ -44,9 +44,16 @@ impl Connection {
     #[inline]
     pub(super) fn is_settled(&self) -> bool {
         let idle_until = self.machine.idle_until();
-        let due = self.pace.until.map_or(idle_until, |until| until.min(idle_until));
+        let due = self.pace.until().map_or(idle_until, |until| until.min(idle_until));
         let is_called = self.armed.is_some_and(|armed| armed <= due);
         is_called && !self.has_ended && !self.machine.has_changes()
+    }
+
+    /// Gives back the memory of what holds nothing.
+    pub(super) fn rest(&mut self) {
+        self.machine.rest();
+        crate::rest::queue(&mut self.parked);
+        crate::rest::queue(&mut self.owed);
     }
 
     /// Whether a SUBACK waits for the store: messages for its subscriptions follow it.
@@ -73,7 +80,7 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn open(&mut self, machine: ServerConnection) -> Option<ConnectionId> {
+    pub(super) fn open(&mut self, machine: ServerConnection, pace: Pace) -> Option<ConnectionId> {
         let serial = self.opened.saturating_add(1);
         let id = ConnectionId { serial, slot: NONE };
         let slot = self.slots.insert(Box::new(Connection {
@@ -83,7 +90,7 @@ impl Connections {
             connect: None,
             parked: VecDeque::new(),
             verdicts: Verdicts::default(),
-            pace: Pace::default(),
+            pace,
             owed: VecDeque::new(),
             gate: 0,
             armed: None,

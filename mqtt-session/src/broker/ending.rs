@@ -100,9 +100,10 @@ impl Broker {
         let (id, session) = (connection.id, core::mem::replace(&mut connection.session, NONE));
         let state = connection.machine.take_session();
         self.members_moved(session, false);
-        let (Some(entry), Some(state)) = (self.sessions.get_mut(session), state) else {
+        let (Some(entry), Some(mut state)) = (self.sessions.get_mut(session), state) else {
             return;
         };
+        state.rest();
         let has_ended = state.has_ended();
         entry.place = Place::Parked(Box::new(state));
         entry.session_expiry_seconds = session_expiry_seconds;

@@ -72,12 +72,15 @@ use mqtt_proto::Disconnect;
 
 use crate::flow::Copies;
 use crate::random::Random;
+use crate::session::Manner;
+use crate::shared::Shared;
 use crate::time::Instant;
 use crate::{HandOver, ServerConfig, ServerConnection};
 use agenda::Agenda;
 use connections::{Connection, Connections};
 use journal::Journal;
 use kept::Kept;
+use pace::Pace;
 use peers::Peers;
 use retained::Retained;
 use review::Review;
@@ -194,7 +197,9 @@ use wills::ParkedWills;
 pub struct Broker {
     config: BrokerConfig,
     /// What each connection is given.
-    server: ServerConfig,
+    server: Shared<ServerConfig>,
+    /// What each session is given.
+    manner: Shared<Manner>,
     now: Instant,
     /// When this life began.
     began: Instant,
@@ -249,7 +254,8 @@ impl Broker {
         server.session.shares = true;
         let shards = config.shards;
         let mut broker = Self {
-            server,
+            manner: Shared::new(server.session.manner()),
+            server: Shared::new(server),
             now,
             began: now,
             connections: Connections::default(),
@@ -296,9 +302,9 @@ impl Broker {
             }
             return None;
         }
-        let id = self
-            .connections
-            .open(ServerConnection::new(self.server.clone(), self.now))?;
+        let (server, manner) = (Shared::clone(&self.server), Shared::clone(&self.manner));
+        let machine = ServerConnection::with(server, manner, self.now);
+        let id = self.connections.open(machine, Pace::new(&self.config.limits))?;
         self.figures.connections_opened = self.figures.connections_opened.saturating_add(1);
         self.settle(id.slot);
         Some(id)

@@ -3,25 +3,51 @@
 //! A bucket for messages and one for bytes: what is read goes in, and runs out again at the rate that is allowed. One that
 //! holds more than a burst keeps the stream from being read until it does not.
 
+use alloc::boxed::Box;
+
 use super::{Broker, BrokerBound, BrokerLimits, ConnectionId};
 use crate::time::Instant;
 
 /// A unit of what is counted, as it stands in a bucket: so much runs out in a microsecond for each unit a second.
 const UNIT: u64 = 1_000_000;
 
-/// What one connection has sent of late.
+/// What one connection has sent of late, if it may not send as fast as it likes.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct Pace(Option<Box<Buckets>>);
+
+#[derive(Debug, Default)]
+struct Buckets {
     /// Messages that were read and not yet put into the bucket.
-    pub(super) came: u32,
+    came: u32,
     /// Nothing is read before.
-    pub(super) until: Option<Instant>,
+    until: Option<Instant>,
     at: Instant,
     messages: u64,
     bytes: u64,
 }
 
 impl Pace {
+    /// That of a new connection.
+    pub(super) fn new(limits: &BrokerLimits) -> Self {
+        Self(limits.has_rates().then(Box::default))
+    }
+
+    /// A message was read.
+    #[inline]
+    pub(super) fn has_come(&mut self) {
+        if let Some(buckets) = &mut self.0 {
+            buckets.came = buckets.came.saturating_add(1);
+        }
+    }
+
+    /// When reading goes on, if it pauses.
+    #[inline]
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.0.as_ref()?.until
+    }
+}
+
+impl Buckets {
     /// So much was read. Returns when reading goes on, if it pauses, and for the sake of what.
     fn charge(&mut self, now: Instant, limits: &BrokerLimits, bytes: usize) -> Option<(Instant, BrokerBound)> {
         let passed = micros(now.saturating_since(self.at));
@@ -70,10 +96,13 @@ impl Broker {
         let Some(known) = self.connections.named_mut(connection) else {
             return;
         };
-        let Some((until, bound)) = known.pace.charge(self.now, limits, bytes) else {
+        let Some(buckets) = &mut known.pace.0 else {
             return;
         };
-        known.pace.until = Some(until);
+        let Some((until, bound)) = buckets.charge(self.now, limits, bytes) else {
+            return;
+        };
+        buckets.until = Some(until);
         known.machine.pause(true);
         self.figures.reads_paused = self.figures.reads_paused.saturating_add(1);
         self.hit(bound);
@@ -84,8 +113,9 @@ impl Broker {
     pub(super) fn goes_on_reading(&mut self, slot: u32) {
         let now = self.now;
         if let Some(known) = self.connections.get_mut(slot) {
-            if known.pace.until.is_some_and(|until| until <= now) {
-                known.pace.until = None;
+            let buckets = known.pace.0.as_mut();
+            if let Some(buckets) = buckets.filter(|buckets| buckets.until.is_some_and(|until| until <= now)) {
+                buckets.until = None;
                 known.machine.pause(false);
             }
         }

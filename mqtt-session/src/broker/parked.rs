@@ -66,9 +66,12 @@ impl Parked {
     }
 }
 
-/// What the host has said for more than one packet.
+/// What the host has said for more than one packet. Most connections have nothing of it.
 #[derive(Debug, Default)]
-pub(super) struct Verdicts {
+pub(super) struct Verdicts(Option<Box<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
     epoch: u64,
     publish: Option<bool>,
     subscribe: Option<bool>,
@@ -76,25 +79,34 @@ pub(super) struct Verdicts {
 }
 
 impl Verdicts {
-    /// Forgets what was said before the policy changed.
-    fn renew(&mut self, epoch: u64) {
-        if self.epoch != epoch {
-            *self = Self {
-                epoch,
-                ..Self::default()
-            };
+    /// What was said since the policy changed.
+    fn known(&mut self, epoch: u64) -> Option<&Known> {
+        if self.0.as_ref().is_some_and(|known| known.epoch != epoch) {
+            self.0 = None;
         }
+        self.0.as_deref()
+    }
+
+    /// The same, to be added to.
+    fn begun(&mut self, epoch: u64) -> &mut Known {
+        let _ = self.known(epoch);
+        let begin = || {
+            Box::new(Known {
+                epoch,
+                ..Known::default()
+            })
+        };
+        self.0.get_or_insert_with(begin)
     }
 
     pub(super) fn of_publish(&mut self, epoch: u64, topic: &TopicName<Bytes>) -> Option<bool> {
-        self.renew(epoch);
-        let of_topic = || self.topics.iter().find(|(known, _)| known == topic);
-        self.publish.or_else(|| of_topic().map(|(_, is_allowed)| *is_allowed))
+        let known = self.known(epoch)?;
+        let of_topic = || known.topics.iter().find(|(known, _)| known == topic);
+        known.publish.or_else(|| of_topic().map(|(_, is_allowed)| *is_allowed))
     }
 
     pub(super) fn of_subscribe(&mut self, epoch: u64) -> Option<bool> {
-        self.renew(epoch);
-        self.subscribe
+        self.known(epoch)?.subscribe
     }
 
     /// Returns how many topics are forgotten for that.
@@ -106,15 +118,15 @@ impl Verdicts {
         most: usize,
     ) -> u64 {
         let mut forgotten: u64 = 0;
-        self.renew(epoch);
         match verdict.scope {
             Scope::Once => {}
-            Scope::Connection => self.publish = Some(verdict.is_allowed),
+            Scope::Connection => self.begun(epoch).publish = Some(verdict.is_allowed),
             Scope::Topic => {
-                self.topics.retain(|(known, _)| known != topic);
-                self.topics.push_back((topic.clone(), verdict.is_allowed));
-                while self.topics.len() > most {
-                    self.topics.pop_front();
+                let topics = &mut self.begun(epoch).topics;
+                topics.retain(|(known, _)| known != topic);
+                topics.push_back((topic.clone(), verdict.is_allowed));
+                while topics.len() > most {
+                    topics.pop_front();
                     forgotten = forgotten.saturating_add(1);
                 }
             }
@@ -123,9 +135,8 @@ impl Verdicts {
     }
 
     pub(super) fn remember_subscribe(&mut self, epoch: u64, verdict: Verdict) {
-        self.renew(epoch);
         if verdict.scope == Scope::Connection {
-            self.subscribe = Some(verdict.is_allowed);
+            self.begun(epoch).subscribe = Some(verdict.is_allowed);
         }
     }
 }

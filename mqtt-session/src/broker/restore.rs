@@ -16,6 +16,7 @@ use super::routes::Wanted;
 use super::sessions::{PendingWill, Place, SessionId};
 use super::{Broker, BrokerConfig};
 use crate::Session;
+use crate::shared::Shared;
 use crate::store::{Key, MessageRecord, PayloadOf, Record};
 use crate::time::Instant;
 
@@ -197,7 +198,7 @@ impl BrokerRestore {
     }
 
     fn restore_session(&mut self, client: &ClientRecord, gathered: Gathered) {
-        let mut restore = Session::restore(&self.broker.server.session, self.broker.now);
+        let mut restore = Session::restore_with(Shared::clone(&self.broker.manner), self.broker.now);
         for record in gathered.records {
             restore.record(record);
         }

@@ -29,7 +29,10 @@ impl Broker {
 
     fn on_event(&mut self, slot: u32, event: ServerEvent) {
         match event {
-            ServerEvent::Connect(connect) => self.on_connect(slot, connect),
+            ServerEvent::Connect(connect) => {
+                self.rest_events(slot);
+                self.on_connect(slot, connect);
+            }
             ServerEvent::Authenticate { reason, properties } => {
                 if let Some(connection) = self.connections.get(slot) {
                     self.told.push_back(BrokerEvent::Authenticate {
@@ -44,15 +47,19 @@ impl Broker {
                 request,
                 filters,
                 properties,
-            } => self.on_packet(
-                slot,
-                Waiting::Subscribe {
-                    request,
-                    filters,
-                    properties,
-                },
-            ),
+            } => {
+                self.rest_events(slot);
+                self.on_packet(
+                    slot,
+                    Waiting::Subscribe {
+                        request,
+                        filters,
+                        properties,
+                    },
+                );
+            }
             ServerEvent::Unsubscribe { request, filters, .. } => {
+                self.rest_events(slot);
                 self.on_packet(slot, Waiting::Unsubscribe { request, filters });
             }
             ServerEvent::Closed {
@@ -71,6 +78,13 @@ impl Broker {
         }
     }
 
+    /// A packet was told that comes once, or seldom.
+    fn rest_events(&mut self, slot: u32) {
+        if let Some(connection) = self.connections.get_mut(slot) {
+            connection.machine.rest_events();
+        }
+    }
+
     fn on_message(&mut self, slot: u32, received: Received) {
         self.figures.messages_received = self.figures.messages_received.saturating_add(1);
         let bytes = received.message.payload.len() as u64;
@@ -78,7 +92,7 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        connection.pace.came = connection.pace.came.saturating_add(1);
+        connection.pace.has_come();
         let may_go_on = !self.config.ask.publish && connection.parked.is_empty();
         if may_go_on {
             self.take_message(slot, received, true);
@@ -135,17 +149,25 @@ impl Broker {
                 let since = self.mark();
                 let codes = self.subscribe(slot, filters, properties, &parked);
                 self.owe(slot, since, Owed::Subscribed(request, codes));
+                self.rest_parked(slot);
             }
             Waiting::Unsubscribe { request, ref filters } => {
                 let since = self.mark();
                 let codes = self.unsubscribe(slot, filters);
                 self.owe(slot, since, Owed::Unsubscribed(request, codes));
+                self.rest_parked(slot);
             }
             Waiting::Closed {
                 reason,
                 will,
                 session_expiry_seconds,
             } => self.end_connection(slot, reason, will, session_expiry_seconds),
+        }
+    }
+
+    fn rest_parked(&mut self, slot: u32) {
+        if let Some(connection) = self.connections.get_mut(slot) {
+            crate::rest::queue(&mut connection.parked);
         }
     }
 
@@ -290,7 +312,7 @@ impl Broker {
             self.connections.remove(slot);
         } else {
             let at = connection.machine.find_deadline();
-            let until = connection.pace.until;
+            let until = connection.pace.until();
             self.agenda.arm(who, &mut connection.armed, at);
             self.agenda.arm(who, &mut connection.armed, until);
         }

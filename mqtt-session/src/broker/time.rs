@@ -42,7 +42,7 @@ impl Broker {
         let (at, who) = self.agenda.next()?;
         let timer = match who {
             Who::Connection(slot) => match self.connections.get(slot) {
-                Some(connection) if connection.pace.until.is_some_and(|until| until <= at) => Timer::Work,
+                Some(connection) if connection.pace.until().is_some_and(|until| until <= at) => Timer::Work,
                 Some(connection) => {
                     let timeout = connection.machine.poll_timeout();
                     timeout.map_or(Timer::KeepAlive, |timeout| timeout.timer)
@@ -64,6 +64,14 @@ impl Broker {
             connection.machine.handle_timeout(self.now);
             self.goes_on_reading(slot);
             self.serve(slot);
+            self.rest(slot);
+        }
+    }
+
+    /// A connection comes due every now and then, also one that idles: what it does not use is given back.
+    fn rest(&mut self, slot: u32) {
+        if let Some(connection) = self.connections.get_mut(slot) {
+            connection.rest();
         }
     }
 

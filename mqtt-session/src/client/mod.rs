@@ -27,6 +27,7 @@ use crate::flow::Flow;
 use crate::pacing::Pacing;
 use crate::random::Random;
 use crate::session::Manner;
+use crate::shared::Shared;
 use crate::store::Batch;
 use crate::time::Instant;
 use crate::timers::{Timeout, Timer, earlier};
@@ -114,7 +115,7 @@ impl Client {
         let mut wire = Wire::new();
         wire.timers.set(Timer::Reconnect, now);
         let mut client = Self {
-            flow: Flow::new(manner, config.is_stored, now),
+            flow: Flow::new(Shared::new(manner), config.is_stored, now),
             phase: Phase::Idle,
             assigned_id: None,
             may_resume: false,

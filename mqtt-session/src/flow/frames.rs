@@ -78,6 +78,13 @@ impl Frames {
         self.len = 0;
     }
 
+    /// Gives the memory back, if nothing waits.
+    pub(super) fn rest(&mut self) {
+        if self.len == 0 {
+            *self = Self::default();
+        }
+    }
+
     /// Moves them to the outbox, each whole, as long as it has room.
     fn transmit(&mut self, outbox: &mut Outbox) {
         let waiting = self.waiting();
@@ -210,7 +217,7 @@ impl<E: Tells> Flow<E> {
     /// waits to be sent, and the connection has nothing to add to it.
     #[inline]
     pub(crate) fn takes_frames(&self) -> Option<Version> {
-        let takes = self.link.is_open && !self.link.send_aliases.are_used() && !self.session.outgoing.has_due();
+        let takes = self.link.is_open && self.link.send_aliases.is_none() && !self.session.outgoing.has_due();
         takes.then_some(self.link.version)
     }
 

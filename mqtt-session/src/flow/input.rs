@@ -102,7 +102,7 @@ impl<E: Tells> Flow<E> {
     #[cold]
     fn renew_pool(&mut self, pool_bytes: usize) {
         if !self.pool.try_reclaim(pool_bytes) {
-            core::mem::swap(&mut self.pool, &mut self.rested_pool);
+            core::mem::swap(&mut self.pool, self.rested_pool.get_or_insert_default());
             // Takes the memory back if all messages in it are gone.
             self.pool.reserve(pool_bytes);
         }

@@ -122,7 +122,8 @@ impl<E: Tells> Flow<E> {
             Some(id) => Delivery::first(message.qos, id).with_dup(exchange.repeated),
         };
         let expiry = exchange.expires_at.map(|at| self.session.now.seconds_until(at));
-        let alias = self.link.send_aliases.choose(message.topic.as_bytes());
+        let aliases = self.link.send_aliases.as_ref();
+        let alias = aliases.map_or(Alias::None, |aliases| aliases.choose(message.topic.as_bytes()));
         let (number, with_topic) = match alias {
             Alias::None => (None, true),
             Alias::New(number) => (Some(number), true),
@@ -154,7 +155,9 @@ impl<E: Tells> Flow<E> {
                 outbox.share(message.payload.clone());
             }
         }
-        self.link.send_aliases.commit(message.topic.as_bytes(), alias);
+        if let Some(aliases) = &mut self.link.send_aliases {
+            aliases.commit(message.topic.as_bytes(), alias);
+        }
         Ok(exchange.source_bytes)
     }
 }

@@ -3,6 +3,8 @@
 //! A packet that has begun is ended before anything else can be sent. So there is one such message at a time, and a source
 //! that does not deliver ends the connection by a deadline.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 use mqtt_proto::PacketId;
 
@@ -41,7 +43,7 @@ impl<E: Tells> Flow<E> {
         let (op, tag, id) = (self.session.op(key, exchange.serial), exchange.tag, exchange.id());
         let is_repeated = exchange.repeated;
         let plain = self.session.outgoing.published(key);
-        self.link.sending = Some(Sending {
+        self.link.sending = Some(Box::new(Sending {
             op,
             tag,
             id,
@@ -51,7 +53,7 @@ impl<E: Tells> Flow<E> {
             given: 0,
             ready: Bytes::new(),
             is_wanted: false,
-        });
+        }));
     }
 
     /// Writes what the host has given, and asks for more. Whether another packet may begin.

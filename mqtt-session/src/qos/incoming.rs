@@ -15,16 +15,17 @@
 //! over and the store has what it promises, and only on a connection on which its PUBLISH came.
 
 mod fingerprint;
+mod lines;
 mod lives;
 
 use alloc::collections::VecDeque;
 
 use mqtt_proto::{PacketId, PubAckReason, PubRecReason};
 
-use crate::id_map::IdMap;
 use crate::journal::{Journal, Ticket};
 use crate::op::AcknowledgeError;
 use crate::store::{IncomingRecord, Key, PayloadOf, Record};
+use lines::Lines;
 
 /// What a PUBLISH of QoS 1 or 2 is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,17 +102,13 @@ enum Of {
 /// All messages on their way in of one session.
 #[derive(Clone, Debug)]
 pub(crate) struct Incoming {
-    held: IdMap<Held>,
-    /// In the order of the numbers.
-    open: VecDeque<Open>,
+    lines: Lines,
     open_waiting: u32,
     inbox: u32,
     next_delivery: u64,
     // Of the connection:
     connection: u32,
-    pubacks: VecDeque<Slot>,
     pubacks_waiting: u32,
-    pubrecs: VecDeque<PacketId>,
     maximum: u16,
     charged: u16,
 }
@@ -119,24 +116,27 @@ pub(crate) struct Incoming {
 impl Incoming {
     pub(crate) fn new() -> Self {
         Self {
-            held: IdMap::new(),
-            open: VecDeque::new(),
+            lines: Lines::default(),
             open_waiting: 0,
             inbox: 0,
             next_delivery: 1,
             connection: 0,
-            pubacks: VecDeque::new(),
             pubacks_waiting: 0,
-            pubrecs: VecDeque::new(),
             maximum: 0,
             charged: 0,
         }
     }
 
+    /// Gives back the memory of what holds nothing.
+    #[cfg(feature = "broker")]
+    pub(crate) fn rest(&mut self) {
+        self.lines.rest();
+    }
+
     /// How many identifiers of QoS 2 are in use by the peer.
     #[cfg(feature = "broker")]
-    pub(crate) const fn held(&self) -> usize {
-        self.held.len()
+    pub(crate) fn held(&self) -> usize {
+        self.lines.held.len()
     }
 
     /// A connection begins. Tokens of QoS 1 die with the one before.
@@ -147,9 +147,11 @@ impl Incoming {
     }
 
     pub(crate) fn disconnected(&mut self) {
-        self.pubacks.clear();
+        if let Some(lines) = self.lines.get_mut() {
+            lines.pubacks.clear();
+            lines.pubrecs.clear();
+        }
         self.pubacks_waiting = 0;
-        self.pubrecs.clear();
         self.charged = 0;
     }
 
@@ -185,7 +187,7 @@ impl Incoming {
             return Arrival::TooMany;
         }
         let delivery = self.number();
-        self.pubacks.push_back(Slot {
+        self.lines.pubacks.push_back(Slot {
             id,
             delivery,
             answer: None,
@@ -198,23 +200,24 @@ impl Incoming {
     #[inline]
     pub(crate) fn exactly_once(&mut self, id: PacketId, journal: &Journal) -> Arrival {
         let connection = self.connection;
-        if let Some(mut held) = self.held.get(id).filter(|held| !held.is_over(journal)) {
+        if let Some(mut held) = self.lines.held.get(id).filter(|held| !held.is_over(journal)) {
             if held.charged_on != connection && !self.charge() {
                 return Arrival::TooMany;
             }
             held.charged_on = connection;
             if held.owed_on != connection {
                 held.owed_on = connection;
-                self.pubrecs.push_back(id);
+                self.lines.pubrecs.push_back(id);
             }
-            self.held.insert(id, held);
+            self.lines.held.insert(id, held);
             return Arrival::Repeated;
         }
         if !self.charge() {
             return Arrival::TooMany;
         }
         let delivery = self.number();
-        self.held.insert(
+        let lines = &mut *self.lines;
+        lines.held.insert(
             id,
             Held {
                 step: Step::Waiting,
@@ -222,8 +225,8 @@ impl Incoming {
                 charged_on: connection,
             },
         );
-        self.pubrecs.push_back(id);
-        self.open.push_back(Open {
+        lines.pubrecs.push_back(id);
+        lines.open.push_back(Open {
             delivery,
             of: Of::ExactlyOnce(id),
         });
@@ -233,7 +236,7 @@ impl Incoming {
 
     /// Whether a PUBLISH of QoS 2 with this identifier would be a repetition.
     pub(crate) fn is_known(&self, id: PacketId, journal: &Journal) -> bool {
-        self.held.get(id).is_some_and(|held| !held.is_over(journal))
+        self.lines.held.get(id).is_some_and(|held| !held.is_over(journal))
     }
 
     fn charge(&mut self) -> bool {
@@ -257,7 +260,7 @@ impl Incoming {
             open.of = Of::Inbox;
             self.open_waiting = self.open_waiting.saturating_sub(1);
             self.inbox = self.inbox.saturating_add(1);
-            if let Some(held) = self.held.get_mut(id) {
+            if let Some(held) = self.held_mut(id) {
                 held.step = Step::Accepted(ticket);
             }
         }
@@ -266,8 +269,8 @@ impl Incoming {
     fn open_inbox(&mut self, delivery: u64) {
         let of = Of::Inbox;
         // One that had to wait for room may have been overtaken.
-        let place = self.open.partition_point(|open| open.delivery < delivery);
-        self.open.insert(place, Open { delivery, of });
+        let place = self.lines.open.partition_point(|open| open.delivery < delivery);
+        self.lines.open.insert(place, Open { delivery, of });
         self.inbox = self.inbox.saturating_add(1);
     }
 
@@ -319,7 +322,7 @@ impl Incoming {
     }
 
     fn decide(&mut self, id: PacketId, reason: PubRecReason, journal: &mut Journal) {
-        let Some(held) = self.held.get_mut(id) else { return };
+        let Some(held) = self.held_mut(id) else { return };
         if held.step != Step::Waiting {
             return;
         }
@@ -332,54 +335,65 @@ impl Incoming {
 
     /// Forgets what is done at the front, and all that is done if that is most of it.
     fn tidy(&mut self) {
-        while self.open.front().is_some_and(|open| open.of == Of::Done) {
-            self.open.pop_front();
-        }
         let live = usize::try_from(self.open_waiting.saturating_add(self.inbox)).unwrap_or(usize::MAX);
-        if self.open.len() > live.saturating_mul(2).saturating_add(64) {
-            self.open.retain(|open| open.of != Of::Done);
+        let Some(lines) = self.lines.get_mut() else { return };
+        while lines.open.front().is_some_and(|open| open.of == Of::Done) {
+            lines.open.pop_front();
+        }
+        if lines.open.len() > live.saturating_mul(2).saturating_add(64) {
+            lines.open.retain(|open| open.of != Of::Done);
         }
     }
 
     #[inline]
     fn slot(&mut self, delivery: u64) -> Option<&mut Slot> {
-        place(&self.pubacks, delivery, |slot| slot.delivery).and_then(|place| self.pubacks.get_mut(place))
+        let pubacks = &mut self.lines.get_mut()?.pubacks;
+        place(pubacks, delivery, |slot| slot.delivery).and_then(|place| pubacks.get_mut(place))
     }
 
     fn opened(&mut self, delivery: u64) -> Option<&mut Open> {
-        place(&self.open, delivery, |open| open.delivery).and_then(|place| self.open.get_mut(place))
+        let open = &mut self.lines.get_mut()?.open;
+        place(open, delivery, |open| open.delivery).and_then(|place| open.get_mut(place))
+    }
+
+    #[inline]
+    fn held_mut(&mut self, id: PacketId) -> Option<&mut Held> {
+        self.lines.get_mut()?.held.get_mut(id)
     }
 
     /// Takes the next acknowledgement that may leave.
     #[inline(always)]
     pub(crate) fn next_ack(&mut self, journal: &Journal) -> Option<Ack> {
-        if self.pubacks.is_empty() && self.pubrecs.is_empty() {
+        let lines = self.lines.get_mut()?;
+        if lines.pubacks.is_empty() && lines.pubrecs.is_empty() {
             return None;
         }
         self.take_ack(journal)
     }
 
     fn take_ack(&mut self, journal: &Journal) -> Option<Ack> {
-        match self.pubacks.front() {
+        let lines = self.lines.get_mut()?;
+        match lines.pubacks.front() {
             Some(&Slot {
                 id,
                 answer: Some((reason, ticket)),
                 ..
             }) if journal.is_stored(ticket) => {
-                self.pubacks.pop_front();
+                lines.pubacks.pop_front();
                 self.charged = self.charged.saturating_sub(1);
                 Some(Ack::PubAck(id, reason))
             }
-            _ if self.pubrecs.is_empty() => None,
+            _ if lines.pubrecs.is_empty() => None,
             _ => self.next_pubrec(journal),
         }
     }
 
     fn next_pubrec(&mut self, journal: &Journal) -> Option<Ack> {
         loop {
-            let id = *self.pubrecs.front()?;
-            let Some(held) = self.held.get_mut(id) else {
-                self.pubrecs.pop_front();
+            let lines = self.lines.get_mut()?;
+            let id = *lines.pubrecs.front()?;
+            let Some(held) = lines.held.get_mut(id) else {
+                lines.pubrecs.pop_front();
                 continue;
             };
             let reason = match held.step {
@@ -388,7 +402,7 @@ impl Incoming {
                 Step::Accepted(_) | Step::Releasing(_) => PubRecReason::Success,
                 Step::Refused(reason) => reason,
             };
-            self.pubrecs.pop_front();
+            lines.pubrecs.pop_front();
             held.owed_on = 0;
             if reason.is_error() {
                 // The identifier is free with it. [MQTT-4.3.3-9]
@@ -400,7 +414,7 @@ impl Incoming {
 
     /// The identifier is free.
     fn forget(&mut self, id: PacketId) {
-        match self.held.remove(id) {
+        match self.lines.get_mut().and_then(|lines| lines.held.remove(id)) {
             Some(held) if held.charged_on == self.connection => self.charged = self.charged.saturating_sub(1),
             _ => {}
         }
@@ -413,9 +427,7 @@ impl Incoming {
             found: false,
             ticket: Ticket::NONE,
         };
-        let Some(held) = self.held.get_mut(id) else {
-            return unknown;
-        };
+        let Some(held) = self.held_mut(id) else { return unknown };
         match held.step {
             Step::Releasing(ticket) => Released { found: true, ticket },
             Step::Refused(_) => {
@@ -434,7 +446,7 @@ impl Incoming {
     #[inline]
     pub(crate) fn completed(&mut self, id: PacketId) {
         if matches!(
-            self.held.get(id),
+            self.lines.held.get(id),
             Some(Held {
                 step: Step::Releasing(_),
                 ..

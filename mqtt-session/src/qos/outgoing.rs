@@ -26,11 +26,11 @@ mod view;
 #[cfg(feature = "broker")]
 mod withdrawal;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use mqtt_proto::{PacketId, QoS};
 
-use crate::deadlines::Deadlines;
 use crate::ids::Ids;
 use crate::journal::{Journal, Ticket};
 use crate::message::Message;
@@ -44,6 +44,7 @@ pub(crate) use answers::{Answered, ReleaseMark};
 pub(crate) use exchange::{Ended, Exchange, State, message_record};
 pub use lives::Loss;
 pub(crate) use lives::{LossCursor, RestoredMessage};
+use time::Times;
 #[cfg(feature = "broker")]
 pub(crate) use withdrawal::{Withdrawable, Withdrawn};
 
@@ -67,9 +68,8 @@ pub(crate) struct Outgoing {
     unassigned: Option<u32>,
     ids: Ids,
     by_id: Vec<u32>,
-    expiries: Deadlines,
-    /// When the host wants to hear that an exchange goes on.
-    deadlines: Deadlines,
+    /// Deadlines, which few messages have.
+    times: Option<Box<Times>>,
     bytes: u64,
     next_serial: u64,
     /// The number of the connection. No two of a session have the same.
@@ -98,8 +98,7 @@ impl Outgoing {
             unassigned: None,
             ids: Ids::new(packet_ids.max(1)),
             by_id: Vec::new(),
-            expiries: Deadlines::new(),
-            deadlines: Deadlines::new(),
+            times: None,
             bytes: 0,
             next_serial: 1,
             connection: 0,
@@ -140,6 +139,16 @@ impl Outgoing {
         self.window = 0;
         self.due_publish = None;
         self.due_release = None;
+    }
+
+    /// Gives back the memory of tables, if no message is on its way.
+    #[cfg(feature = "broker")]
+    pub(crate) fn rest(&mut self) {
+        if self.exchanges.len() == 0 {
+            self.exchanges = Slab::new();
+            self.by_id = Vec::new();
+            self.times = None;
+        }
     }
 
     /// An id for a SUBSCRIBE or UNSUBSCRIBE, which share the space. [U5-2.2.1-a]
@@ -186,7 +195,7 @@ impl Outgoing {
             ticket: Ticket::NONE,
         });
         if let Some(at) = expires_at {
-            self.expiries.insert(key, at);
+            self.times.get_or_insert_default().expiries.insert(key, at);
         }
         if qos == QoS::AtMostOnce {
             self.plain.push_back(&mut self.exchanges, key);
@@ -379,7 +388,7 @@ impl Outgoing {
         self.due_publish = self.publishes.next(&self.exchanges, key);
         self.charged = self.charged.saturating_add(1);
         self.charged_publishes = self.charged_publishes.saturating_add(1);
-        self.expiries.remove(key);
+        self.forget_expiry(key);
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.sent_on = self.connection;
             exchange.charged_on = self.connection;
@@ -424,7 +433,7 @@ impl Outgoing {
                 *cursor = next;
             }
         }
-        self.expiries.remove(key);
+        self.forget_expiry(key);
     }
 
     /// Takes an exchange out of everything but the journal.
@@ -441,14 +450,14 @@ impl Outgoing {
             }
             Some(message) if message.qos == QoS::AtMostOnce => {
                 self.plain.remove(&mut self.exchanges, key);
-                self.expiries.remove(key);
+                self.forget_expiry(key);
             }
             Some(_) => self.leave_publishes(key),
         }
         if let Some(id) = id {
             self.unbind(id);
         }
-        self.deadlines.remove(key);
+        self.forget_deadline(key);
         self.exchanges.remove(key);
         if is_charged {
             // Each final acknowledgement gives back one. [U5-4.9-a]

@@ -107,7 +107,7 @@ impl ServerConnection {
         self.method = connect
             .properties
             .authentication_method()
-            .map(|method| method.to_owned());
+            .map(|method| Box::new(method.to_owned()));
         self.phase = Phase::Deciding;
         // The next step is the host's: the client is not waited for.
         self.wire.timers.clear(Timer::Handshake);
@@ -130,7 +130,7 @@ impl ServerConnection {
             }
         };
         if let Some(session) = accept.session {
-            self.flow.put_session(session, self.config.session.manner());
+            self.flow.put_session(session);
         }
         // Steps of an authentication that nobody has taken yet go first.
         let mut first = core::mem::take(&mut self.wire.urgent);
@@ -139,7 +139,7 @@ impl ServerConnection {
         self.session_expiry_seconds = self.granted_expiry().unwrap_or(self.session_expiry_seconds);
         // A client that is told of a session may rely on it.
         let written = self.flow.session.write_down(self.session_expiry_seconds > 0);
-        self.connack = Some((first, written));
+        self.connack = Some(Box::new((first, written)));
         self.phase = Phase::Connected;
         if let Some(connect) = self.connect.take() {
             self.flow.open(peer(&connect));

@@ -57,6 +57,18 @@ impl ServerConnection {
         core::mem::take(&mut self.packets)
     }
 
+    /// What comes next may be long in coming: queues that hold nothing give their memory back.
+    pub(crate) fn rest(&mut self) {
+        self.flow.rest();
+        self.requests.rest();
+        crate::rest::buffer(&mut self.wire.urgent);
+    }
+
+    /// Nothing but a packet that asks for something was told: its place is not wanted again soon.
+    pub(crate) fn rest_events(&mut self) {
+        self.flow.rest_events();
+    }
+
     /// While it is held, nothing is sent that was not sent before.
     pub(crate) fn hold(&mut self, is_held: bool) {
         self.flow.session.outgoing.hold(is_held);

@@ -27,6 +27,8 @@ use mqtt_proto::{
 use crate::fingerprint::Fingerprint;
 use crate::flow::Flow;
 use crate::journal::Ticket;
+use crate::session::Manner;
+use crate::shared::Shared;
 use crate::store::Batch;
 use crate::time::Instant;
 use crate::timers::{Timeout, Timer, earlier};
@@ -58,7 +60,8 @@ use request::Requests;
 /// earlier peer is not waited for.
 #[derive(Clone, Debug)]
 pub struct ServerConnection {
-    config: ServerConfig,
+    /// The same for all connections of a broker.
+    config: Shared<ServerConfig>,
     flow: Flow<ServerEvent>,
     phase: Phase,
     version: Version,
@@ -67,9 +70,9 @@ pub struct ServerConnection {
     /// CONNECT, until it is answered.
     connect: Option<Box<Connect<Bytes>>>,
     /// CONNACK, until the store has what it promises.
-    connack: Option<(Vec<u8>, Ticket)>,
+    connack: Option<Box<(Vec<u8>, Ticket)>>,
     will: Option<Box<Will<Bytes>>>,
-    method: Option<Text<Bytes>>,
+    method: Option<Box<Text<Bytes>>>,
     /// The client has begun to authenticate again: the next step is the host's.
     host_authenticates: bool,
     /// The same: the next step is the client's.
@@ -107,12 +110,18 @@ impl ServerConnection {
     /// A connection whose stream has been accepted.
     #[must_use]
     pub fn new(config: ServerConfig, now: Instant) -> Self {
+        let manner = Shared::new(config.session.manner());
+        Self::with(Shared::new(config), manner, now)
+    }
+
+    /// The same with what other connections have too.
+    pub(crate) fn with(config: Shared<ServerConfig>, manner: Shared<Manner>, now: Instant) -> Self {
         let limits = config.session.limits;
         let mut wire = Wire::new();
         wire.timers
             .set(Timer::Handshake, now.saturating_add(limits.handshake_timeout));
         Self {
-            flow: Flow::new(config.session.manner(), config.session.is_stored, now),
+            flow: Flow::new(manner, config.session.is_stored, now),
             phase: Phase::Waiting,
             version: Version::V5,
             rules: Rules::new(Version::V5)
@@ -315,7 +324,7 @@ impl ServerConnection {
         if self.phase != Phase::Ended || !core::mem::take(&mut self.has_session) {
             return None;
         }
-        let fresh = Flow::new(self.config.session.manner(), false, self.flow.now());
+        let fresh = Flow::new(Shared::clone(&self.flow.session.manner), false, self.flow.now());
         let flow = core::mem::replace(&mut self.flow, fresh);
         let (mut session, rest) = flow.into_session(ServerEvent::to_session_event);
         for event in rest {
@@ -441,7 +450,7 @@ impl ServerConnection {
         self.flow.fingerprint(&mut mark);
         self.wire.fingerprint(&mut mark);
         self.requests.fingerprint(&mut mark);
-        if let Some((connack, ticket)) = &self.connack {
+        if let Some((connack, ticket)) = self.connack.as_deref() {
             mark.bytes(connack);
             mark.ticket(*ticket);
         }

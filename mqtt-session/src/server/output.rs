@@ -37,8 +37,8 @@ impl ServerConnection {
 
     fn send_connack(&mut self, outbox: &mut Outbox) -> bool {
         match self.connack.take() {
-            Some((packet, ticket)) if self.flow.session.journal.is_stored(ticket) => {
-                outbox.buffer().extend_from_slice(&packet);
+            Some(connack) if self.flow.session.journal.is_stored(connack.1) => {
+                outbox.buffer().extend_from_slice(&connack.0);
                 true
             }
             Some(waiting) => {
@@ -52,9 +52,10 @@ impl ServerConnection {
     /// The connection ends: a CONNACK that may leave goes first. One that waits for the store is dropped with all that would
     /// follow it; the client does not learn of its session. Whether anything may be sent.
     pub(super) fn flush_connack(&mut self) -> bool {
-        let Some((mut connack, ticket)) = self.connack.take() else {
+        let Some(connack) = self.connack.take() else {
             return true;
         };
+        let (mut connack, ticket) = *connack;
         if !self.flow.session.journal.is_stored(ticket) {
             self.wire.urgent.clear();
             return false;

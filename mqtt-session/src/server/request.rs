@@ -77,6 +77,11 @@ impl Requests {
         self.open.clear();
     }
 
+    /// Gives the memory back, if nothing is open.
+    pub(super) fn rest(&mut self) {
+        crate::rest::queue(&mut self.open);
+    }
+
     fn insert(&mut self, kind: Kind, id: PacketId, filters: usize) -> RequestId {
         let name = RequestId(self.next);
         self.next = self.next.saturating_add(1);
@@ -248,6 +253,7 @@ impl ServerConnection {
         let written = packet.and_then(|packet| packet.encode_to(self.version, &mut self.wire.urgent));
         written.map_err(AnswerError::NotEncodable)?;
         self.requests.open.remove(index);
+        self.requests.rest();
         if let Err(violation) = self.is_read() {
             self.end_with(Closed::Violation(violation), violation.disconnect_reason());
         }

@@ -12,6 +12,7 @@ use crate::fingerprint::Fingerprint;
 use crate::qos::Loss;
 #[cfg(feature = "broker")]
 use crate::qos::{Withdrawable, Withdrawn};
+use crate::shared::Shared;
 use crate::store::{Batch, Key, Record};
 use crate::time::Instant;
 use crate::timers::{Timeout, Timer, earlier};
@@ -130,8 +131,12 @@ impl Session {
     /// A session of which nothing is known yet.
     #[must_use]
     pub fn new(config: &SessionConfig, now: Instant) -> Self {
+        Self::with(Shared::new(config.manner()), config.is_stored, now)
+    }
+
+    fn with(manner: Shared<Manner>, is_stored: bool, now: Instant) -> Self {
         Self {
-            state: SessionState::new(config.manner(), config.is_stored, now),
+            state: SessionState::new(manner, is_stored, now),
             ends_at: None,
             has_ended: false,
             told: VecDeque::new(),
@@ -159,8 +164,13 @@ impl Session {
     /// A session that goes on with what an earlier life has stored.
     #[must_use]
     pub fn restore(config: &SessionConfig, now: Instant) -> SessionRestore {
+        Self::restore_with(Shared::new(config.manner()), now)
+    }
+
+    /// The same with what other sessions have too.
+    pub(crate) fn restore_with(manner: Shared<Manner>, now: Instant) -> SessionRestore {
         SessionRestore {
-            session: Self::new(&config.is_stored(true), now),
+            session: Self::with(manner, true, now),
             records: Records::default(),
         }
     }
@@ -277,6 +287,13 @@ impl Session {
         self.state.has_changes()
     }
 
+    /// Gives back the memory of what holds nothing.
+    #[cfg(feature = "broker")]
+    pub(crate) fn rest(&mut self) {
+        self.state.rest();
+        crate::rest::queue(&mut self.told);
+    }
+
     /// Takes messages out that were never sent and are not wanted any more.
     #[cfg(feature = "broker")]
     pub(crate) fn withdraw_unsent(&mut self, is_wanted: impl FnMut(Withdrawable<'_>) -> bool) -> Vec<Withdrawn> {
@@ -286,7 +303,7 @@ impl Session {
     /// What the session had for groups when it ended.
     #[cfg(feature = "broker")]
     pub(crate) fn take_left_to_groups(&mut self) -> Vec<Withdrawn> {
-        core::mem::take(&mut self.state.left_to_groups)
+        self.state.take_left_to_groups()
     }
 
     pub(crate) fn end(&mut self) {

@@ -6,6 +6,7 @@ mod inbox;
 #[cfg(feature = "broker")]
 mod withdrawal;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -22,6 +23,7 @@ use crate::op::{Limit, Op, Outcome, PublishError};
 #[cfg(feature = "broker")]
 use crate::qos::Withdrawn;
 use crate::qos::{Ended, Incoming, Loss, LossCursor, Outgoing};
+use crate::shared::Shared;
 use crate::store::{Batch, Key, SessionRecord};
 use crate::time::Instant;
 use crate::timers::{Timeout, Timer, earlier};
@@ -49,7 +51,8 @@ pub(crate) struct Manner {
 /// Everything that outlives a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionState {
-    pub(crate) manner: Manner,
+    /// The same for all sessions of a broker.
+    pub(crate) manner: Shared<Manner>,
     pub(crate) journal: Journal,
     pub(crate) generation: u32,
     pub(crate) outgoing: Outgoing,
@@ -63,38 +66,49 @@ pub(crate) struct SessionState {
     is_kept: bool,
     /// Messages that are told when the store has them.
     inbox: VecDeque<(Ticket, Received)>,
+    /// What few sessions ever have.
+    aside: Option<Box<Aside>>,
+    /// Whether the last connection could say why something is refused.
+    pub(crate) may_refuse: bool,
+    pub(crate) now: Instant,
+}
+
+/// What few sessions ever have, and then for a while.
+#[derive(Clone, Debug, Default)]
+struct Aside {
     /// Messages that the inbox has no room for. They are neither told nor acknowledged, so the Receive Maximum bounds them;
     /// and what else comes is read on.
     crowded_out: VecDeque<(Received, Option<PacketId>)>,
     /// Damaged records that ended the session. They stay until the peer has been told: a restart before that has to find
     /// the damage again.
     damaged: Vec<Key>,
-    /// Whether the last connection could say why something is refused.
-    pub(crate) may_refuse: bool,
     /// What the session had for groups when it ended.
     #[cfg(feature = "broker")]
-    pub(crate) left_to_groups: Vec<Withdrawn>,
-    pub(crate) now: Instant,
+    left_to_groups: Vec<Withdrawn>,
+}
+
+#[cfg(feature = "broker")]
+impl Aside {
+    fn is_empty(&self) -> bool {
+        self.crowded_out.is_empty() && self.damaged.is_empty() && self.left_to_groups.is_empty()
+    }
 }
 
 impl SessionState {
-    pub(crate) fn new(manner: Manner, is_stored: bool, now: Instant) -> Self {
+    pub(crate) fn new(manner: Shared<Manner>, is_stored: bool, now: Instant) -> Self {
         Self {
+            outgoing: Outgoing::new(manner.limits.packet_ids),
             manner,
             journal: Journal::new(is_stored),
             generation: 1,
-            outgoing: Outgoing::new(manner.limits.packet_ids),
             incoming: Incoming::new(),
             delivery_floor: 1,
             floor_ticket: Ticket::NONE,
             is_written: false,
             is_kept: false,
             inbox: VecDeque::new(),
-            crowded_out: VecDeque::new(),
-            damaged: Vec::new(),
+            aside: None,
             may_refuse: true,
-            #[cfg(feature = "broker")]
-            left_to_groups: Vec::new(),
             now,
         }
     }
@@ -115,8 +129,9 @@ impl SessionState {
             mark.bytes(received.message.topic.as_bytes());
             mark.bytes(&received.message.payload);
         }
-        mark.count(self.crowded_out.len());
-        for (received, _) in &self.crowded_out {
+        let crowded_out = || self.aside.iter().flat_map(|aside| &aside.crowded_out);
+        mark.count(crowded_out().count());
+        for (received, _) in crowded_out() {
             mark.bytes(received.message.topic.as_bytes());
             mark.bytes(&received.message.payload);
         }
@@ -260,6 +275,16 @@ impl SessionState {
         earlier(expiry, late)
     }
 
+    /// Gives back the memory of what holds nothing.
+    #[cfg(feature = "broker")]
+    pub(crate) fn rest(&mut self) {
+        self.journal.rest();
+        self.outgoing.rest();
+        self.incoming.rest();
+        crate::rest::queue(&mut self.inbox);
+        self.aside.take_if(|aside| aside.is_empty());
+    }
+
     // ---- the store
 
     /// From here on the session, of which nothing is known yet, is kept in a store.
@@ -327,13 +352,31 @@ impl SessionState {
                 self.outgoing.skip_serial(*serial);
             }
         }
-        self.damaged = damaged;
+        if !damaged.is_empty() {
+            self.aside.get_or_insert_default().damaged = damaged;
+        }
+    }
+
+    fn take_damaged(&mut self) -> Vec<Key> {
+        let aside = self.aside.as_mut();
+        aside
+            .map(|aside| core::mem::take(&mut aside.damaged))
+            .unwrap_or_default()
+    }
+
+    /// What the session had for groups when it ended.
+    #[cfg(feature = "broker")]
+    pub(crate) fn take_left_to_groups(&mut self) -> Vec<Withdrawn> {
+        let aside = self.aside.as_mut();
+        aside
+            .map(|aside| core::mem::take(&mut aside.left_to_groups))
+            .unwrap_or_default()
     }
 
     /// Another session has begun for good, and what was damaged is not needed any more. That session has a record of its own
     /// in the place of a damaged one: delivery numbers that may have been told are not used again.
     pub(crate) fn forget_damage(&mut self) {
-        for key in core::mem::take(&mut self.damaged) {
+        for key in self.take_damaged() {
             if key != Key::Session {
                 self.journal.delete(|| key);
             }
@@ -348,7 +391,7 @@ impl SessionState {
             self.tell_end(key, &ended, Outcome::SessionLost, told);
         }
         self.incoming.lose(&mut self.journal);
-        for key in core::mem::take(&mut self.damaged) {
+        for key in self.take_damaged() {
             self.journal.delete(|| key);
         }
         self.journal.delete(|| Key::Session);

@@ -6,8 +6,8 @@ use crate::fingerprint::Fingerprint;
 impl Incoming {
     pub(crate) fn fingerprint(&self, mark: &mut Fingerprint<'_>) {
         let connection = self.connection;
-        mark.count(self.held.len());
-        self.held.for_each_sorted(|id, held| {
+        mark.count(self.lines.held.len());
+        self.lines.held.for_each_sorted(|id, held| {
             mark.number(id.get());
             mark.number(held.owed_on == connection);
             mark.number(held.charged_on == connection);
@@ -27,16 +27,16 @@ impl Incoming {
                 }
             }
         });
-        mark.count(self.open.len());
-        for open in &self.open {
+        mark.count(self.lines.open.len());
+        for open in &self.lines.open {
             match open.of {
                 Of::ExactlyOnce(id) => mark.number(id.get()),
                 Of::Inbox => mark.number(u64::MAX),
                 Of::Done => mark.number(0_u8),
             }
         }
-        mark.count(self.pubacks.len());
-        for slot in &self.pubacks {
+        mark.count(self.lines.pubacks.len());
+        for slot in &self.lines.pubacks {
             mark.number(slot.id.get());
             match slot.answer {
                 None => mark.number(u64::MAX),
@@ -46,8 +46,8 @@ impl Incoming {
                 }
             }
         }
-        mark.count(self.pubrecs.len());
-        for id in &self.pubrecs {
+        mark.count(self.lines.pubrecs.len());
+        for id in &self.lines.pubrecs {
             mark.number(id.get());
         }
         mark.number(self.maximum);

@@ -9,18 +9,20 @@ use crate::store::Key;
 impl Incoming {
     /// The peer has no session: its identifiers mean nothing any more. What stands in the inbox stays.
     pub(crate) fn lose(&mut self, journal: &mut Journal) {
-        self.held.for_each_sorted(|id, _| {
+        self.lines.held.for_each_sorted(|id, _| {
             journal.delete(|| Key::Incoming(id));
         });
-        self.held.clear();
-        self.open.retain(|open| open.of == Of::Inbox);
+        if let Some(lines) = self.lines.get_mut() {
+            lines.held.clear();
+            lines.open.retain(|open| open.of == Of::Inbox);
+        }
         self.open_waiting = 0;
         self.disconnected();
     }
 
     /// An identifier that an earlier life had accepted.
     pub(crate) fn restore_held(&mut self, id: PacketId) {
-        self.held.insert(
+        self.lines.held.insert(
             id,
             Held {
                 step: Step::Accepted(Ticket::NONE),

@@ -118,7 +118,7 @@ impl Outgoing {
             exchange.told = true;
             let (serial, tag) = (exchange.serial, exchange.tag);
             // For the host it has ended.
-            self.deadlines.remove(key);
+            self.forget_deadline(key);
             self.release(key, journal);
             return Some(GivenUp { serial, tag, told });
         }

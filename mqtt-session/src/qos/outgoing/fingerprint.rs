@@ -23,7 +23,7 @@ impl Outgoing {
         let mut next = list.head();
         while let Some(key) = next {
             if let Some(exchange) = self.exchanges.get(key) {
-                mark.time(self.deadlines.get(key));
+                mark.time(self.times.as_ref().and_then(|times| times.deadlines.get(key)));
                 exchange.fingerprint(self.connection, mark);
             }
             next = list.next(&self.exchanges, key);

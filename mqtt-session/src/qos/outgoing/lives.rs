@@ -72,7 +72,7 @@ impl Outgoing {
             exchange.sent_on = 0;
             exchange.charged_on = 0;
             if let Some(at) = exchange.expires_at {
-                self.expiries.insert(key, at);
+                self.times.get_or_insert_default().expiries.insert(key, at);
             }
         }
         // Ids are taken from the front, so the first without one is the first of all.
@@ -134,7 +134,7 @@ impl Outgoing {
             None => {
                 self.unassigned = self.unassigned.or(Some(key));
                 if let Some(at) = expires_at {
-                    self.expiries.insert(key, at);
+                    self.times.get_or_insert_default().expiries.insert(key, at);
                 }
             }
         }

@@ -24,7 +24,8 @@ impl SessionState {
     /// Messages that were crowded out move into the inbox, as far as it has room.
     fn fill_inbox(&mut self) {
         while self.inbox_has_room() {
-            let Some((received, id)) = self.crowded_out.pop_front() else {
+            let aside = self.aside.as_mut();
+            let Some((received, id)) = aside.and_then(|aside| aside.crowded_out.pop_front()) else {
                 return;
             };
             self.store_inbox(received, id);
@@ -37,9 +38,11 @@ impl SessionState {
 
     /// The connection has ended: what was not acknowledged comes again.
     pub(crate) fn disconnected(&mut self) {
-        for (received, _) in core::mem::take(&mut self.crowded_out) {
-            if let Some(delivery) = received.delivery {
-                self.incoming.withdraw(delivery.0);
+        if let Some(aside) = &mut self.aside {
+            for (received, _) in core::mem::take(&mut aside.crowded_out) {
+                if let Some(delivery) = received.delivery {
+                    self.incoming.withdraw(delivery.0);
+                }
             }
         }
         self.outgoing.disconnected();
@@ -77,7 +80,7 @@ impl SessionState {
     fn keep(&mut self, received: Received, id: Option<PacketId>) -> Option<Received> {
         match received.delivery {
             Some(_) if self.manner.hand_over == HandOver::Inbox && self.journal.is_enabled() => {
-                self.crowded_out.push_back((received, id));
+                self.aside.get_or_insert_default().crowded_out.push_back((received, id));
                 self.fill_inbox();
                 None
             }
@@ -98,7 +101,9 @@ impl SessionState {
     /// the store.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
-        self.inbox.is_empty() && self.crowded_out.is_empty() && self.journal.is_stored(self.floor_ticket)
+        self.inbox.is_empty()
+            && self.aside.as_ref().is_none_or(|aside| aside.crowded_out.is_empty())
+            && self.journal.is_stored(self.floor_ticket)
     }
 
     /// How many messages wait for the store before they are told.

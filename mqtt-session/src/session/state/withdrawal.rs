@@ -22,7 +22,9 @@ impl SessionState {
             };
             found.tag != 0 && may_come_twice
         });
-        self.left_to_groups.append(&mut left);
+        if !left.is_empty() {
+            self.aside.get_or_insert_default().left_to_groups.append(&mut left);
+        }
     }
 
     /// Takes messages out that were never sent and are not wanted any more.
