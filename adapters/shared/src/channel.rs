@@ -248,7 +248,7 @@ impl<T: Transport> Channel<T> {
                 }
             }
         }
-        if self.is_unflushed {
+        if self.is_unflushed && driver.outbox().is_empty() {
             self.is_unflushed = stream.poll_flush(cx)?.is_pending();
         }
         if wait.read_bytes == 0 {

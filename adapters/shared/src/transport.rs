@@ -22,6 +22,8 @@ pub trait Transport {
 
     /// Sends on what a stream has kept of what was written.
     ///
+    /// It is not called while writing waits: a socket of smol would forget whom to wake.
+    ///
     /// # Errors
     /// If the stream is broken. It is not used any more then.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;

@@ -136,7 +136,7 @@ impl<T: Transport> Line<T> {
                 }
             }
         }
-        if self.flags.is_unflushed {
+        if self.flags.is_unflushed && !self.flags.is_blocked {
             self.flags.is_unflushed = self.stream.poll_flush(cx)?.is_pending();
         }
         Ok(())

@@ -174,7 +174,7 @@ impl<L: Layer, T: Transport> Layered<L, T> {
                 }
             }
         }
-        if self.is_unflushed && self.broken.is_none() {
+        if self.is_unflushed && self.broken.is_none() && self.layer.outgoing().is_empty() {
             match self.stream.poll_flush(cx) {
                 Poll::Ready(Ok(())) => self.is_unflushed = false,
                 Poll::Ready(Err(error)) => self.broken = Some(error),

@@ -251,12 +251,12 @@ impl Stage {
 
     fn verdict(&self, is_complete: bool, took: Duration) -> Result<(), Ending> {
         let sums = self.ledger.sums();
-        self.screen
-            .say("\nThe ledger, kept outside of the broker and the clients:\n");
-        self.screen.say(Sum::HEAD);
-        for sum in &sums {
-            self.screen.say(&sum.to_string());
-        }
+        let rows: String = sums.iter().map(|sum| format!("\n{sum}")).collect();
+        // At once, so that no packet comes between.
+        self.screen.say(&format!(
+            "\nThe ledger, kept outside of the broker and the clients:\n\n{}{rows}",
+            Sum::HEAD
+        ));
         let is_kept = is_complete && sums.iter().all(Sum::is_kept);
         let (words, colour) = if is_kept {
             (
