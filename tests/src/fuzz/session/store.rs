@@ -221,6 +221,10 @@ impl World {
         for _ in 0..u.int_in_range(1..=4_u8)? {
             damage(u, &mut file)?;
         }
+        // Nothing but zeros is what is left of a file that was just made: a new store.
+        if file.iter().all(|byte| *byte == 0) {
+            return Ok(());
+        }
         fs::write(&self.path, &file).expect("the disk works");
         let mut store = match open(&self.path) {
             Ok(store) => store,
@@ -330,8 +334,7 @@ fn damage(u: &mut Unstructured<'_>, file: &mut Vec<u8>) -> Result<()> {
             let len = rest.len().min(512);
             rest[..len].fill(0);
         }
-        // An empty file is a new store.
-        5 => file.truncate(at.max(1)),
+        5 => file.truncate(at),
         _ => file.resize(file.len() + u.int_in_range(1..=9000)?, 0),
     }
     Ok(())
