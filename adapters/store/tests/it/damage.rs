@@ -404,3 +404,22 @@ fn a_damaged_record_is_lost_alone_and_the_rest_comes_back() {
         assert_eq!(store.load(&name).unwrap().records.len(), 9);
     }
 }
+
+/// No checksum covers the whole header: one bit of it says which of two states is the last one.
+#[test]
+fn each_bit_of_the_header_matters_or_is_noticed() {
+    for is_closed in [true, false] {
+        let sample = sample(is_closed, 0, 1);
+        let mut seen = Seen::default();
+        for at in 0..320 {
+            let is_tried = |bit: &usize| scale() >= 4 || at < 16 || *bit == at % 8;
+            for bit in (0..8).filter(is_tried) {
+                let mut image = sample.image.clone();
+                image[at] ^= 1 << bit;
+                seen.open(&image, &sample, !is_closed, &format!("bit {bit} of byte {at}"));
+            }
+        }
+        println!("closed {is_closed}: {seen:?}");
+        assert!(seen.salvaged > 0 && seen.untouched > 0 && seen.refused > 0, "{seen:?}");
+    }
+}
