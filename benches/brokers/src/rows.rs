@@ -114,7 +114,7 @@ impl Row {
 pub fn all() -> Vec<Row> {
     use Measure::{Durable, Foreign, Memory, Offered, Replay, Throughput};
     vec![
-        row("qos0", "1→1, QoS 0, 64 B", Throughput, "-q 0 --ahead 5000"),
+        row("qos0", "1→1, QoS 0, 64 B", Throughput, "-q 0 --ahead 2000"),
         row("qos1", "1→1, QoS 1, window 20, 64 B", Throughput, "-q 1 --window 20"),
         row("qos2", "1→1, QoS 2, window 20, 64 B", Throughput, "-q 2 --window 20").without(&[NO_QOS_2]),
         row(
@@ -172,13 +172,13 @@ pub fn all() -> Vec<Row> {
             "filters-10",
             "1→1, QoS 0, among 10 other filters",
             Throughput,
-            "-q 0 --filters 10 --ahead 5000",
+            "-q 0 --filters 10 --ahead 2000",
         ),
         row(
             "filters-100000",
             "1→1, QoS 0, among 100,000 other filters",
             Throughput,
-            "-q 0 --filters 100000 --ahead 5000",
+            "-q 0 --filters 100000 --ahead 2000",
         ),
         row("tls0", "1→1, QoS 0, 64 B, TLS", Throughput, "-q 0").over_tls(),
         row(

@@ -144,7 +144,7 @@ fn push_section(out: &mut String, title: &str, measure: Measure, rows: &[&(Row, 
 const fn about(measure: Measure) -> &'static str {
     match measure {
         Measure::Throughput => {
-            "Closed loop: at most 500 messages ahead of the slowest subscriber; 5,000 with 64 B at QoS 0 from 1 to 1 and 2,000 from 1 to 100, where 500 do not keep the generator busy. From 1 to 100, a delivery is what counts, else a message."
+            "Closed loop: at most 500 messages ahead of the slowest subscriber; 2,000 where one publishes 64 B at QoS 0, where 500 do not keep the generator busy. From 1 to 100, a delivery is what counts, else a message."
         }
         Measure::Offered => {
             "Open loop: latency is from when a message was due to its delivery. From 1 to 100, CPU time is a delivery's, else a message's."
