@@ -3,6 +3,7 @@
 #![cfg(feature = "tokio")]
 
 mod running;
+mod web;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -91,18 +92,7 @@ impl Server {
     }
 
     fn figure(&self, name: &str) -> u64 {
-        let mut stream = TcpStream::connect(self.metrics).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        let line = answer
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.and_then(|value| value.parse().ok())
-            .unwrap_or_else(|| panic!("no {name}: {answer}"))
+        web::figure(&web::get(self.metrics, "/metrics"), name)
     }
 
     /// Nothing is open, and clients are served.

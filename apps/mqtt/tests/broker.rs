@@ -2,6 +2,7 @@
 #![cfg(feature = "tokio")]
 
 mod serving;
+mod web;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -86,13 +87,7 @@ fn metrics_and_health_are_there() {
     let address = free.expect("there is a port");
     let broker = Broker::start(folder.path(), &format!("{LISTENER}[metrics]\naddress = '{address}'\n"));
     assert_eq!(broker.publish(&["-t", "t", "-m", "x", "-q", "1"]), Some(0));
-    let get = |path: &str| {
-        let mut stream = TcpStream::connect(address).expect("it listens");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        answer
-    };
+    let get = |path| web::get(address, path);
     let metrics = get("/metrics");
     assert!(metrics.contains("\nmqtt_messages_received_total 1\n"), "{metrics}");
     assert!(metrics.contains("# TYPE mqtt_connections gauge"), "{metrics}");

@@ -5,11 +5,12 @@
 #![cfg(all(target_os = "linux", feature = "tokio"))]
 
 mod lives;
+mod web;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,6 +21,7 @@ use mqtt_tokio::{Client, ClientOptions, Message, Published, QoS};
 use tokio::runtime::Runtime;
 
 use self::lives::{PATIENCE, Serving, free_address};
+use self::web::get;
 
 /// What the test in the namespace is told, in its environment.
 const FOLDER: &str = "MQTT_FULL_DISK_FOLDER";
@@ -246,12 +248,4 @@ async fn collect(address: SocketAddr, expected: &BTreeSet<u64>) -> BTreeMap<u64,
         }
     }
     came
-}
-
-fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers");
-    answer
 }

@@ -13,6 +13,8 @@ mod load;
 mod process;
 mod soak;
 mod watched;
+#[path = "../web/mod.rs"]
+mod web;
 
 /// The number in this variable of the environment.
 fn number_of(variable: &str, otherwise: u64) -> u64 {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use super::churn::Churn;
-use super::watched::{Watched, figure};
+use super::watched::Watched;
+use super::web::figure;
 use super::{mebibytes, number_of};
 
 /// How long it lasts, if nothing is said.

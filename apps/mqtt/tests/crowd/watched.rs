@@ -1,7 +1,6 @@
 //! A broker with metrics, whose process is watched.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use tempfile::TempDir;
 
 use super::lives::{PATIENCE, Serving};
 use super::process::Process;
+use super::web;
 
 /// A broker, from its configuration to its end.
 pub(crate) struct Watched {
@@ -67,19 +67,12 @@ impl Watched {
 
     /// All figures, as text.
     pub(crate) fn metrics(&self) -> String {
-        let mut stream = TcpStream::connect(self.metrics).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        answer
+        web::get(self.metrics, "/metrics")
     }
 
     /// One figure.
     pub(crate) fn figure(&self, name: &str) -> u64 {
-        figure(&self.metrics(), name)
+        web::figure(&self.metrics(), name)
     }
 
     /// Waits until a figure is as it is to be.
@@ -89,13 +82,6 @@ impl Watched {
             || is_so(self.figure(name)),
         );
     }
-}
-
-/// One of many figures.
-pub(crate) fn figure(metrics: &str, name: &str) -> u64 {
-    let mut lines = metrics.lines();
-    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-    value.unwrap_or_else(|| panic!("no {name}: {metrics}"))
 }
 
 pub(crate) fn wait_until(told: impl Fn() -> String, mut is_so: impl FnMut() -> bool) {

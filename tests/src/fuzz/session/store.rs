@@ -267,23 +267,16 @@ impl World {
 
     /// Nothing is told that was not written.
     fn is_true(&self, (sessions, brokers): &State) {
-        for (name, loaded) in sessions {
+        self.were_written(sessions);
+        self.were_written(brokers);
+    }
+
+    fn were_written<K: std::fmt::Debug>(&self, all: &[(SessionName, Loaded<K>)]) {
+        for (name, loaded) in all {
             for stored in &loaded.records {
                 if let Stored::Record(key, bytes) = stored {
-                    assert!(
-                        self.written.contains(&(name.clone(), bytes.to_vec())),
-                        "{name}: {key:?} never was"
-                    );
-                }
-            }
-        }
-        for (name, loaded) in brokers {
-            for stored in &loaded.records {
-                if let Stored::Record(key, bytes) = stored {
-                    assert!(
-                        self.written.contains(&(name.clone(), bytes.to_vec())),
-                        "{name}: {key:?} never was"
-                    );
+                    let place = (name.clone(), bytes.to_vec());
+                    assert!(self.written.contains(&place), "{name}: {key:?} never was");
                 }
             }
         }
