@@ -124,7 +124,8 @@ fn soak(seconds: u64, session_seconds: u64) -> Vec<String> {
         "mqtt_takeovers_total",
         "mqtt_messages_dropped_total",
     ] {
-        assert!(of(happens) > 0, "{happens}: what is to be soaked does not happen");
+        // On a busy machine it takes longer than the shortest run.
+        broker.wait_for(happens, |times| times > 0);
     }
     runtime.block_on(churn.end());
     let grown = grown(&samples);
