@@ -254,6 +254,8 @@ fn a_broker_with_wider_bounds_is_above_the_formula() {
 #[test]
 fn a_process_is_read_as_it_is() {
     let own = Process::new("self");
-    assert!(own.resident() > 1 << 16 && own.most_resident() >= own.resident());
+    // Other tests run beside this one, and are part of it: what it has now may grow between two looks, the most cannot fall.
+    let now = own.resident();
+    assert!(now > 1 << 16 && own.most_resident() >= now);
     assert!(own.files() > 2 && own.threads() > 0 && own.files_limit() > 2);
 }
