@@ -29,7 +29,7 @@ pub(crate) enum Role {
     Drain,
     /// Receive, and acknowledge some of it.
     Receive,
-    /// Receive and acknowledge what is left, and end.
+    /// Receive and acknowledge what is left, up to the last one, and end.
     Finish,
 }
 
@@ -225,8 +225,10 @@ async fn end(client: &Client) {
     Said::Done.say();
 }
 
-/// How long nothing comes before everything has.
-const QUIET: Duration = Duration::from_millis(1500);
+/// What is published when nothing else is any more: what was sent before comes before it.
+pub(crate) const LAST: u32 = u32::MAX;
+/// How long nothing comes after the last one before it ends.
+const QUIET: Duration = Duration::from_millis(500);
 
 async fn receive<A: Adapter>(own: ClientOptions, finishes: bool) {
     let client = A::start(own);
@@ -236,8 +238,8 @@ async fn receive<A: Adapter>(own: ClientOptions, finishes: bool) {
         .await
         .expect("it is granted");
     Said::Subscribed.say();
-    let mut quiet = Duration::ZERO;
-    while quiet < QUIET || !finishes {
+    let (mut quiet, mut was_last) = (Duration::ZERO, false);
+    while quiet < QUIET || !was_last || !finishes {
         // The application is slower than its server, so messages wait in the store.
         let pause = Duration::from_millis(if finishes { 0 } else { random.below(20) });
         A::sleep(pause).await;
@@ -247,6 +249,7 @@ async fn receive<A: Adapter>(own: ClientOptions, finishes: bool) {
             continue;
         };
         quiet = Duration::ZERO;
+        was_last |= number(&incoming) == LAST;
         let delivery = incoming.delivery.expect("it is to be acknowledged").number();
         Said::Told(number(&incoming), delivery, incoming.redelivered).say();
         if finishes || !random.one_in(3) {

@@ -13,7 +13,7 @@ use mqtt_session::QoS;
 use mqtt_session::proto::{ConnAckReason, Version};
 
 use crate::scenarios::{connected, message, options};
-use crate::{Adapter, Hub, soon};
+use crate::{Adapter, Hub, PATIENCE, soon};
 
 /// How many connections are made, if not [`FEW`].
 const COUNT: &str = "MQTT_CONNECTS";
@@ -120,6 +120,12 @@ pub fn in_own_process(test: &str, run: impl FnOnce()) {
 pub async fn connections_leave_nothing<A: Adapter>(tasks: impl Fn() -> usize) {
     let count = std::env::var(COUNT).map_or(FEW, |count| count.parse().expect("it is a number"));
     let leak = std::env::var(LEAK).unwrap_or_default();
+    // What is left behind on purpose stays.
+    let patience = if leak.is_empty() {
+        PATIENCE
+    } else {
+        Duration::from_secs(3)
+    };
     let empty = Holdings::count(&tasks);
     let hub = Arc::new(Hub::default());
     let address = A::serve(Arc::clone(&hub), 0).await;
@@ -134,7 +140,7 @@ pub async fn connections_leave_nothing<A: Adapter>(tasks: impl Fn() -> usize) {
     }
     // Less than anything that belongs to one connection.
     let bytes = 16 * 1024 + 16 * count;
-    let after = settled::<A>(&tasks, |now| now.is_within(&before, bytes), Duration::from_secs(3)).await;
+    let after = settled::<A>(&tasks, |now| now.is_within(&before, bytes), patience).await;
     println!(
         "{count} connections in {:?}: {before:?} before, {after:?} after",
         started.elapsed()
@@ -149,7 +155,7 @@ pub async fn connections_leave_nothing<A: Adapter>(tasks: impl Fn() -> usize) {
     let closed = settled::<A>(
         &tasks,
         |now| now.tasks <= empty.tasks && now.files < after.files,
-        Duration::from_secs(3),
+        patience,
     )
     .await;
     println!("{empty:?} before the server, {closed:?} after its end");

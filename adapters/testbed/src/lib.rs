@@ -126,7 +126,7 @@ pub async fn unless_shut<T>(hub: &Hub, future: impl Future<Output = T>) -> Optio
 }
 
 /// The longest that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for a future, but not for ever.
 ///

@@ -107,7 +107,7 @@ fn retained_messages_are_skipped_chosen_and_removed() {
     }
     let read = |words: &[&str]| {
         let read = mqtt(
-            &[&["sub", "-p", &port, "-q", "1", "-t", "r/#", "-W", "1"], words].concat(),
+            &[&["sub", "-p", &port, "-q", "1", "-t", "r/#", "-W", "4"], words].concat(),
             b"",
         );
         let mut lines: Vec<String> = String::from_utf8_lossy(&read.stdout)

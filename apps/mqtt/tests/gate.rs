@@ -121,7 +121,7 @@ fn kept(broker: &Broker) -> String {
             "%t",
             "--retained-only",
             "-W",
-            "2",
+            "4",
         ],
     );
     String::from_utf8_lossy(&read.stdout).into_owned()

@@ -149,10 +149,10 @@ fn a_command_of_another_thread_does_not_wait_for_input() {
 
 #[test]
 fn keep_alive_goes_on_while_nothing_else_does() {
-    let keep_alive = Duration::from_secs(1);
+    let keep_alive = Duration::from_secs(2);
     let (client, server) = connected(options().keep_alive(keep_alive), Habits::default());
-    // The server would have closed after one and a half second.
-    thread::sleep(Duration::from_millis(2500));
+    // The server would have closed after three seconds.
+    thread::sleep(Duration::from_millis(4500));
     assert!(client.is_connected());
     assert_eq!(client.statistics().connections, 1);
     client.disconnect(PATIENCE).unwrap();
@@ -283,12 +283,12 @@ fn a_stream_that_cannot_say_farewell_is_dropped_at_once() {
     let server = parrot(sliced(far));
     let client = start(options(), [sliced(near)]);
     block_on(client.handle().established()).unwrap();
-    let before = Instant::now();
+    let before = near_watch.reads.load(Ordering::Relaxed);
     client.disconnect(PATIENCE).unwrap();
     server.join().unwrap();
-    // A second is what it would be read from otherwise.
-    assert!(before.elapsed() < Duration::from_millis(900));
     until(|| near_watch.drops.load(Ordering::Relaxed) == 1);
+    // It would be read from for a second otherwise: that is two hundred slices.
+    assert!(near_watch.reads.load(Ordering::Relaxed) - before < 100);
     assert_eq!(far_watch.drops.load(Ordering::Relaxed), 1);
 }
 
@@ -299,11 +299,12 @@ fn a_stream_that_can_say_farewell_does_so_once_and_waits_for_the_other_end() {
     let server = parrot(sliced(far).closing(End::close_writing));
     let client = start(options(), [sliced(near).closing(End::close_writing)]);
     block_on(client.handle().established()).unwrap();
-    let before = Instant::now();
+    let before = watch.reads.load(Ordering::Relaxed);
     client.disconnect(PATIENCE).unwrap();
     server.join().unwrap();
     until(|| watch.drops.load(Ordering::Relaxed) == 1);
-    assert!(before.elapsed() < Duration::from_millis(900));
+    // It would wait for a second if the other end did not close: that is two hundred slices.
+    assert!(watch.reads.load(Ordering::Relaxed) - before < 100);
     for watch in [watch, far_watch] {
         assert_eq!(watch.closings.load(Ordering::Relaxed), 1);
     }
@@ -324,14 +325,14 @@ fn a_stream_that_never_waits_costs_one_look_a_slice_and_commands_are_noticed_at_
     thread::sleep(slice * 5);
     let looks = watch.reads.load(Ordering::Relaxed) - reads;
     let most = before.elapsed().as_millis().div_ceil(slice.as_millis()) + 1;
-    assert!((3..=most).contains(&u128::from(looks)), "{looks} of {most}");
+    assert!((1..=most).contains(&u128::from(looks)), "{looks} of {most}");
 
-    // Twenty slices would be four seconds.
+    // A hundred slices would be twenty seconds.
     let before = Instant::now();
-    for _ in 0..20 {
+    for _ in 0..100 {
         client.publish(message(QoS::AtMostOnce)).unwrap();
     }
-    assert!(before.elapsed() < slice * 10);
+    assert!(before.elapsed() < slice * 50);
     client.disconnect(PATIENCE).unwrap();
     server.join().unwrap();
 }

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use mqtt_session::Limits;
@@ -12,7 +11,7 @@ use mqtt_session::proto::{QoS, Version};
 use mqtt_store::Durability;
 
 use super::{connected, message, number, options, server};
-use crate::killing::{Killed, Role, Said, qos_of};
+use crate::killing::{Killed, LAST, Role, Said, qos_of};
 use crate::random::Random;
 use crate::{Adapter, Broker, MOSQUITTO, Proxy, soon, until};
 
@@ -83,12 +82,9 @@ async fn kill_publishers<A: Adapter>(to: SocketAddr, durability: Durability, kil
         }
     }
     proxy.mend();
-    finish::<A>(Role::Drain, to, folder.path(), durability).await;
+    finished::<A>(Killed::start(Role::Drain, to, folder.path(), durability)).await;
     // The server has everything that it will get; this is behind it.
-    reader
-        .publish(message("killed", u32::MAX, QoS::ExactlyOnce))
-        .await
-        .unwrap();
+    reader.publish(message("killed", LAST, QoS::ExactlyOnce)).await.unwrap();
     loop {
         let incoming = soon::<A, _>("a message", stream.next()).await.expect("it goes on");
         if number(&incoming) == u32::MAX {
@@ -108,9 +104,8 @@ async fn kill_publishers<A: Adapter>(to: SocketAddr, durability: Durability, kil
     }
 }
 
-/// Lets a process do what is left, and returns what it said.
-async fn finish<A: Adapter>(role: Role, to: SocketAddr, folder: &Path, durability: Durability) -> Vec<Said> {
-    let last = Killed::start(role, to, folder, durability);
+/// Waits until a process has done what is left, and returns what it said.
+async fn finished<A: Adapter>(last: Killed) -> Vec<Said> {
     until::<A>("the last process", || last.has_said(Said::Done)).await;
     last.kill()
 }
@@ -159,7 +154,13 @@ async fn kill_receivers<A: Adapter>(to: SocketAddr, durability: Durability, kill
             }
         }
     }
-    for said in finish::<A>(Role::Finish, to, folder.path(), durability).await {
+    let last = Killed::start(Role::Finish, to, folder.path(), durability);
+    // Without its store it may have to subscribe first.
+    until::<A>("the last subscription", || last.has_said(Said::Subscribed)).await;
+    soon::<A, _>("publishing", sender.publish(message("killed", LAST, qos_of(LAST))))
+        .await
+        .unwrap();
+    for said in finished::<A>(last).await {
         if let Said::Told(number, delivery, again) = said {
             books.told(number, delivery, again);
         }

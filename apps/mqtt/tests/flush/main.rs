@@ -19,7 +19,7 @@ use mqtt_tokio::session::proto::Version;
 use mqtt_tokio::{Client, ClientOptions, Message, QoS};
 use tokio::runtime::Runtime;
 
-use self::lives::Serving;
+use self::lives::{Serving, settled};
 use self::trace::{Findings, Trace};
 
 /// How many messages are published, half of them of each QoS.
@@ -195,11 +195,9 @@ fn after_a_flush_that_failed_nothing_is_acknowledged() {
         acknowledged.clone(),
     ));
     broker.told("the store has failed", "");
-    // What was sent before has come by then; and then it is long enough for many acknowledgements, if there were any.
-    std::thread::sleep(Duration::from_millis(300));
+    // What was sent before comes, and nothing after it: half a second is long enough for many acknowledgements.
+    settled(|| acknowledged.lock().expect("nobody panics").len());
     let before = acknowledged.lock().expect("nobody panics").clone();
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(*acknowledged.lock().expect("nobody panics"), before);
     assert!(
         !broker
             .client("pub", &["-t", "load", "-m", "x", "-q", "1"])
@@ -216,7 +214,7 @@ fn after_a_flush_that_failed_nothing_is_acknowledged() {
     let broker = Serving::start(folder.path(), &config("sync"));
     let count = before.len().to_string();
     let arguments = [
-        "-c", "-V", "3.1.1", "-i", "sleeper", "-q", "2", "-t", "load", "-C", &count, "-W", "5", "-F", "%p",
+        "-c", "-V", "3.1.1", "-i", "sleeper", "-q", "2", "-t", "load", "-C", &count, "-W", "30", "-F", "%p",
     ];
     let came = broker.client("sub", &[&arguments[..], &["--quiet"]].concat());
     let came: BTreeSet<u64> = came
@@ -228,7 +226,7 @@ fn after_a_flush_that_failed_nothing_is_acknowledged() {
     let more = broker.client(
         "sub",
         &[
-            "-c", "-V", "3.1.1", "-i", "sleeper", "-q", "2", "-t", "load", "-W", "2", "--quiet",
+            "-c", "-V", "3.1.1", "-i", "sleeper", "-q", "2", "-t", "load", "-W", "5", "--quiet",
         ],
     );
     let more = more.stdout.split(|byte| *byte == b'\n').filter_map(trace::marked);

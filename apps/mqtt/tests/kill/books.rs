@@ -9,8 +9,8 @@ use mqtt_tokio::QoS;
 
 use super::lives::PATIENCE;
 
-/// Nothing more comes when nothing has come for this long.
-const QUIET: Duration = Duration::from_secs(3);
+/// Nothing comes twice any more when nothing has come for this long.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// Kept while clients do what they do.
 #[derive(Default)]
@@ -132,18 +132,14 @@ impl Books {
         SUBSCRIBERS.iter().map(|(subscriber, _)| of(*subscriber) as u64).sum()
     }
 
-    /// Waits until everything has come, or nothing more does.
-    pub(crate) async fn settled(&self) {
+    /// Waits until everything has come, or nothing more does for so long.
+    pub(crate) async fn settled(&self, patience: Duration) {
         let latest = Instant::now() + PATIENCE;
         let begun = Instant::now();
         while Instant::now() < latest {
             let last = self.kept().last.unwrap_or(begun).max(begun);
-            if last.elapsed() > QUIET {
-                return;
-            }
-            // Something may come twice after everything has come once.
-            let is_complete = self.missing() == 0;
-            if is_complete && last.elapsed() > QUIET / 6 {
+            let patience = if self.missing() == 0 { QUIET } else { patience };
+            if last.elapsed() > patience {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

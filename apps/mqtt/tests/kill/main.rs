@@ -91,6 +91,12 @@ impl Rig {
         }
     }
 
+    /// How long something that is missing is waited for, as if it could still come.
+    fn patience(&self) -> Duration {
+        let loses = self.forgets || self.config.contains("durability = 'none'");
+        Duration::from_secs(if loses { 3 } else { 30 })
+    }
+
     fn command(&self) -> Command {
         let mut command = Serving::command(self.folder.path(), &self.config);
         if self.forgets {
@@ -144,7 +150,7 @@ impl Rig {
         let retained = runtime.block_on(async {
             load.sleeper_comes().await;
             load.end(PATIENCE).await;
-            self.books.settled().await;
+            self.books.settled(self.patience()).await;
             clients::retained(self.address).await
         });
         let dropped: Vec<_> = last

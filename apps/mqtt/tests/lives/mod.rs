@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest that anything here may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,6 +18,22 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn free_address() -> SocketAddr {
     let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     bound.expect("there is a port")
+}
+
+#[allow(dead_code, reason = "not every test that shares this file needs it")]
+/// Waits until a number has stayed as it is for half a second.
+pub(crate) fn settled(number: impl Fn() -> usize) {
+    let latest = Instant::now() + PATIENCE;
+    let mut before = number();
+    loop {
+        thread::sleep(Duration::from_millis(500));
+        let now = number();
+        if now == before {
+            return;
+        }
+        assert!(Instant::now() < latest, "it goes on and on: {now}");
+        before = now;
+    }
 }
 
 /// A broker, and what it logs. It ends with this value.
