@@ -197,15 +197,15 @@ fn number(message: &Message) -> u64 {
     number.parse().expect("a number")
 }
 
-/// What a fresh client finds retained.
-pub(crate) async fn retained(address: SocketAddr) -> BTreeMap<String, u64> {
+/// What a fresh client finds retained, if it comes so soon.
+pub(crate) async fn retained(address: SocketAddr, patience: Duration) -> BTreeMap<String, u64> {
     let client = mqtt_tokio::start(options(address, Version::V5, "fresh"));
     let mut stream = client
         .subscribe("retained/#", QoS::AtLeastOnce)
         .await
         .expect("it is granted");
     let mut found = BTreeMap::new();
-    while let Ok(Some(incoming)) = tokio::time::timeout(Duration::from_secs(2), stream.next()).await {
+    while let Ok(Some(incoming)) = tokio::time::timeout(patience, stream.next()).await {
         found.insert(incoming.message.topic.as_str().to_owned(), number(&incoming.message));
         if found.len() == PUBLISHERS.len() {
             break;

@@ -151,7 +151,7 @@ impl Rig {
             load.sleeper_comes().await;
             load.end(PATIENCE).await;
             self.books.settled(self.patience()).await;
-            clients::retained(self.address).await
+            clients::retained(self.address, self.patience()).await
         });
         let dropped: Vec<_> = last
             .log()
