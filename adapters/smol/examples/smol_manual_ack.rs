@@ -37,7 +37,7 @@ async fn run() -> Result<(), Error> {
     // Done: the server is told. The value is used up by it.
     let incoming = jobs.next().await.ok_or("the client has ended")?;
     println!("done: {:?}", incoming.message.payload);
-    incoming.acknowledgement.ok_or("it has QoS 1")?.acknowledge()?;
+    incoming.acknowledge()?;
 
     // Not done: whoever drops the value has acknowledged nothing.
     let incoming = jobs.next().await.ok_or("the client has ended")?;
@@ -50,13 +50,12 @@ async fn run() -> Result<(), Error> {
     let mut jobs = worker.subscribe("job/#", QoS::AtLeastOnce).await?;
     let incoming = jobs.next().await.ok_or("the client has ended")?;
     println!("done: {:?}", incoming.message.payload);
-    incoming.acknowledgement.ok_or("it has QoS 1")?.acknowledge()?;
+    incoming.acknowledge()?;
 
     // Refused: the server is told why, and does not send it again.
     let incoming = jobs.next().await.ok_or("the client has ended")?;
     println!("refused: {:?}", incoming.message.payload);
-    let acknowledgement = incoming.acknowledgement.ok_or("it has QoS 1")?;
-    acknowledgement.refuse(PubAckReason::NotAuthorized.into())?;
+    incoming.refuse(PubAckReason::NotAuthorized.into())?;
 
     boss.disconnect(Duration::from_secs(5)).await?;
     Ok(worker.disconnect(Duration::from_secs(5)).await?)

@@ -33,12 +33,11 @@ async fn run() -> Result<(), Error> {
     // The other way round PUBREC waits for the application: until then the message is the server's.
     let incoming = doors.next().await.ok_or("the client has ended")?;
     println!("received: {:?}", incoming.message);
-    let acknowledgement = incoming.acknowledgement.ok_or("it has QoS 2")?;
     println!(
         "the door is opened, in the transaction that keeps {:?}",
-        acknowledgement.delivery()
+        incoming.delivery
     );
-    acknowledgement.acknowledge()?;
+    incoming.acknowledge()?;
 
     // It came once, and does not come again.
     let late = async {

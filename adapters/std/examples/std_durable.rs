@@ -79,7 +79,7 @@ fn main() -> Result<(), Error> {
     for _ in 0..3 {
         let incoming = readings.next().ok_or("the client has ended")?;
         println!("{:?}, redelivered: {}", incoming.delivery, incoming.redelivered);
-        mqtt_std::block_on(incoming.acknowledgement.ok_or("it has QoS 2")?.acknowledge()?)?;
+        mqtt_std::block_on(incoming.acknowledge()?)?;
     }
     client.disconnect(Duration::from_secs(5))?;
 

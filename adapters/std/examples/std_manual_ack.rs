@@ -32,7 +32,7 @@ fn main() -> Result<(), Error> {
     // Done: the server is told. The value is used up by it.
     let incoming = jobs.next().ok_or("the client has ended")?;
     println!("done: {:?}", incoming.message.payload);
-    incoming.acknowledgement.ok_or("it has QoS 1")?.acknowledge()?;
+    incoming.acknowledge()?;
 
     // Not done: whoever drops the value has acknowledged nothing.
     let incoming = jobs.next().ok_or("the client has ended")?;
@@ -45,13 +45,12 @@ fn main() -> Result<(), Error> {
     let mut jobs = worker.subscribe("job/#", QoS::AtLeastOnce)?;
     let incoming = jobs.next().ok_or("the client has ended")?;
     println!("done: {:?}", incoming.message.payload);
-    incoming.acknowledgement.ok_or("it has QoS 1")?.acknowledge()?;
+    incoming.acknowledge()?;
 
     // Refused: the server is told why, and does not send it again.
     let incoming = jobs.next().ok_or("the client has ended")?;
     println!("refused: {:?}", incoming.message.payload);
-    let acknowledgement = incoming.acknowledgement.ok_or("it has QoS 1")?;
-    acknowledgement.refuse(PubAckReason::NotAuthorized.into())?;
+    incoming.refuse(PubAckReason::NotAuthorized.into())?;
 
     boss.disconnect(Duration::from_secs(5))?;
     Ok(worker.disconnect(Duration::from_secs(5))?)

@@ -25,7 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         match client.try_publish(reading?.qos(QoS::AtLeastOnce)) {
             Ok(completion) => under_way.push(completion),
             // A full queue gives the message back, so it can wait for room after all.
-            Err(refused) => client.publish_accepted(*refused.message)?,
+            Err(refused) if refused.is_full() => client.publish_accepted(*refused.message)?,
+            Err(refused) => return Err(refused.into()),
         }
     }
     for completion in under_way {

@@ -78,7 +78,7 @@ async fn main() -> Result<(), Error> {
     for _ in 0..3 {
         let incoming = readings.next().await.ok_or("the client has ended")?;
         println!("{:?}, redelivered: {}", incoming.delivery, incoming.redelivered);
-        incoming.acknowledgement.ok_or("it has QoS 2")?.acknowledge()?.await?;
+        incoming.acknowledge()?.await?;
     }
     client.disconnect(Duration::from_secs(5)).await?;
     server.abort();

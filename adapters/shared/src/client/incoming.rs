@@ -32,6 +32,42 @@ pub struct Incoming {
     pub acknowledgement: Option<Acknowledgement>,
 }
 
+impl Incoming {
+    /// The message has been dealt with: the same as [`Acknowledgement::acknowledge`], and nothing where there is none, which is
+    /// so for QoS 0 and for messages that the client acknowledges by itself.
+    ///
+    /// ```no_run
+    /// # async fn example(mut jobs: mqtt_adapter::Subscription) -> Result<(), Box<dyn std::error::Error>> {
+    /// while let Some(incoming) = jobs.next().await {
+    ///     println!("{:?}", incoming.message.payload);
+    ///     incoming.acknowledge()?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the message is of QoS 1 and its connection has ended: the server sends it again. Not with a store.
+    pub fn acknowledge(self) -> Result<Acknowledged, AcknowledgeError> {
+        match self.acknowledgement {
+            Some(acknowledgement) => acknowledgement.acknowledge(),
+            None => Ok(Acknowledged { storing: None }),
+        }
+    }
+
+    /// The message is refused with this reason: the same as [`Acknowledgement::refuse`], and nothing where there is none.
+    ///
+    /// # Errors
+    /// If no acknowledgement can carry the reason, or the message is of QoS 1 and its connection has ended. With a store
+    /// always in MQTT 5.0: the server was told that the message was stored. It stays there.
+    pub fn refuse(self, reason: ReasonCode) -> Result<(), AcknowledgeError> {
+        match self.acknowledgement {
+            Some(acknowledgement) => acknowledgement.refuse(reason),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The right to acknowledge one message, once. One that is dropped has acknowledged nothing. Without a store, the server sends
 /// the message again on another connection (QoS 1), or waits for as long as the session lasts (QoS 2). With one, the message
 /// stays in it, and is told again by the next client of the session; while `inbox_messages` of
@@ -56,8 +92,9 @@ impl Acknowledgement {
             core.dealt_with(now, &self.token)?;
             Ok(core.is_durable().then(|| core.acceptance.begin()))
         })?;
-        let shared = self.shared;
-        Ok(Acknowledged { shared, storing })
+        Ok(Acknowledged {
+            storing: storing.map(|place| (self.shared, place)),
+        })
     }
 
     /// The message is refused with this reason. MQTT 3 cannot say so: there it is acknowledged.
@@ -81,8 +118,7 @@ impl Acknowledgement {
 ///
 /// If a message belongs to several subscriptions, the last one of their acknowledgements is what is stored.
 pub struct Acknowledged {
-    shared: Arc<Shared>,
-    storing: Option<Place>,
+    storing: Option<(Arc<Shared>, Place)>,
 }
 
 impl Future for Acknowledged {
@@ -91,10 +127,10 @@ impl Future for Acknowledged {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let Some(place) = this.storing else {
+        let Some((shared, place)) = &this.storing else {
             return Poll::Ready(Ok(()));
         };
-        let stored = this.shared.with(|core, _| core.poll_stored(place, cx));
+        let stored = shared.with(|core, _| core.poll_stored(*place, cx));
         if stored.is_ready() {
             this.storing = None;
         }
@@ -104,9 +140,8 @@ impl Future for Acknowledged {
 
 impl Drop for Acknowledged {
     fn drop(&mut self) {
-        if let Some(place) = self.storing.take() {
-            self.shared
-                .with(|core, _| core.acceptance.leave(place, &mut core.wakers));
+        if let Some((shared, place)) = self.storing.take() {
+            shared.with(|core, _| core.acceptance.leave(place, &mut core.wakers));
         }
     }
 }

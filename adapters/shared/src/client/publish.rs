@@ -50,6 +50,15 @@ pub struct TryPublishError {
     pub message: Box<Message>,
 }
 
+impl TryPublishError {
+    /// The queue is full, so the message is taken when there is room: [`Client::publish`] waits for that. Everything else
+    /// stays as it is.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        matches!(self.error, PublishError::NotTaken(Refusal::QueueFull(_)))
+    }
+}
+
 impl Client {
     /// Publishes a message: waits for room in the queue, if it is full, and then until the message has been sent (QoS 0) or
     /// acknowledged. [`Publish::accepted`] waits less long.

@@ -184,7 +184,7 @@ pub async fn acknowledged_means_stored<A: Adapter>() {
             let (first, second) = (next::<A>(&mut stream).await, next::<A>(&mut stream).await);
             let _opens = Opens(gate.clone());
             gate.open(false);
-            let mut acknowledged = first.acknowledgement.unwrap().acknowledge().unwrap();
+            let mut acknowledged = first.acknowledge().unwrap();
             A::sleep(Duration::from_millis(50)).await;
             let mut context = std::task::Context::from_waker(std::task::Waker::noop());
             let is_stored = Pin::new(&mut acknowledged).poll(&mut context).is_ready();
@@ -198,7 +198,7 @@ pub async fn acknowledged_means_stored<A: Adapter>() {
             soon::<A, _>("the store", acknowledged).await.unwrap();
             assert_eq!(in_store(), 1);
             // Whether it is awaited makes no difference to it.
-            drop(second.acknowledgement.unwrap().acknowledge().unwrap());
+            drop(second.acknowledge().unwrap());
             until::<A>("the store", || in_store() == 0).await;
             client.abort();
             ended::<A>(&client).await;
@@ -214,7 +214,7 @@ pub async fn acknowledged_means_stored<A: Adapter>() {
     hub.publish(&message("t", 1, QoS::AtLeastOnce));
     let incoming = next::<A>(&mut stream).await;
     store.fail();
-    let acknowledged = incoming.acknowledgement.unwrap().acknowledge().unwrap();
+    let acknowledged = incoming.acknowledge().unwrap();
     let failure = soon::<A, _>("the end", acknowledged).await.unwrap_err();
     assert!(matches!(failure.cause, Cause::Store(_)), "{failure}");
     let own = options(address, Version::V5, "memory").acknowledge(Acknowledge::ByApplication);
@@ -222,7 +222,7 @@ pub async fn acknowledged_means_stored<A: Adapter>() {
     let mut stream = client.subscribe("t", QoS::AtLeastOnce).await.unwrap();
     hub.publish(&message("t", 2, QoS::AtLeastOnce));
     let incoming = next::<A>(&mut stream).await;
-    incoming.acknowledgement.unwrap().acknowledge().unwrap().await.unwrap();
+    incoming.acknowledge().unwrap().await.unwrap();
 }
 
 /// How messages of an earlier life end is not told to those who wait for others.
@@ -289,7 +289,7 @@ pub async fn a_message_is_told_again_until_it_is_acknowledged<A: Adapter>() {
                         assert_eq!(refused, Err(mqtt_session::AcknowledgeError::CannotRefuse));
                     }
                     2 => {}
-                    _ => drop(again.acknowledgement.unwrap().acknowledge().unwrap()),
+                    _ => drop(again.acknowledge().unwrap()),
                 }
                 client_ends::<A>(&client, life).await;
             }
@@ -411,7 +411,7 @@ pub async fn restarts_lose_nothing_and_double_nothing<A: Adapter>() {
                 while let Some(incoming) = stream.try_next() {
                     ledger.told(&incoming);
                     if index % 3 == 0 {
-                        let _ = incoming.acknowledgement.unwrap().acknowledge();
+                        let _ = incoming.acknowledge();
                     }
                 }
             }

@@ -45,6 +45,7 @@ pub async fn a_full_queue_makes_publish_wait<A: Adapter>() {
         .collect();
     let error = client.try_publish(message("t", 3, QoS::AtLeastOnce)).unwrap_err();
     assert!(matches!(error.error, PublishError::NotTaken(Refusal::QueueFull(_))));
+    assert!(error.is_full());
     assert_eq!(error.message.payload[..], 3_u32.to_be_bytes());
     let mut waiting: Vec<_> = (4..12)
         .map(|number| Box::pin(client.publish(message("t", number, QoS::AtLeastOnce))))
