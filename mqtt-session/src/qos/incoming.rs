@@ -172,7 +172,8 @@ impl Incoming {
 
     /// How many acknowledgements the host owes.
     pub(crate) const fn owed_by_host(&self) -> u32 {
-        self.open_waiting.saturating_add(self.pubacks_waiting)
+        // Each of them stands for a message in memory.
+        self.open_waiting.wrapping_add(self.pubacks_waiting)
     }
 
     /// How many messages stand in the inbox.
@@ -181,7 +182,7 @@ impl Incoming {
     }
 
     /// A PUBLISH of QoS 1 came: whatever its DUP flag, it is a message of its own. [MQTT-4.3.2-5]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn at_least_once(&mut self, id: PacketId) -> Arrival {
         if !self.charge() {
             return Arrival::TooMany;
@@ -275,7 +276,7 @@ impl Incoming {
     }
 
     /// The host has handed the message over, or refuses it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn acknowledge(
         &mut self,
         delivery: u64,
@@ -345,7 +346,7 @@ impl Incoming {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(&mut self, delivery: u64) -> Option<&mut Slot> {
         let pubacks = &mut self.lines.get_mut()?.pubacks;
         place(pubacks, delivery, |slot| slot.delivery).and_then(|place| pubacks.get_mut(place))
@@ -371,6 +372,7 @@ impl Incoming {
         self.take_ack(journal)
     }
 
+    #[inline(always)]
     fn take_ack(&mut self, journal: &Journal) -> Option<Ack> {
         let lines = self.lines.get_mut()?;
         match lines.pubacks.front() {
@@ -388,6 +390,7 @@ impl Incoming {
         }
     }
 
+    #[inline(never)]
     fn next_pubrec(&mut self, journal: &Journal) -> Option<Ack> {
         loop {
             let lines = self.lines.get_mut()?;
@@ -458,7 +461,7 @@ impl Incoming {
 }
 
 /// The place of a number in a line that rises. While all messages are of the same QoS, their numbers follow each other.
-#[inline]
+#[inline(always)]
 fn place<T>(line: &VecDeque<T>, number: u64, number_of: impl Fn(&T) -> u64) -> Option<usize> {
     let first = number_of(line.front()?);
     let guess = usize::try_from(number.checked_sub(first)?).ok()?;
