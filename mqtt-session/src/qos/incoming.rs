@@ -322,6 +322,7 @@ impl Incoming {
         self.tidy();
     }
 
+    #[inline(always)]
     fn decide(&mut self, id: PacketId, reason: PubRecReason, journal: &mut Journal) {
         let Some(held) = self.held_mut(id) else { return };
         if held.step != Step::Waiting {
@@ -335,14 +336,18 @@ impl Incoming {
     }
 
     /// Forgets what is done at the front, and all that is done if that is most of it.
+    #[inline]
     fn tidy(&mut self) {
-        let live = usize::try_from(self.open_waiting.saturating_add(self.inbox)).unwrap_or(usize::MAX);
         let Some(lines) = self.lines.get_mut() else { return };
         while lines.open.front().is_some_and(|open| open.of == Of::Done) {
             lines.open.pop_front();
         }
-        if lines.open.len() > live.saturating_mul(2).saturating_add(64) {
-            lines.open.retain(|open| open.of != Of::Done);
+        let spare = lines.open.len().saturating_sub(64);
+        if spare > 0 {
+            let live = usize::try_from(self.open_waiting.saturating_add(self.inbox)).unwrap_or(usize::MAX);
+            if spare > live.saturating_mul(2) {
+                lines.open.retain(|open| open.of != Of::Done);
+            }
         }
     }
 
@@ -352,6 +357,7 @@ impl Incoming {
         place(pubacks, delivery, |slot| slot.delivery).and_then(|place| pubacks.get_mut(place))
     }
 
+    #[inline(always)]
     fn opened(&mut self, delivery: u64) -> Option<&mut Open> {
         let open = &mut self.lines.get_mut()?.open;
         place(open, delivery, |open| open.delivery).and_then(|place| open.get_mut(place))
