@@ -6,6 +6,7 @@ use crate::header::FixedHeader;
 use crate::{DecodeError, Decoded, Packet, Rules, decode};
 
 /// The part of `frame` that `bytes` borrows. What does not lie in it is copied.
+#[inline]
 pub(crate) fn slice_of(frame: &Bytes, bytes: &[u8]) -> Bytes {
     if bytes.is_empty() {
         return Bytes::new();

@@ -89,6 +89,23 @@ impl Sink for SliceSink<'_> {
     }
 }
 
+/// Appends to a vector, which has room: each part costs it one look.
+#[cfg(feature = "alloc")]
+pub(crate) struct VecSink<'b>(pub(crate) &'b mut alloc::vec::Vec<u8>);
+
+#[cfg(feature = "alloc")]
+impl Sink for VecSink<'_> {
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    #[inline(always)]
+    fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.0.extend_from_slice(&bytes);
+    }
+}
+
 /// How many bytes are put together before they go to a buffer that may have to grow.
 #[cfg(feature = "alloc")]
 const STAGE: usize = 128;

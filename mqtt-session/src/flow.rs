@@ -31,8 +31,9 @@ use chunks::Receiving;
 pub(crate) use frames::Copies;
 #[cfg(feature = "broker")]
 use frames::Frames;
+pub(crate) use input::Kept;
 use source::Sending;
-pub(crate) use told::{Tells, Traffic, tells};
+pub(crate) use told::{Polled, Tells, Traffic, tells};
 
 /// No packet is longer, whatever the peer takes: a fixed header of 5 bytes, and the largest Remaining Length.
 const LARGEST_PACKET: u32 = VARINT_MAX + 5;
@@ -275,7 +276,7 @@ impl<E: Tells> Flow<E> {
     #[inline]
     pub(crate) fn is_blocked(&self) -> bool {
         let bounds = &self.bounds;
-        let waiting = self.events.len().saturating_add(self.session.untold());
+        let waiting = self.events.len().wrapping_add(self.session.untold());
         waiting >= bounds.events
             || self.chunk_bytes >= bounds.chunk_bytes
             || self.waits_to_receive()

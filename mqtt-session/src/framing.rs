@@ -6,7 +6,7 @@ use mqtt_proto::{
     decode_publish, decode_publish_head,
 };
 
-use crate::flow::{Flow, Tells, size};
+use crate::flow::{Flow, Kept, Tells, size};
 use crate::{Closed, Violation};
 
 /// How many bytes an acknowledgement has that says nothing but success.
@@ -174,12 +174,15 @@ fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules
         return Ok(true);
     };
     let allowed = machine.allow_publish(publish.delivery.qos(), publish.retain);
-    let arrived = allowed.and_then(|()| machine.flow().on_publish(publish, &frame));
-    if let Some(mut arrived) = arrived.map_err(Closed::Violation)? {
-        let len = publish.payload.len();
-        arrived.message.payload = into_end(frame, len);
-        machine.flow().arrived(arrived);
-    }
+    let arrived = allowed.and_then(|()| machine.flow().on_publish(publish));
+    let Some(arrived) = arrived.map_err(Closed::Violation)? else {
+        return Ok(true);
+    };
+    let Some(kept) = Kept::of(publish, arrived.topic, &frame) else {
+        return Err(Closed::Violation(Violation::TopicAliasUnknown));
+    };
+    let (id, len) = (publish.delivery.id(), publish.payload.len());
+    machine.flow().arrived(kept, into_end(frame, len), id, arrived.delivery);
     Ok(true)
 }
 

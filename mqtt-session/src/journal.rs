@@ -87,7 +87,8 @@ impl Journal {
 
     /// How many batches are with the store.
     pub(crate) const fn pending(&self) -> u64 {
-        self.next.saturating_sub(1).saturating_sub(self.stored)
+        // The number of the open batch is never 0, and none is stored that was not handed out.
+        self.next.wrapping_sub(1).wrapping_sub(self.stored)
     }
 
     /// How many batches have to be stored before this ticket waits no more.

@@ -133,8 +133,9 @@ impl Message {
     #[must_use]
     #[inline]
     pub(crate) fn size(&self) -> u64 {
-        let parts = self.topic.len().saturating_add(self.payload.len());
-        parts.saturating_add(self.properties.encoded_len()) as u64
+        // All of them lie in memory.
+        let parts = self.topic.len().wrapping_add(self.payload.len());
+        parts.wrapping_add(self.properties.encoded_len()) as u64
     }
 }
 

@@ -103,9 +103,14 @@ impl Outbox {
         self.taken = 0;
         self.base = 0;
         if !self.shared.is_empty() {
-            self.shared.clear();
+            self.clear_shared();
         }
         self.shared_bytes = 0;
+    }
+
+    #[cold]
+    fn clear_shared(&mut self) {
+        self.shared.clear();
     }
 
     /// Fills `into` with what is to be written next, in order, and returns how many slices were filled: for a vectored
@@ -137,7 +142,8 @@ impl Outbox {
 
     #[inline]
     fn copied_bytes(&self) -> usize {
-        self.copied.len().saturating_sub(self.taken)
+        // No more is taken than there is.
+        self.copied.len().wrapping_sub(self.taken)
     }
 
     /// The copied bytes from `from` up to the place of a shared part, or up to the end.
@@ -189,6 +195,7 @@ impl Outbox {
     }
 
     /// Takes fewer bytes off than there are.
+    #[inline(never)]
     fn advance_some(&mut self, count: usize) {
         let mut left = count;
         while left > 0 {

@@ -40,32 +40,48 @@ impl<T> Slab<T> {
 
     /// Keeps a value and returns its key.
     ///
-    /// Keys end below [`NONE`]. Past them the value is dropped and `NONE` returned, a key that holds nothing; the named
-    /// limits of what is kept in slabs lie far below.
+    /// Keys end below [`NONE`]. Past them the value is forgotten and `NONE` returned, a key that holds nothing; the named
+    /// limits of what is kept in slabs lie far below, and so does memory.
     #[inline(always)]
     pub(crate) fn insert(&mut self, value: T) -> u32 {
-        let key = self.first_free;
-        match self.entries.get_mut(key as usize) {
-            Some(entry) => {
-                if let Entry::Free { next } = *entry {
-                    self.first_free = next;
-                }
-                *entry = Entry::Taken(value);
-                self.len = self.len.saturating_add(1);
-                key
-            }
-            None => self.append(value),
+        self.make_room();
+        self.put(value)
+    }
+
+    /// Sees to it that there is room for one value more.
+    #[inline(always)]
+    pub(crate) fn make_room(&mut self) {
+        if self.first_free == NONE {
+            self.grow();
         }
     }
 
-    #[cold]
-    fn append(&mut self, value: T) -> u32 {
-        let key = u32::try_from(self.entries.len()).unwrap_or(NONE);
-        if key != NONE {
-            self.entries.push(Entry::Taken(value));
-            self.len = self.len.saturating_add(1);
+    /// The same as [`insert`](Self::insert), where there is room: a large value is put together where it stands.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, value: T) -> u32 {
+        let key = self.first_free;
+        match self.entries.get_mut(key as usize) {
+            Some(entry @ Entry::Free { .. }) => {
+                if let Entry::Free { next } = *entry {
+                    self.first_free = next;
+                }
+                self.len = self.len.wrapping_add(1);
+                *entry = Entry::Taken(value);
+            }
+            // If it might be dropped here, it would be put together elsewhere first.
+            _ => core::mem::forget(value),
         }
         key
+    }
+
+    /// A place more, if there are keys left.
+    #[cold]
+    fn grow(&mut self) {
+        let key = u32::try_from(self.entries.len()).unwrap_or(NONE);
+        if key != NONE {
+            self.entries.push(Entry::Free { next: NONE });
+            self.first_free = key;
+        }
     }
 
     #[inline]
@@ -94,7 +110,7 @@ impl<T> Slab<T> {
         };
         *entry = Entry::Free { next: self.first_free };
         self.first_free = key;
-        self.len = self.len.saturating_sub(1);
+        self.len = self.len.wrapping_sub(1);
         true
     }
 
@@ -129,6 +145,14 @@ pub(crate) trait Linked {
 pub(crate) struct Links {
     previous: u32,
     next: u32,
+}
+
+impl Links {
+    /// The key behind.
+    #[inline]
+    pub(crate) const fn next(&self) -> Option<u32> {
+        some(self.next)
+    }
 }
 
 impl Default for Links {

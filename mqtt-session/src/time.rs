@@ -77,6 +77,12 @@ impl Instant {
         }
     }
 
+    /// The point so many microseconds later, or [`MAX`](Self::MAX).
+    #[inline]
+    pub(crate) const fn after_micros(self, micros: u64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
     /// The point so many seconds later, or [`MAX`](Self::MAX).
     pub(crate) const fn after_seconds(self, seconds: u32) -> Self {
         self.saturating_add(Duration::from_secs(seconds as u64))

@@ -23,6 +23,12 @@ macro_rules! timers {
             /// Those of a connection itself, and not of its session or of a broker.
             pub(crate) const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
 
+            /// Its place in a set of those of a connection.
+            #[inline]
+            const fn bit(self) -> u8 {
+                1_u8.wrapping_shl(self as u32)
+            }
+
             /// A name for logs.
             #[must_use]
             pub const fn name(self) -> &'static str {
@@ -81,11 +87,16 @@ pub struct Timeout {
     pub timer: Timer,
 }
 
+/// Each of them has a bit.
+const _: () = assert!(Timer::ALL.len() <= 8);
+
 /// At most one deadline for each reason.
 #[derive(Clone, Debug)]
 pub(crate) struct Timers {
     /// By [`Timer`]; [`Instant::MAX`] if it is not set.
     at: [Instant; Timer::ALL.len()],
+    /// A bit for each one that is set.
+    are_set: u8,
     /// No timer is earlier.
     #[cfg(feature = "broker")]
     bound: Instant,
@@ -101,6 +112,7 @@ impl Timers {
     pub(crate) const fn new() -> Self {
         Self {
             at: [Instant::MAX; Timer::ALL.len()],
+            are_set: 0,
             #[cfg(feature = "broker")]
             bound: Instant::MAX,
         }
@@ -124,6 +136,11 @@ impl Timers {
     pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
         if let Some(slot) = self.at.get_mut(timer as usize) {
             *slot = at;
+            if at == Instant::MAX {
+                self.are_set &= !timer.bit();
+            } else {
+                self.are_set |= timer.bit();
+            }
         }
         #[cfg(feature = "broker")]
         {
@@ -133,7 +150,9 @@ impl Timers {
 
     #[inline]
     pub(crate) fn clear(&mut self, timer: Timer) {
-        self.set(timer, Instant::MAX);
+        if self.are_set & timer.bit() != 0 {
+            self.set(timer, Instant::MAX);
+        }
     }
 
     #[inline]
@@ -157,9 +176,15 @@ impl Timers {
             at: Instant::MAX,
             timer: Timer::Handshake,
         };
-        for (at, timer) in self.at.into_iter().zip(Timer::ALL) {
-            if at < first.at {
-                first = Timeout { at, timer };
+        // Few are set at once.
+        let mut left = self.are_set;
+        while left != 0 {
+            let index = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            if let (Some(&at), Some(&timer)) = (self.at.get(index), Timer::ALL.get(index)) {
+                if at < first.at {
+                    first = Timeout { at, timer };
+                }
             }
         }
         (first.at != Instant::MAX).then_some(first)

@@ -74,7 +74,8 @@ impl Wire {
     /// The outbox is about to be filled. Whether nothing has been taken from it for too long.
     #[inline]
     pub(crate) fn is_stalled(&mut self, outbox: &Outbox) -> bool {
-        let is_moving = outbox.len() < self.outbox_len || outbox.is_empty();
+        let len = outbox.len();
+        let is_moving = len == 0 || len < self.outbox_len;
         if is_moving {
             self.timers.clear(Timer::Stall);
         }
@@ -120,7 +121,7 @@ impl Wire {
     #[inline]
     pub(crate) fn filled(&mut self, outbox: &Outbox, until: impl FnOnce() -> Option<Instant>) {
         self.outbox_len = outbox.len();
-        if !outbox.is_empty() && self.timers.get(Timer::Stall).is_none() {
+        if self.outbox_len > 0 && self.timers.get(Timer::Stall).is_none() {
             if let Some(until) = until() {
                 self.timers.set(Timer::Stall, until);
             }

@@ -105,6 +105,22 @@ pub(crate) fn to_buf<P: Body>(
     Ok(total)
 }
 
+/// Appends a packet that is within a limit.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+pub(crate) fn to_vec<P: Body>(
+    packet: &P,
+    version: Version,
+    limit: u32,
+    buffer: &mut alloc::vec::Vec<u8>,
+) -> Result<usize, EncodeError> {
+    let Sizes { remaining, total } = sizes(packet, version)?;
+    fits(total, limit)?;
+    buffer.reserve(total);
+    write(packet, version, remaining, &mut crate::sink::VecSink(buffer));
+    Ok(total)
+}
+
 /// The length of a section of properties with its Property Length: nothing before MQTT 5.0.
 #[inline(always)]
 pub(crate) fn section_len<S: Section, B: AsRef<[u8]>>(
@@ -140,6 +156,7 @@ pub(crate) fn write_section<S: Section, B: AsRef<[u8]>, K: Sink>(
 }
 
 /// Refuses what exceeds the peer's Maximum Packet Size.
+#[inline]
 pub(crate) fn fits(len: usize, limit: u32) -> Result<(), EncodeError> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     if len > limit {

@@ -192,6 +192,32 @@ impl<B: AsRef<[u8]>> Publish<B> {
         Ok(needed)
     }
 
+    /// Appends the whole packet to a vector and returns its length, if that is no more than a limit: the peer's Maximum
+    /// Packet Size.
+    ///
+    /// ```
+    /// # use mqtt_proto::*;
+    /// let publish = Publish::new(TopicName::new("t").unwrap(), &b"21"[..]);
+    /// let mut buffer = Vec::new();
+    /// publish.encode_within(Version::V3_1_1, 7, &mut buffer)?;
+    /// assert_eq!(buffer, [0x30, 0x05, 0x00, 0x01, b't', b'2', b'1']);
+    /// assert!(publish.encode_within(Version::V3_1_1, 6, &mut buffer).is_err());
+    /// # Ok::<(), EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If it is longer, or cannot be encoded in this version. Nothing has been written then.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub fn encode_within(
+        &self,
+        version: Version,
+        limit: u32,
+        buffer: &mut alloc::vec::Vec<u8>,
+    ) -> Result<usize, EncodeError> {
+        super::encode::to_vec(self, version, limit, buffer)
+    }
+
     /// The length of a head, and the Remaining Length in it.
     fn head_sizes(&self, version: Version, payload_len: u32) -> Result<(usize, u32), EncodeError> {
         let payload_len = usize::try_from(payload_len).unwrap_or(usize::MAX);

@@ -109,6 +109,7 @@ impl Reads for Client {
         &self.rules
     }
 
+    #[inline]
     fn is_reading(&self) -> bool {
         matches!(self.phase, Phase::Connecting | Phase::Connected) && !self.flow.is_blocked()
     }

@@ -391,14 +391,19 @@ impl Client {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
         // While the host owes something, what waits for the peer stands still.
-        let mut first = self.wire.timers.next_unless(|| self.stands_still());
-        if self.flow.session.outgoing.has_deadlines() {
-            first = earlier(first, self.flow.session.next_deadline());
-        }
-        if let Some(at) = self.requests.next_deadline() {
-            first = earlier(first, Some(Timeout { at, timer: Timer::Late }));
+        let first = self.wire.timers.next_unless(|| self.stands_still());
+        if self.flow.session.outgoing.has_deadlines() || self.requests.len() > 0 {
+            return self.earlier_deadline(first);
         }
         first
+    }
+
+    /// The first deadline, with those of operations.
+    #[inline(never)]
+    fn earlier_deadline(&self, first: Option<Timeout>) -> Option<Timeout> {
+        let timer = Timer::Late;
+        let request = self.requests.next_deadline().map(|at| Timeout { at, timer });
+        earlier(earlier(first, self.flow.session.next_deadline()), request)
     }
 
     // ---- questions

@@ -97,11 +97,7 @@ impl Requests {
         found.map(|request| request.deadline = Some(at)).is_some()
     }
 
-    #[inline]
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        if self.open.is_empty() {
-            return None;
-        }
         self.open.iter().filter_map(|request| request.deadline).min()
     }
 

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use mqtt_proto::{Delivery, PacketId, Publish};
 
-use super::input::keep;
+use super::input::Kept;
 use super::{Flow, Tells, Traffic};
 use crate::closed::Violation;
 use crate::fingerprint::Fingerprint;
@@ -39,7 +39,8 @@ impl<E: Tells> Flow<E> {
             Delivery::ExactlyOnce { id, .. } => self.session.incoming.is_known(id, &self.session.journal),
         };
         if !is_skipped {
-            let message = keep(publish, topic, head).ok_or(Violation::TopicAliasUnknown)?;
+            let kept = Kept::of(publish, topic, head).ok_or(Violation::TopicAliasUnknown)?;
+            let message = kept.with(Bytes::new());
             let payload_bytes = u32::try_from(payload_len).unwrap_or(u32::MAX);
             if self.session.manner.hand_over != HandOver::Automatic && message.qos.bits() > 0 {
                 self.session.reserve_deliveries();

@@ -231,14 +231,22 @@ impl<E: Tells> Flow<E> {
         if bytes > limit {
             return Err(PublishError::TooLarge { bytes, limit });
         }
-        self.room_beside_frames(u64::from(bytes))?;
+        self.make_room_beside(u64::from(bytes))?;
         self.link.frames.push(frame, retain);
         Ok(())
     }
 
-    /// Whether there is room for a message of this size beside the encoded ones. They are the oldest.
+    /// Whether there is room for a message of this size, which the session has room for, beside the encoded ones.
     #[inline]
     pub(super) fn room_beside_frames(&mut self, bytes: u64) -> Result<(), PublishError> {
+        if self.link.frames.len == 0 {
+            return Ok(());
+        }
+        self.make_room_beside(bytes)
+    }
+
+    /// The encoded ones are the oldest.
+    fn make_room_beside(&mut self, bytes: u64) -> Result<(), PublishError> {
         while let Err(limit) = self.has_room_beside(bytes) {
             if self.session.manner.when_full == WhenFull::Refuse || self.link.frames.len == 0 {
                 return Err(PublishError::QueueFull(limit));

@@ -5,7 +5,7 @@ use core::num::NonZeroU16;
 use bytes::Bytes;
 use mqtt_proto::{
     Delivery, PacketId, PacketType, PropertyId, PubAckReason, PubCompReason, PubRelReason, Publish, PublishProperties,
-    ReasonCode, TopicName,
+    QoS, ReasonCode, TopicName,
 };
 
 use super::{Flow, Reply, Tells, size};
@@ -19,9 +19,9 @@ use crate::qos::{Answered, Arrival};
 const POOL_BYTES: usize = 4096;
 
 impl<E: Tells> Flow<E> {
-    /// A PUBLISH came in whole. `None`: it is not told. Else its payload is still to be put into it.
+    /// A PUBLISH came in whole. `None`: it is not told. Else what was found out about it belongs into its message.
     #[inline(always)]
-    pub(crate) fn on_publish(&mut self, publish: &Publish<&[u8]>, frame: &Bytes) -> Result<Option<Arrived>, Violation> {
+    pub(crate) fn on_publish(&mut self, publish: &Publish<&[u8]>) -> Result<Option<Arrived>, Violation> {
         let topic = self.resolve(publish)?;
         let arrival = match publish.delivery {
             Delivery::AtMostOnce if self.drops_plain() => return Ok(None),
@@ -36,22 +36,26 @@ impl<E: Tells> Flow<E> {
             Some(Arrival::TooMany) => return Err(Violation::ReceiveMaximumExceeded),
         };
         Ok(Some(Arrived {
-            message: keep(publish, topic, frame).ok_or(Violation::TopicAliasUnknown)?,
-            id: publish.delivery.id(),
-            number,
+            topic,
+            delivery: number.map(DeliveryId),
         }))
     }
 
     /// A message is there in whole.
     #[inline(always)]
-    pub(crate) fn arrived(&mut self, arrived: Arrived) {
-        let received = Received {
-            message: arrived.message,
-            delivery: arrived.number.map(DeliveryId),
+    pub(crate) fn arrived(&mut self, kept: Kept, payload: Bytes, id: Option<PacketId>, delivery: Option<DeliveryId>) {
+        self.flush_dropped();
+        // Messages are large: this one is put together where it stays.
+        let received = || Received {
+            message: kept.with(payload),
+            delivery,
             redelivered: false,
         };
-        self.flush_dropped();
-        self.session.arrived(received, arrived.id, &mut self.events);
+        if self.session.tells_at_once(delivery) {
+            self.events.push_back(E::message(received()));
+        } else {
+            self.session.keep(received(), id, &mut self.events);
+        }
     }
 
     /// Whether a message of QoS 0 is dropped, which is counted.
@@ -65,7 +69,7 @@ impl<E: Tells> Flow<E> {
     }
 
     /// What topic a PUBLISH is about, if not the one it carries. [MQTT-3.3.2-7, U5-3.3.2-b]
-    #[inline]
+    #[inline(always)]
     pub(super) fn resolve(&mut self, publish: &Publish<&[u8]>) -> Result<Option<TopicName<Bytes>>, Violation> {
         match publish.properties.topic_alias() {
             None => Ok(None),
@@ -73,6 +77,7 @@ impl<E: Tells> Flow<E> {
         }
     }
 
+    #[inline(never)]
     fn resolve_alias(
         &mut self,
         alias: NonZeroU16,
@@ -185,37 +190,58 @@ impl<E: Tells> Flow<E> {
     }
 }
 
-/// A message that came in, and what it was numbered with.
+/// What was found out about a message that came in.
 pub(crate) struct Arrived {
-    pub(crate) message: Message,
-    id: Option<PacketId>,
-    number: Option<u64>,
+    /// The topic, if it is not the one that the PUBLISH carries.
+    pub(crate) topic: Option<TopicName<Bytes>>,
+    pub(crate) delivery: Option<DeliveryId>,
 }
 
-/// The message of a PUBLISH, which shares the memory of its frame, but for the payload.
-#[inline(always)]
-pub(super) fn keep(publish: &Publish<&[u8]>, topic: Option<TopicName<Bytes>>, frame: &Bytes) -> Option<Message> {
-    let topic = match (topic, &publish.topic) {
-        (Some(topic), _) => topic,
-        (None, Some(topic)) => topic.to_owned_in(frame),
-        (None, None) => return None,
-    };
-    let properties = publish
-        .properties
-        .without(PropertyId::TopicAlias)
-        .without(PropertyId::MessageExpiryInterval);
-    Some(Message {
-        qos: publish.delivery.qos(),
-        retain: publish.retain,
-        expiry_seconds: publish.properties.message_expiry(),
-        topic,
-        payload: Bytes::new(),
-        properties: if properties.is_empty() {
-            PublishProperties::empty()
-        } else {
-            properties.to_owned_in(frame)
-        },
-    })
+/// What a message takes from its PUBLISH, but for the payload. It shares the memory of the frame.
+pub(crate) struct Kept {
+    qos: QoS,
+    retain: bool,
+    expiry_seconds: Option<u32>,
+    topic: TopicName<Bytes>,
+    properties: PublishProperties<Bytes>,
+}
+
+impl Kept {
+    #[inline(always)]
+    pub(crate) fn of(publish: &Publish<&[u8]>, topic: Option<TopicName<Bytes>>, frame: &Bytes) -> Option<Self> {
+        let topic = match (topic, &publish.topic) {
+            (Some(topic), _) => topic,
+            (None, Some(topic)) => topic.to_owned_in(frame),
+            (None, None) => return None,
+        };
+        let properties = publish
+            .properties
+            .without(PropertyId::TopicAlias)
+            .without(PropertyId::MessageExpiryInterval);
+        Some(Self {
+            qos: publish.delivery.qos(),
+            retain: publish.retain,
+            expiry_seconds: publish.properties.message_expiry(),
+            topic,
+            properties: if properties.is_empty() {
+                PublishProperties::empty()
+            } else {
+                properties.to_owned_in(frame)
+            },
+        })
+    }
+
+    #[inline(always)]
+    pub(super) fn with(self, payload: Bytes) -> Message {
+        Message {
+            topic: self.topic,
+            payload,
+            qos: self.qos,
+            retain: self.retain,
+            expiry_seconds: self.expiry_seconds,
+            properties: self.properties,
+        }
+    }
 }
 
 /// What an acknowledgement met.

@@ -53,16 +53,10 @@ impl Outline<'_> {
             return None;
         }
         let publish = self.publish(self.properties(), &self.message.payload);
-        // The packet is written into room that is surely enough, which is quicker than asking for room part by part.
-        let before = buffer.len();
-        buffer.resize(before.saturating_add(self.most()), 0);
-        let written = publish.encode(self.version, buffer.get_mut(before..).unwrap_or_default());
-        let total = self.total(written);
-        let kept = keep_within(limit, total, before, buffer);
-        if kept.is_ok() {
-            buffer.truncate(before.saturating_add(crate::flow::size(total)));
-        }
-        Some(kept)
+        Some(match publish.encode_within(self.version, limit, buffer) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.refused(error)),
+        })
     }
 
     /// Appends everything but the payload, with some properties more.
@@ -92,9 +86,22 @@ impl Outline<'_> {
     fn total(&self, written: Result<usize, EncodeError>) -> u32 {
         match written {
             Ok(total) => u32::try_from(total).unwrap_or(u32::MAX),
-            Err(_) => u32::try_from(self.most())
-                .unwrap_or(u32::MAX)
-                .max(LARGEST_PACKET.saturating_add(1)),
+            Err(_) => self.too_large(),
+        }
+    }
+
+    fn too_large(&self) -> u32 {
+        u32::try_from(self.most())
+            .unwrap_or(u32::MAX)
+            .max(LARGEST_PACKET.saturating_add(1))
+    }
+
+    /// How long the packet is that was not written.
+    #[cold]
+    fn refused(&self, error: EncodeError) -> u32 {
+        match error {
+            EncodeError::PacketTooLarge { len, .. } => u32::try_from(len).unwrap_or(u32::MAX),
+            _ => self.too_large(),
         }
     }
 

@@ -71,7 +71,7 @@ impl<E: Tells> Flow<E> {
             return;
         }
         self.expire();
-        while outbox.has_room() {
+        while self.session.outgoing.has_due() && outbox.has_room() {
             // Each message of QoS 0 that is sent is told: no more of them than are heard.
             let with_plain = self.events.len() < size(self.session.manner.limits.events).max(1);
             let next = self

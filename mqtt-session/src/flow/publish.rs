@@ -8,7 +8,6 @@ use crate::message::Message;
 use crate::op::{Op, PublishError};
 
 impl<E: Tells> Flow<E> {
-    #[inline(always)]
     pub(crate) fn publish(
         &mut self,
         message: Message,
@@ -27,22 +26,23 @@ impl<E: Tells> Flow<E> {
 
     /// Whether a message can be sent and has room, or can get it. It is to be queued then, with the bytes that this says.
     fn admit(&mut self, message: &Message, source_bytes: Option<u32>) -> Result<u64, PublishError> {
+        let bytes = message.size();
         if self.link.is_open {
-            self.fits_link(message, source_bytes)?;
+            self.fits_link(message, bytes, source_bytes)?;
         }
-        let bytes = self.session.admit(message, &mut self.events)?;
+        self.session.admit(message, bytes, &mut self.events)?;
         #[cfg(feature = "broker")]
         self.room_beside_frames(bytes)?;
         Ok(bytes)
     }
 
-    fn fits_link(&self, message: &Message, source_bytes: Option<u32>) -> Result<(), PublishError> {
+    fn fits_link(&self, message: &Message, bytes: u64, source_bytes: Option<u32>) -> Result<(), PublishError> {
         if !self.link.version.has_properties() && !message.properties.is_empty() {
             return Err(PublishError::NotInVersion);
         }
-        let upper = message
-            .size()
-            .saturating_add(u64::from(source_bytes.unwrap_or(0)))
+        let source_bytes_most = u64::from(source_bytes.unwrap_or(0));
+        let upper = bytes
+            .saturating_add(source_bytes_most)
             .saturating_add(HEAD_BYTES as u64);
         let limit = self.link.peer_packet_bytes;
         if upper > u64::from(limit) {

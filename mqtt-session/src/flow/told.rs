@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::Flow;
 use crate::message::DeliveryId;
 use crate::session::SessionEvent;
-use crate::{Message, Op};
+use crate::{Message, Op, Received};
 
 /// What a flow tells beside what its session tells.
 #[derive(Debug)]
@@ -22,14 +22,23 @@ pub(crate) trait Tells: From<SessionEvent> + From<Traffic> {
     /// So many messages of QoS 0 were dropped. `None`: the role drops none.
     fn dropped(messages: u64) -> Option<Self>;
 
+    /// A message has arrived.
+    fn message(received: Received) -> Self;
+
     /// Whether it asks for a part of a payload.
     fn asks_payload(&self) -> bool;
 
-    /// The hand-over that it is about.
-    fn delivery(&mut self) -> Option<&mut Option<DeliveryId>>;
+    /// What it means that the host takes it.
+    fn polled(&mut self) -> Polled<'_>;
+}
 
-    /// How much of a payload it holds.
-    fn chunk_bytes(&self) -> usize;
+/// What it means that the host takes an event.
+pub(crate) enum Polled<'e> {
+    /// This has been handed over.
+    HandOver(&'e mut Option<DeliveryId>),
+    /// So many bytes of a payload wait no more.
+    Chunk(usize),
+    Other,
 }
 
 /// Both roles name what they have in common in the same way.
@@ -81,24 +90,23 @@ macro_rules! tells {
                 dropped(messages)
             }
 
+            #[inline(always)]
+            fn message(received: $crate::Received) -> Self {
+                Self::Message(received)
+            }
+
             fn asks_payload(&self) -> bool {
                 matches!(self, Self::PayloadWanted { .. })
             }
 
             #[inline]
-            fn delivery(&mut self) -> Option<&mut Option<$crate::DeliveryId>> {
+            fn polled(&mut self) -> $crate::flow::Polled<'_> {
+                use $crate::flow::Polled;
                 match self {
-                    Self::Message(received) => Some(&mut received.delivery),
-                    Self::MessageEnd { delivery } => Some(delivery),
-                    _ => None,
-                }
-            }
-
-            #[inline]
-            fn chunk_bytes(&self) -> usize {
-                match self {
-                    Self::Chunk(chunk) => chunk.len(),
-                    _ => 0,
+                    Self::Message(received) => Polled::HandOver(&mut received.delivery),
+                    Self::MessageEnd { delivery } => Polled::HandOver(delivery),
+                    Self::Chunk(chunk) => Polled::Chunk(chunk.len()),
+                    _ => Polled::Other,
                 }
             }
         }
@@ -137,11 +145,11 @@ impl<E: Tells> Flow<E> {
             self.flush_dropped();
         }
         // It is looked at where it stands, so that it moves once.
-        let event = self.events.front_mut()?;
-        if let Some(delivery) = event.delivery() {
-            self.session.handed_over(delivery);
+        match self.events.front_mut()?.polled() {
+            Polled::HandOver(delivery) => self.session.handed_over(delivery),
+            Polled::Chunk(bytes) => self.chunk_bytes = self.chunk_bytes.saturating_sub(bytes),
+            Polled::Other => {}
         }
-        self.chunk_bytes = self.chunk_bytes.saturating_sub(event.chunk_bytes());
         self.events.pop_front()
     }
 

@@ -172,7 +172,8 @@ impl Incoming {
 
     /// How many acknowledgements the host owes.
     pub(crate) const fn owed_by_host(&self) -> u32 {
-        self.open_waiting.saturating_add(self.pubacks_waiting)
+        // Each of them stands for a message in memory.
+        self.open_waiting.wrapping_add(self.pubacks_waiting)
     }
 
     /// How many messages stand in the inbox.
@@ -181,7 +182,7 @@ impl Incoming {
     }
 
     /// A PUBLISH of QoS 1 came: whatever its DUP flag, it is a message of its own. [MQTT-4.3.2-5]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn at_least_once(&mut self, id: PacketId) -> Arrival {
         if !self.charge() {
             return Arrival::TooMany;
@@ -275,7 +276,7 @@ impl Incoming {
     }
 
     /// The host has handed the message over, or refuses it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn acknowledge(
         &mut self,
         delivery: u64,
@@ -321,6 +322,7 @@ impl Incoming {
         self.tidy();
     }
 
+    #[inline(always)]
     fn decide(&mut self, id: PacketId, reason: PubRecReason, journal: &mut Journal) {
         let Some(held) = self.held_mut(id) else { return };
         if held.step != Step::Waiting {
@@ -334,23 +336,28 @@ impl Incoming {
     }
 
     /// Forgets what is done at the front, and all that is done if that is most of it.
+    #[inline]
     fn tidy(&mut self) {
-        let live = usize::try_from(self.open_waiting.saturating_add(self.inbox)).unwrap_or(usize::MAX);
         let Some(lines) = self.lines.get_mut() else { return };
         while lines.open.front().is_some_and(|open| open.of == Of::Done) {
             lines.open.pop_front();
         }
-        if lines.open.len() > live.saturating_mul(2).saturating_add(64) {
-            lines.open.retain(|open| open.of != Of::Done);
+        let spare = lines.open.len().saturating_sub(64);
+        if spare > 0 {
+            let live = usize::try_from(self.open_waiting.saturating_add(self.inbox)).unwrap_or(usize::MAX);
+            if spare > live.saturating_mul(2) {
+                lines.open.retain(|open| open.of != Of::Done);
+            }
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(&mut self, delivery: u64) -> Option<&mut Slot> {
         let pubacks = &mut self.lines.get_mut()?.pubacks;
         place(pubacks, delivery, |slot| slot.delivery).and_then(|place| pubacks.get_mut(place))
     }
 
+    #[inline(always)]
     fn opened(&mut self, delivery: u64) -> Option<&mut Open> {
         let open = &mut self.lines.get_mut()?.open;
         place(open, delivery, |open| open.delivery).and_then(|place| open.get_mut(place))
@@ -371,6 +378,7 @@ impl Incoming {
         self.take_ack(journal)
     }
 
+    #[inline(always)]
     fn take_ack(&mut self, journal: &Journal) -> Option<Ack> {
         let lines = self.lines.get_mut()?;
         match lines.pubacks.front() {
@@ -388,6 +396,7 @@ impl Incoming {
         }
     }
 
+    #[inline(never)]
     fn next_pubrec(&mut self, journal: &Journal) -> Option<Ack> {
         loop {
             let lines = self.lines.get_mut()?;
@@ -458,7 +467,7 @@ impl Incoming {
 }
 
 /// The place of a number in a line that rises. While all messages are of the same QoS, their numbers follow each other.
-#[inline]
+#[inline(always)]
 fn place<T>(line: &VecDeque<T>, number: u64, number_of: impl Fn(&T) -> u64) -> Option<usize> {
     let first = number_of(line.front()?);
     let guess = usize::try_from(number.checked_sub(first)?).ok()?;

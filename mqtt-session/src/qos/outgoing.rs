@@ -179,7 +179,8 @@ impl Outgoing {
         // Nobody overtakes an older one that waits for its identifier.
         let waits = qos == QoS::AtMostOnce || self.unassigned.is_some();
         let id = if waits { None } else { self.take_id() };
-        let key = self.exchanges.insert(Exchange {
+        self.exchanges.make_room();
+        let key = self.exchanges.put(Exchange {
             links: Links::default(),
             serial,
             tag,
@@ -242,7 +243,6 @@ impl Outgoing {
     }
 
     /// Whether a message waits to be sent.
-    #[cfg(feature = "broker")]
     #[inline]
     pub(crate) const fn has_due(&self) -> bool {
         self.due_publish.is_some() || self.plain.head().is_some()
@@ -342,7 +342,7 @@ impl Outgoing {
 
     /// The next message that may be sent: the oldest one that neither the window nor the store holds back, and of QoS 0 only
     /// if these are wanted.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_publish(&mut self, with_plain: bool, journal: &mut Journal) -> Option<u32> {
         if !self.is_connected {
             return None;
@@ -380,20 +380,21 @@ impl Outgoing {
     }
 
     /// The message went out. QoS 0 is done with that.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn published(&mut self, key: u32) -> Option<Ended> {
         if self.due_publish != Some(key) {
             return self.detach(key);
         }
-        self.due_publish = self.publishes.next(&self.exchanges, key);
-        self.charged = self.charged.saturating_add(1);
-        self.charged_publishes = self.charged_publishes.saturating_add(1);
-        self.forget_expiry(key);
+        self.due_publish = None;
         if let Some(exchange) = self.exchanges.get_mut(key) {
+            self.due_publish = exchange.links.next();
             exchange.sent_on = self.connection;
             exchange.charged_on = self.connection;
             exchange.repeated = true;
         }
+        self.charged = self.charged.saturating_add(1);
+        self.charged_publishes = self.charged_publishes.saturating_add(1);
+        self.forget_expiry(key);
         None
     }
 
@@ -437,6 +438,7 @@ impl Outgoing {
     }
 
     /// Takes an exchange out of everything but the journal.
+    #[inline(always)]
     fn detach(&mut self, key: u32) -> Option<Ended> {
         let exchange = self.exchanges.get(key)?;
         let (ended, id, size) = (exchange.ended(), exchange.id, exchange.bytes);

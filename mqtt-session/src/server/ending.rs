@@ -1,7 +1,5 @@
 //! The end of a connection, and the deadlines that may bring it.
 
-use core::time::Duration;
-
 use mqtt_proto::{Disconnect, DisconnectReason};
 
 use super::{Phase, ServerConnection, ServerEvent};
@@ -70,11 +68,12 @@ impl ServerConnection {
     pub(super) fn on_timer(&mut self, timer: Timer) {
         let limits = self.config.session.limits;
         if waits_for_peer(timer) && self.stands_still() {
+            let now = self.flow.now();
             let again = match timer {
-                Timer::KeepAlive => self.keep_alive(),
-                _ => limits.handshake_timeout,
+                Timer::KeepAlive => now.after_micros(self.keep_alive_micros()),
+                _ => now.saturating_add(limits.handshake_timeout),
             };
-            self.wire.timers.set(timer, self.flow.now().saturating_add(again));
+            self.wire.timers.set(timer, again);
             return;
         }
         match timer {
@@ -98,17 +97,16 @@ impl ServerConnection {
     }
 
     /// One and a half times what was agreed. [MQTT-3.1.2-22]
-    fn keep_alive(&self) -> Duration {
-        let half = u64::from(self.keep_alive_seconds).saturating_mul(500);
-        Duration::from_millis(half.saturating_mul(3))
+    const fn keep_alive_micros(&self) -> u64 {
+        (self.keep_alive_seconds as u64).wrapping_mul(1_500_000)
     }
 
+    #[inline]
     pub(super) fn arm_keep_alive(&mut self) {
-        let keep_alive = self.keep_alive();
-        if keep_alive.is_zero() {
+        if self.keep_alive_seconds == 0 {
             self.wire.timers.clear(Timer::KeepAlive);
         } else {
-            let until = self.flow.now().saturating_add(keep_alive);
+            let until = self.flow.now().after_micros(self.keep_alive_micros());
             self.wire.timers.set(Timer::KeepAlive, until);
         }
     }

@@ -149,12 +149,12 @@ impl Reads for ServerConnection {
         &self.rules
     }
 
+    #[inline]
     fn is_reading(&self) -> bool {
-        match self.phase {
-            Phase::Waiting | Phase::Authenticating => true,
-            Phase::Connected => !self.owes_answers(),
-            Phase::Deciding | Phase::Ended => false,
+        if self.phase == Phase::Connected {
+            return !self.owes_answers();
         }
+        matches!(self.phase, Phase::Waiting | Phase::Authenticating)
     }
 
     fn expect(&self, packet_type: PacketType) -> Result<(), Violation> {
@@ -183,6 +183,7 @@ impl Reads for ServerConnection {
         allowed.map_err(not_supported)
     }
 
+    #[inline]
     fn on_progress(&mut self) {
         #[cfg(feature = "broker")]
         {

@@ -397,11 +397,10 @@ impl ServerConnection {
     /// Whether nothing is read, since the host owes something.
     #[inline]
     fn stands_still(&self) -> bool {
-        match self.phase {
-            Phase::Deciding => true,
-            Phase::Connected => self.owes_answers(),
-            _ => false,
+        if self.phase == Phase::Connected {
+            return self.owes_answers();
         }
+        self.phase == Phase::Deciding
     }
 
     /// The largest packet that is held in one piece.

@@ -211,7 +211,8 @@ impl Session {
         }
         // A restart that finds messages has to find their session.
         self.state.write_down(true);
-        let bytes = self.state.admit(&message, &mut self.told)?;
+        let bytes = message.size();
+        self.state.admit(&message, bytes, &mut self.told)?;
         Ok(self.state.queue(message, bytes, source_bytes, tag))
     }
 

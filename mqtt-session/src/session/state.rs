@@ -147,20 +147,23 @@ impl SessionState {
 
     // ---- messages on their way out
 
-    /// Whether there is room for a message, or can be made. It is to be queued then, with the bytes that this says.
+    /// Whether there is room for a message of so many bytes, or can be made. It is to be queued then.
     ///
     /// A message is looked at before it is handed on, since it is large.
+    #[inline]
     pub(crate) fn admit<E: From<SessionEvent>>(
         &mut self,
         message: &Message,
+        bytes: u64,
         told: &mut VecDeque<E>,
-    ) -> Result<u64, PublishError> {
-        self.allow_properties(message)?;
-        let bytes = message.size();
+    ) -> Result<(), PublishError> {
+        if !message.properties.is_empty() {
+            self.allow_properties(message)?;
+        }
         if self.outgoing.room(bytes, &self.manner.limits).is_err() {
             self.make_room(bytes, told)?;
         }
-        Ok(bytes)
+        Ok(())
     }
 
     #[cold]
@@ -179,7 +182,6 @@ impl SessionState {
     }
 
     /// Queues a message that has room.
-    #[inline]
     pub(crate) fn queue(&mut self, message: Message, bytes: u64, source_bytes: Option<u32>, tag: u64) -> Op {
         let expires_at = message.expiry_seconds.map(|seconds| self.now.after_seconds(seconds));
         let (key, serial) = self
@@ -189,9 +191,6 @@ impl SessionState {
     }
 
     fn allow_properties(&self, message: &Message) -> Result<(), PublishError> {
-        if message.properties.is_empty() {
-            return Ok(());
-        }
         let own = [PropertyId::TopicAlias, PropertyId::MessageExpiryInterval];
         let of_servers = [PropertyId::SubscriptionIdentifier];
         let forbidden = of_servers
@@ -265,7 +264,7 @@ impl SessionState {
     }
 
     /// When the next message expires or operation is late.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn next_deadline(&self) -> Option<Timeout> {
         let [expiry, late] = [
             (Timer::Expiry, self.outgoing.next_expiry()),

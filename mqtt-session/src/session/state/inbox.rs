@@ -61,23 +61,27 @@ impl SessionState {
         }
     }
 
-    /// A message has come in whole, under this number if it is to be acknowledged.
+    /// Whether a message that has come in whole, under this number if it is to be acknowledged, waits for nothing before it
+    /// is told.
     #[inline]
-    pub(crate) fn arrived<E: From<SessionEvent>>(
+    pub(crate) fn tells_at_once(&self, delivery: Option<DeliveryId>) -> bool {
+        self.manner.hand_over == HandOver::Automatic || delivery.is_none()
+    }
+
+    /// Tells a message that is to be acknowledged as soon as the store has what it promises.
+    pub(crate) fn keep<E: From<SessionEvent>>(
         &mut self,
         received: Received,
         id: Option<PacketId>,
         told: &mut VecDeque<E>,
     ) {
-        if self.manner.hand_over == HandOver::Automatic || received.delivery.is_none() {
-            told.push_back(SessionEvent::Message(received).into());
-        } else if let Some(received) = self.keep(received, id) {
+        if let Some(received) = self.keep_back(received, id) {
             told.push_back(SessionEvent::Message(received).into());
         }
     }
 
     /// Keeps a message until the store has what it promises. `None`: it is told then.
-    fn keep(&mut self, received: Received, id: Option<PacketId>) -> Option<Received> {
+    fn keep_back(&mut self, received: Received, id: Option<PacketId>) -> Option<Received> {
         match received.delivery {
             Some(_) if self.manner.hand_over == HandOver::Inbox && self.journal.is_enabled() => {
                 self.aside.get_or_insert_default().crowded_out.push_back((received, id));

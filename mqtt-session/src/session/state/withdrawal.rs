@@ -42,7 +42,8 @@ impl SessionState {
         tag: u64,
         told: &mut alloc::collections::VecDeque<E>,
     ) -> Result<(), crate::PublishError> {
-        let bytes = self.admit(&message, told)?;
+        let bytes = message.size();
+        self.admit(&message, bytes, told)?;
         self.queue(message, bytes, None, tag);
         Ok(())
     }
