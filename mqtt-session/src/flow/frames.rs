@@ -291,6 +291,12 @@ impl<E: Tells> Flow<E> {
         self.session.outgoing.len().saturating_add(self.link.frames.len)
     }
 
+    /// Whether there is nothing to be sent, be it later.
+    #[inline]
+    pub(crate) fn is_silent(&self) -> bool {
+        self.outgoing_len() == 0 && self.link.replies.is_empty() && !self.session.incoming.has_answers()
+    }
+
     /// How many encoded messages wait, and how many bytes they take.
     pub(crate) fn frames_waiting(&self) -> (usize, u64) {
         let frames = &self.link.frames;

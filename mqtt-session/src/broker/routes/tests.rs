@@ -79,7 +79,7 @@ type Got = (u32, QoS, bool, Vec<u32>);
 
 fn got(matches: &Matches) -> Vec<Got> {
     let deliveries = matches.deliveries().map(|delivery| {
-        let mut identifiers: Vec<u32> = delivery.identifiers().map(NonZeroU32::get).collect();
+        let mut identifiers: Vec<u32> = matches.identifiers(delivery).map(NonZeroU32::get).collect();
         identifiers.sort_unstable();
         (
             delivery.session,
