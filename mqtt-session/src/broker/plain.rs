@@ -27,10 +27,8 @@ impl Broker {
         let Some(version) = connection.machine.takes_frames() else {
             return false;
         };
-        let Some(frame) = self
-            .copies
-            .encoded(message, version, self.matches.identifiers(delivery))
-        else {
+        let identifiers = self.matches.identifiers(delivery);
+        let Some(frame) = self.copies.encoded(message, version, identifiers) else {
             return false;
         };
         let retain = message.retain && delivery.retain_as_published;

@@ -480,6 +480,6 @@ fn a_walk_is_as_deep_as_the_filters_and_not_as_the_topic() {
         &mut matches,
     );
     assert_eq!(matches.deliveries().len(), 1);
-    assert_eq!(matches.walk.text.len(), 7);
+    assert_eq!(matches.walk.text.len(), 3);
     assert!(matches.walk.waiting.capacity() <= 16);
 }

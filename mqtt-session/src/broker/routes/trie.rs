@@ -37,7 +37,13 @@ impl Node {
     }
 
     fn is_needed(&self) -> bool {
-        self.plus != NONE || self.literals != 0 || !self.ends.is_nothing()
+        self.literals != 0 || self.is_stop()
+    }
+
+    /// Whether something ends here, or a `+` goes on from here.
+    #[inline]
+    const fn is_stop(&self) -> bool {
+        self.plus != NONE || !self.ends.is_nothing()
     }
 }
 
@@ -240,12 +246,11 @@ impl Trie {
         mut found: impl FnMut(u32, &Ends, bool),
     ) {
         self.follow_text(hashing, topic, walk);
-        // [MQTT-4.7.2-1]
-        let mut wildcards = topic.first() != Some(&b'$');
         let Walk { text, waiting } = walk;
         for step in text {
+            // [MQTT-4.7.2-1]
+            let wildcards = step.node != ROOT || topic.first() != Some(&b'$');
             self.look(hashing, topic, step, wildcards, waiting, &mut found);
-            wildcards = true;
         }
         while let Some(step) = waiting.pop() {
             let node = self.look(hashing, topic, &step, true, waiting, &mut found);
@@ -258,7 +263,7 @@ impl Trie {
         }
     }
 
-    /// Finds the nodes whose levels are those of the topic, without a wildcard.
+    /// Finds the nodes whose levels are those of the topic, without a wildcard, as far as there is something to be done.
     ///
     /// None of these look-ups depends on what another one has read, so the processor waits for their memory at once. This
     /// is where the time of a message goes when there are many filters.
@@ -272,7 +277,9 @@ impl Trie {
         walk.text.clear();
         let mut next = Some(root);
         while let Some(step) = next {
-            walk.text.push(step);
+            if self.nodes.get(step.node).is_some_and(Node::is_stop) {
+                walk.text.push(step);
+            }
             next = self.follow(hashing, topic, &step);
         }
     }

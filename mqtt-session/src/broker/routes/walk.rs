@@ -17,7 +17,7 @@ pub(super) struct Step {
 
 #[derive(Debug, Default)]
 pub(super) struct Walk {
-    /// The nodes from the root whose levels are those of the topic, without a wildcard.
+    /// Of the nodes from the root whose levels are those of the topic, without a wildcard, those that are not only passed.
     pub(super) text: Vec<Step>,
     /// Nodes behind a `+` that are still to be looked at. Each node on the way lets two children wait at most, so they are
     /// twice as many as the deepest filter has levels.
