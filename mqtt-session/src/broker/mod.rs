@@ -40,6 +40,7 @@ mod restore;
 mod retained;
 mod review;
 mod routes;
+mod seldom;
 mod serving;
 mod sessions;
 mod storing;

@@ -125,10 +125,6 @@ impl Broker {
     pub(super) fn on_packet(&mut self, slot: u32, what: Waiting) {
         let asked = self.ask(slot, &what);
         if let Some(connection) = self.connections.get_mut(slot) {
-            // Most connections never have more than one at once.
-            if connection.parked.capacity() == 0 {
-                connection.parked.reserve_exact(1);
-            }
             connection.parked.push_back(Parked { what, asked });
             if connection.parked.len() == usize::from(self.config.limits.parked_per_connection.max(1)) {
                 self.figures.parks_full = self.figures.parks_full.saturating_add(1);
@@ -187,7 +183,7 @@ impl Broker {
 
     fn rest_parked(&mut self, slot: u32) {
         if let Some(connection) = self.connections.get_mut(slot) {
-            crate::rest::queue(&mut connection.parked);
+            connection.parked.rest();
         }
     }
 

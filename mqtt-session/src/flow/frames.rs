@@ -19,8 +19,11 @@ use crate::session::SessionEvent;
 use crate::slab::NONE;
 use crate::{Message, WhenFull};
 
-/// A connection that has read everything keeps at most this much memory for what comes next.
+/// A connection that has read everything keeps this much memory for what comes next.
 const KEPT_BYTES: usize = 4096;
+
+/// It keeps so much at most, where a quarter of it was needed.
+const KEPT_BYTES_MAX: usize = 16 * 1024;
 
 /// What waits for room in the outbox.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +70,8 @@ impl Frames {
     }
 
     pub(super) fn clear(&mut self) {
-        if self.bytes.capacity() > KEPT_BYTES {
+        let kept = self.bytes.len().saturating_mul(4).clamp(KEPT_BYTES, KEPT_BYTES_MAX);
+        if self.bytes.capacity() > kept {
             self.bytes = Vec::new();
         }
         self.bytes.clear();
