@@ -62,12 +62,13 @@ impl Broker {
     }
 
     /// Sends retained messages to a session, as far as its queue has room for them. Returns whether any were sent.
-    #[inline]
+    #[inline(always)]
     pub(super) fn replay(&mut self, session: u32) -> bool {
         let entry = self.sessions.get(session);
         entry.is_some_and(|entry| !entry.replays.is_empty()) && self.replay_some(session)
     }
 
+    #[inline(never)]
     fn replay_some(&mut self, session: u32) -> bool {
         let mut any = false;
         while self.has_room_to_replay(session) {

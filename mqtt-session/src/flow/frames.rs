@@ -70,13 +70,20 @@ impl Frames {
     }
 
     pub(super) fn clear(&mut self) {
-        let kept = self.bytes.len().saturating_mul(4).clamp(KEPT_BYTES, KEPT_BYTES_MAX);
-        if self.bytes.capacity() > kept {
-            self.bytes = Vec::new();
+        if self.bytes.capacity() > KEPT_BYTES {
+            self.shrink();
         }
         self.bytes.clear();
         self.taken = 0;
         self.len = 0;
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        let kept = self.bytes.len().saturating_mul(4).min(KEPT_BYTES_MAX);
+        if self.bytes.capacity() > kept {
+            self.bytes = Vec::new();
+        }
     }
 
     /// Gives the memory back, if nothing waits.

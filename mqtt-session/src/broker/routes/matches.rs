@@ -49,6 +49,18 @@ struct Found {
     last_identifier: u32,
 }
 
+impl Found {
+    #[inline]
+    const fn delivery(&self) -> Delivery {
+        Delivery {
+            session: self.session,
+            qos: self.qos,
+            retain_as_published: self.retain_as_published,
+            first_identifier: self.first_identifier,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Identifier {
     number: NonZeroU32,
@@ -75,13 +87,7 @@ impl Matches {
     /// What sessions get that did not share their subscription, by its place in the order in which they were found.
     #[inline]
     pub(crate) fn delivery(&self, place: usize) -> Option<Delivery> {
-        let found = self.deliveries.get(place)?;
-        Some(Delivery {
-            session: found.session,
-            qos: found.qos,
-            retain_as_published: found.retain_as_published,
-            first_identifier: found.first_identifier,
-        })
+        self.deliveries.get(place).map(Found::delivery)
     }
 
     /// The identifiers of all subscriptions that brought the message to a session, one for each that has one.
@@ -100,10 +106,7 @@ impl Matches {
 
     #[cfg(test)]
     pub(crate) fn deliveries(&self) -> impl ExactSizeIterator<Item = Delivery> {
-        (0..self.deliveries.len())
-            .filter_map(|place| self.delivery(place))
-            .collect::<Vec<_>>()
-            .into_iter()
+        self.deliveries.iter().map(Found::delivery)
     }
 
     #[cfg(test)]
