@@ -295,3 +295,23 @@ fn a_message_of_qos_0_that_a_client_does_not_take_is_dropped() {
     assert_eq!(rig.sent("s"), ["PUBLISH q0 t: less"]);
     assert_eq!(rig.broker.figures().messages_dropped, 1);
 }
+
+#[test]
+fn who_sends_and_gets_nothing_does_not_call_its_driver() {
+    for version in VERSIONS {
+        let mut rig = pair(config(), version, Version::V5);
+        rig.subscribe("s", "t", 0);
+        while rig.broker.poll_ready().is_some() {}
+        for _ in 0..3 {
+            rig.publish("p", "t", 0, "m");
+            assert_eq!(rig.broker.poll_ready(), Some(rig.id("s")), "{version:?}");
+            assert_eq!(rig.broker.poll_ready(), None, "{version:?}");
+            assert_eq!(rig.sent("s"), ["PUBLISH q0 t: m"]);
+        }
+        rig.publish("p", "nobody", 1, "m");
+        assert_eq!(rig.broker.poll_ready(), Some(rig.id("p")));
+        assert_eq!(rig.sent("p"), ["PUBACK #5"]);
+        rig.feed("p", &Packet::PingReq);
+        assert_eq!(rig.broker.poll_ready(), Some(rig.id("p")));
+    }
+}
