@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
+use core::ops::Range;
 
 use bytes::Bytes;
 use mqtt_proto::{Delivery, PropertyId, VARINT_MAX, Version};
@@ -170,8 +171,10 @@ fn split_topic(frame: &[u8]) -> Option<(&[u8], &[u8])> {
 pub(crate) struct Copies {
     /// In MQTT 3 and in 5.0. Empty: nobody has got it in that version.
     whole: [Vec<u8>; 2],
-    /// With identifiers of subscriptions, and these alone.
+    /// With the identifiers of the subscriptions that it went to last. Empty: it went to none that has one.
     named: Vec<u8>,
+    /// Where they stand there.
+    named_at: Range<usize>,
     identifiers: Vec<u8>,
     is_encoded: bool,
 }
@@ -182,6 +185,8 @@ impl Copies {
         for whole in &mut self.whole {
             whole.clear();
         }
+        self.named.clear();
+        self.named_at = 0..0;
         let properties = &message.properties;
         let of_machine = [PropertyId::TopicAlias, PropertyId::MessageExpiryInterval];
         self.is_encoded = message.expiry_seconds.is_none()
@@ -216,8 +221,13 @@ impl Copies {
                 push_varint(size(identifier.get()), &mut self.identifiers);
             }
             if !self.identifiers.is_empty() {
-                self.named.clear();
-                write_named(whole, &self.identifiers, &mut self.named)?;
+                // Those of most subscriptions are as long as those of the one before.
+                if self.identifiers.len() != self.named_at.len() {
+                    self.named.clear();
+                    self.named_at = write_named(whole, &self.identifiers, &mut self.named)?;
+                }
+                let place = self.named.get_mut(self.named_at.clone())?;
+                place.copy_from_slice(&self.identifiers);
                 return Some(&self.named);
             }
         }
@@ -238,8 +248,8 @@ fn outline(message: &Message, version: Version) -> Outline<'_> {
 }
 
 /// Appends an encoded message of MQTT 5.0 with the identifiers of the subscriptions that it goes to in front of its other
-/// properties. `None`: it would be too long. [MQTT-3.3.4-3, MQTT-3.3.4-4]
-fn write_named(frame: &[u8], identifiers: &[u8], buffer: &mut Vec<u8>) -> Option<()> {
+/// properties. Returns where they stand; `None`: it would be too long. [MQTT-3.3.4-3, MQTT-3.3.4-4]
+fn write_named(frame: &[u8], identifiers: &[u8], buffer: &mut Vec<u8>) -> Option<Range<usize>> {
     let (topic, rest) = split_topic(frame)?;
     let (others, len) = varint(rest);
     let rest = rest.get(len..)?;
@@ -253,9 +263,11 @@ fn write_named(frame: &[u8], identifiers: &[u8], buffer: &mut Vec<u8>) -> Option
     push_varint(body, buffer);
     buffer.extend_from_slice(topic);
     push_varint(properties, buffer);
+    let at = buffer.len();
     buffer.extend_from_slice(identifiers);
+    let place = at..buffer.len();
     buffer.extend_from_slice(rest);
-    Some(())
+    Some(place)
 }
 
 impl<E: Tells> Flow<E> {
