@@ -112,6 +112,24 @@ fn the_identifier_of_each_subscription_goes_with_a_message_without_an_allocation
     assert_eq!(world.allocations(b"\x30\x06\0\x01t\0hi", 100), 0);
 }
 
+/// What waits for a client while others are read is more than what an idle one keeps.
+#[test]
+fn a_hundred_messages_of_qos_0_at_once_allocate_nothing() {
+    let mut world = World::new(1, 4, |_| b"\x82\x06\0\x01\0\x01t\0".to_vec());
+    let publish = [&b"\x30\x63\0\x01t"[..], &[b'm'; 96]].concat();
+    let burst = |world: &mut World| {
+        for _ in 1..100 {
+            world.broker.handle_input(NOW, world.clients[0], &mut &publish[..]);
+        }
+        world.send(0, &publish);
+    };
+    (0..20).for_each(|_| burst(&mut world));
+    let (allocations, packets) = (ALLOCATIONS.get(), world.packets);
+    (0..100).for_each(|_| burst(&mut world));
+    assert_eq!(world.packets - packets, 10_000);
+    assert_eq!(ALLOCATIONS.get(), allocations);
+}
+
 /// The measurement would notice.
 #[test]
 fn a_message_of_qos_1_for_a_client_that_does_not_answer_allocates() {

@@ -1,7 +1,6 @@
 //! The connections of a broker, each a machine of its own.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use super::ConnectionId;
 use super::pace::Pace;
 use super::parked::{Parked, Verdicts};
 use super::peers::Ticket;
+use super::seldom::Seldom;
 use crate::slab::{NONE, Slab};
 use crate::time::Instant;
 use crate::{DeliveryId, RequestId, ServerConnection};
@@ -25,11 +25,11 @@ pub(super) struct Connection {
     /// CONNECT, until the client is admitted.
     pub(super) connect: Option<Box<Connect<Bytes>>>,
     /// What waits for the host, in the order in which it came.
-    pub(super) parked: VecDeque<Parked>,
+    pub(super) parked: Seldom<Parked>,
     pub(super) verdicts: Verdicts,
     pub(super) pace: Pace,
     /// What is said when a batch is stored.
-    pub(super) owed: VecDeque<(Ticket, Owed)>,
+    pub(super) owed: Seldom<(Ticket, Owed)>,
     /// The batch that has to be stored before anything is sent: CONNACK promises what is in it.
     pub(super) gate: u64,
     pub(super) armed: Option<Instant>,
@@ -52,8 +52,8 @@ impl Connection {
     /// Gives back the memory of what holds nothing.
     pub(super) fn rest(&mut self) {
         self.machine.rest();
-        crate::rest::queue(&mut self.parked);
-        crate::rest::queue(&mut self.owed);
+        self.parked.rest();
+        self.owed.rest();
     }
 
     /// Whether a SUBACK waits for the store: messages for its subscriptions follow it.
@@ -88,10 +88,10 @@ impl Connections {
             machine,
             session: NONE,
             connect: None,
-            parked: VecDeque::new(),
+            parked: Seldom::new(),
             verdicts: Verdicts::default(),
             pace,
-            owed: VecDeque::new(),
+            owed: Seldom::new(),
             gate: 0,
             armed: None,
             is_ready: false,

@@ -40,6 +40,7 @@ mod restore;
 mod retained;
 mod review;
 mod routes;
+mod seldom;
 mod serving;
 mod sessions;
 mod storing;
@@ -322,7 +323,7 @@ impl Broker {
             };
             known.machine.handle_input(self.now, input);
             self.figures.has_read_packets(known.machine.take_packets());
-            self.serve(connection.slot);
+            self.serve_reader(connection.slot, input.is_empty());
             self.has_read(connection, before.saturating_sub(input.len()));
             if input.is_empty() || input.len() == before {
                 return;
@@ -342,7 +343,7 @@ impl Broker {
             };
             known.machine.handle_input_owned(self.now, input);
             self.figures.has_read_packets(known.machine.take_packets());
-            self.serve(connection.slot);
+            self.serve_reader(connection.slot, input.is_empty());
             self.has_read(connection, before.saturating_sub(input.len()));
             if input.is_empty() || input.len() == before {
                 return;

@@ -6,14 +6,13 @@ use super::Broker;
 use super::routes::Delivery;
 use super::sessions::Place;
 use crate::Message;
-use crate::flow::Copies;
 
 impl Broker {
     /// Delivers a copy of QoS 0 as bytes, if the connection has nothing of its own to add to them. Returns whether it did:
     /// otherwise the copy is to be queued as a message.
     #[inline]
-    pub(super) fn deliver_encoded(&mut self, message: &Message, delivery: &Delivery<'_>, copies: &mut Copies) -> bool {
-        if message.qos.min(delivery.qos) != QoS::AtMostOnce || !copies.is_encoded() {
+    pub(super) fn deliver_encoded(&mut self, message: &Message, delivery: Delivery) -> bool {
+        if message.qos.min(delivery.qos) != QoS::AtMostOnce || !self.copies.is_encoded() {
             return false;
         }
         let slot = match self.sessions.get(delivery.session).map(|entry| &entry.place) {
@@ -28,7 +27,8 @@ impl Broker {
         let Some(version) = connection.machine.takes_frames() else {
             return false;
         };
-        let Some(frame) = copies.encoded(message, version, delivery.identifiers()) else {
+        let identifiers = self.matches.identifiers(delivery);
+        let Some(frame) = self.copies.encoded(message, version, identifiers) else {
             return false;
         };
         let retain = message.retain && delivery.retain_as_published;

@@ -9,7 +9,7 @@ use mqtt_proto::{EncodeError, PublishProperties, QoS, SubscriptionId};
 use super::config::Share;
 use super::kept::Consent;
 use super::party::Party;
-use super::routes::{Fitness, GroupId, Matches, Turn, Wanted};
+use super::routes::{Delivery, Fitness, GroupId, Turn, Wanted};
 use super::sessions::Place;
 use super::{Broker, BrokerEvent, LocalId};
 use crate::time::Instant;
@@ -32,17 +32,17 @@ impl Broker {
     pub(super) fn route(&mut self, mut message: Message, from: Option<u32>, publisher: Option<&Party>, is_once: bool) {
         self.figures.messages_published = self.figures.messages_published.saturating_add(1);
         self.keep_if_ours(&mut message, publisher, Consent::Given(self.epoch));
-        let matches = self.deliver_matching(&message, from);
+        self.deliver_matching(&message, from);
         let mut handed = Vec::new();
-        for group in matches.groups() {
-            match self.elsewhere(*group, &message.topic) {
+        let mut place = 0..;
+        while let Some(group) = place.next().and_then(|place| self.matches.group(place)) {
+            match self.elsewhere(group, &message.topic) {
                 Some(place) => handed.push(place),
-                None if self.hand_to_member(*group, &message) => {}
+                None if self.hand_to_member(group, &message) => {}
                 // The last member here had ended, and has left.
-                None => handed.extend(self.elsewhere(*group, &message.topic)),
+                None => handed.extend(self.elsewhere(group, &message.topic)),
             }
         }
-        self.matches = matches;
         if !self.peers.is_alone() {
             let forward = match is_once {
                 true => self.forward(&message, publisher, &handed, true),
@@ -59,22 +59,24 @@ impl Broker {
         }
     }
 
-    /// A message goes to all who are subscribed here. What matches is given back, with the groups that have got nothing yet.
-    pub(super) fn deliver_matching(&mut self, message: &Message, from: Option<u32>) -> Matches {
-        let mut matches = core::mem::take(&mut self.matches);
+    /// A message goes to all who are subscribed here. The groups that match have got nothing yet.
+    pub(super) fn deliver_matching(&mut self, message: &Message, from: Option<u32>) {
         self.routes
-            .matches(&message.topic, from, self.config.overlap, &mut matches);
-        let mut copies = core::mem::take(&mut self.copies);
-        copies.begin(message, self.config.client.session.limits.inline_bytes);
-        for delivery in matches.deliveries() {
-            if self.deliver_encoded(message, &delivery, &mut copies) {
-                continue;
+            .matches(&message.topic, from, self.config.overlap, &mut self.matches);
+        self.copies
+            .begin(message, self.config.client.session.limits.inline_bytes);
+        let mut place = 0..;
+        while let Some(delivery) = place.next().and_then(|place| self.matches.delivery(place)) {
+            if !self.deliver_encoded(message, delivery) {
+                self.deliver_copy(message, delivery);
             }
-            let copy = reduced(message, delivery.qos, delivery.retain_as_published);
-            self.deliver_named(delivery.session, copy, 0, delivery.identifiers());
         }
-        self.copies = copies;
-        matches
+    }
+
+    fn deliver_copy(&mut self, message: &Message, delivery: Delivery) {
+        let mut copy = reduced(message, delivery.qos, delivery.retain_as_published);
+        name(&mut copy, self.matches.identifiers(delivery));
+        self.deliver(delivery.session, copy, 0);
     }
 
     /// One member of a group gets it: the next that is connected, or else the next. Returns whether there is one.
@@ -127,12 +129,7 @@ impl Broker {
         tag: u64,
         identifiers: impl Iterator<Item = NonZeroU32>,
     ) {
-        let mut identifiers = identifiers.peekable();
-        if identifiers.peek().is_some() {
-            if let Ok(properties) = named(&copy.properties, identifiers) {
-                copy.properties = properties;
-            }
-        }
+        name(&mut copy, identifiers);
         self.deliver(session, copy, tag);
     }
 
@@ -195,6 +192,17 @@ fn reduced(message: &Message, granted: QoS, retain_as_published: bool) -> Messag
     copy.qos = copy.qos.min(granted);
     copy.retain &= retain_as_published;
     copy
+}
+
+/// The identifiers of the subscriptions go with a copy. [MQTT-3.3.4-3, MQTT-3.3.4-4]
+#[inline]
+fn name(copy: &mut Message, identifiers: impl Iterator<Item = NonZeroU32>) {
+    let mut identifiers = identifiers.peekable();
+    if identifiers.peek().is_some() {
+        if let Ok(properties) = named(&copy.properties, identifiers) {
+            copy.properties = properties;
+        }
+    }
 }
 
 /// The properties of a message, and the identifiers of the subscriptions that it goes to.

@@ -27,8 +27,7 @@ impl Broker {
             return false;
         };
         let verdicts = &mut connection.verdicts;
-        let mut parked = connection.parked.iter_mut();
-        let Some((what, asked)) = parked.find_map(|parked| {
+        let Some((what, asked)) = connection.parked.iter_mut().find_map(|parked| {
             let what = &parked.what;
             let asked = parked
                 .asked
@@ -190,7 +189,7 @@ impl Broker {
             return;
         };
         let mut parked = core::mem::take(&mut connection.parked);
-        for item in &mut parked {
+        for item in parked.iter_mut() {
             item.asked = self.ask(slot, &item.what);
         }
         if let Some(connection) = self.connections.get_mut(slot) {

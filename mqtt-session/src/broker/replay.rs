@@ -1,6 +1,5 @@
 //! Retained messages for a new subscription, a few at a time.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -63,10 +62,14 @@ impl Broker {
     }
 
     /// Sends retained messages to a session, as far as its queue has room for them. Returns whether any were sent.
+    #[inline(always)]
     pub(super) fn replay(&mut self, session: u32) -> bool {
-        if self.sessions.get(session).is_none_or(|entry| entry.replays.is_empty()) {
-            return false;
-        }
+        let entry = self.sessions.get(session);
+        entry.is_some_and(|entry| !entry.replays.is_empty()) && self.replay_some(session)
+    }
+
+    #[inline(never)]
+    fn replay_some(&mut self, session: u32) -> bool {
         let mut any = false;
         while self.has_room_to_replay(session) {
             match self.replay_step(session) {
@@ -80,10 +83,8 @@ impl Broker {
             }
         }
         if let Some(entry) = self.sessions.get_mut(session) {
-            if entry.replays.is_empty() {
-                // Sessions have replays for a moment, and last for long.
-                entry.replays = VecDeque::new();
-            }
+            // Sessions have replays for a moment, and last for long.
+            entry.replays.rest();
         }
         any
     }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use mqtt_proto::QoS;
 
-use super::connections::Owed;
+use super::connections::{Connection, Owed};
 use super::parked::{Parked, Waiting};
 use super::peers::Mark;
 use super::sessions::{Entry, Place};
@@ -14,6 +14,27 @@ use crate::{DeliveryId, Outcome, Received, ServerEvent, SessionEvent};
 impl Broker {
     /// Deals with what a connection has to tell, as far as the host has answered.
     pub(super) fn serve(&mut self, slot: u32) {
+        self.take_events(slot);
+        self.settle(slot);
+    }
+
+    /// The same after it has read something. `is_all`: it has read all that the driver has of it. If there is nothing to be
+    /// done for it then, its driver need not come.
+    pub(super) fn serve_reader(&mut self, slot: u32, is_all: bool) {
+        self.take_events(slot);
+        let is_quiet = |connection: &Connection| {
+            let session = self.sessions.get(connection.session);
+            connection.is_settled()
+                && connection.machine.is_silent()
+                && session.is_some_and(|session| session.replays.is_empty())
+        };
+        if !is_all || !self.connections.get(slot).is_some_and(is_quiet) {
+            self.settle(slot);
+        }
+    }
+
+    #[inline]
+    fn take_events(&mut self, slot: u32) {
         let most = usize::from(self.config.limits.parked_per_connection.max(1));
         while let Some(connection) = self.connections.get_mut(slot) {
             if connection.parked.len() >= most {
@@ -24,7 +45,6 @@ impl Broker {
             };
             self.on_event(slot, event);
         }
-        self.settle(slot);
     }
 
     fn on_event(&mut self, slot: u32, event: ServerEvent) {
@@ -105,10 +125,6 @@ impl Broker {
     pub(super) fn on_packet(&mut self, slot: u32, what: Waiting) {
         let asked = self.ask(slot, &what);
         if let Some(connection) = self.connections.get_mut(slot) {
-            // Most connections never have more than one at once.
-            if connection.parked.capacity() == 0 {
-                connection.parked.reserve_exact(1);
-            }
             connection.parked.push_back(Parked { what, asked });
             if connection.parked.len() == usize::from(self.config.limits.parked_per_connection.max(1)) {
                 self.figures.parks_full = self.figures.parks_full.saturating_add(1);
@@ -167,7 +183,7 @@ impl Broker {
 
     fn rest_parked(&mut self, slot: u32) {
         if let Some(connection) = self.connections.get_mut(slot) {
-            crate::rest::queue(&mut connection.parked);
+            connection.parked.rest();
         }
     }
 

@@ -1,7 +1,6 @@
 //! The sessions of a broker, by the names of their clients.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 
 use super::names::Names;
 use super::parked::Parked;
@@ -10,6 +9,7 @@ use super::records::{ClientRecord, WillRecord};
 use super::replay::Replay;
 use super::review::Standing;
 use super::routes::{Hash, Hashing, Index};
+use super::seldom::Seldom;
 use crate::qos::message_record;
 use crate::slab::{NONE, Slab};
 use crate::time::Instant;
@@ -35,9 +35,9 @@ pub(super) struct Entry {
     pub(super) place: Place,
     /// Published unless the client comes back in time.
     pub(super) will: Option<Box<PendingWill>>,
-    pub(super) replays: VecDeque<Replay>,
+    pub(super) replays: Seldom<Replay>,
     /// Messages of QoS 2 that came and wait for the host.
-    pub(super) parked: VecDeque<Parked>,
+    pub(super) parked: Seldom<Parked>,
     pub(super) session_expiry_seconds: u32,
     pub(super) standing: Standing,
     pub(super) is_stored: bool,
@@ -172,8 +172,8 @@ impl Sessions {
             who,
             place,
             will: None,
-            replays: VecDeque::new(),
-            parked: VecDeque::new(),
+            replays: Seldom::new(),
+            parked: Seldom::new(),
             session_expiry_seconds: 0,
             standing: Standing::default(),
             is_stored,

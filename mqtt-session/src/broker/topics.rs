@@ -12,8 +12,9 @@ impl Broker {
         if topic.first() == Some(&b'$') && !self.config.dollar_topics {
             return false;
         }
-        let levels = topic.split(|byte| *byte == b'/').count();
-        levels <= usize::from(self.config.limits.topic_levels)
+        let most = usize::from(self.config.limits.topic_levels);
+        // Few are so long that their levels are to be counted.
+        topic.len() < most || topic.split(|byte| *byte == b'/').count() <= most
     }
 
     /// Why a client cannot connect with this will. [MQTT-3.2.2-12, MQTT-3.2.2-13]

@@ -5,9 +5,10 @@
 
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
+use core::ops::Range;
 
 use bytes::Bytes;
-use mqtt_proto::{Delivery, PropertyId, PublishProperties, SubscriptionId, Version};
+use mqtt_proto::{Delivery, PropertyId, VARINT_MAX, Version};
 
 use super::outline::Outline;
 use super::{Flow, LARGEST_PACKET, Tells, size};
@@ -19,11 +20,11 @@ use crate::session::SessionEvent;
 use crate::slab::NONE;
 use crate::{Message, WhenFull};
 
-/// A connection that has read everything keeps at most this much memory for what comes next.
+/// A connection that has read everything keeps this much memory for what comes next.
 const KEPT_BYTES: usize = 4096;
 
-/// Identifiers of subscriptions that are written without asking for memory: at least eight of them.
-const IDENTIFIER_BYTES: usize = 40;
+/// It keeps so much at most, where a quarter of it was needed.
+const KEPT_BYTES_MAX: usize = 16 * 1024;
 
 /// What waits for room in the outbox.
 #[derive(Clone, Debug, Default)]
@@ -71,11 +72,19 @@ impl Frames {
 
     pub(super) fn clear(&mut self) {
         if self.bytes.capacity() > KEPT_BYTES {
-            self.bytes = Vec::new();
+            self.shrink();
         }
         self.bytes.clear();
         self.taken = 0;
         self.len = 0;
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        let kept = self.bytes.len().saturating_mul(4).min(KEPT_BYTES_MAX);
+        if self.bytes.capacity() > kept {
+            self.bytes = Vec::new();
+        }
     }
 
     /// Gives the memory back, if nothing waits.
@@ -108,27 +117,53 @@ impl Frames {
     }
 }
 
-/// The length of the packet that these bytes begin with. [MQTT-1.5.5-1]
-fn frame_len(bytes: &[u8]) -> usize {
-    let (mut len, mut header) = (0_usize, 1_usize);
-    for (byte, shift) in bytes.iter().skip(1).zip([0, 7, 14, 21]) {
-        len |= usize::from(byte & 0x7F) << shift;
-        header = header.saturating_add(1);
+/// The number that these bytes begin with, and how many of them are it. [MQTT-1.5.5-1]
+#[inline]
+fn varint(bytes: &[u8]) -> (usize, usize) {
+    let (mut number, mut len) = (0, 0_usize);
+    for (byte, shift) in bytes.iter().zip([0, 7, 14, 21]) {
+        number |= usize::from(byte & 0x7F) << shift;
+        len = len.saturating_add(1);
         if byte & 0x80 == 0 {
             break;
         }
     }
-    len.saturating_add(header)
+    (number, len)
 }
 
-/// The topic of an encoded message.
-fn topic_of(frame: &[u8]) -> Option<Bytes> {
-    let behind_first = frame.get(1..)?;
-    let lengths = behind_first.iter().take_while(|byte| **byte & 0x80 != 0).count();
-    let body = behind_first.get(lengths.saturating_add(1)..)?;
-    let (length, topic) = body.split_first_chunk()?;
-    let topic = topic.get(..usize::from(u16::from_be_bytes(*length)))?;
-    Some(Bytes::copy_from_slice(topic))
+/// Appends a number. [MQTT-1.5.5-1]
+#[inline]
+fn push_varint(mut number: usize, buffer: &mut Vec<u8>) {
+    while number > 0x7F {
+        buffer.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    buffer.push(number as u8);
+}
+
+/// How many bytes a number takes.
+const fn varint_len(number: usize) -> usize {
+    match number {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        _ => 4,
+    }
+}
+
+/// The length of the packet that these bytes begin with.
+fn frame_len(bytes: &[u8]) -> usize {
+    let (body, len) = varint(bytes.get(1..).unwrap_or_default());
+    body.saturating_add(len).saturating_add(1)
+}
+
+/// The topic of an encoded message with its length, and what comes behind it.
+#[inline]
+fn split_topic(frame: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (_, len) = varint(frame.get(1..)?);
+    let body = frame.get(len.saturating_add(1)..)?;
+    let topic = u16::from_be_bytes(*body.first_chunk()?);
+    body.split_at_checked(usize::from(topic).saturating_add(2))
 }
 
 /// One message as it is encoded for all who get it, in memory that is used again for the next.
@@ -136,7 +171,11 @@ fn topic_of(frame: &[u8]) -> Option<Bytes> {
 pub(crate) struct Copies {
     /// In MQTT 3 and in 5.0. Empty: nobody has got it in that version.
     whole: [Vec<u8>; 2],
+    /// With the identifiers of the subscriptions that it went to last. Empty: it went to none that has one.
     named: Vec<u8>,
+    /// Where they stand there.
+    named_at: Range<usize>,
+    identifiers: Vec<u8>,
     is_encoded: bool,
 }
 
@@ -146,6 +185,8 @@ impl Copies {
         for whole in &mut self.whole {
             whole.clear();
         }
+        self.named.clear();
+        self.named_at = 0..0;
         let properties = &message.properties;
         let of_machine = [PropertyId::TopicAlias, PropertyId::MessageExpiryInterval];
         self.is_encoded = message.expiry_seconds.is_none()
@@ -169,19 +210,26 @@ impl Copies {
         identifiers: impl Iterator<Item = NonZeroU32>,
     ) -> Option<&[u8]> {
         let [three, five] = &mut self.whole;
-        let whole = if version.has_properties() {
-            let mut identifiers = identifiers.peekable();
-            if identifiers.peek().is_some() {
-                self.named.clear();
-                write_named(message, identifiers, &mut self.named)?;
-                return Some(&self.named);
-            }
-            five
-        } else {
-            three
-        };
+        let whole = if version.has_properties() { five } else { three };
         if whole.is_empty() {
             outline(message, version).write_whole(LARGEST_PACKET, whole)?.ok()?;
+        }
+        if version.has_properties() {
+            self.identifiers.clear();
+            for identifier in identifiers {
+                self.identifiers.push(PropertyId::SubscriptionIdentifier.number());
+                push_varint(size(identifier.get()), &mut self.identifiers);
+            }
+            if !self.identifiers.is_empty() {
+                // Those of most subscriptions are as long as those of the one before.
+                if self.identifiers.len() != self.named_at.len() {
+                    self.named.clear();
+                    self.named_at = write_named(whole, &self.identifiers, &mut self.named)?;
+                }
+                let place = self.named.get_mut(self.named_at.clone())?;
+                place.copy_from_slice(&self.identifiers);
+                return Some(&self.named);
+            }
         }
         Some(whole)
     }
@@ -199,17 +247,27 @@ fn outline(message: &Message, version: Version) -> Outline<'_> {
     }
 }
 
-/// Appends a message with the identifiers of the subscriptions that it goes to. [MQTT-3.3.4-3, MQTT-3.3.4-4]
-fn write_named(message: &Message, identifiers: impl Iterator<Item = NonZeroU32>, buffer: &mut Vec<u8>) -> Option<()> {
-    let mut own = [0; IDENTIFIER_BYTES];
-    let mut properties = PublishProperties::build_in(&mut own);
-    for identifier in identifiers {
-        properties = properties.subscription_id(SubscriptionId::new(identifier.get())?);
+/// Appends an encoded message of MQTT 5.0 with the identifiers of the subscriptions that it goes to in front of its other
+/// properties. Returns where they stand; `None`: it would be too long. [MQTT-3.3.4-3, MQTT-3.3.4-4]
+fn write_named(frame: &[u8], identifiers: &[u8], buffer: &mut Vec<u8>) -> Option<Range<usize>> {
+    let (topic, rest) = split_topic(frame)?;
+    let (others, len) = varint(rest);
+    let rest = rest.get(len..)?;
+    let properties = others.saturating_add(identifiers.len());
+    buffer.push(*frame.first()?);
+    let body = [topic.len(), varint_len(properties), identifiers.len(), rest.len()];
+    let body = body.into_iter().fold(0, usize::saturating_add);
+    if body > size(VARINT_MAX) {
+        return None;
     }
-    let own = properties.build().ok()?;
-    outline(message, Version::V5).write_beside(own, buffer).ok()?;
-    buffer.extend_from_slice(&message.payload);
-    Some(())
+    push_varint(body, buffer);
+    buffer.extend_from_slice(topic);
+    push_varint(properties, buffer);
+    let at = buffer.len();
+    buffer.extend_from_slice(identifiers);
+    let place = at..buffer.len();
+    buffer.extend_from_slice(rest);
+    Some(place)
 }
 
 impl<E: Tells> Flow<E> {
@@ -291,6 +349,12 @@ impl<E: Tells> Flow<E> {
         self.session.outgoing.len().saturating_add(self.link.frames.len)
     }
 
+    /// Whether there is nothing to be sent, be it later.
+    #[inline]
+    pub(crate) fn is_silent(&self) -> bool {
+        self.outgoing_len() == 0 && self.link.replies.is_empty() && !self.session.incoming.has_answers()
+    }
+
     /// How many encoded messages wait, and how many bytes they take.
     pub(crate) fn frames_waiting(&self) -> (usize, u64) {
         let frames = &self.link.frames;
@@ -317,7 +381,9 @@ impl<E: Tells> Flow<E> {
                 return;
             };
             waiting = rest;
-            let Some(message) = topic_of(frame).and_then(|topic| Message::new(topic, Bytes::new()).ok()) else {
+            let topic = split_topic(frame).and_then(|(topic, _)| topic.get(2..));
+            let message = topic.map(|topic| Message::new(Bytes::copy_from_slice(topic), Bytes::new()));
+            let Some(Ok(message)) = message else {
                 continue;
             };
             let found = Withdrawable {

@@ -59,20 +59,6 @@ impl Outline<'_> {
         })
     }
 
-    /// Appends everything but the payload, with some properties more.
-    #[cfg(feature = "broker")]
-    pub(super) fn write_beside(
-        &self,
-        own: PublishProperties<&[u8]>,
-        buffer: &mut Vec<u8>,
-    ) -> Result<usize, EncodeError> {
-        if self.properties().as_encoded().is_some() {
-            self.write_pieces(own, buffer)
-        } else {
-            self.write_head(own, buffer)
-        }
-    }
-
     /// The whole packet takes at most this.
     fn most(&self) -> usize {
         usize::try_from(self.message.size())

@@ -368,6 +368,13 @@ impl Incoming {
         self.lines.get_mut()?.held.get_mut(id)
     }
 
+    /// Whether there are acknowledgements that are still to be sent.
+    #[cfg(feature = "broker")]
+    #[inline]
+    pub(crate) fn has_answers(&self) -> bool {
+        !self.lines.pubacks.is_empty() || !self.lines.pubrecs.is_empty()
+    }
+
     /// Takes the next acknowledgement that may leave.
     #[inline(always)]
     pub(crate) fn next_ack(&mut self, journal: &Journal) -> Option<Ack> {

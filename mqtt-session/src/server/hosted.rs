@@ -118,6 +118,12 @@ impl ServerConnection {
         self.flow.is_told()
     }
 
+    /// Whether there is nothing to be sent, and the driver has taken all that was.
+    #[inline]
+    pub(crate) fn is_silent(&self) -> bool {
+        self.phase == Phase::Connected && self.connack.is_none() && !self.wire.has_output() && self.flow.is_silent()
+    }
+
     /// Whether a message of QoS 0 waits to be sent.
     pub(crate) fn has_plain(&self) -> bool {
         self.phase == Phase::Connected && self.flow.session.outgoing.has_plain()

@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use mqtt_session::proto::{
-    Connect, ConnectProperties, Packet, PublishProperties, Role, Rules, SubscriptionOptions, Version,
+    Connect, ConnectProperties, Packet, PublishProperties, Role, Rules, SubscriptionId, SubscriptionOptions, Version,
 };
 use mqtt_session::{BrokerConfig, Limits, Message, Outbox, Overlap, ServerConfig, SessionConfig, WhenFull};
 
@@ -294,4 +294,69 @@ fn a_message_of_qos_0_that_a_client_does_not_take_is_dropped() {
     rig.publish("p", "t", 0, "less");
     assert_eq!(rig.sent("s"), ["PUBLISH q0 t: less"]);
     assert_eq!(rig.broker.figures().messages_dropped, 1);
+}
+
+#[test]
+fn who_sends_and_gets_nothing_does_not_call_its_driver() {
+    for version in VERSIONS {
+        let mut rig = pair(config(), version, Version::V5);
+        rig.subscribe("s", "t", 0);
+        while rig.broker.poll_ready().is_some() {}
+        for _ in 0..3 {
+            rig.publish("p", "t", 0, "m");
+            assert_eq!(rig.broker.poll_ready(), Some(rig.id("s")), "{version:?}");
+            assert_eq!(rig.broker.poll_ready(), None, "{version:?}");
+            assert_eq!(rig.sent("s"), ["PUBLISH q0 t: m"]);
+        }
+        rig.publish("p", "nobody", 1, "m");
+        assert_eq!(rig.broker.poll_ready(), Some(rig.id("p")));
+        assert_eq!(rig.sent("p"), ["PUBACK #5"]);
+        rig.feed("p", &Packet::PingReq);
+        assert_eq!(rig.broker.poll_ready(), Some(rig.id("p")));
+    }
+}
+
+#[test]
+fn each_copy_of_qos_0_has_the_identifiers_of_its_own_subscriptions() {
+    let mut rig = Rig::new(config());
+    rig.join(fleeting("p", Version::V5));
+    let all = [
+        &[1][..],
+        &[2],
+        &[],
+        &[200, 3],
+        &[70_000],
+        &[5, 300_000_000 >> 3, 6],
+        &[7],
+        &[127, 128],
+    ];
+    for (number, identifiers) in all.iter().enumerate() {
+        let name = number.to_string();
+        rig.join(lasting(&name, Version::V5));
+        rig.subscribe_with(&name, &[("none", SubscriptionOptions::new(qos(0)))], None);
+        if identifiers.is_empty() {
+            rig.subscribe(&name, "t/1", 0);
+        }
+        for (filter, identifier) in ["t/1", "t/+", "t/#"].into_iter().zip(*identifiers) {
+            rig.subscribe_with(&name, &[(filter, SubscriptionOptions::new(qos(0)))], Some(*identifier));
+        }
+    }
+    let properties = PublishProperties::builder().content_type("words").build().unwrap();
+    for payload in ["m".to_owned(), "n".repeat(200)] {
+        rig.publish_with("p", "t/1", 0, &payload, false, properties.clone());
+        for (number, identifiers) in all.iter().enumerate() {
+            let packets = rig.sent_packets(&number.to_string());
+            let [Packet::Publish(publish)] = &packets[..] else {
+                panic!("{packets:?}")
+            };
+            let mut came: Vec<u32> = publish.properties.subscription_ids().map(SubscriptionId::get).collect();
+            came.sort_unstable();
+            let mut expected = identifiers.to_vec();
+            expected.sort_unstable();
+            assert_eq!(came, expected);
+            let content_type = publish.properties.content_type();
+            assert!(content_type.is_some_and(|text| text == "words"));
+            assert_eq!(publish.payload, payload.as_bytes());
+        }
+    }
 }

@@ -152,6 +152,31 @@ fn a_long_replay_of_qos_0_goes_out_to_a_driver_that_serves_only_who_is_ready() {
 }
 
 #[test]
+fn a_replay_goes_on_with_each_answer_for_a_driver_that_serves_only_who_is_ready() {
+    let mut rig = Rig::new(config().limits(BrokerLimits::default().replay_window(1)));
+    rig.join(fleeting("p", Version::V5));
+    for number in 0..10 {
+        rig.retain("p", &format!("many/{number}"), 1, "m");
+        rig.sent("p");
+    }
+    rig.join(lasting("s", Version::V5));
+    assert_eq!(rig.feed_bytes("s", b"\x82\x0c\0\x09\0\0\x06many/#\x01"), 0);
+    let mut came = 0;
+    while let Some(ready) = rig.broker.poll_ready() {
+        if ready != rig.id("s") {
+            continue;
+        }
+        for line in rig.sent("s") {
+            if let Some((_, number)) = line.split_once("PUBLISH q1 #") {
+                came += 1;
+                rig.puback("s", number.split(' ').next().unwrap().parse().unwrap());
+            }
+        }
+    }
+    assert_eq!(came, 10);
+}
+
+#[test]
 fn a_group_is_sent_what_comes_and_not_what_is_there() {
     let mut rig = kept(&["a"]);
     assert_eq!(

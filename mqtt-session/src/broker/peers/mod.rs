@@ -376,7 +376,7 @@ impl Broker {
             if publish.is_routed {
                 let consent = self.consent_of(from);
                 self.keep_if_ours(&mut message, publish.publisher.as_ref(), consent);
-                self.matches = self.deliver_matching(&message, None);
+                self.deliver_matching(&message, None);
             }
             for group in publish.groups {
                 let is_handed = self

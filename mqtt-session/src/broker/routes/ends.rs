@@ -86,6 +86,12 @@ impl Ends {
         self.0.0 == NONE
     }
 
+    /// Whether something may end at the node, or in `#` below it.
+    #[inline]
+    pub(super) const fn may_have(self, below: bool) -> bool {
+        !self.is_nothing() && (self.0.0 & LISTS != 0 || self.is_below() == below)
+    }
+
     #[inline]
     const fn lists(self) -> Option<u32> {
         if self.0.0 & LISTS == 0 || self.is_nothing() {

@@ -50,7 +50,13 @@ impl Hashing {
     /// The hash of two numbers.
     #[inline]
     pub(crate) fn of_numbers(&self, first: u64, second: u64) -> Hash {
-        let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
+        self.behind_numbers(self.start(), first, second)
+    }
+
+    /// The hash of two numbers behind what another hash stands for.
+    #[inline]
+    pub(crate) fn behind_numbers(&self, before: Hash, first: u64, second: u64) -> Hash {
+        let mut hasher = FoldHasher::with_seed(before.0, &self.shared);
         hasher.write_u64(first);
         hasher.write_u64(second);
         Hash(hasher.finish())

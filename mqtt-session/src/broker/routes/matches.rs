@@ -49,6 +49,18 @@ struct Found {
     last_identifier: u32,
 }
 
+impl Found {
+    #[inline]
+    const fn delivery(&self) -> Delivery {
+        Delivery {
+            session: self.session,
+            qos: self.qos,
+            retain_as_published: self.retain_as_published,
+            first_identifier: self.first_identifier,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Identifier {
     number: NonZeroU32,
@@ -57,24 +69,13 @@ struct Identifier {
 
 /// What one session gets.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Delivery<'m> {
+pub(crate) struct Delivery {
     pub(crate) session: u32,
     /// The highest QoS that is asked for.
     pub(crate) qos: QoS,
     /// Whether the message keeps the RETAIN flag that it was published with.
     pub(crate) retain_as_published: bool,
-    matches: &'m Matches,
     first_identifier: u32,
-}
-
-impl<'m> Delivery<'m> {
-    /// The identifiers of all subscriptions that brought the message, one for each that has one.
-    pub(crate) fn identifiers(&self) -> impl Iterator<Item = NonZeroU32> + use<'m> {
-        let matches = self.matches;
-        let first = matches.identifiers.get(self.first_identifier as usize);
-        let linked = core::iter::successors(first, |found| matches.identifiers.get(found.next as usize));
-        linked.map(|found| found.number)
-    }
 }
 
 impl Matches {
@@ -83,18 +84,32 @@ impl Matches {
         Self::default()
     }
 
-    /// What sessions get that did not share their subscription, in the order in which they were found.
-    pub(crate) fn deliveries(&self) -> impl ExactSizeIterator<Item = Delivery<'_>> {
-        self.deliveries.iter().map(|found| Delivery {
-            session: found.session,
-            qos: found.qos,
-            retain_as_published: found.retain_as_published,
-            matches: self,
-            first_identifier: found.first_identifier,
-        })
+    /// What sessions get that did not share their subscription, by its place in the order in which they were found.
+    #[inline]
+    pub(crate) fn delivery(&self, place: usize) -> Option<Delivery> {
+        self.deliveries.get(place).map(Found::delivery)
     }
 
-    /// The groups of which one member each gets the message, in the order in which they were found.
+    /// The identifiers of all subscriptions that brought the message to a session, one for each that has one.
+    #[inline]
+    pub(crate) fn identifiers(&self, delivery: Delivery) -> impl Iterator<Item = NonZeroU32> {
+        let first = self.identifiers.get(delivery.first_identifier as usize);
+        let linked = core::iter::successors(first, |found| self.identifiers.get(found.next as usize));
+        linked.map(|found| found.number)
+    }
+
+    /// The groups of which one member each gets the message, by place in the order in which they were found.
+    #[inline]
+    pub(crate) fn group(&self, place: usize) -> Option<GroupId> {
+        self.groups.get(place).copied()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn deliveries(&self) -> impl ExactSizeIterator<Item = Delivery> {
+        self.deliveries.iter().map(Found::delivery)
+    }
+
+    #[cfg(test)]
     pub(crate) fn groups(&self) -> &[GroupId] {
         &self.groups
     }

@@ -39,7 +39,7 @@
 //! session add at most [`subscriptions_per_session`](RouteLimits::subscriptions_per_session) ×
 //! [`filter_levels`](RouteLimits::filter_levels) nodes to the way of a message, and usually one or none: the first of these
 //! limits keeps an enemy small. Memory has the same bound, at 42 to 53 bytes a node (its place in the table included, which
-//! is full to between 44 and 87 %); a level of more than 14 bytes is kept apart. What waits on the way is at most
+//! is full to between 44 and 87 %); a level of more than 15 bytes is kept apart. What waits on the way is at most
 //! twice as long as the filters are deep. Hashes have a seed that nobody outside knows, so no choice of texts makes look-ups
 //! longer.
 //!

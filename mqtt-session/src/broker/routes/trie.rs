@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::ends::Ends;
 use super::index::{Hash, Hashing, Index};
-use super::level::{Level, LongLevels};
+use super::level::{Level, LongLevels, Text};
 use super::walk::{Step, Walk};
 use crate::slab::{NONE, Slab};
 
@@ -37,7 +37,13 @@ impl Node {
     }
 
     fn is_needed(&self) -> bool {
-        self.plus != NONE || self.literals != 0 || !self.ends.is_nothing()
+        self.literals != 0 || self.is_stop()
+    }
+
+    /// Whether something ends here, or a `+` goes on from here.
+    #[inline]
+    const fn is_stop(&self) -> bool {
+        self.plus != NONE || !self.ends.is_nothing()
     }
 }
 
@@ -94,10 +100,10 @@ impl Trie {
     pub(super) fn find(&self, hashing: &Hashing, filter: &[u8]) -> Option<End> {
         let (mut node, mut hash) = (ROOT, hashing.start());
         for level in levels(filter) {
-            if level == b"#" {
+            if level.is_hash() {
                 return Some(End::new(node, true));
             }
-            hash = hashing.behind(hash, level);
+            hash = level.hash(hashing, hash);
             node = self.child(node, level, hash)?;
         }
         Some(End::new(node, false))
@@ -107,10 +113,10 @@ impl Trie {
     pub(super) fn insert(&mut self, hashing: &Hashing, filter: &[u8]) -> Option<End> {
         let (mut node, mut hash) = (ROOT, hashing.start());
         for level in levels(filter) {
-            if level == b"#" {
+            if level.is_hash() {
                 return Some(End::new(node, true));
             }
-            hash = hashing.behind(hash, level);
+            hash = level.hash(hashing, hash);
             let child = self.child(node, level, hash);
             let Some(child) = child.or_else(|| self.add_child(node, level, hash)) else {
                 self.prune(hashing, node);
@@ -122,8 +128,8 @@ impl Trie {
     }
 
     /// The child with this level, as it is written in a filter.
-    fn child(&self, parent: u32, level: &[u8], hash: Hash) -> Option<u32> {
-        if level == b"+" {
+    fn child(&self, parent: u32, level: Text<'_>, hash: Hash) -> Option<u32> {
+        if level.is_plus() {
             let plus = self.nodes.get(parent)?.plus;
             return (plus != NONE).then_some(plus);
         }
@@ -132,21 +138,33 @@ impl Trie {
 
     /// The child whose level is this text.
     #[inline]
-    fn literal(&self, parent: u32, level: &[u8], hash: Hash) -> Option<u32> {
-        self.literals.find(hash, |key| {
-            let child = self.nodes.get(key);
-            child.is_some_and(|child| child.parent == parent && child.level.text(&self.long) == level)
+    fn literal(&self, parent: u32, level: Text<'_>, hash: Hash) -> Option<u32> {
+        match level {
+            Text::Short(level) => self.find_child(hash, |child| child.parent == parent && child.level == level),
+            Text::Long(text) => self.long_literal(parent, text, hash),
+        }
+    }
+
+    #[cold]
+    fn long_literal(&self, parent: u32, text: &[u8], hash: Hash) -> Option<u32> {
+        self.find_child(hash, |child| {
+            child.parent == parent && child.level.is_long(text, &self.long)
         })
     }
 
-    fn add_child(&mut self, parent: u32, level: &[u8], hash: Hash) -> Option<u32> {
+    #[inline]
+    fn find_child(&self, hash: Hash, is_it: impl Fn(&Node) -> bool) -> Option<u32> {
+        self.literals.find(hash, |key| self.nodes.get(key).is_some_and(&is_it))
+    }
+
+    fn add_child(&mut self, parent: u32, level: Text<'_>, hash: Hash) -> Option<u32> {
         if self.nodes.len() >= MOST_NODES {
             return None;
         }
         let child = Node::new(parent, Level::new(level, &mut self.long));
         let key = self.nodes.insert(child);
         let above = self.nodes.get_mut(parent)?;
-        if level == b"+" {
+        if level.is_plus() {
             above.plus = key;
         } else {
             above.literals = above.literals.saturating_add(1);
@@ -162,7 +180,7 @@ impl Trie {
         }
         let mut hash = hashing.start();
         let hashes = self.path(from).into_iter().map(|level| {
-            hash = hashing.behind(hash, level);
+            hash = level.text(&self.long).hash(hashing, hash);
             hash
         });
         let mut key = from;
@@ -192,16 +210,29 @@ impl Trie {
 
     /// The text of the filter that ends here, with what goes before it.
     pub(super) fn text(&self, prefix: &[u8], end: End) -> Vec<u8> {
-        let mut levels = self.path(end.node());
-        levels.extend(end.is_below().then_some(&b"#"[..]));
-        [prefix, &levels.join(&b'/')].concat()
+        let mut text = prefix.to_vec();
+        let mut levels = self.path(end.node()).into_iter();
+        if let Some(first) = levels.next() {
+            first.write(&self.long, &mut text);
+        } else if end.is_below() {
+            text.push(b'#');
+            return text;
+        }
+        for level in levels {
+            text.push(b'/');
+            level.write(&self.long, &mut text);
+        }
+        if end.is_below() {
+            text.extend_from_slice(b"/#");
+        }
+        text
     }
 
     /// The levels from the root to a node.
-    fn path(&self, node: u32) -> Vec<&[u8]> {
+    fn path(&self, node: u32) -> Vec<Level> {
         let above_root = |key: u32| if key == ROOT { None } else { self.nodes.get(key) };
         let upwards = core::iter::successors(above_root(node), |node| above_root(node.parent));
-        let mut levels: Vec<&[u8]> = upwards.map(|node| node.level.text(&self.long)).collect();
+        let mut levels: Vec<Level> = upwards.map(|node| node.level).collect();
         levels.reverse();
         levels
     }
@@ -215,64 +246,83 @@ impl Trie {
         mut found: impl FnMut(u32, &Ends, bool),
     ) {
         self.follow_text(hashing, topic, walk);
-        // [MQTT-4.7.2-1]
-        let mut wildcards = topic.first() != Some(&b'$');
         let Walk { text, waiting } = walk;
         for step in text {
+            // [MQTT-4.7.2-1]
+            let wildcards = step.node != ROOT || topic.first() != Some(&b'$');
             self.look(hashing, topic, step, wildcards, waiting, &mut found);
-            wildcards = true;
         }
         while let Some(step) = waiting.pop() {
-            let next = self.look(hashing, topic, &step, true, waiting, &mut found);
-            if let Some((_, level)) = next.filter(|(node, _)| node.literals != 0) {
-                let hash = hashing.behind(step.hash, level);
-                if let Some(child) = self.literal(step.node, level, hash) {
-                    waiting.push(step.to(child, topic, hash));
-                }
+            let node = self.look(hashing, topic, &step, true, waiting, &mut found);
+            if node.is_none_or(|node| node.literals == 0) {
+                continue;
+            }
+            if let Some(step) = self.follow(hashing, topic, &step) {
+                waiting.push(step);
             }
         }
     }
 
-    /// Finds the nodes whose levels are those of the topic, without a wildcard.
+    /// Finds the nodes whose levels are those of the topic, without a wildcard, as far as there is something to be done.
     ///
     /// None of these look-ups depends on what another one has read, so the processor waits for their memory at once. This
     /// is where the time of a message goes when there are many filters.
     fn follow_text(&self, hashing: &Hashing, topic: &[u8], walk: &mut Walk) {
-        let mut step = Step::first(ROOT, hashing.start(), topic);
-        walk.begin(step);
-        while let Some(level) = step.level(topic) {
-            let hash = hashing.behind(step.hash, level);
-            let Some(child) = self.literal(step.node, level, hash) else {
-                return;
-            };
-            step = step.to(child, topic, hash);
-            walk.text.push(step);
+        let root = Step {
+            node: ROOT,
+            at: 0,
+            hash: hashing.start(),
+        };
+        walk.waiting.clear();
+        walk.text.clear();
+        let mut next = Some(root);
+        while let Some(step) = next {
+            if self.nodes.get(step.node).is_some_and(Node::is_stop) {
+                walk.text.push(step);
+            }
+            next = self.follow(hashing, topic, &step);
         }
     }
 
-    /// Tells what ends at a node, and lets its `+` wait. Returns the node and the next level of the topic, if there is one.
+    /// To the child that stands for the next level of the topic.
     #[inline(always)]
-    fn look<'t>(
+    fn follow(&self, hashing: &Hashing, topic: &[u8], step: &Step) -> Option<Step> {
+        let (level, at) = Text::at(topic, step.at)?;
+        let hash = level.hash(hashing, step.hash);
+        let node = self.literal(step.node, level, hash)?;
+        Some(Step { node, at, hash })
+    }
+
+    /// Tells what ends at a node, and lets its `+` wait. Returns the node, if the topic goes on.
+    #[inline(always)]
+    fn look(
         &self,
         hashing: &Hashing,
-        topic: &'t [u8],
+        topic: &[u8],
         step: &Step,
         wildcards: bool,
         waiting: &mut Vec<Step>,
         found: &mut impl FnMut(u32, &Ends, bool),
-    ) -> Option<(&Node, &'t [u8])> {
+    ) -> Option<&Node> {
         let node = self.nodes.get(step.node)?;
-        if wildcards && !node.ends.is_nothing() {
+        if wildcards && node.ends.may_have(true) {
             found(step.node, &node.ends, true);
         }
-        let Some(level) = step.level(topic) else {
-            found(step.node, &node.ends, false);
+        if step.at > topic.len() {
+            if node.ends.may_have(false) {
+                found(step.node, &node.ends, false);
+            }
             return None;
-        };
-        if wildcards && node.plus != NONE {
-            waiting.push(step.to(node.plus, topic, hashing.behind(step.hash, b"+")));
         }
-        Some((node, level))
+        if wildcards && node.plus != NONE {
+            let (_, at) = Text::at(topic, step.at)?;
+            waiting.push(Step {
+                node: node.plus,
+                at,
+                hash: Text::PLUS.hash(hashing, step.hash),
+            });
+        }
+        Some(node)
     }
 
     #[cfg(test)]
@@ -283,6 +333,11 @@ impl Trie {
 }
 
 /// The parts of a filter between the slashes.
-fn levels(filter: &[u8]) -> impl Iterator<Item = &[u8]> {
-    filter.split(|byte| *byte == b'/')
+fn levels(filter: &[u8]) -> impl Iterator<Item = Text<'_>> {
+    let mut at = 0;
+    core::iter::from_fn(move || {
+        let (level, next) = Text::at(filter, at)?;
+        at = next;
+        Some(level)
+    })
 }

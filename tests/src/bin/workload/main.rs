@@ -1,9 +1,10 @@
-//! Fixed work for counting instructions: `workload NAME ROUNDS` handles one packet, or one message between two machines, a
-//! hundred times each round.
+//! Fixed work for counting instructions: `workload NAME ROUNDS` handles one packet, one message between two machines, or one
+//! message through a broker, a hundred times each round.
 //!
 //! `.ci/instructions` runs each workload with two numbers of rounds, so that what start-up costs cancels out.
 
 mod flow;
+mod hub;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -34,6 +35,14 @@ fn main() -> ExitCode {
         flow.run(rounds * PACKETS_A_ROUND);
         return ExitCode::SUCCESS;
     }
+    if direction == "broker" {
+        let Some(hub) = hub::ALL.into_iter().find(|hub| hub.name == packet) else {
+            eprintln!("no way through a broker {packet}; names: {}", names().join(" "));
+            return ExitCode::FAILURE;
+        };
+        hub.run(rounds * PACKETS_A_ROUND);
+        return ExitCode::SUCCESS;
+    }
     let Some((_, version, packet)) = packets().into_iter().find(|(known, ..)| *known == packet) else {
         eprintln!("no packet {packet}; names: {}", names().join(" "));
         return ExitCode::FAILURE;
@@ -54,6 +63,7 @@ fn names() -> Vec<String> {
                 .map(move |(name, ..)| format!("{direction}-{name}"))
         })
         .chain(flow::ALL.iter().map(|flow| format!("flow-{}", flow.name)))
+        .chain(hub::ALL.iter().map(|hub| format!("broker-{}", hub.name)))
         .collect()
 }
 
