@@ -1,7 +1,5 @@
 //! What goes wrong in a simulation: streams that end, bytes that come late, and a broker that ends.
 
-use mqtt_session::BrokerEvent;
-
 use super::World;
 
 impl World {
@@ -64,19 +62,13 @@ impl World {
     }
 
     /// The broker ends. Each store has what it said, and of the rest any beginning.
-    pub(super) fn crash(&mut self) {
+    pub(super) fn crash(&mut self) -> Result<(), String> {
         self.watch.counts.crashes += 1;
         if self.cluster.has_flying() {
             self.watch.counts.crashes_with_batches += 1;
         }
-        // The books know of sessions that ended, whoever else does.
-        for shard in &mut self.cluster.shards {
-            while let Some(event) = shard.broker.poll_event() {
-                if let BrokerEvent::SessionEnded { client_id } = event {
-                    self.watch.session_of_ended(&client_id);
-                }
-            }
-        }
+        self.hear()?;
+        self.asked.clear();
         self.count_life();
         self.watch.crashed();
         self.lives += 1;
@@ -93,5 +85,6 @@ impl World {
                 self.watch.session_ended(index);
             }
         }
+        Ok(())
     }
 }

@@ -81,46 +81,31 @@ impl World {
         if !is_calm && self.random.percent(5) {
             self.change_policy();
         }
+        self.hear()?;
+        while let Some((place, question)) = self.asked.pop_front() {
+            self.consider(place, &question);
+            self.hear()?;
+        }
+        Ok(())
+    }
+
+    /// What the machines tell their host. The books hear it when it happens; questions wait until the host answers.
+    pub(super) fn hear(&mut self) -> Result<(), String> {
         for place in 0..self.cluster.shards.len() {
             while let Some(event) = self.cluster.shards[place].broker.poll_event() {
-                self.hear(place, event)?;
+                match event {
+                    BrokerEvent::MayPublish { .. } | BrokerEvent::MaySubscribe { .. } => {
+                        self.asked.push_back((place, event));
+                    }
+                    event => self.note_down(event)?,
+                }
             }
         }
         Ok(())
     }
 
-    /// What a machine tells its host.
-    fn hear(&mut self, place: usize, event: BrokerEvent) -> Result<(), String> {
+    fn note_down(&mut self, event: BrokerEvent) -> Result<(), String> {
         match event {
-            BrokerEvent::MayPublish {
-                question,
-                topic,
-                connection,
-                retain,
-                ..
-            } => {
-                // Of what is asked about again, some may not stay, which says nothing of what comes.
-                let is_kept = connection.is_none() && retain;
-                if is_kept && self.watch.counts.questions % 3 == 0 {
-                    self.watch.counts.questions += 1;
-                    let broker = &mut self.cluster.shards[place].broker;
-                    broker.authorize(self.now, question, Verdict::DENY);
-                } else {
-                    self.answer(place, question, topic != FORBIDDEN);
-                }
-            }
-            BrokerEvent::MaySubscribe {
-                question,
-                client_id,
-                filter,
-                ..
-            } => {
-                let is_it = |(client, denied): &(usize, &str)| {
-                    self.peers[*client].name.as_bytes() == client_id && filter == **denied
-                };
-                let is_allowed = !self.denied.iter().any(is_it);
-                self.answer(place, question, is_allowed);
-            }
             BrokerEvent::Revoked { client_id, filter } => {
                 let index = self.peers.iter().position(|peer| peer.name.as_bytes() == client_id);
                 if let Some(index) = index {
@@ -141,6 +126,42 @@ impl World {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The host answers a question.
+    fn consider(&mut self, place: usize, event: &BrokerEvent) {
+        match event {
+            BrokerEvent::MayPublish {
+                question,
+                topic,
+                connection,
+                retain,
+                ..
+            } => {
+                // Of what is asked about again, some may not stay, which says nothing of what comes.
+                let is_kept = connection.is_none() && *retain;
+                if is_kept && self.watch.counts.questions % 3 == 0 {
+                    self.watch.counts.questions += 1;
+                    let broker = &mut self.cluster.shards[place].broker;
+                    broker.authorize(self.now, *question, Verdict::DENY);
+                } else {
+                    self.answer(place, *question, *topic != FORBIDDEN);
+                }
+            }
+            BrokerEvent::MaySubscribe {
+                question,
+                client_id,
+                filter,
+                ..
+            } => {
+                let is_it = |(client, denied): &(usize, &str)| {
+                    self.peers[*client].name.as_bytes() == client_id && *filter == **denied
+                };
+                let is_allowed = !self.denied.iter().any(is_it);
+                self.answer(place, *question, is_allowed);
+            }
+            _ => {}
+        }
     }
 
     /// Others may have what they subscribed to than before.
