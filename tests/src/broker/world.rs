@@ -59,6 +59,8 @@ pub(super) struct World {
     denied: BTreeSet<(usize, &'static str)>,
     /// What the host is asked and has not answered, with the machine that asks.
     asked: VecDeque<(usize, BrokerEvent)>,
+    /// How often the broker has said that a client is too fast.
+    pauses_told: u64,
     number: u64,
     pub(super) watch: Watch,
 }
@@ -102,6 +104,7 @@ impl World {
             served: vec![Vec::new(); peers.len()],
             denied: BTreeSet::new(),
             asked: VecDeque::new(),
+            pauses_told: 0,
             number: 1,
             watch: Watch::new(peers.len(), plan.asks, traces),
             peers,
@@ -118,7 +121,7 @@ impl World {
         }
         self.watch.step += 1;
         self.rest()?;
-        self.count_life();
+        self.count_life()?;
         self.watch.finish()
     }
 

@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use mqtt_session::{BrokerEvent, Closed, Instant, QuestionId, Scope, Verdict};
+use mqtt_session::{BrokerBound, BrokerEvent, Closed, ConnectionId, Instant, QuestionId, Scope, Timer, Verdict};
 
-use super::{FILTERS, World};
+use super::{FILTERS, Peer, World};
 use crate::broker::watch::FORBIDDEN;
 
 impl World {
@@ -97,14 +97,14 @@ impl World {
                     BrokerEvent::MayPublish { .. } | BrokerEvent::MaySubscribe { .. } => {
                         self.asked.push_back((place, event));
                     }
-                    event => self.note_down(event)?,
+                    event => self.note_down(place, event)?,
                 }
             }
         }
         Ok(())
     }
 
-    fn note_down(&mut self, event: BrokerEvent) -> Result<(), String> {
+    fn note_down(&mut self, place: usize, event: BrokerEvent) -> Result<(), String> {
         match event {
             BrokerEvent::Revoked { client_id, filter } => {
                 let index = self.peers.iter().position(|peer| peer.name.as_bytes() == client_id);
@@ -119,6 +119,18 @@ impl World {
                 client_id,
                 ..
             } => return Err(format!("the broker says of {client_id:?}: {reason}")),
+            // Its keep-alive stands still.
+            BrokerEvent::Disconnected {
+                reason: Closed::TimedOut(Timer::KeepAlive),
+                connection,
+                ..
+            } if self.is_too_fast(place, connection) => {
+                return Err(format!("{connection:?} is not read, and is taken for silent"));
+            }
+            BrokerEvent::LimitHit {
+                bound: BrokerBound::MessagesPerSecond | BrokerBound::BytesPerSecond,
+                times,
+            } => self.pauses_told += times,
             BrokerEvent::SessionEnded { client_id } => self.watch.session_of_ended(&client_id),
             BrokerEvent::Dropped { .. } | BrokerEvent::Missed { .. } => {
                 return Err(format!("there was room for all: {event:?}"));
@@ -126,6 +138,22 @@ impl World {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a connection is not read since its client was too fast.
+    fn is_too_fast(&self, place: usize, connection: ConnectionId) -> bool {
+        let of = |peer: &Peer| self.cluster.place_of(&peer.name);
+        let links = self
+            .peers
+            .iter()
+            .filter_map(|peer| Some((of(peer), peer.link.as_ref()?)));
+        let left = self.left.iter().map(|(place, link, _)| (*place, link));
+        let mut all = links.chain(left);
+        let link = all.find(|(at, link)| *at == place && link.id == connection);
+        let until = link
+            .zip(self.plan.rates)
+            .and_then(|((_, link), rates)| link.read.until(rates));
+        until.is_some_and(|until| until > self.now)
     }
 
     /// The host answers a question.
