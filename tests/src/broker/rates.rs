@@ -18,7 +18,7 @@ impl Rates {
     pub(super) fn new(seed: u64) -> Option<Self> {
         let (messages, bytes) = match seed / 4 % 8 {
             0 => (1, u32::MAX),
-            1 => (u32::MAX, 30),
+            1 => (u32::MAX, 8),
             2 => (3, 100),
             _ => return None,
         };
