@@ -122,12 +122,13 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn new(plan: &Plan, now: Instant) -> Self {
+        let waits_for_store = plan.is_stored && plan.rates.is_some_and(Rates::count_messages);
         let shards = (0..plan.shards).map(|number| Shard {
             broker: Broker::new(plan.config(0, number), now),
             disk: BTreeMap::new(),
             flying: VecDeque::new(),
             rates: plan.rates,
-            counts_at_once: !plan.asks && !(plan.is_stored && plan.rates.is_some_and(Rates::count_messages)),
+            counts_at_once: !plan.asks && !waits_for_store,
         });
         Self {
             shards: shards.collect(),
