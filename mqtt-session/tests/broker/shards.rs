@@ -468,6 +468,44 @@ fn a_message_for_a_group_whose_members_have_left_its_machine_goes_to_another_one
 }
 
 #[test]
+fn a_message_that_a_session_hands_on_before_a_restart_comes_once() {
+    let config = config().is_stored(true);
+    let mut cluster = Cluster::new(&config);
+    let (publisher, leaving, staying) = (named(0, "p"), named(1, "a"), named(1, "b"));
+    for connect in [lasting(&staying, Version::V5), fleeting(&leaving, Version::V5)] {
+        let name = String::from_utf8(connect.client_id.as_bytes().to_vec()).unwrap();
+        cluster.of(&name).connect(connect);
+        cluster.settle();
+        let options = SubscriptionOptions::new(qos(2));
+        cluster
+            .of(&name)
+            .subscribe_with(&name, &[("$share/g/t", options)], None);
+        cluster.settle();
+        cluster.of(&name).sent(&name);
+    }
+    cluster.of(&publisher).connect(lasting(&publisher, Version::V5));
+    cluster.of(&staying).cut(&staying);
+    cluster.settle();
+    // The member that is not stored gets the message, and its session ends. The machine of the publisher does not hear of it.
+    cluster.of(&publisher).publish(&publisher, "t", 2, "m");
+    cluster.rigs[0].commit();
+    assert!(cluster.carry(0, 1));
+    cluster.of(&leaving).cut(&leaving);
+    cluster.rigs[1].run();
+    cluster.rigs[1].commit();
+    assert_eq!(cluster.rigs[1].broker.figures().messages_handed_on, 1);
+    for (own, rig) in (0..).zip(&mut cluster.rigs) {
+        rig.restart(config.clone().shards(Shards::new(own, COUNT).unwrap()));
+    }
+    cluster.between = Default::default();
+    cluster.settle();
+    cluster.of(&staying).connect(lasting(&staying, Version::V5));
+    cluster.settle();
+    let got = cluster.of(&staying).sent(&staying);
+    assert_eq!(got, ["CONNACK present", "PUBLISH q2 #1 t: m"]);
+}
+
+#[test]
 fn a_client_of_another_machine_is_refused_and_counted() {
     let mut cluster = Cluster::new(&config());
     let name = named(1, "c");

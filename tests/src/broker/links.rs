@@ -3,6 +3,8 @@
 use bytes::Buf;
 use mqtt_session::{ConnectionId, Outbox};
 
+use super::rates::Read;
+
 /// A stream. What is on its way is lost when it is cut, at any byte.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -12,6 +14,7 @@ pub(super) struct Link {
     /// From the broker to the client.
     pub(super) down: Vec<u8>,
     pub(super) outbox: Outbox,
+    pub(super) read: Read,
     /// The broker's end is open.
     pub(super) is_served: bool,
     /// The client's end is open.
@@ -25,6 +28,7 @@ impl Link {
             up: Vec::new(),
             down: Vec::new(),
             outbox: Outbox::new(512),
+            read: Read::default(),
             is_served: true,
             is_used: true,
         }

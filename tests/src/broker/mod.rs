@@ -9,6 +9,7 @@
 mod diagram;
 mod links;
 mod plan;
+mod rates;
 mod shards;
 mod watch;
 mod world;

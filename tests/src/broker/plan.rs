@@ -3,6 +3,7 @@
 use mqtt_session::proto::Version;
 use mqtt_session::{Ask, BrokerConfig, BrokerLimits, Limits, Overlap, ServerConfig, SessionConfig, Shards, Share};
 
+use super::rates::Rates;
 use crate::simulation::Random;
 
 /// What a run is to be.
@@ -26,6 +27,8 @@ pub(super) struct Plan {
     pub(super) replay_window: u16,
     /// How many machines are the broker together.
     pub(super) shards: u16,
+    /// How fast each client may send.
+    pub(super) rates: Option<Rates>,
 }
 
 /// One client.
@@ -53,7 +56,7 @@ impl Plan {
             has_will: random.percent(40),
             keep_alive_seconds: random.one_of(&[0, 5, 60]),
         });
-        Self {
+        let mut plan = Self {
             clients: clients.collect(),
             is_stored,
             steps: random.within(200..900),
@@ -66,7 +69,10 @@ impl Plan {
             receive_maximum: random.one_of(&[1, 2, 64]),
             replay_window: random.one_of(&[1, 3, 16]),
             shards: random.one_of(&[1, 1, 3]),
-        }
+            rates: None,
+        };
+        plan.rates = Rates::new(plan.seed);
+        plan
     }
 
     pub(super) fn config(&self, life: u64, shard: u16) -> BrokerConfig {
@@ -79,6 +85,11 @@ impl Plan {
         };
         let share = [Share::InTurn, Share::Same, Share::Random, Share::ByTopic];
         let share = share[usize::try_from(self.seed % 4).unwrap_or_default()];
+        let limits = BrokerLimits::default()
+            .replay_window(self.replay_window)
+            .steps_per_call(4)
+            .reviews(3);
+        let limits = self.rates.map_or(limits, |rates| rates.limit(limits));
         BrokerConfig::new(self.seed.wrapping_add(life) ^ u64::from(shard) << 32)
             .shards(Shards::new(shard, self.shards).unwrap_or_default())
             .dollar_topics(true)
@@ -87,11 +98,6 @@ impl Plan {
             .share(share)
             .overlap(Overlap::OneCopy)
             .is_stored(self.is_stored)
-            .limits(
-                BrokerLimits::default()
-                    .replay_window(self.replay_window)
-                    .steps_per_call(4)
-                    .reviews(3),
-            )
+            .limits(limits)
     }
 }

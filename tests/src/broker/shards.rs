@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mqtt_session::{Broker, BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, Instant, PeerMessage, ShardId, Shards};
+use mqtt_session::{
+    Broker, BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, Figures, Instant, PeerMessage, ShardId, Shards,
+};
 
 use super::links::{Link, drain};
 use super::plan::Plan;
+use super::rates::Rates;
 use crate::simulation::Random;
 
 /// One machine and its store.
@@ -14,6 +17,9 @@ pub(super) struct Shard {
     disk: BTreeMap<BrokerKey, BrokerRecord>,
     /// Batches that the store has and has not reported.
     pub(super) flying: VecDeque<BrokerBatch>,
+    rates: Option<Rates>,
+    /// What is read counts at once. A message that waits for the host or for the store does when something is read after it.
+    counts_at_once: bool,
 }
 
 impl Shard {
@@ -41,20 +47,58 @@ impl Shard {
         last
     }
 
-    /// Gives the broker what has arrived, as far as it takes it.
-    pub(super) fn feed(&mut self, now: Instant, link: &mut Link, held: &mut Vec<u8>) {
+    /// Gives the broker what has arrived, as far as it takes it. Returns whether some of that waits since its client is too fast.
+    pub(super) fn feed(&mut self, now: Instant, link: &mut Link, held: &mut Vec<u8>) -> Result<bool, String> {
         if !link.is_served {
-            return;
+            return Ok(false);
         }
+        let before = self.broker.figures();
         let mut rest = &held[..];
         self.broker.handle_input(now, link.id, &mut rest);
         let taken = held.len() - rest.len();
         held.drain(..taken);
+        let is_too_fast = match self.rates {
+            Some(rates) => self.judge(now, link, rates, &before)?,
+            None => false,
+        };
         self.pull(link);
         if !link.is_used && link.up.is_empty() && link.is_served && self.broker.input_room(link.id) > held.len() {
             link.is_served = false;
             self.broker.handle_eof(now, link.id);
         }
+        Ok(is_too_fast && !held.is_empty())
+    }
+
+    /// A client that is too fast is not read until it has waited, no longer and no shorter, and that is counted.
+    fn judge(&self, now: Instant, link: &mut Link, rates: Rates, before: &Figures) -> Result<bool, String> {
+        let after = self.broker.figures();
+        let messages = after.messages_received - before.messages_received;
+        let bytes = after.bytes_received - before.bytes_received;
+        let pauses = after.reads_paused - before.reads_paused;
+        let due = link.read.until(rates).filter(|until| *until > now);
+        if let Some(due) = due.filter(|_| bytes > 0) {
+            return Err(format!("{bytes} bytes were read at {now:?}, and not before {due:?}"));
+        }
+        if bytes > 0 {
+            link.read.add(now, messages, bytes);
+        }
+        let until = link.read.until(rates).filter(|until| *until > now);
+        if self.broker.client_id(link.id).is_none() {
+            return Ok(false);
+        }
+        if self.counts_at_once {
+            if until.is_some() && self.broker.input_room(link.id) > 0 {
+                return Err(format!("there is room at {now:?}, and not before {until:?}"));
+            }
+            if pauses != u64::from(bytes > 0 && until.is_some()) {
+                return Err(format!("{pauses} pauses after {bytes} bytes, until {until:?}"));
+            }
+            let wakes = self.broker.poll_timeout().map(|timeout| timeout.at);
+            if until.is_some_and(|until| wakes.is_none_or(|at| at > until)) {
+                return Err(format!("a pause until {until:?} ends at {wakes:?}"));
+            }
+        }
+        Ok(until.is_some())
     }
 
     /// Takes what the broker has to send, and closes the stream when it is drained.
@@ -78,10 +122,13 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn new(plan: &Plan, now: Instant) -> Self {
+        let waits_for_store = plan.is_stored && plan.rates.is_some_and(Rates::count_messages);
         let shards = (0..plan.shards).map(|number| Shard {
             broker: Broker::new(plan.config(0, number), now),
             disk: BTreeMap::new(),
             flying: VecDeque::new(),
+            rates: plan.rates,
+            counts_at_once: !plan.asks && !waits_for_store,
         });
         Self {
             shards: shards.collect(),

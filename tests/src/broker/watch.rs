@@ -54,6 +54,8 @@ counts! {
     policies: "changes of the policy",
     revoked: "subscriptions that ended by that",
     retained_revoked: "retained messages that were dropped by that",
+    paused: "times that a client was too fast, and not read for a while",
+    held_back: "times that something of it had to wait for that",
     held: "messages checked against what was denied before they were published",
 }
 

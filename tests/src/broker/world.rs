@@ -5,11 +5,11 @@ mod faults;
 mod host;
 mod streams;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use mqtt_session::proto::{Binary, Properties, TopicName, Will};
-use mqtt_session::{Client, ClientConfig, Instant, Outbox, QoS};
+use mqtt_session::{BrokerEvent, Client, ClientConfig, Instant, Outbox, QoS};
 
 use super::links::Link;
 use super::plan::{Plan, Who};
@@ -57,6 +57,10 @@ pub(super) struct World {
     served: Vec<Vec<u8>>,
     /// What the host does not allow, by client and filter.
     denied: BTreeSet<(usize, &'static str)>,
+    /// What the host is asked and has not answered, with the machine that asks.
+    asked: VecDeque<(usize, BrokerEvent)>,
+    /// How often the broker has said that a client is too fast.
+    pauses_told: u64,
     number: u64,
     pub(super) watch: Watch,
 }
@@ -99,6 +103,8 @@ impl World {
             left: Vec::new(),
             served: vec![Vec::new(); peers.len()],
             denied: BTreeSet::new(),
+            asked: VecDeque::new(),
+            pauses_told: 0,
             number: 1,
             watch: Watch::new(peers.len(), plan.asks, traces),
             peers,
@@ -115,7 +121,7 @@ impl World {
         }
         self.watch.step += 1;
         self.rest()?;
-        self.count_life();
+        self.count_life()?;
         self.watch.finish()
     }
 
@@ -125,7 +131,7 @@ impl World {
         if chance < cuts {
             self.cut()?;
         } else if chance < cuts + crashes {
-            self.crash();
+            self.crash()?;
         } else if chance < cuts + crashes + skips {
             self.skip()?;
         } else {

@@ -31,7 +31,13 @@ pub use table::{Layer, Row, Table, row, rows};
 pub use trial::{Ledger, Trial, covers};
 
 /// The layers whose rows all have to be covered. A layer is added when its last row is.
-pub const FINISHED_LAYERS: &[Layer] = &[Layer::Codec, Layer::Session, Layer::Adapter, Layer::Transport];
+pub const FINISHED_LAYERS: &[Layer] = &[
+    Layer::Codec,
+    Layer::Session,
+    Layer::Broker,
+    Layer::Adapter,
+    Layer::Transport,
+];
 
 /// How many rows one trial may cover. A trial that names more shows none of them well.
 pub const ROWS_PER_TRIAL: usize = 5;

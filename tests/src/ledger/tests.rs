@@ -86,15 +86,14 @@ fn a_trial_of_another_layer_covers_nothing() {
 }
 
 #[test]
-fn a_row_of_a_layer_that_is_not_finished_is_open_and_no_fault() {
-    let audit = Ledger::default().audit(&[Layer::Broker]);
-    assert!(audit.is_clean());
-    assert_eq!(audit.open.len(), audit.demanded);
-    assert!(
-        Ledger::default()
-            .matrix(&[Layer::Broker])
-            .contains(&format!("- {} (broker)", audit.open[0].0))
-    );
+fn every_layer_that_demands_a_row_is_finished() {
+    let audit = Ledger::default().audit(&Layer::ALL);
+    assert_eq!(audit.open, []);
+    assert_eq!(audit.uncovered.len(), audit.demanded);
+    assert!(!audit.is_clean());
+    let (id, layer) = &audit.uncovered[0];
+    let line = format!("- {id} ({})", layer.name());
+    assert!(Ledger::default().matrix(&[*layer]).contains(&line), "{line}");
 }
 
 #[test]

@@ -378,11 +378,13 @@ impl Broker {
                 self.keep_if_ours(&mut message, publish.publisher.as_ref(), consent);
                 self.deliver_matching(&message, None);
             }
+            let mut has_handed = false;
             for group in publish.groups {
                 let is_handed = self
                     .routes
                     .group_of(&group)
                     .is_some_and(|group| self.hand_to_member(group, &message));
+                has_handed |= is_handed;
                 if !is_handed {
                     let number = publish.number;
                     self.peers.send(from, PeerMessage::Refused { number, group });
@@ -390,7 +392,8 @@ impl Broker {
             }
             if let Some(forward) = publish.forward {
                 self.peers.forwards.take(from, forward);
-                if self.journal.mark() != since {
+                // A session that is not stored may hand on to one that is.
+                if has_handed || self.journal.mark() != since {
                     self.journal.put(|| BrokerRecord::Shard {
                         shard: from,
                         upto: forward,

@@ -68,8 +68,9 @@ impl World {
         }
     }
 
-    /// What clients have to tell.
+    /// What the broker has to tell, and then the clients, who may know what it had to tell.
     pub(super) fn look(&mut self) -> Result<(), String> {
+        self.hear()?;
         for index in 0..self.peers.len() {
             while let Some(event) = self.peers[index].client.poll_event() {
                 if matches!(event, Event::Open) {

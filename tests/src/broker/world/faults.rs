@@ -1,7 +1,5 @@
 //! What goes wrong in a simulation: streams that end, bytes that come late, and a broker that ends.
 
-use mqtt_session::BrokerEvent;
-
 use super::World;
 
 impl World {
@@ -41,7 +39,8 @@ impl World {
         shard.pull(link);
         link.down.clear();
         held.append(&mut link.up);
-        shard.feed(self.now, link, held);
+        let waits = shard.feed(self.now, link, held)?;
+        self.watch.counts.held_back += u64::from(waits);
         if ends && link.is_served {
             link.is_served = false;
             shard.broker.handle_eof(self.now, link.id);
@@ -53,31 +52,34 @@ impl World {
     }
 
     /// What a broker has counted in its life.
-    pub(super) fn count_life(&mut self) {
+    pub(super) fn count_life(&mut self) -> Result<(), String> {
+        self.hear()?;
+        let mut paused = 0;
         for shard in &self.cluster.shards {
             let figures = shard.broker.figures();
             self.watch.counts.takeovers += figures.takeovers;
             self.watch.counts.handed_on += figures.messages_handed_on;
             self.watch.counts.revoked += figures.subscriptions_revoked;
             self.watch.counts.retained_revoked += figures.retained_revoked;
+            paused += figures.reads_paused;
+        }
+        self.watch.counts.paused += paused;
+        let told = core::mem::take(&mut self.pauses_told);
+        if paused == told {
+            Ok(())
+        } else {
+            Err(format!("{paused} pauses were counted, and {told} were told"))
         }
     }
 
     /// The broker ends. Each store has what it said, and of the rest any beginning.
-    pub(super) fn crash(&mut self) {
+    pub(super) fn crash(&mut self) -> Result<(), String> {
         self.watch.counts.crashes += 1;
         if self.cluster.has_flying() {
             self.watch.counts.crashes_with_batches += 1;
         }
-        // The books know of sessions that ended, whoever else does.
-        for shard in &mut self.cluster.shards {
-            while let Some(event) = shard.broker.poll_event() {
-                if let BrokerEvent::SessionEnded { client_id } = event {
-                    self.watch.session_of_ended(&client_id);
-                }
-            }
-        }
-        self.count_life();
+        self.count_life()?;
+        self.asked.clear();
         self.watch.crashed();
         self.lives += 1;
         for report in self.cluster.crash(&self.plan, self.lives, self.now, &mut self.random) {
@@ -93,5 +95,6 @@ impl World {
                 self.watch.session_ended(index);
             }
         }
+        Ok(())
     }
 }

@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use mqtt_session::{BrokerEvent, Closed, Instant, QuestionId, Scope, Verdict};
+use mqtt_session::{BrokerBound, BrokerEvent, Closed, ConnectionId, Instant, QuestionId, Scope, Timer, Verdict};
 
-use super::{FILTERS, World};
+use super::{FILTERS, Peer, World};
 use crate::broker::watch::FORBIDDEN;
 
 impl World {
@@ -81,46 +81,31 @@ impl World {
         if !is_calm && self.random.percent(5) {
             self.change_policy();
         }
+        self.hear()?;
+        while let Some((place, question)) = self.asked.pop_front() {
+            self.consider(place, &question);
+            self.hear()?;
+        }
+        Ok(())
+    }
+
+    /// What the machines tell their host. The books hear it when it happens; questions wait until the host answers.
+    pub(super) fn hear(&mut self) -> Result<(), String> {
         for place in 0..self.cluster.shards.len() {
             while let Some(event) = self.cluster.shards[place].broker.poll_event() {
-                self.hear(place, event)?;
+                match event {
+                    BrokerEvent::MayPublish { .. } | BrokerEvent::MaySubscribe { .. } => {
+                        self.asked.push_back((place, event));
+                    }
+                    event => self.note_down(place, event)?,
+                }
             }
         }
         Ok(())
     }
 
-    /// What a machine tells its host.
-    fn hear(&mut self, place: usize, event: BrokerEvent) -> Result<(), String> {
+    fn note_down(&mut self, place: usize, event: BrokerEvent) -> Result<(), String> {
         match event {
-            BrokerEvent::MayPublish {
-                question,
-                topic,
-                connection,
-                retain,
-                ..
-            } => {
-                // Of what is asked about again, some may not stay, which says nothing of what comes.
-                let is_kept = connection.is_none() && retain;
-                if is_kept && self.watch.counts.questions % 3 == 0 {
-                    self.watch.counts.questions += 1;
-                    let broker = &mut self.cluster.shards[place].broker;
-                    broker.authorize(self.now, question, Verdict::DENY);
-                } else {
-                    self.answer(place, question, topic != FORBIDDEN);
-                }
-            }
-            BrokerEvent::MaySubscribe {
-                question,
-                client_id,
-                filter,
-                ..
-            } => {
-                let is_it = |(client, denied): &(usize, &str)| {
-                    self.peers[*client].name.as_bytes() == client_id && filter == **denied
-                };
-                let is_allowed = !self.denied.iter().any(is_it);
-                self.answer(place, question, is_allowed);
-            }
             BrokerEvent::Revoked { client_id, filter } => {
                 let index = self.peers.iter().position(|peer| peer.name.as_bytes() == client_id);
                 if let Some(index) = index {
@@ -134,6 +119,18 @@ impl World {
                 client_id,
                 ..
             } => return Err(format!("the broker says of {client_id:?}: {reason}")),
+            // Its keep-alive stands still.
+            BrokerEvent::Disconnected {
+                reason: Closed::TimedOut(Timer::KeepAlive),
+                connection,
+                ..
+            } if self.is_too_fast(place, connection) => {
+                return Err(format!("{connection:?} is not read, and is taken for silent"));
+            }
+            BrokerEvent::LimitHit {
+                bound: BrokerBound::MessagesPerSecond | BrokerBound::BytesPerSecond,
+                times,
+            } => self.pauses_told += times,
             BrokerEvent::SessionEnded { client_id } => self.watch.session_of_ended(&client_id),
             BrokerEvent::Dropped { .. } | BrokerEvent::Missed { .. } => {
                 return Err(format!("there was room for all: {event:?}"));
@@ -141,6 +138,58 @@ impl World {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a connection is not read since its client was too fast.
+    fn is_too_fast(&self, place: usize, connection: ConnectionId) -> bool {
+        let of = |peer: &Peer| self.cluster.place_of(&peer.name);
+        let links = self
+            .peers
+            .iter()
+            .filter_map(|peer| Some((of(peer), peer.link.as_ref()?)));
+        let left = self.left.iter().map(|(place, link, _)| (*place, link));
+        let mut all = links.chain(left);
+        let link = all.find(|(at, link)| *at == place && link.id == connection);
+        let until = link
+            .zip(self.plan.rates)
+            .and_then(|((_, link), rates)| link.read.until(rates));
+        until.is_some_and(|until| until > self.now)
+    }
+
+    /// The host answers a question.
+    fn consider(&mut self, place: usize, event: &BrokerEvent) {
+        match event {
+            BrokerEvent::MayPublish {
+                question,
+                topic,
+                connection,
+                retain,
+                ..
+            } => {
+                // Of what is asked about again, some may not stay, which says nothing of what comes.
+                let is_kept = connection.is_none() && *retain;
+                if is_kept && self.watch.counts.questions % 3 == 0 {
+                    self.watch.counts.questions += 1;
+                    let broker = &mut self.cluster.shards[place].broker;
+                    broker.authorize(self.now, *question, Verdict::DENY);
+                } else {
+                    self.answer(place, *question, *topic != FORBIDDEN);
+                }
+            }
+            BrokerEvent::MaySubscribe {
+                question,
+                client_id,
+                filter,
+                ..
+            } => {
+                let is_it = |(client, denied): &(usize, &str)| {
+                    self.peers[*client].name.as_bytes() == client_id && *filter == **denied
+                };
+                let is_allowed = !self.denied.iter().any(is_it);
+                self.answer(place, *question, is_allowed);
+            }
+            _ => {}
+        }
     }
 
     /// Others may have what they subscribed to than before.

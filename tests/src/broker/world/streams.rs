@@ -67,7 +67,8 @@ impl World {
         };
         let held = &mut self.served[index];
         held.extend(link.up.drain(..some));
-        self.cluster.of(&peer.name).feed(self.now, link, held);
+        let waits = self.cluster.of(&peer.name).feed(self.now, link, held)?;
+        self.watch.counts.held_back += u64::from(waits);
         if peer.client.is_drained() && link.is_used && peer.outbox.is_empty() {
             link.is_used = false;
             peer.client.handle_eof(self.now);
