@@ -141,6 +141,7 @@ fn a_client_that_sends_too_many_messages_is_read_later_and_loses_nothing() {
     while rig.broker.poll_ready().is_some() {}
     let due = rig.broker.poll_timeout().unwrap();
     assert_eq!(due.at, rig.now + core::time::Duration::from_millis(100));
+    assert_eq!(due.timer, mqtt_session::Timer::Work);
     rig.now = due.at;
     rig.run();
     assert!(rig.broker.input_room(id) > 0);

@@ -342,6 +342,32 @@ fn each_limit_is_named_and_leaves_everything_as_it_was() {
     assert!(routes.trie.is_empty());
 }
 
+/// [MQTT-4.7.2-1]
+#[test]
+fn filters_that_begin_with_a_wildcard_match_no_topic_that_begins_with_a_dollar() {
+    let mut routes = routes(LIMITS);
+    let mut matches = Matches::new();
+    for (session, text) in [(0, "#"), (1, "+/x"), (2, "+/#"), (3, "$share/g/#"), (4, "$y/#")] {
+        routes.subscribe(session, &filter(text), qos(QoS::AtMostOnce)).unwrap();
+    }
+    for (topic, sessions) in [("y/x", 3), ("$y/x", 1), ("$x", 0)] {
+        routes.matches(
+            &TopicName::from_bytes(topic).unwrap(),
+            None,
+            Overlap::OneCopy,
+            &mut matches,
+        );
+        assert_eq!(matches.deliveries().len(), sessions, "{topic}");
+        assert_eq!(matches.groups().len(), usize::from(!topic.starts_with('$')), "{topic}");
+    }
+}
+
+/// What is stored names groups by it.
+#[test]
+fn the_tag_of_a_group_is_the_hash_of_its_text_in_every_version() {
+    assert_eq!(groups::tag(b"g", b"jobs/#"), 0xAA01_68BB_D597_0CA5);
+}
+
 #[test]
 fn a_shared_filter_that_is_not_well_formed_is_an_ordinary_one() {
     let mut routes = routes(LIMITS);
