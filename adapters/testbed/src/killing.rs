@@ -177,6 +177,8 @@ impl Said {
 /// If something is not as it should be, which the one who started it hears.
 pub async fn the_process_that_is_killed<A: Adapter>() {
     let Ok(order) = std::env::var(ORDER) else { return };
+    // Where tests run one at a time, their name stands in the line that would be the first one.
+    println!();
     let mut parts = order.splitn(4, '\n');
     let mut part = || parts.next().expect("an order has four parts");
     let role = Role::read(part()).expect("it is a role");
