@@ -209,7 +209,7 @@ fn without_durability_it_is_noticed_that_messages_are_lost() {
     assert!(verdict.missing > 0 && verdict.sessions_lost > 0, "{verdict:?}");
 }
 
-/// And one whose store confirms each group, and drops every second one.
+/// And one whose store confirms everything, and keeps its clients but no message.
 #[cfg(feature = "broken-store")]
 #[test]
 fn it_is_noticed_that_a_store_forgets() {
@@ -217,5 +217,5 @@ fn it_is_noticed_that_a_store_forgets() {
     rig.forgets = true;
     let (verdict, counts) = rig.run(6);
     println!("a store that forgets: {counts:?}, {verdict:?}");
-    assert!(!verdict.is_clean(), "{verdict:?}");
+    assert!(counts.busy > 0 && verdict.missing > 0, "{counts:?} {verdict:?}");
 }
