@@ -101,7 +101,7 @@ mod storage;
 mod text;
 mod topic;
 mod trace;
-mod varint;
+pub mod varint;
 mod version;
 
 /// Logging a packet goes through its `Debug` form, which shortens payloads and hides passwords.

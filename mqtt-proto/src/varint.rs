@@ -1,4 +1,13 @@
-//! Variable Byte Integers: one to four bytes, seven bits each, least significant first.
+//! Variable Byte Integers: one to four bytes, seven bits each, least significant first. [MQTT-1.5.5-1]
+//!
+//! For those who look at packets that are encoded already.
+//!
+//! ```
+//! use mqtt_proto::varint::{self, Varint};
+//! let (form, len) = varint::bytes(321);
+//! assert_eq!(form[..usize::from(len)], [0xC1, 0x02]);
+//! assert_eq!(varint::read(&[0xC1, 0x02, 0xFF]), Varint::Value { value: 321, len: 2 });
+//! ```
 
 /// The largest value that a Variable Byte Integer holds.
 pub const VARINT_MAX: u32 = 268_435_455;
@@ -8,9 +17,14 @@ pub(crate) const LARGEST_PACKET: u32 = VARINT_MAX + 5;
 
 /// What the first bytes of a Variable Byte Integer say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Varint {
-    /// The value, and how many bytes it took.
-    Value { value: u32, len: u8 },
+pub enum Varint {
+    /// The integer is whole.
+    Value {
+        /// What it stands for.
+        value: u32,
+        /// How many bytes it took.
+        len: u8,
+    },
     /// The bytes end before the integer does.
     Incomplete,
     /// The fourth byte says that a fifth follows.
@@ -19,7 +33,8 @@ pub(crate) enum Varint {
 
 /// Reads a Variable Byte Integer from the start of `bytes`, padded or not.
 #[inline]
-pub(crate) fn read(bytes: &[u8]) -> Varint {
+#[must_use]
+pub fn read(bytes: &[u8]) -> Varint {
     match bytes {
         [first, ..] if *first < 0x80 => Varint::Value {
             value: u32::from(*first),
@@ -49,7 +64,8 @@ fn read_long(bytes: &[u8]) -> Varint {
 
 /// How many bytes the shortest form of `value` takes.
 #[inline]
-pub(crate) const fn len(value: u32) -> u8 {
+#[must_use]
+pub const fn len(value: u32) -> u8 {
     match value {
         0..=0x7F => 1,
         0x80..=0x3FFF => 2,
@@ -58,9 +74,10 @@ pub(crate) const fn len(value: u32) -> u8 {
     }
 }
 
-/// The shortest form of `value` (which is at most [`VARINT_MAX`]) and its length.
+/// The shortest form of `value` and its length. Of what is above [`VARINT_MAX`] it has the lowest 28 bits.
 #[inline(always)]
-pub(crate) const fn bytes(value: u32) -> ([u8; 4], u8) {
+#[must_use]
+pub const fn bytes(value: u32) -> ([u8; 4], u8) {
     let len = len(value);
     let [a, b, c, d] = [value, value >> 7, value >> 14, value >> 21];
     let form = [

@@ -8,7 +8,8 @@ use core::num::NonZeroU32;
 use core::ops::Range;
 
 use bytes::Bytes;
-use mqtt_proto::{Delivery, PropertyId, VARINT_MAX, Version};
+use mqtt_proto::varint::{self, VARINT_MAX, Varint};
+use mqtt_proto::{Delivery, PropertyId, SubscriptionId, Version};
 
 use super::outline::Outline;
 use super::{Flow, LARGEST_PACKET, Tells, size};
@@ -117,50 +118,32 @@ impl Frames {
     }
 }
 
-/// The number that these bytes begin with, and how many of them are it. [MQTT-1.5.5-1]
+/// The number that encoded bytes begin with, and how many of them are it.
 #[inline]
-fn varint(bytes: &[u8]) -> (usize, usize) {
-    let (mut number, mut len) = (0, 0_usize);
-    for (byte, shift) in bytes.iter().zip([0, 7, 14, 21]) {
-        number |= usize::from(byte & 0x7F) << shift;
-        len = len.saturating_add(1);
-        if byte & 0x80 == 0 {
-            break;
-        }
+fn number(bytes: &[u8]) -> Option<(usize, usize)> {
+    match varint::read(bytes) {
+        Varint::Value { value, len } => Some((size(value), usize::from(len))),
+        Varint::Incomplete | Varint::TooLong => None,
     }
-    (number, len)
 }
 
-/// Appends a number. [MQTT-1.5.5-1]
+/// Appends a number.
 #[inline]
-fn push_varint(mut number: usize, buffer: &mut Vec<u8>) {
-    while number > 0x7F {
-        buffer.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    buffer.push(number as u8);
-}
-
-/// How many bytes a number takes.
-const fn varint_len(number: usize) -> usize {
-    match number {
-        0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        _ => 4,
-    }
+fn push_number(number: u32, buffer: &mut Vec<u8>) {
+    let (form, len) = varint::bytes(number);
+    buffer.extend_from_slice(form.get(..usize::from(len)).unwrap_or_default());
 }
 
 /// The length of the packet that these bytes begin with.
 fn frame_len(bytes: &[u8]) -> usize {
-    let (body, len) = varint(bytes.get(1..).unwrap_or_default());
+    let (body, len) = bytes.get(1..).and_then(number).unwrap_or_default();
     body.saturating_add(len).saturating_add(1)
 }
 
 /// The topic of an encoded message with its length, and what comes behind it.
 #[inline]
 fn split_topic(frame: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (_, len) = varint(frame.get(1..)?);
+    let (_, len) = number(frame.get(1..)?)?;
     let body = frame.get(len.saturating_add(1)..)?;
     let topic = u16::from_be_bytes(*body.first_chunk()?);
     body.split_at_checked(usize::from(topic).saturating_add(2))
@@ -217,8 +200,9 @@ impl Copies {
         if version.has_properties() {
             self.identifiers.clear();
             for identifier in identifiers {
+                let identifier = SubscriptionId::new(identifier.get())?;
                 self.identifiers.push(PropertyId::SubscriptionIdentifier.number());
-                push_varint(size(identifier.get()), &mut self.identifiers);
+                push_number(identifier.get(), &mut self.identifiers);
             }
             if !self.identifiers.is_empty() {
                 // Those of most subscriptions are as long as those of the one before.
@@ -251,18 +235,23 @@ fn outline(message: &Message, version: Version) -> Outline<'_> {
 /// properties. Returns where they stand; `None`: it would be too long. [MQTT-3.3.4-3, MQTT-3.3.4-4]
 fn write_named(frame: &[u8], identifiers: &[u8], buffer: &mut Vec<u8>) -> Option<Range<usize>> {
     let (topic, rest) = split_topic(frame)?;
-    let (others, len) = varint(rest);
+    let (others, len) = number(rest)?;
     let rest = rest.get(len..)?;
-    let properties = others.saturating_add(identifiers.len());
-    buffer.push(*frame.first()?);
-    let body = [topic.len(), varint_len(properties), identifiers.len(), rest.len()];
-    let body = body.into_iter().fold(0, usize::saturating_add);
-    if body > size(VARINT_MAX) {
+    let properties = u32::try_from(others.saturating_add(identifiers.len())).ok()?;
+    let lengths = [
+        topic.len(),
+        usize::from(varint::len(properties)),
+        identifiers.len(),
+        rest.len(),
+    ];
+    let body = u32::try_from(lengths.into_iter().fold(0, usize::saturating_add)).ok()?;
+    if body > VARINT_MAX {
         return None;
     }
-    push_varint(body, buffer);
+    buffer.push(*frame.first()?);
+    push_number(body, buffer);
     buffer.extend_from_slice(topic);
-    push_varint(properties, buffer);
+    push_number(properties, buffer);
     let at = buffer.len();
     buffer.extend_from_slice(identifiers);
     let place = at..buffer.len();
