@@ -9,32 +9,18 @@ use mqtt_session::{
     SessionConfig,
 };
 
-/// One workload.
-#[derive(Clone, Copy)]
-pub(crate) struct Flow {
-    pub(crate) name: &'static str,
-    version: Version,
-    qos: QoS,
-    window: usize,
-}
-
-/// All workloads.
-pub(crate) const ALL: [Flow; 6] = [
-    flow("qos0-v311-window-20", Version::V3_1_1, QoS::AtMostOnce, 20),
-    flow("qos1-v311-window-1", Version::V3_1_1, QoS::AtLeastOnce, 1),
-    flow("qos1-v311-window-20", Version::V3_1_1, QoS::AtLeastOnce, 20),
-    flow("qos1-v5-window-20", Version::V5, QoS::AtLeastOnce, 20),
-    flow("qos2-v311-window-20", Version::V3_1_1, QoS::ExactlyOnce, 20),
-    flow("qos2-v5-window-1", Version::V5, QoS::ExactlyOnce, 1),
+/// All workloads: name, version, QoS, and how many messages are sent at once.
+const ALL: [(&str, Version, QoS, usize); 6] = [
+    ("qos0-v311-window-20", Version::V3_1_1, QoS::AtMostOnce, 20),
+    ("qos1-v311-window-1", Version::V3_1_1, QoS::AtLeastOnce, 1),
+    ("qos1-v311-window-20", Version::V3_1_1, QoS::AtLeastOnce, 20),
+    ("qos1-v5-window-20", Version::V5, QoS::AtLeastOnce, 20),
+    ("qos2-v311-window-20", Version::V3_1_1, QoS::ExactlyOnce, 20),
+    ("qos2-v5-window-1", Version::V5, QoS::ExactlyOnce, 1),
 ];
 
-const fn flow(name: &'static str, version: Version, qos: QoS, window: usize) -> Flow {
-    Flow {
-        name,
-        version,
-        qos,
-        window,
-    }
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.into_iter().map(|(name, ..)| name)
 }
 
 struct Pair {
@@ -46,24 +32,23 @@ struct Pair {
     completed: usize,
 }
 
-impl Flow {
-    /// So many messages.
-    pub(crate) fn run(self, messages: usize) {
-        let Ok(message) = Message::new("site/12/hall/3/temperature", vec![b'x'; 64]) else {
-            return;
-        };
-        let message = message.qos(self.qos);
-        let Some(mut pair) = Pair::connected(self.version) else {
-            panic!("the server did not get a CONNECT")
-        };
-        for _ in 0..messages / self.window {
-            for tag in 0..self.window as u64 {
-                assert!(pair.client.publish(Instant::ZERO, message.clone(), tag).is_ok());
-            }
-            pair.exchange();
+/// So many messages. `None`: there is no such workload.
+pub(crate) fn run(name: &str, messages: usize) -> Option<()> {
+    let (_, version, qos, window) = ALL.into_iter().find(|(known, ..)| *known == name)?;
+    let message = Message::new("site/12/hall/3/temperature", vec![b'x'; 64])
+        .ok()?
+        .qos(qos);
+    let Some(mut pair) = Pair::connected(version) else {
+        panic!("the server did not get a CONNECT")
+    };
+    for _ in 0..messages / window {
+        for tag in 0..window as u64 {
+            assert!(pair.client.publish(Instant::ZERO, message.clone(), tag).is_ok());
         }
-        assert_eq!((pair.told, pair.completed), (messages, messages));
+        pair.exchange();
     }
+    assert_eq!((pair.told, pair.completed), (messages, messages));
+    Some(())
 }
 
 impl Pair {

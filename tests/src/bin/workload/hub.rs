@@ -15,55 +15,39 @@ const TOPIC: &str = "site/12/hall/3/temperature";
 /// How many messages are sent at once.
 const WINDOW: u16 = 20;
 
-/// One workload: one client publishes.
-#[derive(Clone, Copy)]
-pub(crate) struct Hub {
-    pub(crate) name: &'static str,
-    version: Version,
-    qos: QoS,
-    subscribers: usize,
-}
-
-/// All workloads.
-pub(crate) const ALL: [Hub; 5] = [
-    hub("1-to-1-qos0-v311-window-20", Version::V3_1_1, QoS::AtMostOnce, 1),
-    hub("1-to-1-qos1-v311-window-20", Version::V3_1_1, QoS::AtLeastOnce, 1),
-    hub("1-to-1-qos2-v5-window-20", Version::V5, QoS::ExactlyOnce, 1),
-    hub("1-to-100-qos0-v5-window-20", Version::V5, QoS::AtMostOnce, 100),
-    hub("1-to-100-qos1-v311-window-20", Version::V3_1_1, QoS::AtLeastOnce, 100),
+/// All workloads: name, version, QoS, and how many are subscribed to what one client publishes.
+const ALL: [(&str, Version, QoS, usize); 5] = [
+    ("1-to-1-qos0-v311-window-20", Version::V3_1_1, QoS::AtMostOnce, 1),
+    ("1-to-1-qos1-v311-window-20", Version::V3_1_1, QoS::AtLeastOnce, 1),
+    ("1-to-1-qos2-v5-window-20", Version::V5, QoS::ExactlyOnce, 1),
+    ("1-to-100-qos0-v5-window-20", Version::V5, QoS::AtMostOnce, 100),
+    ("1-to-100-qos1-v311-window-20", Version::V3_1_1, QoS::AtLeastOnce, 100),
 ];
 
-const fn hub(name: &'static str, version: Version, qos: QoS, subscribers: usize) -> Hub {
-    Hub {
-        name,
-        version,
-        qos,
-        subscribers,
-    }
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.into_iter().map(|(name, ..)| name)
 }
 
-impl Hub {
-    /// So many messages.
-    pub(crate) fn run(self, messages: usize) {
-        let mut rig = Rig::new();
-        for _ in 0..=self.subscribers {
-            rig.connect(self.version);
-        }
-        for subscriber in 1..=self.subscribers {
-            rig.send(subscriber, &subscribe(self.qos).encoded(self.version));
-        }
-        rig.exchange();
-        let packets = (1..=WINDOW).filter_map(PacketId::new);
-        let burst: Vec<u8> = packets
-            .flat_map(|id| publish(self.qos, id).encoded(self.version))
-            .collect();
-        for _ in 0..messages / usize::from(WINDOW) {
-            rig.send(0, &burst);
-            rig.exchange();
-        }
-        let completed = if self.qos == QoS::AtMostOnce { 0 } else { messages };
-        assert_eq!((rig.delivered, rig.completed), (messages * self.subscribers, completed));
+/// So many messages. `None`: there is no such workload.
+pub(crate) fn run(name: &str, messages: usize) -> Option<()> {
+    let (_, version, qos, subscribers) = ALL.into_iter().find(|(known, ..)| *known == name)?;
+    let mut rig = Rig::new();
+    for _ in 0..=subscribers {
+        rig.connect(version);
     }
+    for subscriber in 1..=subscribers {
+        rig.send(subscriber, &subscribe(qos).encoded(version));
+    }
+    rig.exchange();
+    let packets = (1..=WINDOW).filter_map(PacketId::new);
+    let burst: Vec<u8> = packets.flat_map(|id| publish(qos, id).encoded(version)).collect();
+    for _ in 0..messages / usize::from(WINDOW) {
+        rig.send(0, &burst);
+        rig.exchange();
+    }
+    let completed = if qos == QoS::AtMostOnce { 0 } else { messages };
+    assert_eq!((rig.delivered, rig.completed), (messages * subscribers, completed));
+    Some(())
 }
 
 /// A broker, and clients that answer at once.

@@ -23,48 +23,38 @@ fn main() -> ExitCode {
         eprintln!("usage: workload NAME ROUNDS; names: {}", names().join(" "));
         return ExitCode::FAILURE;
     };
-    let (Some((direction, packet)), Ok(rounds)) = (name.split_once('-'), rounds.parse::<usize>()) else {
+    let (Some((kind, of)), Ok(rounds)) = (name.split_once('-'), rounds.parse::<usize>()) else {
         eprintln!("no such workload: {name} {rounds}");
         return ExitCode::FAILURE;
     };
-    if direction == "flow" {
-        let Some(flow) = flow::ALL.into_iter().find(|flow| flow.name == packet) else {
-            eprintln!("no flow {packet}; names: {}", names().join(" "));
-            return ExitCode::FAILURE;
-        };
-        flow.run(rounds * PACKETS_A_ROUND);
-        return ExitCode::SUCCESS;
-    }
-    if direction == "broker" {
-        let Some(hub) = hub::ALL.into_iter().find(|hub| hub.name == packet) else {
-            eprintln!("no way through a broker {packet}; names: {}", names().join(" "));
-            return ExitCode::FAILURE;
-        };
-        hub.run(rounds * PACKETS_A_ROUND);
-        return ExitCode::SUCCESS;
-    }
-    let Some((_, version, packet)) = packets().into_iter().find(|(known, ..)| *known == packet) else {
-        eprintln!("no packet {packet}; names: {}", names().join(" "));
-        return ExitCode::FAILURE;
+    let has_run = match kind {
+        "decode" => of_packet(of).map(|(version, packet)| decode_stream(version, &packet, rounds)),
+        "encode" => of_packet(of).map(|(version, packet)| encode_stream(version, &packet, rounds)),
+        "flow" => flow::run(of, rounds * PACKETS_A_ROUND),
+        "broker" => hub::run(of, rounds * PACKETS_A_ROUND),
+        _ => None,
     };
-    match direction {
-        "decode" => decode_stream(version, &packet, rounds),
-        _ => encode_stream(version, &packet, rounds),
+    match has_run {
+        Some(()) => ExitCode::SUCCESS,
+        None => {
+            eprintln!("no workload {name}; names: {}", names().join(" "));
+            ExitCode::FAILURE
+        }
     }
-    ExitCode::SUCCESS
 }
 
 fn names() -> Vec<String> {
-    let directions = ["decode", "encode"].into_iter();
-    directions
-        .flat_map(|direction| {
-            packets()
-                .into_iter()
-                .map(move |(name, ..)| format!("{direction}-{name}"))
-        })
-        .chain(flow::ALL.iter().map(|flow| format!("flow-{}", flow.name)))
-        .chain(hub::ALL.iter().map(|hub| format!("broker-{}", hub.name)))
+    let of_packets = |kind: &'static str| packets().into_iter().map(move |(name, ..)| format!("{kind}-{name}"));
+    of_packets("decode")
+        .chain(of_packets("encode"))
+        .chain(flow::names().map(|name| format!("flow-{name}")))
+        .chain(hub::names().map(|name| format!("broker-{name}")))
         .collect()
+}
+
+fn of_packet(name: &str) -> Option<(Version, Packet<Bytes>)> {
+    let (_, version, packet) = packets().into_iter().find(|(known, ..)| *known == name)?;
+    Some((version, packet))
 }
 
 fn packets() -> Vec<(&'static str, Version, Packet<Bytes>)> {
