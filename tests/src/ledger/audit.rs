@@ -1,19 +1,12 @@
 //! What a whole run left open.
 
-use super::{FINISHED_LAYERS, Layer, Ledger, NOT_TESTABLE, ROWS_PER_TRIAL, Row, row, rows};
-
-/// Whether every row of a layer has to be covered.
-fn is_finished(layer: Layer) -> bool {
-    FINISHED_LAYERS.contains(&layer)
-}
+use super::{Layer, Ledger, NOT_TESTABLE, ROWS_PER_TRIAL, Row, row, rows};
 
 /// The faults of a run, and the sums to print when there are none.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Audit {
-    /// Rows of finished layers that no trial of that layer covered.
+    /// Rows of a layer that no trial of that layer covered.
     pub uncovered: Vec<(String, Layer)>,
-    /// The same for layers that are not finished: no fault, but work that is left.
-    pub open: Vec<(String, Layer)>,
     /// Trials that claim more rows than one test can show.
     pub crowded: Vec<String>,
     /// Entries of [`NOT_TESTABLE`] that have no row, that a trial covers all the same, or whose row could be tested.
@@ -43,11 +36,8 @@ impl std::fmt::Display for Audit {
         for id in &self.wrong_exemptions {
             writeln!(f, "wrongly listed as not testable: {id}")?;
         }
-        for (id, layer) in &self.open {
-            writeln!(f, "open in layer {}: {id}", layer.name())?;
-        }
         let layers: Vec<&str> = self.layers.iter().map(|layer| layer.name()).collect();
-        let covered = self.demanded - self.uncovered.len() - self.open.len();
+        let covered = self.demanded - self.uncovered.len();
         write!(
             f,
             "ledger: {covered} of {} rows of layer {} are covered",
@@ -68,14 +58,12 @@ impl Ledger {
             .flat_map(|row| row.layers.iter().map(move |layer| (row, *layer)))
             .filter(|(_, layer)| layers.contains(layer))
             .collect();
-        let (uncovered, open) = demands
+        let uncovered = demands
             .iter()
             .filter(|(row, layer)| self.trials_covering(row, *layer).is_empty())
-            .map(|(row, layer)| (row.id.clone(), *layer))
-            .partition(|(_, layer)| is_finished(*layer));
+            .map(|(row, layer)| (row.id.clone(), *layer));
         Audit {
-            uncovered,
-            open,
+            uncovered: uncovered.collect(),
             crowded: self.trials_with_more_rows_than(ROWS_PER_TRIAL),
             wrong_exemptions: self.wrong_exemptions(),
             demanded: demands.len(),

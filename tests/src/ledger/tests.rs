@@ -86,9 +86,8 @@ fn a_trial_of_another_layer_covers_nothing() {
 }
 
 #[test]
-fn every_layer_that_demands_a_row_is_finished() {
+fn without_trials_every_row_is_open() {
     let audit = Ledger::default().audit(&Layer::ALL);
-    assert_eq!(audit.open, []);
     assert_eq!(audit.uncovered.len(), audit.demanded);
     assert!(!audit.is_clean());
     let (id, layer) = &audit.uncovered[0];

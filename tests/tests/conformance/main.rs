@@ -1,7 +1,7 @@
 //! The conformance tests of the codec, as trials of the ledger.
 //!
 //! `cargo test -p mqtt-tests --test conformance` runs them. A run without a filter ends with the audit of the ledger, which
-//! fails when a row of a finished layer was left without a test. With `-- --matrix` the same run prints the matrix of rows
+//! fails when a row of the layer was left without a test. With `-- --matrix` the same run prints the matrix of rows
 //! and tests as Markdown instead of the list of tests.
 //!
 //! # Which id a refused frame reports
