@@ -30,7 +30,7 @@ use crate::stream::Stream;
 /// authentication is called, by the client's own thread alone; a stream in [slices](crate::Sliced) is served by it alone too.
 ///
 /// Each call waits for as long as it takes. To wait less long, give a future of the [`handle`](Self::handle) to
-/// [`block_on_within`].
+/// [`block_on_within`](crate::block_on_within).
 ///
 /// When the last handle is dropped (subscriptions and requesters are handles too), the client goes on with what has been
 /// published for [`ClientOptions::drain_timeout`] at most, and says farewell.
@@ -142,7 +142,7 @@ impl Client {
         self.keeping.wait(self.handle.publish(message).accepted()).map(|_| ())
     }
 
-    /// Publishes a message at once, if there is room for it. What is returned is a future of its end: see [`block_on`].
+    /// Publishes a message at once, if there is room for it. What is returned is a future of its end: see [`block_on`](crate::block_on).
     ///
     /// # Errors
     /// If the queue is full, the message can never be sent, or the client has ended.
