@@ -22,6 +22,11 @@ thread_local! {
     static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
 }
 
+/// A waker of this thread.
+pub(crate) fn unparking() -> Waker {
+    WAKER.with(Waker::clone)
+}
+
 /// Waits for a future of this crate. It needs no runtime, since none of them does.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     match block_until(future, None) {
@@ -38,7 +43,7 @@ pub fn block_on_within<T>(time: Duration, future: impl Future<Output = T>) -> Op
 
 fn block_until<T>(future: impl Future<Output = T>, until: Option<Instant>) -> Option<T> {
     let mut future = pin!(future);
-    let waker = WAKER.with(Waker::clone);
+    let waker = unparking();
     let mut context = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mqtt_adapter::{
-    Client as Handle, ClientOptions, Completion, ConnectionState, Dial, DialError, Endpoint, Failure, Incoming, Keeper,
+    Client as Handle, ClientOptions, Completion, ConnectionState, Dial, DialError, Endpoint, Failure, Incoming,
     PublishError, Published, ReauthenticateError, RequestError, Requester as Asks, Restored, States as Listens,
     Statistics, SubscribeError, Subscribing, Subscription as Messages, TryPublishError, Unfinished,
 };
 use mqtt_session::proto::SubAckReason;
 use mqtt_session::{Capabilities, Message, QoS};
 
-use crate::blocking::{block_on, block_on_within};
 use crate::dial::{Dialer, OwnDialer};
+use crate::keeping::{AnyDialer, Keeping};
 use crate::reactor::Reactor;
 use crate::stream::Stream;
 
@@ -25,14 +25,19 @@ use crate::stream::Stream;
 /// server has lost them, and keep-alive does not depend on the application. Messages may be published at any time, connected
 /// or not; they wait in a bounded queue.
 ///
+/// A thread that waits often and briefly, while no other one waits, serves the connection itself as long as it waits, which saves two switches between threads for each
+/// message. What nobody waits for then is dealt with by the client's own thread 5 to 10 ms later at most. Streams are opened, and the application's own code for
+/// authentication is called, by the client's own thread alone; a stream in [slices](crate::Sliced) is served by it alone too.
+///
 /// Each call waits for as long as it takes. To wait less long, give a future of the [`handle`](Self::handle) to
-/// [`block_on_within`].
+/// [`block_on_within`](crate::block_on_within).
 ///
 /// When the last handle is dropped (subscriptions and requesters are handles too), the client goes on with what has been
 /// published for [`ClientOptions::drain_timeout`] at most, and says farewell.
 #[derive(Clone, Debug)]
 pub struct Client {
     handle: Handle,
+    keeping: Arc<Keeping>,
 }
 
 /// Starts a client, and waits until the server has accepted the first connection.
@@ -45,7 +50,8 @@ pub fn connect(options: ClientOptions) -> Result<Client, Arc<Failure>> {
 }
 
 /// The same over streams that `dial` opens: sockets by way of a proxy, or whatever reads and writes, by [`Sliced`](crate::Sliced). It is called in the thread of the connection,
-/// which has nothing else to do meanwhile; how long it takes is its own affair.
+/// which has nothing else to do meanwhile; how long it takes is its own affair. A TCP socket is best opened with `set_nodelay(true)`: packets are gathered before they are
+/// written, and what is small should not wait for an acknowledgement of TCP.
 ///
 /// # Errors
 /// If the first connection fails; the client has ended then.
@@ -59,7 +65,7 @@ pub fn connect_with<S: Stream>(
 
 fn connected(endpoint: Endpoint, started: io::Result<Client>) -> Result<Client, Arc<Failure>> {
     let client = started.map_err(|error| cannot_start(endpoint, error))?;
-    match block_on(client.handle.established()) {
+    match client.keeping.wait(client.handle.established()) {
         Ok(()) => Ok(client),
         Err(failure) => {
             client.handle.abort();
@@ -101,26 +107,14 @@ pub fn start_with<S: Stream>(
     spawn(options, dialer, reactor)
 }
 
-fn spawn<D: Dial + 'static>(options: ClientOptions, dialer: D, reactor: Arc<Reactor>) -> io::Result<Client> {
+fn spawn<D: Dial + 'static>(options: ClientOptions, mut dialer: D, reactor: Arc<Reactor>) -> io::Result<Client> {
+    let dialer: AnyDialer = Box::new(move |endpoint| dialer.dial(endpoint));
     let (handle, keeper) = Handle::with_dialer(options, dialer);
+    let keeping = Arc::new(Keeping::new(keeper, reactor));
     let thread = thread::Builder::new().name("mqtt".to_owned());
-    thread.spawn(move || keep(keeper, &reactor))?;
-    Ok(Client { handle })
-}
-
-/// Until the client has ended.
-fn keep<D: Dial>(mut keeper: Keeper<D>, reactor: &Arc<Reactor>) {
-    let keeping = std::future::poll_fn(|cx| {
-        loop {
-            if keeper.poll(cx).is_ready() {
-                return std::task::Poll::Ready(());
-            }
-            if reactor.poll_deadline(keeper.deadline(), keeper.clock()).is_pending() {
-                return std::task::Poll::Pending;
-            }
-        }
-    });
-    reactor.block_on(keeping, None);
+    let own = Arc::clone(&keeping);
+    thread.spawn(move || own.keep())?;
+    Ok(Client { handle, keeping })
 }
 
 impl Client {
@@ -136,7 +130,7 @@ impl Client {
     /// # Errors
     /// If the message can never be sent, did not arrive, or the client has ended.
     pub fn publish(&self, message: Message) -> Result<Published, PublishError> {
-        block_on(self.handle.publish(message))
+        self.keeping.wait(self.handle.publish(message))
     }
 
     /// Publishes a message, and waits only until the client has taken it: with a store, and for QoS 1 and 2, until the message is
@@ -145,10 +139,10 @@ impl Client {
     /// # Errors
     /// If the message can never be sent, or the client has ended.
     pub fn publish_accepted(&self, message: Message) -> Result<(), PublishError> {
-        block_on(self.handle.publish(message).accepted()).map(|_| ())
+        self.keeping.wait(self.handle.publish(message).accepted()).map(|_| ())
     }
 
-    /// Publishes a message at once, if there is room for it. What is returned is a future of its end: see [`block_on`].
+    /// Publishes a message at once, if there is room for it. What is returned is a future of its end: see [`block_on`](crate::block_on).
     ///
     /// # Errors
     /// If the queue is full, the message can never be sent, or the client has ended.
@@ -169,8 +163,8 @@ impl Client {
     /// # Errors
     /// If the filters are not valid, the server refuses all of them, or the client ends.
     pub fn subscribe_to(&self, request: Subscribing) -> Result<Subscription, SubscribeError> {
-        let stream = block_on(self.handle.subscribe_to(request))?;
-        Ok(Subscription { stream })
+        let stream = self.keeping.wait(self.handle.subscribe_to(request))?;
+        Ok(self.subscription(stream))
     }
 
     /// Unsubscribes from filters of which this client has no [`Subscription`]: those of an earlier life.
@@ -178,14 +172,18 @@ impl Client {
     /// # Errors
     /// If the filters are not valid, the server refuses, or the client ends.
     pub fn unsubscribe<F: AsRef<[u8]>>(&self, filters: impl IntoIterator<Item = F>) -> Result<(), SubscribeError> {
-        block_on(self.handle.unsubscribe(filters))
+        self.keeping.wait(self.handle.unsubscribe(filters))
     }
 
     /// What belongs to no subscription, with [`Unclaimed::Hold`](crate::Unclaimed::Hold).
     #[must_use]
     pub fn unclaimed(&self) -> Subscription {
-        let stream = self.handle.unclaimed();
-        Subscription { stream }
+        self.subscription(self.handle.unclaimed())
+    }
+
+    fn subscription(&self, stream: Messages) -> Subscription {
+        let keeping = Arc::clone(&self.keeping);
+        Subscription { stream, keeping }
     }
 
     /// Subscribes to a topic for answers, which should be this client's own.
@@ -193,8 +191,9 @@ impl Client {
     /// # Errors
     /// If there is no subscription.
     pub fn requester(&self, response_topic: impl Into<Bytes>) -> Result<Requester, SubscribeError> {
-        let asks = block_on(self.handle.requester(response_topic))?;
-        Ok(Requester { asks })
+        let asks = self.keeping.wait(self.handle.requester(response_topic))?;
+        let keeping = Arc::clone(&self.keeping);
+        Ok(Requester { asks, keeping })
     }
 
     /// Authenticates again on the open connection, by the method of [`ClientOptions::authentication`], and waits for the end
@@ -203,14 +202,15 @@ impl Client {
     /// # Errors
     /// If it cannot begin, or the connection ends before the server has accepted.
     pub fn reauthenticate(&self) -> Result<(), ReauthenticateError> {
-        block_on(self.handle.reauthenticate())
+        self.keeping.wait(self.handle.reauthenticate())
     }
 
     /// What becomes of the connection from here on, beginning with its present state.
     #[must_use]
     pub fn states(&self) -> States {
+        let keeping = Arc::clone(&self.keeping);
         let listens = self.handle.states();
-        States { listens }
+        States { listens, keeping }
     }
 
     /// Whether the server has accepted the present connection.
@@ -244,7 +244,7 @@ impl Client {
     /// # Errors
     /// If something had not ended by then.
     pub fn disconnect(&self, within: Duration) -> Result<(), Unfinished> {
-        block_on(self.handle.disconnect(within))
+        self.keeping.wait(self.handle.disconnect(within))
     }
 
     /// Ends the client at once. What has not ended will not, or in another life of the session, if it is in a store.
@@ -260,6 +260,7 @@ impl Client {
 #[derive(Debug)]
 pub struct Subscription {
     stream: Messages,
+    keeping: Arc<Keeping>,
 }
 
 impl Subscription {
@@ -270,7 +271,7 @@ impl Subscription {
 
     /// Waits for the next message for so long at most. `None`: the time is over, or there will be no more.
     pub fn next_within(&mut self, time: Duration) -> Option<Incoming> {
-        block_on_within(time, self.stream.next()).flatten()
+        self.keeping.wait_within(time, self.stream.next()).flatten()
     }
 
     /// The next message, if there is one.
@@ -290,7 +291,7 @@ impl Subscription {
     /// # Errors
     /// If the server refuses, or the client ends.
     pub fn unsubscribe(&mut self) -> Result<(), SubscribeError> {
-        block_on(self.stream.unsubscribe())
+        self.keeping.wait(self.stream.unsubscribe())
     }
 }
 
@@ -298,7 +299,7 @@ impl Iterator for Subscription {
     type Item = Incoming;
 
     fn next(&mut self) -> Option<Incoming> {
-        block_on(self.stream.next())
+        self.keeping.wait(self.stream.next())
     }
 }
 
@@ -307,12 +308,13 @@ impl Iterator for Subscription {
 #[derive(Debug)]
 pub struct States {
     listens: Listens,
+    keeping: Arc<Keeping>,
 }
 
 impl States {
     /// Waits for the next state for so long at most. `None`: the time is over, or there will be no more.
     pub fn next_within(&mut self, time: Duration) -> Option<ConnectionState> {
-        block_on_within(time, self.listens.next()).flatten()
+        self.keeping.wait_within(time, self.listens.next()).flatten()
     }
 }
 
@@ -320,7 +322,7 @@ impl Iterator for States {
     type Item = ConnectionState;
 
     fn next(&mut self) -> Option<ConnectionState> {
-        block_on(self.listens.next())
+        self.keeping.wait(self.listens.next())
     }
 }
 
@@ -328,6 +330,7 @@ impl Iterator for States {
 #[derive(Debug)]
 pub struct Requester {
     asks: Asks,
+    keeping: Arc<Keeping>,
 }
 
 impl Requester {
@@ -336,6 +339,6 @@ impl Requester {
     /// # Errors
     /// If the message cannot be published, or no answer will come.
     pub fn request(&self, message: Message, within: Duration) -> Result<Option<Message>, RequestError> {
-        block_on_within(within, self.asks.request(message)).transpose()
+        self.keeping.wait_within(within, self.asks.request(message)).transpose()
     }
 }

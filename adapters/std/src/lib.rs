@@ -29,6 +29,7 @@ pub mod broker;
 mod client;
 mod connection;
 mod dial;
+mod keeping;
 mod listener;
 mod reactor;
 mod sliced;

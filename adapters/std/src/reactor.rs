@@ -26,6 +26,8 @@ pub(crate) struct Reactor {
     deadline: Mutex<Option<Clocked>>,
     /// Whether there was a waker's call since the future was polled.
     is_woken: AtomicBool,
+    /// Whether it takes a notification to be heard.
+    is_waiting: AtomicBool,
     slices: Mutex<Vec<Weak<dyn Slice>>>,
     /// Those that are called when their sockets are ready, by the keys of these.
     #[cfg(feature = "broker")]
@@ -46,14 +48,12 @@ impl Wake for Reactor {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.is_woken.store(true, Ordering::Release);
-        #[cfg(feature = "broker")]
-        if self.callers.are_calling() {
-            // The future is polled next.
-            return;
+        // Whoever is about to wait says so first, and then looks whether it was woken: one of both sees the other.
+        self.is_woken.store(true, Ordering::SeqCst);
+        if self.is_waiting.swap(false, Ordering::SeqCst) {
+            // It fails only if the system has no memory for a number; then the next event or deadline wakes.
+            let _ = self.poller.notify();
         }
-        // It fails only if the system has no memory for a number; then the next event or deadline wakes.
-        let _ = self.poller.notify();
     }
 }
 
@@ -65,6 +65,7 @@ impl Reactor {
             last_key: AtomicUsize::new(0),
             deadline: Mutex::new(None),
             is_woken: AtomicBool::new(false),
+            is_waiting: AtomicBool::new(false),
             slices: Mutex::new(Vec::new()),
             #[cfg(feature = "broker")]
             callers: calling::Callers::default(),
@@ -78,29 +79,54 @@ impl Reactor {
         let mut future = pin!(future);
         let mut events = Events::new();
         loop {
-            self.set_deadline(None);
-            self.is_woken.store(false, Ordering::Release);
+            self.begin();
             if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
                 return Some(value);
             }
             if until.is_some_and(|until| until <= Clocked::now()) {
                 return None;
             }
-            let rest = self.take_slices();
-            let now = Clocked::now();
-            let rest = rest.map(|rest| now + rest);
-            let wakes = [until, self.deadline(), rest].into_iter().flatten().min();
-            events.clear();
-            // An interruption by a signal counts as a look around.
-            let _ = self
-                .poller
-                .wait(&mut events, wakes.map(|at| at.saturating_duration_since(now)));
-            if !events.is_empty() {
-                self.rounds.fetch_add(1, Ordering::Relaxed);
-                #[cfg(feature = "broker")]
-                self.callers.call(&events);
-            }
+            self.wait(until, &mut events);
         }
+    }
+
+    /// From here on wakers are heard. To be called before the future is polled.
+    pub(crate) fn begin(&self) {
+        self.set_deadline(None);
+        self.is_woken.store(false, Ordering::SeqCst);
+    }
+
+    /// Waits until a socket is ready, a deadline has come, or a waker was called since it [began](Self::begin). One thread at a time.
+    pub(crate) fn wait(&self, until: Option<Clocked>, events: &mut Events) {
+        let rest = self.take_slices();
+        self.is_waiting.store(true, Ordering::SeqCst);
+        let time = match self.is_woken.load(Ordering::SeqCst) {
+            // Sockets get a look all the same.
+            true => Some(Duration::ZERO),
+            false => {
+                let now = Clocked::now();
+                let wakes = [until, self.deadline(), rest.map(|rest| now + rest)];
+                wakes
+                    .into_iter()
+                    .flatten()
+                    .min()
+                    .map(|at| at.saturating_duration_since(now))
+            }
+        };
+        events.clear();
+        // An interruption by a signal counts as a look around.
+        let _ = self.poller.wait(events, time);
+        self.is_waiting.store(false, Ordering::SeqCst);
+        if !events.is_empty() {
+            self.rounds.fetch_add(1, Ordering::Relaxed);
+            #[cfg(feature = "broker")]
+            self.callers.call(events);
+        }
+    }
+
+    /// Whether reading a stream keeps the thread for a while.
+    pub(crate) fn has_slices(&self) -> bool {
+        self.slices().iter().any(|slice| slice.strong_count() > 0)
     }
 
     /// From here on this is read where the others are waited for, until it is dropped.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -58,6 +59,9 @@ pub struct Keeper<D> {
     answers: Answers,
     durable: Option<Durable>,
     spans: Spans,
+    /// Streams are opened by another thread than the one that polls.
+    puts_dialing_off: bool,
+    owes_dialing: bool,
 }
 
 impl Client {
@@ -77,6 +81,8 @@ impl Client {
             spans: Spans::new(options.endpoint()),
             endpoint: options.into_endpoint(),
             durable,
+            puts_dialing_off: false,
+            owes_dialing: false,
         };
         (client, keeper)
     }
@@ -118,6 +124,24 @@ impl<D: Dial> Keeper<D> {
         &self.shared.clock
     }
 
+    /// Whether a poll does not keep its thread for long: no stream is being opened, and the application is asked nothing.
+    #[must_use]
+    pub const fn is_quick(&self) -> bool {
+        self.opening.is_none() && !self.owes_dialing && !self.answers.is_wanted()
+    }
+
+    /// As [`poll`](Self::poll), in a thread that must not be kept for long: a stream that is to be opened is left to `poll`, and
+    /// [`is_quick`](Self::is_quick) says no then.
+    pub fn poll_quickly(&mut self, cx: &mut Context<'_>) -> Poll<Arc<Failure>> {
+        if !self.is_quick() {
+            return Poll::Pending;
+        }
+        self.puts_dialing_off = true;
+        let polled = self.poll(cx);
+        self.puts_dialing_off = false;
+        polled
+    }
+
     /// Does what there is to do. Ready when the client has ended and its stream is closed, with the reason.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Arc<Failure>> {
         let spans = self.spans.clone();
@@ -127,6 +151,9 @@ impl<D: Dial> Keeper<D> {
     fn keep(&mut self, cx: &mut Context<'_>) -> Poll<Arc<Failure>> {
         let shared = Arc::clone(&self.shared);
         self.deadline = None;
+        if mem::take(&mut self.owes_dialing) {
+            self.dial();
+        }
         for _ in 0..ROUNDS {
             // Opening a stream may take long, and is the adapter's own code: handles are not kept waiting for it.
             let opened = self.poll_opening(cx);
@@ -138,6 +165,10 @@ impl<D: Dial> Keeper<D> {
             match turn {
                 Turn::Goes => {}
                 Turn::Connects if self.answers.is_wanted() => self.answers.ask(Question::Connect, shared.clock.now()),
+                Turn::Connects | Turn::Dials if self.puts_dialing_off => {
+                    self.owes_dialing = true;
+                    return Poll::Pending;
+                }
                 Turn::Connects | Turn::Dials => self.dial(),
                 Turn::Asks(question) => self.answers.ask(question, shared.clock.now()),
                 Turn::Accepts(event) => {

@@ -14,7 +14,6 @@ use super::{Registered, Source, Waits};
 #[derive(Default)]
 pub(super) struct Callers {
     by_key: Mutex<HashMap<usize, Arc<Caller>>>,
-    is_calling: AtomicBool,
 }
 
 /// What is known of one socket.
@@ -32,16 +31,10 @@ impl Callers {
     /// Calls for all sockets that are ready.
     pub(super) fn call(&self, events: &Events) {
         let by_key = lock(&self.by_key);
-        self.is_calling.store(true, Ordering::Release);
         for caller in events.iter().filter_map(|event| by_key.get(&event.key)) {
             caller.has_been_ready.store(true, Ordering::Release);
             lock(&caller.waker).wake_by_ref();
         }
-        self.is_calling.store(false, Ordering::Release);
-    }
-
-    pub(super) fn are_calling(&self) -> bool {
-        self.is_calling.load(Ordering::Acquire)
     }
 }
 

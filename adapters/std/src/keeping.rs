@@ -1,0 +1,446 @@
+//! Who keeps the connection of a client: the thread of its own, or one that waits for it anyway.
+//!
+//! Where one thread waits for what another one reads, each message costs two switches between threads, which is more than all the rest. So the
+//! connection is lent to a thread that waits often, briefly and alone: whoever waits moves the bytes and keeps the time meanwhile.
+//!
+//! ```text
+//!                     one thread waits BRIEF_WAITS times in a row, no longer than a LOAN each
+//!   the client's own  ───────────────────────────────────────────────────────────────────────>  whoever waits
+//!   thread keeps      <───────────────────────────────────────────────────────────────────────  keeps
+//!                     nobody has waited for a LOAN, two wait at once, or a stream is to be opened
+//! ```
+
+use std::fmt;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant as Clocked};
+
+use mqtt_adapter::{Dialing, Endpoint, Keeper};
+use polling::Events;
+
+use crate::blocking::unparking;
+use crate::reactor::Reactor;
+
+/// For so long at most is left alone what nobody waits for while the connection is lent.
+const LOAN: Duration = Duration::from_millis(5);
+/// So many waits in a row that are no longer than that, and the connection is lent.
+const BRIEF_WAITS: u32 = 4;
+
+pub(crate) type AnyDialer = Box<dyn FnMut(&Endpoint) -> Dialing + Send>;
+
+/// What all threads of a client share.
+pub(crate) struct Keeping {
+    reactor: Arc<Reactor>,
+    state: Mutex<State>,
+    /// How the client's own thread is called.
+    calls: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Here unless a thread keeps the connection.
+    kept: Option<Kept>,
+    has_ended: bool,
+    is_lent: bool,
+    /// How often one of those took it that it is lent to.
+    loans: u64,
+    /// The client's own thread does not look by itself whether it can have it back.
+    is_to_be_called: bool,
+    /// How many threads wait, beside the client's own, and the latest of them.
+    waiting: usize,
+    waiter: Option<Thread>,
+    /// So many waits were brief and alone, since one was not.
+    brief_waits: u32,
+}
+
+/// What keeps a connection.
+struct Kept {
+    keeper: Keeper<AnyDialer>,
+    events: Events,
+}
+
+/// A thread that keeps the connection, until this is dropped.
+struct Turn<'a> {
+    keeping: &'a Keeping,
+    kept: Option<Kept>,
+    is_loan: bool,
+    has_ended: bool,
+}
+
+/// A thread that waits, until this is dropped.
+struct Waiting<'a> {
+    keeping: &'a Keeping,
+    since: Clocked,
+}
+
+impl Keeping {
+    pub(crate) fn new(keeper: Keeper<AnyDialer>, reactor: Arc<Reactor>) -> Self {
+        let kept = Kept {
+            keeper,
+            events: Events::new(),
+        };
+        Self {
+            reactor,
+            state: Mutex::new(State {
+                kept: Some(kept),
+                ..State::default()
+            }),
+            calls: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the client's own thread does, until the client has ended.
+    pub(crate) fn keep(&self) {
+        let mut state = self.lock();
+        while !state.has_ended {
+            if state.is_lent {
+                state = self.lend(state);
+            } else if let Some(mut turn) = self.turn(&mut state, false) {
+                drop(state);
+                turn.keep();
+                drop(turn);
+                state = self.lock();
+            }
+        }
+    }
+
+    /// Leaves the connection to others, until there is something new to look at.
+    fn lend<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let loans = state.loans;
+        let waited = self.calls.wait_timeout(state, LOAN);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if state.loans != loans || !state.is_lent || state.has_ended {
+            return state;
+        }
+        if state.kept.is_some() {
+            state.take_back();
+            return state;
+        }
+        // Somebody waits for long, and is not watched meanwhile.
+        state.is_to_be_called = true;
+        let mut state = self.calls.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.is_to_be_called = false;
+        state
+    }
+
+    /// The connection, if nobody has it.
+    fn turn(&self, state: &mut State, is_loan: bool) -> Option<Turn<'_>> {
+        let kept = state.kept.take()?;
+        state.loans += u64::from(is_loan);
+        Some(Turn {
+            keeping: self,
+            kept: Some(kept),
+            is_loan,
+            has_ended: false,
+        })
+    }
+
+    /// Waits for a future of this client.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        match self.wait_until(None, future) {
+            Some(value) => value,
+            None => unreachable!("there is no time at which it ends"),
+        }
+    }
+
+    /// The same for so long at most.
+    pub(crate) fn wait_within<T>(&self, time: Duration, future: impl Future<Output = T>) -> Option<T> {
+        // What lies too far ahead to be expressed does not come.
+        self.wait_until(Clocked::now().checked_add(time), future)
+    }
+
+    fn wait_until<T>(&self, until: Option<Clocked>, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        let waker = unparking();
+        let mut context = Context::from_waker(&waker);
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return Some(value);
+        }
+        let waiting = Waiting::new(self);
+        loop {
+            if let Some(mut turn) = waiting.turn() {
+                match turn.serve(future.as_mut(), until) {
+                    Served::Ready(value) => return Some(value),
+                    Served::Late => return None,
+                    Served::No => {}
+                }
+                drop(turn);
+                // Whoever keeps the connection from here on has to call this thread.
+                if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                    return Some(value);
+                }
+            }
+            match until.map(|until| until.saturating_duration_since(Clocked::now())) {
+                None => thread::park(),
+                Some(Duration::ZERO) => return None,
+                Some(left) => thread::park_timeout(left),
+            }
+            if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                return Some(value);
+            }
+        }
+    }
+}
+
+impl State {
+    fn take_back(&mut self) {
+        self.is_lent = false;
+        self.brief_waits = 0;
+    }
+}
+
+impl<'a> Waiting<'a> {
+    fn new(keeping: &'a Keeping) -> Self {
+        let mut state = keeping.lock();
+        state.waiting += 1;
+        state.waiter = Some(thread::current());
+        drop(state);
+        Self {
+            keeping,
+            since: Clocked::now(),
+        }
+    }
+
+    /// The connection, if it is lent and nobody has it.
+    fn turn(&self) -> Option<Turn<'a>> {
+        let mut state = self.keeping.lock();
+        state.is_lent.then(|| self.keeping.turn(&mut state, true))?
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let is_brief = self.since.elapsed() <= LOAN;
+        let mut state = self.keeping.lock();
+        state.waiting -= 1;
+        if state.is_lent {
+            return;
+        }
+        let is_alone = state.waiting == 0;
+        state.brief_waits = if is_brief && is_alone { state.brief_waits + 1 } else { 0 };
+        if state.brief_waits >= BRIEF_WAITS && !self.keeping.reactor.has_slices() {
+            state.is_lent = true;
+            drop(state);
+            self.keeping.reactor.wake_by_ref();
+        }
+    }
+}
+
+/// What came of keeping the connection for a future.
+enum Served<T> {
+    Ready(T),
+    Late,
+    /// It is for the client's own thread to go on.
+    No,
+}
+
+impl Turn<'_> {
+    /// Until the client has ended, or its connection is lent.
+    fn keep(&mut self) {
+        let Some(kept) = &mut self.kept else { return };
+        let reactor = &self.keeping.reactor;
+        let waker = Waker::from(Arc::clone(reactor));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            reactor.begin();
+            if kept.poll(reactor, |keeper| keeper.poll(&mut context)).is_ready() {
+                self.has_ended = true;
+                return;
+            }
+            if self.keeping.lends(kept) {
+                return;
+            }
+            reactor.wait(None, &mut kept.events);
+        }
+    }
+
+    /// Until a future is ready or late.
+    fn serve<T>(&mut self, mut future: Pin<&mut impl Future<Output = T>>, until: Option<Clocked>) -> Served<T> {
+        let Some(kept) = &mut self.kept else { return Served::No };
+        let reactor = &self.keeping.reactor;
+        let waker = Waker::from(Arc::clone(reactor));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            reactor.begin();
+            if kept
+                .poll(reactor, |keeper| keeper.poll_quickly(&mut context))
+                .is_ready()
+            {
+                self.has_ended = true;
+                return Served::No;
+            }
+            if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                return Served::Ready(value);
+            }
+            if until.is_some_and(|until| until <= Clocked::now()) {
+                return Served::Late;
+            }
+            if !kept.keeper.is_quick() {
+                return Served::No;
+            }
+            reactor.wait(until, &mut kept.events);
+        }
+    }
+}
+
+impl Kept {
+    fn poll<T>(&mut self, reactor: &Reactor, mut poll: impl FnMut(&mut Keeper<AnyDialer>) -> Poll<T>) -> Poll<T> {
+        loop {
+            if let Poll::Ready(done) = poll(&mut self.keeper) {
+                return Poll::Ready(done);
+            }
+            let deadline = self.keeper.deadline();
+            if reactor.poll_deadline(deadline, self.keeper.clock()).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl Keeping {
+    /// Whether the client's own thread is to leave the connection to whoever waits.
+    fn lends(&self, kept: &Kept) -> bool {
+        let mut state = self.lock();
+        if state.is_lent && (state.waiting > 1 || !kept.keeper.is_quick()) {
+            state.take_back();
+        }
+        state.is_lent
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut kept = self.kept.take();
+        // What a panic of the application's own code has left behind does not go on.
+        self.has_ended |= thread::panicking();
+        if self.has_ended {
+            kept = None;
+        }
+        let is_quick = kept.as_ref().is_some_and(|kept| kept.keeper.is_quick());
+        let mut state = self.keeping.lock();
+        state.kept = kept;
+        state.has_ended |= self.has_ended;
+        if self.is_loan {
+            if state.waiting > 1 || !is_quick {
+                state.take_back();
+            }
+            if !state.is_lent || state.is_to_be_called {
+                self.keeping.calls.notify_one();
+            }
+        } else if state.waiting > 0
+            && let Some(waiter) = &state.waiter
+        {
+            waiter.unpark();
+        }
+    }
+}
+
+impl fmt::Debug for Keeping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeping").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mqtt_adapter::{Client, ClientOptions, Dial};
+    use mqtt_session::proto::QoS;
+    use mqtt_session::{Accept, Message, ServerConfig, ServerEvent};
+
+    use super::*;
+    use crate::dial::Dialer;
+    use crate::{Listener, Step};
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    /// A client of a server that takes everything, and the thread that is its own.
+    fn client() -> (Client, Arc<Keeping>, thread::JoinHandle<()>) {
+        let mut listener = Listener::bind("127.0.0.1:0", ServerConfig::default()).unwrap();
+        let port = listener.local_addr().port();
+        thread::spawn(move || {
+            let mut connection = listener.accept().unwrap().connection;
+            while let Some(step) = connection.next() {
+                let now = connection.now();
+                if let Step::Event(ServerEvent::Connect(_)) = step {
+                    connection.machine_mut().accept(now, Accept::new()).unwrap();
+                }
+            }
+        });
+        let reactor = Reactor::new().unwrap();
+        let mut dialer = Dialer {
+            reactor: Arc::clone(&reactor),
+            timeout: SOON,
+        };
+        let dialer: AnyDialer = Box::new(move |endpoint| dialer.dial(endpoint));
+        let options = ClientOptions::tcp("127.0.0.1", port).client_id("kept").unwrap();
+        let (client, keeper) = Client::with_dialer(options, dialer);
+        let keeping = Arc::new(Keeping::new(keeper, reactor));
+        let own = Arc::clone(&keeping);
+        let thread = thread::spawn(move || own.keep());
+        keeping.wait(client.established()).unwrap();
+        (client, keeping, thread)
+    }
+
+    fn publish(client: &Client, keeping: &Keeping) {
+        let message = Message::new("t", "x").unwrap().qos(QoS::AtLeastOnce);
+        let published = keeping.wait_within(SOON, client.publish(message));
+        published.expect("it is acknowledged").unwrap();
+    }
+
+    /// Until the connection is lent, or is not.
+    fn until(keeping: &Keeping, is_lent: bool, mut meanwhile: impl FnMut()) {
+        let until = Clocked::now() + SOON;
+        while keeping.lock().is_lent != is_lent {
+            assert!(Clocked::now() < until, "it never comes to that");
+            meanwhile();
+        }
+    }
+
+    #[test]
+    fn who_waits_often_keeps_the_connection_until_nobody_does() {
+        let (client, keeping, thread) = client();
+        assert!(!keeping.lock().is_lent);
+        for _ in 0..3 {
+            until(&keeping, true, || publish(&client, &keeping));
+            let before = keeping.lock().loans;
+            let tries = Clocked::now() + SOON;
+            while keeping.lock().loans < before + 10 {
+                assert!(Clocked::now() < tries, "nobody takes it");
+                publish(&client, &keeping);
+            }
+            until(&keeping, false, || thread::sleep(LOAN));
+        }
+        keeping.wait(client.disconnect(SOON)).unwrap();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn who_waits_for_long_keeps_it_and_two_at_once_give_it_back() {
+        let (client, keeping, thread) = client();
+        until(&keeping, true, || publish(&client, &keeping));
+        // Long enough that the client's own thread has stopped looking.
+        let waits = thread::spawn({
+            let keeping = Arc::clone(&keeping);
+            let client = client.clone();
+            move || {
+                until(&keeping, true, || publish(&client, &keeping));
+                keeping.wait_within(10 * LOAN, std::future::pending::<()>())
+            }
+        });
+        while !keeping.lock().is_to_be_called && !waits.is_finished() {
+            thread::sleep(LOAN / 10);
+        }
+        publish(&client, &keeping);
+        assert_eq!(waits.join().unwrap(), None);
+        until(&keeping, false, || thread::sleep(LOAN));
+        publish(&client, &keeping);
+        keeping.wait(client.disconnect(SOON)).unwrap();
+        thread.join().unwrap();
+    }
+}

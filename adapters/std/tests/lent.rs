@@ -1,0 +1,137 @@
+//! Connections that are lent to the threads that wait: what nobody waits for goes on, and streams are opened by the thread of the client.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mqtt_std::session::proto::{AckProperties, SubAckReason};
+use mqtt_std::session::{Accept, Reconnect, ServerConfig, ServerEvent};
+use mqtt_std::{Client, ClientOptions, DialError, Listener, Message, QoS, Step};
+
+const SOON: Duration = Duration::from_secs(20);
+/// Far more than it takes for a connection to be lent.
+const MESSAGES: usize = 200;
+
+/// Serves one client after the other and gives each back what it publishes, until one says farewell. Each connection is cut after so many
+/// messages.
+fn parrot(messages: usize) -> (SocketAddr, thread::JoinHandle<()>) {
+    let mut listener = Listener::bind("127.0.0.1:0", ServerConfig::default()).unwrap();
+    let address = listener.local_addr();
+    let server = thread::spawn(move || {
+        loop {
+            let accepted = listener.accept_within(SOON).unwrap().expect("a client comes");
+            let mut connection = accepted.connection;
+            let mut left = messages;
+            while left > 0 {
+                let step = connection.next().expect("the end is told first");
+                let now = connection.now();
+                let machine = connection.machine_mut();
+                match step {
+                    Step::Event(ServerEvent::Connect(_)) => machine.accept(now, Accept::new()).unwrap(),
+                    Step::Event(ServerEvent::Subscribe { request, filters, .. }) => {
+                        let codes = filters.iter().map(|one| SubAckReason::granted(one.options.qos));
+                        machine.subscribed(now, request, codes, AckProperties::empty()).unwrap();
+                    }
+                    Step::Event(ServerEvent::Message(received)) => {
+                        machine.publish(now, received.message, 0).unwrap();
+                        left -= 1;
+                    }
+                    Step::Event(ServerEvent::Closed { .. }) => return,
+                    _ => {}
+                }
+            }
+        }
+    });
+    (address, server)
+}
+
+fn options(address: SocketAddr) -> ClientOptions {
+    let reconnect = Reconnect::default().max_delay(Duration::from_millis(10));
+    let options = ClientOptions::tcp("127.0.0.1", address.port()).client_id("lent");
+    options.unwrap().reconnect(reconnect)
+}
+
+fn publish(client: &Client, times: usize) {
+    for _ in 0..times {
+        let message = Message::new("t", "x").unwrap().qos(QoS::AtLeastOnce);
+        client.publish(message).unwrap();
+    }
+}
+
+#[test]
+fn what_nobody_waits_for_goes_on() {
+    let (address, server) = parrot(usize::MAX);
+    let client = mqtt_std::connect(options(address)).unwrap();
+    let mut stream = client.subscribe("#", QoS::AtMostOnce).unwrap();
+    publish(&client, MESSAGES);
+    let message = Message::new("t", "last").unwrap().qos(QoS::AtLeastOnce);
+    let completion = client.try_publish(message).unwrap();
+    // No call waits from here on; all there is comes nevertheless, and goes.
+    let until = Instant::now() + SOON;
+    let mut came = 0;
+    while came <= MESSAGES {
+        assert!(Instant::now() < until, "{came} of {} came", MESSAGES + 1);
+        match stream.try_next() {
+            Some(_) => came += 1,
+            None => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    assert!(mqtt_std::block_on_within(SOON, completion).is_some_and(|end| end.is_ok()));
+    client.disconnect(SOON).unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn streams_are_opened_by_the_thread_of_the_client() {
+    let (address, server) = parrot(23);
+    let opened = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&opened);
+    let client = mqtt_std::connect_with(options(address), move |_| {
+        assert_eq!(
+            thread::current().name(),
+            Some("mqtt"),
+            "no other thread is kept waiting"
+        );
+        counts.fetch_add(1, Ordering::Relaxed);
+        let stream = TcpStream::connect(address).map_err(DialError::connect)?;
+        stream.set_nodelay(true).map_err(DialError::connect)?;
+        Ok(stream)
+    });
+    let client = client.unwrap();
+    publish(&client, MESSAGES);
+    assert!(opened.load(Ordering::Relaxed) >= MESSAGES / 23, "{opened:?}");
+    client.disconnect(SOON).unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn threads_that_come_and_go_wait_for_nothing_in_vain() {
+    let (address, server) = parrot(usize::MAX);
+    let client = mqtt_std::connect(options(address)).unwrap();
+    let mut stream = client.subscribe("#", QoS::AtMostOnce).unwrap();
+    thread::scope(|scope| {
+        for pause in [0, 1, 7] {
+            let client = client.clone();
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    publish(&client, MESSAGES / 5);
+                    thread::sleep(Duration::from_millis(pause));
+                }
+            });
+        }
+        for _ in 0..3 * MESSAGES {
+            stream.next_within(SOON).expect("each message comes back");
+        }
+    });
+    assert!(stream.next_within(Duration::from_millis(20)).is_none());
+    // Alone again, and with a time limit.
+    publish(&client, MESSAGES);
+    let before = Instant::now();
+    let came = std::iter::from_fn(|| stream.next_within(Duration::from_millis(300))).count();
+    assert_eq!(came, MESSAGES);
+    assert!(before.elapsed() >= Duration::from_millis(300));
+    client.disconnect(SOON).unwrap();
+    server.join().unwrap();
+}
