@@ -222,6 +222,25 @@ impl Pair {
         merged.sort();
         assert_eq!(merged, self.oracle.merged(&topic, publisher), "{text}");
         self.check_groups(&topic);
+        self.check_covers(&topic);
+    }
+
+    /// A message stands on a session's own subscription that matches, or on its place in the group of a tag.
+    fn check_covers(&mut self, topic: &TopicName<&str>) {
+        let owned = TopicName::from_bytes(Bytes::copy_from_slice(topic.as_bytes())).unwrap();
+        let own = self.oracle.each(topic, None);
+        let groups = self.oracle.groups(topic);
+        for session in 0..SESSIONS {
+            let is_covered = self.routes.covers(session, &owned, 0, &mut self.matches);
+            assert_eq!(is_covered, own.iter().any(|found| found.0 == session), "{session}");
+            for (text, members) in &groups {
+                let filter = filter(text);
+                let shared = filter.shared().unwrap();
+                let tag = groups::tag(shared.name.as_bytes(), shared.filter.as_bytes());
+                let is_covered = self.routes.covers(session, &owned, tag, &mut self.matches);
+                assert_eq!(is_covered, members.contains(&session), "{session} in {text}");
+            }
+        }
     }
 
     /// Each member of each group has one turn in a round.
