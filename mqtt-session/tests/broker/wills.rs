@@ -1,5 +1,8 @@
 //! Wills: which ends of a connection publish them, and when.
 
+use core::time::Duration;
+
+use mqtt_session::Timer;
 use mqtt_session::proto::{Connect, DisconnectReason, SubscriptionOptions, Version};
 
 use super::rig::{NOTHING, Rig, VERSIONS, config, expiring, fleeting, lasting, qos, will};
@@ -45,9 +48,13 @@ fn a_will_is_dropped_by_an_orderly_end_alone() {
 
 #[test]
 fn a_will_waits_for_its_delay() {
-    let mut rig = watched(expiring("c", Version::V5, 100), 10);
+    let mut rig = watched(expiring("c", Version::V5, 100), 20);
     rig.cut("c");
-    rig.advance(9);
+    let gone = rig.now + Duration::from_secs(20);
+    // What waited for the packets of the connection is over by then.
+    rig.advance(19);
+    let due = rig.broker.poll_timeout().map(|timeout| (timeout.at, timeout.timer));
+    assert_eq!(due, Some((gone, Timer::Will)));
     assert!(!published(&mut rig));
     rig.advance(1);
     assert!(published(&mut rig));
