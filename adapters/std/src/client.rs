@@ -26,7 +26,7 @@ use crate::stream::Stream;
 /// or not; they wait in a bounded queue.
 ///
 /// A thread that waits often and briefly, while no other one waits, serves the connection itself as long as it waits, which saves two switches between threads for each
-/// message. What nobody waits for then is dealt with by the client's own thread 5 to 10 ms later at most. Streams are opened, and the application's own code for
+/// message. What nobody waits for then is dealt with by the client's own thread 5 to 10 ms later at most. Sockets are opened, and the application's own code for
 /// authentication is called, by the client's own thread alone; a stream in [slices](crate::Sliced) is served by it alone too.
 ///
 /// Each call waits for as long as it takes. To wait less long, give a future of the [`handle`](Self::handle) to

@@ -7,7 +7,7 @@
 //!                     one thread waits BRIEF_WAITS times in a row, no longer than a LOAN each
 //!   the client's own  ───────────────────────────────────────────────────────────────────────>  whoever waits
 //!   thread keeps      <───────────────────────────────────────────────────────────────────────  keeps
-//!                     nobody has waited for a LOAN, two wait at once, or a stream is to be opened
+//!                     those who wait keep it for less than LEAST_KEPT of a LOAN, two wait at once, or a stream is to be opened
 //! ```
 
 use std::fmt;
@@ -25,7 +25,9 @@ use crate::reactor::Reactor;
 
 /// For so long at most is left alone what nobody waits for while the connection is lent.
 const LOAN: Duration = Duration::from_millis(5);
-/// So many waits in a row that are no longer than that, and the connection is lent.
+/// Who keeps it for less than that of each loan is not worth it.
+const LEAST_KEPT: Duration = LOAN.checked_div(4).unwrap();
+/// So many waits in a row that are no longer than a loan, and the connection is lent.
 const BRIEF_WAITS: u32 = 4;
 
 pub(crate) type AnyDialer = Box<dyn FnMut(&Endpoint) -> Dialing + Send>;
@@ -44,8 +46,9 @@ struct State {
     kept: Option<Kept>,
     has_ended: bool,
     is_lent: bool,
-    /// How often one of those took it that it is lent to.
+    /// How often one of those took it that it is lent to, and for how long in all since the client's own thread looked.
     loans: u64,
+    kept_for: Duration,
     /// The client's own thread does not look by itself whether it can have it back.
     is_to_be_called: bool,
     /// How many threads wait, beside the client's own, and the latest of them.
@@ -66,6 +69,8 @@ struct Turn<'a> {
     keeping: &'a Keeping,
     kept: Option<Kept>,
     is_loan: bool,
+    since: Clocked,
+    was_panicking: bool,
     has_ended: bool,
 }
 
@@ -73,6 +78,8 @@ struct Turn<'a> {
 struct Waiting<'a> {
     keeping: &'a Keeping,
     since: Clocked,
+    /// What it waits for has come.
+    has_come: bool,
 }
 
 impl Keeping {
@@ -111,21 +118,27 @@ impl Keeping {
     }
 
     /// Leaves the connection to others, until there is something new to look at.
-    fn lend<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn lend<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let loans = state.loans;
+        state.kept_for = Duration::ZERO;
         let waited = self.calls.wait_timeout(state, LOAN);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        if state.loans != loans || !state.is_lent || state.has_ended {
+        if !state.is_lent || state.has_ended {
             return state;
         }
         if state.kept.is_some() {
-            state.take_back();
+            // Those who wait otherwise than in a call of this client are served only while somebody keeps its connection.
+            if state.kept_for < LEAST_KEPT {
+                state.take_back();
+            }
             return state;
         }
-        // Somebody waits for long, and is not watched meanwhile.
-        state.is_to_be_called = true;
-        let mut state = self.calls.wait(state).unwrap_or_else(PoisonError::into_inner);
-        state.is_to_be_called = false;
+        if state.loans == loans {
+            // Somebody waits for long, and is not watched meanwhile.
+            state.is_to_be_called = true;
+            state = self.calls.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.is_to_be_called = false;
+        }
         state
     }
 
@@ -137,6 +150,8 @@ impl Keeping {
             keeping: self,
             kept: Some(kept),
             is_loan,
+            since: Clocked::now(),
+            was_panicking: thread::panicking(),
             has_ended: false,
         })
     }
@@ -162,7 +177,7 @@ impl Keeping {
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return Some(value);
         }
-        let waiting = Waiting::new(self);
+        let mut waiting = Waiting::new(self);
         loop {
             if let Some(mut turn) = waiting.turn() {
                 match turn.serve(future.as_mut(), until) {
@@ -182,6 +197,7 @@ impl Keeping {
                 Some(left) => thread::park_timeout(left),
             }
             if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                waiting.has_come = true;
                 return Some(value);
             }
         }
@@ -204,6 +220,7 @@ impl<'a> Waiting<'a> {
         Self {
             keeping,
             since: Clocked::now(),
+            has_come: false,
         }
     }
 
@@ -216,7 +233,7 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let is_brief = self.since.elapsed() <= LOAN;
+        let is_brief = self.has_come && self.since.elapsed() <= LOAN;
         let mut state = self.keeping.lock();
         state.waiting -= 1;
         if state.is_lent {
@@ -307,7 +324,7 @@ impl Keeping {
     /// Whether the client's own thread is to leave the connection to whoever waits.
     fn lends(&self, kept: &Kept) -> bool {
         let mut state = self.lock();
-        if state.is_lent && (state.waiting > 1 || !kept.keeper.is_quick()) {
+        if state.is_lent && (state.waiting > 1 || !kept.keeper.is_quick() || self.reactor.has_slices()) {
             state.take_back();
         }
         state.is_lent
@@ -316,17 +333,21 @@ impl Keeping {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut kept = self.kept.take();
-        // What a panic of the application's own code has left behind does not go on.
-        self.has_ended |= thread::panicking();
-        if self.has_ended {
-            kept = None;
-        }
+        let kept = self.kept.take();
+        // What a panic in the middle of it has left behind does not go on.
+        self.has_ended |= thread::panicking() && !self.was_panicking;
         let is_quick = kept.as_ref().is_some_and(|kept| kept.keeper.is_quick());
         let mut state = self.keeping.lock();
-        state.kept = kept;
+        let ended = match self.has_ended {
+            true => kept,
+            false => {
+                state.kept = kept;
+                None
+            }
+        };
         state.has_ended |= self.has_ended;
         if self.is_loan {
+            state.kept_for += self.since.elapsed();
             if state.waiting > 1 || !is_quick {
                 state.take_back();
             }
@@ -338,6 +359,9 @@ impl Drop for Turn<'_> {
         {
             waiter.unpark();
         }
+        drop(state);
+        // Code of the application may be part of it.
+        drop(ended);
     }
 }
 
@@ -415,6 +439,23 @@ mod tests {
                 publish(&client, &keeping);
             }
             until(&keeping, false, || thread::sleep(LOAN));
+        }
+        keeping.wait(client.disconnect(SOON)).unwrap();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn who_looks_without_waiting_keeps_nothing() {
+        let (client, keeping, thread) = client();
+        let look = || {
+            assert_eq!(keeping.wait_within(Duration::ZERO, std::future::pending::<()>()), None);
+            thread::sleep(LOAN / 10);
+        };
+        until(&keeping, true, || publish(&client, &keeping));
+        until(&keeping, false, look);
+        for _ in 0..10 * BRIEF_WAITS {
+            look();
+            assert!(!keeping.lock().is_lent);
         }
         keeping.wait(client.disconnect(SOON)).unwrap();
         thread.join().unwrap();

@@ -93,7 +93,8 @@ impl Reactor {
     /// From here on wakers are heard. To be called before the future is polled.
     pub(crate) fn begin(&self) {
         self.set_deadline(None);
-        self.is_woken.store(false, Ordering::SeqCst);
+        // What was done before the waker was called is seen by whoever polls now: hence no mere store.
+        self.is_woken.swap(false, Ordering::SeqCst);
     }
 
     /// Waits until a socket is ready, a deadline has come, or a waker was called since it [began](Self::begin). One thread at a time.
@@ -142,8 +143,9 @@ impl Reactor {
 
     /// Reads what is read in slices. When to look around again, if something is.
     fn take_slices(&self) -> Option<Duration> {
-        let slices = self.slices();
-        let taken = slices.iter().filter_map(Weak::upgrade).filter_map(|slice| {
+        // They are read without the lock, since that takes its time.
+        let slices: Vec<_> = self.slices().iter().filter_map(Weak::upgrade).collect();
+        let taken = slices.iter().filter_map(|slice| {
             let is_woken = self.is_woken.load(Ordering::Acquire);
             slice.take(is_woken)
         });

@@ -1,14 +1,15 @@
 //! Connections that are lent to the threads that wait: what nobody waits for goes on, and streams are opened by the thread of the client.
 
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mqtt_std::session::proto::{AckProperties, SubAckReason};
 use mqtt_std::session::{Accept, Reconnect, ServerConfig, ServerEvent};
-use mqtt_std::{Client, ClientOptions, DialError, Listener, Message, QoS, Step};
+use mqtt_std::{Client, ClientOptions, DialError, Endpoint, Listener, Message, QoS, Sliced, Step};
 
 const SOON: Duration = Duration::from_secs(20);
 /// Far more than it takes for a connection to be lent.
@@ -134,6 +135,108 @@ fn threads_that_come_and_go_wait_for_nothing_in_vain() {
     let before = Instant::now();
     assert!(stream.next_within(Duration::from_millis(300)).is_none());
     assert!(before.elapsed() >= Duration::from_millis(300));
+    client.disconnect(SOON).unwrap();
+    server.join().unwrap();
+}
+
+/// A stream that remembers who has read it.
+struct Port {
+    socket: TcpStream,
+    readers: Arc<Mutex<Vec<String>>>,
+}
+
+impl Read for Port {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        self.readers.lock().unwrap().push(name);
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for Port {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+/// Opens ports that are read in slices, after a while.
+fn ports(
+    slice: Duration,
+    after: Duration,
+    readers: &Arc<Mutex<Vec<String>>>,
+) -> impl FnMut(&Endpoint) -> Result<Sliced<Port>, DialError> + Send + 'static {
+    let readers = Arc::clone(readers);
+    move |endpoint| {
+        thread::sleep(after);
+        let socket = TcpStream::connect(("127.0.0.1", endpoint.port())).map_err(DialError::connect)?;
+        socket.set_read_timeout(Some(slice)).map_err(DialError::connect)?;
+        let readers = Arc::clone(&readers);
+        Ok(Sliced::new(Port { socket, readers }).read_slice(slice))
+    }
+}
+
+#[test]
+fn a_stream_in_slices_is_read_by_the_thread_of_the_client() {
+    let (address, server) = parrot(usize::MAX);
+    let readers = Arc::default();
+    let slice = Duration::from_millis(50);
+    // There is no stream yet that would be read in slices while threads begin to wait.
+    let client = mqtt_std::start_with(options(address), ports(slice, 4 * slice, &readers)).unwrap();
+    let mut states = client.states();
+    let until = Instant::now() + SOON;
+    while readers.lock().unwrap().len() < 10 {
+        assert!(Instant::now() < until, "nothing is read");
+        states.next_within(Duration::from_millis(1));
+        publish(&client, usize::from(client.is_connected()));
+    }
+    assert!(readers.lock().unwrap().iter().all(|name| name == "mqtt"), "{readers:?}");
+    client.disconnect(SOON).unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_wait_ends_in_time_while_a_stream_is_read() {
+    let (address, server) = parrot(usize::MAX);
+    let slice = Duration::from_secs(3);
+    let readers = Arc::default();
+    let client = mqtt_std::connect_with(options(address), ports(slice, Duration::ZERO, &readers)).unwrap();
+    let mut states = client.states();
+    let before = Instant::now();
+    for _ in 0..40 {
+        states.next_within(Duration::from_millis(1));
+    }
+    // One slice may be on its way, and each wait took one.
+    assert!(before.elapsed() < 10 * slice, "{:?}", before.elapsed());
+    client.disconnect(SOON).unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_panic_that_has_nothing_to_do_with_it_does_not_end_a_client() {
+    /// Says something at its end, as guards do.
+    struct Guard(Client);
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            publish(&self.0, MESSAGES);
+        }
+    }
+
+    let (address, server) = parrot(usize::MAX);
+    let client = mqtt_std::connect(options(address)).unwrap();
+    let guard = Guard(client.clone());
+    let panics = thread::spawn(move || {
+        publish(&guard.0, MESSAGES);
+        // Without a message, which would look like a fault of the test.
+        std::panic::resume_unwind(Box::new(()));
+    });
+    assert!(panics.join().is_err());
+    publish(&client, 1);
+    assert_eq!(client.statistics().connections, 1);
     client.disconnect(SOON).unwrap();
     server.join().unwrap();
 }
