@@ -118,7 +118,7 @@ debian_version() {
 # Debian does not have. Each folder there carries what it was made from, and is made again when that changes.
 need_peers() {
     local sources=$root/adapters/testbed/peers
-    need_packages mosquitto mosquitto-clients nats-server rabbitmq-server paho.mqtt.c-examples python3-venv strace
+    need_packages mosquitto mosquitto-clients nats-server rabbitmq-server paho.mqtt.c-examples python3-venv strace systemd
     command -v node >/dev/null || need_packages nodejs
     command -v npm >/dev/null || need_packages npm
     need_peer python "$sources/python/requirements.txt" install_python_peers

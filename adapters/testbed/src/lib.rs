@@ -42,6 +42,7 @@ pub use killing::the_process_that_is_killed;
 pub use leaks::{CountingHeap, connections_leave_nothing, heap_bytes, in_own_process};
 pub use mosquitto::Setup;
 pub use pipe::{End, Pipe, ends};
+pub use program::skipped;
 pub use proxy::Proxy;
 pub use tunnel::tunnel;
 pub use walker::Walker;

@@ -1,6 +1,7 @@
 //! Foreign programs: where they are, and how they end.
 
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,16 +13,23 @@ use tempfile::TempDir;
 /// Set where a test without its foreign program is to fail.
 const REQUIRED: &str = "MQTT_REQUIRE_PEERS";
 
+/// A test cannot be made here, in whole or in part: it says so where the harness does not hide it, and passes.
+///
+/// # Panics
+/// If the environment says that everything is to be tried.
+pub fn skipped(why: impl Display) {
+    assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and {why}");
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Where nobody reads it, the test goes on.
+    let _ = writeln!(io::stderr(), "skipped: {test}: {why}");
+}
+
 /// Says that there is no such program here.
 ///
 /// # Panics
-/// If the environment says that there has to be.
+/// As [`skipped`].
 pub(crate) fn absent<T>(program: &str) -> Option<T> {
-    assert!(
-        std::env::var_os(REQUIRED).is_none(),
-        "{REQUIRED} is set, and there is no {program}"
-    );
-    println!("skipped: there is no {program} on this machine");
+    skipped(format_args!("there is no {program} on this machine"));
     None
 }
 

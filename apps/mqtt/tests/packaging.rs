@@ -80,7 +80,7 @@ fn systemd_takes_the_unit() {
             let told = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(!told.contains("mqtt.service"), "{told}");
         }
-        Err(error) => eprintln!("skipped: systemd-analyze cannot be run: {error}"),
+        Err(error) => mqtt_testbed::skipped(format_args!("systemd-analyze cannot be run: {error}")),
     }
 }
 

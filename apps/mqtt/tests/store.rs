@@ -529,8 +529,7 @@ fn a_file_that_may_not_be_read_is_told() {
     let output = match check.output() {
         Ok(output) => output,
         Err(error) => {
-            eprintln!("skipped: nobody else may run the program: {error}");
-            return;
+            return mqtt_testbed::skipped(format_args!("nobody else may run the program: {error}"));
         }
     };
     let errors = String::from_utf8_lossy(&output.stderr);
