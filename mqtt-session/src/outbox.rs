@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes};
+use mqtt_proto::varint::{self, Varint};
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,18 @@ pub struct Outbox {
     shared: VecDeque<Shared>,
     shared_bytes: usize,
     limit_bytes: usize,
+    #[cfg(feature = "broker")]
+    begun: Begun,
+}
+
+/// What was put into an outbox since it is there.
+#[cfg(feature = "broker")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Begun {
+    /// Packets of all types.
+    pub(crate) packets: u64,
+    /// PUBLISH among them.
+    pub(crate) messages: u64,
 }
 
 /// A part that is not copied.
@@ -65,6 +78,11 @@ impl Outbox {
             shared: VecDeque::new(),
             shared_bytes: 0,
             limit_bytes: if limit_bytes == 0 { 1 } else { limit_bytes },
+            #[cfg(feature = "broker")]
+            begun: Begun {
+                packets: 0,
+                messages: 0,
+            },
         }
     }
 
@@ -124,10 +142,50 @@ impl Outbox {
         filled
     }
 
-    /// Where packets are encoded to. Bytes may only be appended.
+    /// Where packets are encoded to, which are [counted](Self::count) then. Bytes may only be appended.
     #[inline]
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.copied
+    }
+
+    /// So many packets that are no messages were appended.
+    #[inline]
+    pub(crate) const fn count(&mut self, packets: usize) {
+        #[cfg(feature = "broker")]
+        {
+            self.begun.packets = self.begun.packets.wrapping_add(packets as u64);
+        }
+        #[cfg(not(feature = "broker"))]
+        let _ = packets;
+    }
+
+    /// So many messages were appended, or their heads.
+    #[inline]
+    pub(crate) const fn count_messages(&mut self, messages: usize) {
+        #[cfg(feature = "broker")]
+        {
+            self.begun.messages = self.begun.messages.wrapping_add(messages as u64);
+        }
+        self.count(messages);
+    }
+
+    /// All that was appended, taken or not.
+    #[cfg(feature = "broker")]
+    #[inline]
+    pub(crate) const fn begun(&self) -> Begun {
+        self.begun
+    }
+
+    /// How many of these bytes may be appended now, and how many packets they are: whole ones, which stand one behind the
+    /// other, each begun while there is room.
+    pub(crate) fn fitting(&self, packets: &[u8]) -> (usize, usize) {
+        let room = self.limit_bytes.saturating_sub(self.len());
+        let (mut bytes, mut count) = (0_usize, 0_usize);
+        while bytes < room.min(packets.len()) {
+            bytes = bytes.saturating_add(packet_len(packets.get(bytes..).unwrap_or_default()));
+            count = count.saturating_add(1);
+        }
+        (bytes.min(packets.len()), count)
     }
 
     /// Appends bytes without copying them, after all that is there.
@@ -216,6 +274,16 @@ impl Outbox {
             self.copied.drain(..self.taken.min(self.copied.len()));
             self.taken = 0;
         }
+    }
+}
+
+/// The length of the encoded packet that these bytes begin with.
+pub(crate) fn packet_len(bytes: &[u8]) -> usize {
+    match varint::read(bytes.get(1..).unwrap_or_default()) {
+        Varint::Value { value, len } => crate::flow::size(value)
+            .saturating_add(usize::from(len))
+            .saturating_add(1),
+        Varint::Incomplete | Varint::TooLong => 1,
     }
 }
 

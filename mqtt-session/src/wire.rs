@@ -99,7 +99,7 @@ impl Wire {
         mark.number(self.may_stall);
     }
 
-    /// Moves what is urgent to the outbox, as far as it has room. Whether that was all.
+    /// Moves what is urgent to the outbox, in whole packets, as far as it has room. Whether that was all.
     #[inline(always)]
     pub(crate) fn flush(&mut self, outbox: &mut Outbox) -> bool {
         if self.is_given_up {
@@ -109,9 +109,9 @@ impl Wire {
     }
 
     fn flush_urgent(&mut self, outbox: &mut Outbox) -> bool {
-        let room = outbox.limit_bytes().saturating_sub(outbox.len());
-        let len = room.min(self.urgent.len());
-        outbox.buffer().extend(self.urgent.drain(..len));
+        let (bytes, packets) = outbox.fitting(&self.urgent);
+        outbox.buffer().extend(self.urgent.drain(..bytes));
+        outbox.count(packets);
         // Answers beside messages are few, and connections without messages many.
         crate::rest::buffer(&mut self.urgent);
         self.urgent.is_empty()

@@ -40,6 +40,8 @@ pub enum StoreErrorKind {
     NotFlushed,
     /// The medium could not be read or written.
     Failed,
+    /// The store is of a kind that cannot be copied while it is used.
+    NoSnapshots,
     /// The store has failed before, or its thread has ended: it confirms nothing until it is opened anew.
     Stopped,
 }
@@ -116,6 +118,7 @@ impl StoreErrorKind {
             Self::Full => "there is no room for what the store has to write",
             Self::NotFlushed => "the medium of the store could not be flushed",
             Self::Failed => "the medium of the store could not be read or written",
+            Self::NoSnapshots => "the store cannot be copied while it is used",
             Self::Stopped => "the store has stopped",
         }
     }
@@ -132,6 +135,7 @@ impl StoreErrorKind {
             Self::Full => "make room and open the store again; what was confirmed is in it",
             Self::NotFlushed => "look at the medium, then open the store again; what was confirmed is in it",
             Self::Failed => "look at the medium, then open the store again",
+            Self::NoSnapshots => "use a store in a file, or copy what it has once it is closed",
             Self::Stopped => "open the store again; the first error says why it stopped",
         }
     }

@@ -181,7 +181,7 @@ mod writer;
 
 pub use durability::Durability;
 pub use error::{StoreError, StoreErrorKind};
-pub use file::{Compaction, FORMAT_VERSION, FileOptions, FileReader, FileStore, Medium, Salvaged};
+pub use file::{Compaction, FORMAT_VERSION, FileOptions, FileReader, FileStore, Medium, Salvaged, Snapshot};
 pub use memory::MemoryStore;
 pub use name::{NameTooLong, SessionName};
 pub use store::{Action, Loaded, Store, Stored, Write};

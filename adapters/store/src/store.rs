@@ -5,7 +5,7 @@ use mqtt_session::{
     BrokerChange, BrokerKey, BrokerRecord, BrokerRestore, Change, ClientRestore, Key, RecordError, SessionRestore,
 };
 
-use crate::{SessionName, StoreError};
+use crate::{SessionName, Snapshot, StoreError, StoreErrorKind};
 
 /// A store of the records of any number of sessions and brokers.
 ///
@@ -49,6 +49,15 @@ pub trait Store: Send {
     /// # Errors
     /// If the store cannot be read. A damaged record is no error: see [`Stored::Damaged`].
     fn load_broker(&mut self, broker: &SessionName) -> Result<Loaded<BrokerKey>, StoreError>;
+
+    /// All that the store has now, to be copied while it goes on.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or cannot be copied while it is used: [`StoreErrorKind::NoSnapshots`],
+    /// which is what this says unless a store has something better.
+    fn snapshot(&mut self) -> Result<Snapshot, StoreError> {
+        Err(StoreError::new(StoreErrorKind::NoSnapshots))
+    }
 
     /// Ends the use of the store. What was committed is durable without it; it makes the next start faster.
     ///

@@ -74,6 +74,12 @@ fn figures_are_told_below_sys_which_is_the_brokers_own() {
     assert!(sys.status.success(), "{sys:?}");
     let last = String::from_utf8_lossy(&sys.stdout).lines().last().map(str::to_owned);
     assert_eq!(last.as_deref(), Some("1"), "{sys:?}");
+    for topic in ["messages/sent", "publish/messages/sent", "load/messages/sent/1min"] {
+        let topic = format!("$SYS/broker/{topic}");
+        let sys = broker.client("sub", &["-t", &topic, "-C", "1", "-W", "10"]);
+        let number = String::from_utf8_lossy(&sys.stdout).trim().parse::<f64>();
+        assert!(number.is_ok_and(|number| number > 0.0), "{topic}: {sys:?}");
+    }
     assert_eq!(
         broker.publish(&["-t", "$SYS/broker/version", "-m", "false", "-q", "1"]),
         Some(3)
@@ -89,7 +95,10 @@ fn metrics_and_health_are_there() {
     assert_eq!(broker.publish(&["-t", "t", "-m", "x", "-q", "1"]), Some(0));
     let get = |path| web::get(address, path);
     let metrics = get("/metrics");
-    assert!(metrics.contains("\nmqtt_messages_received_total 1\n"), "{metrics}");
+    assert_eq!(web::figure(&metrics, "mqtt_messages_received_total"), 1);
+    // CONNACK and PUBACK.
+    assert_eq!(web::figure(&metrics, "mqtt_packets_sent_total"), 2);
+    assert_eq!(web::figure(&metrics, "mqtt_messages_sent_total"), 0);
     assert!(metrics.contains("# TYPE mqtt_connections gauge"), "{metrics}");
     assert!(get("/health").starts_with("HTTP/1.1 200 OK"));
     assert!(get("/else").starts_with("HTTP/1.1 404"));

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use mqtt_proto::{
-    Binary, Connect, ConnectProperties, Packet, Properties, Publish, QoS, Role, Rules, Text, TopicName, Version, Will,
+    Binary, Connect, ConnectProperties, Filters, Packet, PacketId, Properties, Publish, QoS, Role, Rules, Subscribe,
+    SubscriptionOptions, Text, TopicName, Version, Will,
 };
 use serving::{Broker, LISTENER, PATIENCE, add_users, folder};
 
@@ -261,4 +262,61 @@ fn who_has_another_password_or_is_no_user_any_more_is_sent_away() {
     let mut answer = [0; 2];
     bob.read_exact(&mut answer).expect("he stays");
     assert_eq!(answer, [0xD0, 0]);
+}
+
+/// How many lines have these words, and the sum of what they say behind `key`, or of one each.
+fn lines_with(log: &[String], words: &str, key: &str) -> (usize, u64) {
+    let lines: Vec<&String> = log.iter().filter(|line| line.contains(words)).collect();
+    let times = lines.iter().map(|line| match line.split_once(key) {
+        Some((_, rest)) => rest.split(' ').next().and_then(|times| times.parse::<u64>().ok()),
+        None => Some(1),
+    });
+    (lines.len(), times.map(|times| times.expect("a number")).sum())
+}
+
+#[test]
+fn a_flood_of_what_is_not_allowed_does_not_flood_the_log() {
+    const FLOOD: u16 = 400;
+    let folder = folder();
+    let mut broker = broker(folder.path(), "");
+    let (mut bob, code) = send(&broker, &[connect("one", BOB).into()]);
+    assert_eq!(code, 0);
+    let mut bytes = Vec::new();
+    for number in 1..=FLOOD {
+        let publish = Publish::new(topic(&format!("a/{number}")), Bytes::from_static(b"x"));
+        let options = SubscriptionOptions::new(QoS::AtMostOnce);
+        let filters = Filters::builder().filter(format!("c/{number}"), options);
+        let subscribe = Subscribe::new(
+            PacketId::new(number).expect("it is not zero"),
+            filters.build().expect("one filter"),
+        );
+        for packet in [Packet::from(publish), subscribe.into(), Packet::PingReq] {
+            packet.encode_to(Version::V5, &mut bytes).expect("it can be said");
+        }
+    }
+    let mut writing = bob.try_clone().expect("one more handle");
+    let writer = std::thread::spawn(move || writing.write_all(&bytes).expect("it reads"));
+    // SUBACK of one filter has 6 bytes, and PINGRESP 2: when all are there, all has been judged.
+    let mut answers = vec![0; usize::from(FLOOD) * 8];
+    bob.read_exact(&mut answers).expect("it answers");
+    writer.join().expect("writing does not panic");
+    broker.signal("-TERM");
+    let log = broker.told_up_to(" ended");
+    assert_eq!(broker.ends(), Some(0));
+    for (first, further, key) in [
+        ("a message is refused", "further messages were refused", "at_least="),
+        (
+            "a subscription is refused",
+            "further subscriptions were refused",
+            "subscriptions=",
+        ),
+    ] {
+        let (firsts, of_firsts) = lines_with(&log, first, key);
+        let (others, of_others) = lines_with(&log, further, key);
+        assert_eq!(of_firsts + of_others, u64::from(FLOOD), "{log:?}");
+        assert!(
+            (firsts + others) * 10 <= usize::from(FLOOD),
+            "the log is full of it: {log:?}"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 use mqtt_proto::DecodeErrorKind;
 
 use crate::Closed;
+use crate::outbox::Begun;
 use crate::timers::Timer;
 
 /// Whether a figure may go down.
@@ -104,12 +105,16 @@ figures! {
     Gauge sum retained_messages: "Retained messages",
     Gauge sum retained_bytes: "What retained messages take in memory, in bytes",
     Counter sum packets_received: "Packets that were read from clients, but for such as were refused as malformed or out of place",
+    /// When they are put into the [outbox](crate::Outbox) of a connection, as [`bytes_sent`](Self::bytes_sent).
+    Counter sum packets_sent: "Packets that were handed to be sent to clients",
     Counter sum bytes_received: "Bytes that were read from clients",
     Counter sum bytes_sent: "Bytes that were handed to be sent to clients",
     /// At [`BrokerLimits::messages_per_second`](super::BrokerLimits) or [`BrokerLimits::bytes_per_second`](super::BrokerLimits).
     Counter sum reads_paused: "How often a stream was not read for a while, at a rate",
     Counter sum messages_received: "Messages that came from clients, whatever became of them; repetitions of QoS 2 are left out",
     Counter sum payload_bytes_received: "Bytes of the payloads of messages that came from clients",
+    /// As [`packets_sent`](Self::packets_sent), of which they are.
+    Counter sum messages_sent: "Messages that were handed to be sent to clients, with repetitions",
     Counter sum messages_published: "Messages that clients or the host published, wills too, and that were allowed",
     Counter sum messages_delivered: "Copies that were handed to a connection or a session",
     Counter sum payload_bytes_delivered: "Bytes of the payloads of copies that were handed to a connection or a session",
@@ -151,6 +156,16 @@ impl Figures {
         self.packets_received = self.packets_received.saturating_add(u64::from(packets));
     }
 
+    /// The outbox of a connection has been filled.
+    #[inline]
+    pub(super) const fn has_sent(&mut self, bytes: usize, before: Begun, after: Begun) {
+        let packets = after.packets.wrapping_sub(before.packets);
+        let messages = after.messages.wrapping_sub(before.messages);
+        self.bytes_sent = self.bytes_sent.saturating_add(bytes as u64);
+        self.packets_sent = self.packets_sent.saturating_add(packets);
+        self.messages_sent = self.messages_sent.saturating_add(messages);
+    }
+
     pub(super) fn has_delivered(&mut self, payload_bytes: usize) {
         self.messages_delivered = self.messages_delivered.saturating_add(1);
         self.payload_bytes_delivered = self.payload_bytes_delivered.saturating_add(payload_bytes as u64);
@@ -181,9 +196,9 @@ macro_rules! topics {
             /// |---|---|
             $(#[doc = concat!("| `$SYS/broker/", $topic, "` | [`", stringify!($name), "`](Self::", stringify!($name), ") |")])*
             ///
-            /// `messages/received` counts packets of all types. `publish/messages/sent` and `publish/bytes/sent` count copies when
-            /// they are handed to a connection or a session; `uptime` is a number, without
-            /// the word behind it. The rest is the host's: `version`, of its own program; `load/..`, the means over 1, 5 and 15 minutes, which
+            /// `messages/received` and `messages/sent` count packets of all types. `publish/messages/sent` counts PUBLISH when it is
+            /// handed to be sent, with repetitions; `publish/bytes/sent`, payloads when their copies are handed to a connection or a
+            /// session, which is earlier for a client that is away; `uptime` is a number, without the word behind it. The rest is the host's: `version`, of its own program; `load/..`, the means over 1, 5 and 15 minutes, which
             /// follow from two of these figures at two times; `timestamp`, and what its system says of memory. Sessions without
             /// a connection, `clients/disconnected`, are the difference of two.
             ///
@@ -194,7 +209,7 @@ macro_rules! topics {
             /// for (topic, value) in broker.figures().topics() {
             ///     broker.publish(now, Message::new(topic, value.to_string())?.retain(true));
             /// }
-            /// assert_eq!(broker.figures().retained_messages, 14);
+            /// assert_eq!(broker.figures().retained_messages, 15);
             /// # Ok::<(), mqtt_session::proto::TextError>(())
             /// ```
             pub fn topics(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
@@ -211,11 +226,12 @@ topics! {
     "clients/maximum": clients_maximum,
     "clients/total": sessions,
     "messages/received": packets_received,
+    "messages/sent": packets_sent,
     "publish/bytes/received": payload_bytes_received,
     "publish/bytes/sent": payload_bytes_delivered,
     "publish/messages/dropped": messages_dropped,
     "publish/messages/received": messages_received,
-    "publish/messages/sent": messages_delivered,
+    "publish/messages/sent": messages_sent,
     "retained messages/count": retained_messages,
     "subscriptions/count": subscriptions,
     "uptime": uptime_seconds,

@@ -28,7 +28,7 @@ impl Broker {
         known.is_ready = true;
         let (session, had_ended) = (known.session, known.has_ended);
         let is_held = self.is_held(session);
-        let waiting = outbox.len();
+        let (waiting, begun) = (outbox.len(), outbox.begun());
         let mut is_served = false;
         loop {
             let before = outbox.len();
@@ -52,8 +52,8 @@ impl Broker {
                 break;
             }
         }
-        let sent = outbox.len().saturating_sub(waiting) as u64;
-        self.figures.bytes_sent = self.figures.bytes_sent.saturating_add(sent);
+        self.figures
+            .has_sent(outbox.len().saturating_sub(waiting), begun, outbox.begun());
         if let Some(known) = self.connections.named_mut(connection) {
             // Nothing has happened but that bytes have gone.
             if known.machine.is_told() && known.is_settled() {

@@ -45,6 +45,7 @@ impl Client {
         if self.ping_due && outbox.has_room() {
             self.ping_due = false;
             outbox.buffer().extend_from_slice(&PINGREQ);
+            outbox.count(1);
             if self.wire.timers.get(Timer::PingResponse).is_none() {
                 let until = self.flow.now().saturating_add(self.config.limits.ping_timeout);
                 self.wire.timers.set(Timer::PingResponse, until);

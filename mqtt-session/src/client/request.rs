@@ -271,6 +271,7 @@ impl Client {
             Body::Unsubscribe(..) => unsubscribe_packet(&body, id).map(|packet| packet.encode_to(version, buffer)),
         };
         debug_assert!(matches!(written, Some(Ok(_))), "its length was computed: {written:?}");
+        outbox.count(1);
         true
     }
 

@@ -15,7 +15,7 @@ use super::outline::Outline;
 use super::{Flow, LARGEST_PACKET, Tells, size};
 use crate::fingerprint::Fingerprint;
 use crate::op::{Limit, Op, Outcome, PublishError};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, packet_len};
 use crate::qos::{Withdrawable, Withdrawn};
 use crate::session::SessionEvent;
 use crate::slab::NONE;
@@ -60,7 +60,7 @@ impl Frames {
 
     /// Takes the first one away.
     fn drop_first(&mut self) {
-        self.skip(frame_len(self.waiting()), 1);
+        self.skip(packet_len(self.waiting()), 1);
     }
 
     fn skip(&mut self, bytes: usize, frames: usize) {
@@ -101,15 +101,12 @@ impl Frames {
         let room = outbox.limit_bytes().saturating_sub(outbox.len());
         let (mut bytes, mut frames) = (waiting.len(), self.len);
         if bytes > room {
-            (bytes, frames) = (0, 0);
-            while bytes < room {
-                bytes = bytes.saturating_add(frame_len(waiting.get(bytes..).unwrap_or_default()));
-                frames = frames.saturating_add(1);
-            }
+            (bytes, frames) = outbox.fitting(waiting);
         }
         outbox
             .buffer()
             .extend_from_slice(waiting.get(..bytes).unwrap_or_default());
+        outbox.count_messages(frames);
         self.skip(bytes, frames);
     }
 
@@ -132,12 +129,6 @@ fn number(bytes: &[u8]) -> Option<(usize, usize)> {
 fn push_number(number: u32, buffer: &mut Vec<u8>) {
     let (form, len) = varint::bytes(number);
     buffer.extend_from_slice(form.get(..usize::from(len)).unwrap_or_default());
-}
-
-/// The length of the packet that these bytes begin with.
-fn frame_len(bytes: &[u8]) -> usize {
-    let (body, len) = bytes.get(1..).and_then(number).unwrap_or_default();
-    body.saturating_add(len).saturating_add(1)
 }
 
 /// The topic of an encoded message with its length, and what comes behind it.
@@ -366,7 +357,7 @@ impl<E: Tells> Flow<E> {
         let frames = core::mem::take(&mut self.link.frames);
         let mut waiting = frames.waiting();
         while !waiting.is_empty() {
-            let Some((frame, rest)) = waiting.split_at_checked(frame_len(waiting)) else {
+            let Some((frame, rest)) = waiting.split_at_checked(packet_len(waiting)) else {
                 return;
             };
             waiting = rest;

@@ -20,6 +20,7 @@ macro_rules! write {
             let written = packet.encode_to($version, $outbox.buffer());
             debug_assert!(written.is_ok(), "{packet:?} cannot be encoded: {written:?}");
         }
+        $outbox.count(1);
     }};
 }
 
@@ -148,6 +149,7 @@ impl<E: Tells> Flow<E> {
         let is_whole = whole.is_some();
         let written = whole.unwrap_or_else(|| outline.write(limit, outbox.buffer()));
         written.map_err(|bytes| Outcome::TooLarge { bytes, limit })?;
+        outbox.count_messages(1);
         if !is_whole && exchange.source_bytes.is_none() {
             if is_inline {
                 outbox.buffer().extend_from_slice(&message.payload);

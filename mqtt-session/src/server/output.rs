@@ -39,6 +39,7 @@ impl ServerConnection {
         match self.connack.take() {
             Some(connack) if self.flow.session.journal.is_stored(connack.1) => {
                 outbox.buffer().extend_from_slice(&connack.0);
+                outbox.count(1);
                 true
             }
             Some(waiting) => {

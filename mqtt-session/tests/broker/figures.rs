@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use mqtt_session::proto::{Connect, Version};
+use bytes::Buf;
+use mqtt_session::proto::{Connect, Filters, Packet, Subscribe, SubscriptionOptions, Version};
 use mqtt_session::{
-    Ask, BrokerEvent, BrokerLimits, FigureKind, Figures, Limits, Scope, ServerConfig, SessionConfig, Verdict,
+    Ask, BrokerEvent, BrokerLimits, FigureKind, Figures, Limits, Outbox, Scope, ServerConfig, SessionConfig, Verdict,
 };
 
-use super::rig::{Rig, config, fleeting, lasting};
+use super::rig::{Rig, config, fleeting, id, lasting, qos};
 
 #[test]
 fn the_figures_have_the_topics_that_other_brokers_give_them() {
@@ -27,6 +28,7 @@ fn the_figures_have_the_topics_that_other_brokers_give_them() {
         ("clients/maximum", 2),
         ("clients/total", 2),
         ("messages/received", 4),
+        ("messages/sent", 5),
         ("publish/bytes/received", 1),
         ("publish/bytes/sent", 1),
         ("publish/messages/dropped", 0),
@@ -53,6 +55,91 @@ fn bytes_are_counted_when_they_are_read_and_when_they_are_handed_out() {
     let after = rig.broker.figures();
     assert_eq!(after.bytes_received - before.bytes_received, 2);
     assert_eq!(after.bytes_sent - before.bytes_sent, 2);
+}
+
+#[test]
+fn each_packet_that_is_sent_counts_once_whatever_it_is() {
+    let mut rig = Rig::new(config());
+    let mut expected = (0, 0);
+    let mut sent = |rig: &mut Rig, name: &str, lines: &[&str]| {
+        assert_eq!(rig.sent(name), lines);
+        let messages = lines.iter().filter(|line| line.starts_with("PUBLISH")).count() as u64;
+        expected = (expected.0 + lines.len() as u64, expected.1 + messages);
+        let figures = rig.broker.figures();
+        assert_eq!((figures.packets_sent, figures.messages_sent), expected, "{lines:?}");
+    };
+    for name in ["s", "p"] {
+        let connect = lasting(name, Version::V5);
+        rig.open(name, Version::V5);
+        rig.feed(name, &Packet::Connect(connect));
+        sent(&mut rig, name, &["CONNACK"]);
+    }
+    let filters = Filters::builder().filter("t", SubscriptionOptions::new(qos(2)));
+    let subscribe = Subscribe::new(id(9), filters.build().unwrap());
+    rig.feed("s", &Packet::Subscribe(subscribe));
+    sent(&mut rig, "s", &["SUBACK #9 0x02"]);
+    for bits in [0, 0, 1, 2] {
+        rig.publish("p", "t", bits, "m");
+    }
+    sent(&mut rig, "p", &["PUBACK #5", "PUBREC #5"]);
+    rig.pubrel("p", 5);
+    sent(&mut rig, "p", &["PUBCOMP #5"]);
+    sent(
+        &mut rig,
+        "s",
+        &[
+            "PUBLISH q0 t: m",
+            "PUBLISH q0 t: m",
+            "PUBLISH q1 #1 t: m",
+            "PUBLISH q2 #2 t: m",
+        ],
+    );
+    // A repetition counts as what it is: a packet that is sent.
+    rig.cut("s");
+    rig.open("s", Version::V5);
+    rig.feed("s", &Packet::Connect(lasting("s", Version::V5)));
+    sent(
+        &mut rig,
+        "s",
+        &["CONNACK present", "PUBLISH q1 #1 dup t: m", "PUBLISH q2 #2 dup t: m"],
+    );
+    rig.pubrec("s", 2);
+    sent(&mut rig, "s", &["PUBREL #2"]);
+    rig.feed_bytes("s", b"\xC0\x00\xC0\x00");
+    sent(&mut rig, "s", &["PINGRESP", "PINGRESP"]);
+    // Its farewell too.
+    let (taken, old) = (rig.id("s"), "old");
+    rig.rename("s", old);
+    rig.open("s", Version::V5);
+    rig.feed("s", &Packet::Connect(fleeting("s", Version::V5)));
+    assert_ne!(rig.id("s"), taken);
+    sent(&mut rig, old, &["DISCONNECT 0x8e"]);
+    sent(&mut rig, "s", &["CONNACK"]);
+}
+
+#[test]
+fn an_outbox_with_little_room_takes_and_counts_one_packet_at_a_time() {
+    let mut rig = Rig::new(config());
+    rig.join(fleeting("c", Version::V5));
+    rig.subscribe("c", "t", 1);
+    rig.feed_bytes("c", b"\xC0\x00\xC0\x00");
+    for bits in [0, 0, 1] {
+        rig.publish("c", "t", bits, "m");
+    }
+    let mut outbox = Outbox::new(1);
+    let before = rig.broker.figures();
+    let mut first_bytes = Vec::new();
+    loop {
+        rig.broker.poll_transmit(rig.id("c"), &mut outbox);
+        let packet = outbox.copy_to_bytes(outbox.len());
+        let Some(first) = packet.first() else { break };
+        assert_eq!(usize::from(packet[1]), packet.len() - 2, "{packet:?}");
+        first_bytes.push(*first);
+        let after = rig.broker.figures();
+        assert_eq!(after.packets_sent - before.packets_sent, first_bytes.len() as u64);
+    }
+    assert_eq!(first_bytes, [0xD0, 0xD0, 0x40, 0x30, 0x30, 0x32]);
+    assert_eq!(rig.broker.figures().messages_sent - before.messages_sent, 3);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `voices [--scripts N] [--from N] [--jobs N]` plays scripts of clients at `mqtt broker`, at mosquitto and at aedes, and counts how what the
 //! clients hear differs; `voices --seed N` plays one, makes it as small as it gets, and prints what everybody heard.
 //!
-//! `--program PATH` is the program `mqtt`, which else stands beside this one.
+//! `--program PATH` is the program `mqtt`, which else stands beside this one; `--settings TEXT`, what it is configured with, such as
+//! `shards = 3` or `protocol.overlap = "copy-each"`; `--without CLASS` lets a class of differences explain nothing.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -37,10 +38,15 @@ fn run() -> io::Result<ExitCode> {
     let value = |name: &str| -> Option<u64> { text(name)?.parse().ok() };
     let beside = std::env::current_exe()?.with_file_name("mqtt");
     let program = text("--program").map_or(beside, PathBuf::from);
-    let contest = Contest::start(&program).map_err(|error| {
+    let settings = text("--settings").map_or("", String::as_str);
+    let contest = Contest::start(&program, settings).map_err(|error| {
         let about = format!("mqtt broker ({}) and mosquitto are needed: {error}", program.display());
         io::Error::new(error.kind(), about)
     })?;
+    let contest = match text("--without") {
+        Some(class) => contest.without(class),
+        None => contest,
+    };
     if let Some(seed) = value("--seed") {
         return Ok(replay(
             &contest,

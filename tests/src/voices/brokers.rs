@@ -30,14 +30,14 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// Starts the program `mqtt broker`.
+    /// Starts the program `mqtt broker`, with this before the listener in its configuration.
     ///
     /// # Errors
     /// If it does not start, or does not say where it listens.
-    pub fn ours(program: &Path) -> io::Result<Self> {
+    pub fn ours(program: &Path, settings: &str) -> io::Result<Self> {
         let folder = TempDir::new()?;
         let config = folder.path().join("mqtt.toml");
-        fs::write(&config, "[[listener]]\naddress = '127.0.0.1:0'\n")?;
+        fs::write(&config, format!("{settings}\n[[listener]]\naddress = '127.0.0.1:0'\n"))?;
         let mut command = Command::new(program);
         command.args(["broker", "--config"]).arg(config).stderr(Stdio::piped());
         let mut running = Self::start(command, folder)?;

@@ -25,6 +25,7 @@ pub struct Contest {
     ours: Running,
     theirs: Running,
     third: Option<Running>,
+    without: Option<String>,
     plays: AtomicU64,
 }
 
@@ -70,22 +71,30 @@ pub struct Tally {
 }
 
 impl Contest {
-    /// Starts the servers: this program, mosquitto, and aedes if it is there.
+    /// Starts the servers: this program with these settings, mosquitto, and aedes if it is there.
     ///
     /// # Errors
     /// If one of the first two does not start. `NotFound` if there is no mosquitto.
-    pub fn start(program: &Path) -> io::Result<Self> {
+    pub fn start(program: &Path, settings: &str) -> io::Result<Self> {
         let theirs = Running::mosquitto()?;
         let third = match Running::aedes() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             aedes => Some(aedes?),
         };
         Ok(Self {
-            ours: Running::ours(program)?,
+            ours: Running::ours(program, settings)?,
             theirs,
             third,
+            without: None,
             plays: AtomicU64::new(0),
         })
+    }
+
+    /// The same, where the class with this id is none: this program is configured to do as mosquitto does.
+    #[must_use]
+    pub fn without(mut self, class: &str) -> Self {
+        self.without = Some(class.to_owned());
+        self
     }
 
     /// Whether there is a third voice.
@@ -103,7 +112,7 @@ impl Contest {
         loop {
             let ours = self.play(script, self.ours.address, patience)?;
             let theirs = self.play(script, self.theirs.address, patience)?;
-            let verdict = judge(script, &ours, &theirs);
+            let verdict = judge(script, &ours, &theirs, self.without.as_deref());
             if verdict.unclassified.is_none() || patience == PATIENT {
                 return Ok(Outcome { ours, theirs, verdict });
             }

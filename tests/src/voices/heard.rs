@@ -1,5 +1,5 @@
-//! What a client hears from a server, without what two servers may choose freely: packet identifiers, and what they are
-//! capable of.
+//! What a client hears from a server, without what two servers may choose freely: packet identifiers, topic aliases, and what
+//! they are capable of.
 
 use core::fmt;
 
@@ -113,7 +113,7 @@ impl Message {
         };
         for property in &publish.properties {
             match property {
-                Property::SubscriptionIdentifier(_) => {}
+                Property::SubscriptionIdentifier(_) | Property::TopicAlias(_) => {}
                 Property::MessageExpiryInterval(left) if left > LONG / 2 => message.expiry = Some(Expiry::Long),
                 Property::MessageExpiryInterval(_) => message.expiry = Some(Expiry::Short),
                 Property::ResponseTopic(topic) => message.properties.push(format!("ResponseTopic({})", topic.as_str())),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use mqtt_proto::{Packet, Role, Rules, Version};
 
+use super::alias::Aliases;
+
 /// The longest that a server may take for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -16,6 +18,9 @@ pub(super) struct Link {
     stream: TcpStream,
     received: BytesMut,
     pub(super) version: Version,
+    /// How many the server may announce.
+    aliases_allowed: u16,
+    pub(super) aliases: Aliases,
 }
 
 /// What came next.
@@ -27,7 +32,7 @@ pub(super) enum Next {
 }
 
 impl Link {
-    pub(super) fn open(address: SocketAddr, version: Version) -> io::Result<Self> {
+    pub(super) fn open(address: SocketAddr, version: Version, aliases_allowed: u16) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -36,6 +41,8 @@ impl Link {
             stream,
             received: BytesMut::new(),
             version,
+            aliases_allowed,
+            aliases: Aliases::default(),
         })
     }
 
@@ -51,7 +58,7 @@ impl Link {
         let rules = Rules::new(self.version).sent_by(Role::Server);
         loop {
             match Packet::take(&mut self.received, &rules) {
-                Ok(Some(packet)) => return Next::Packet(Box::new(packet)),
+                Ok(Some(packet)) => return self.heard(packet),
                 Ok(None) => {}
                 Err(error) => return Next::Fault(error.to_string()),
             }
@@ -67,6 +74,19 @@ impl Link {
                 Err(_) => return Next::End,
             }
         }
+    }
+
+    fn heard(&mut self, mut packet: Packet<Bytes>) -> Next {
+        match &mut packet {
+            Packet::ConnAck(connack) => self.aliases.take(connack.properties.topic_alias_maximum()),
+            Packet::Publish(publish) => {
+                if let Err(fault) = self.aliases.resolve(publish, self.aliases_allowed) {
+                    return Next::Fault(fault);
+                }
+            }
+            _ => {}
+        }
+        Next::Packet(Box::new(packet))
     }
 
     /// Says that nothing more is sent. The server's own end tells that it has heard so.

@@ -4,6 +4,7 @@
 //! [`draw`] makes a script of a seed, [`play`] plays it at a server, and [`judge`] compares what was heard. Each difference has to belong to a
 //! [class](classes::CLASSES); what the classes mean stands in `tests/data/voices.tsv`.
 
+mod alias;
 mod brokers;
 pub mod classes;
 mod compare;

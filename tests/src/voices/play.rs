@@ -13,6 +13,7 @@ use mqtt_proto::{
 };
 use mqtt_proto::{PubRec, PubRecReason, PubRel, PubRelReason, QoS};
 
+use super::alias;
 use super::heard::Heard;
 use super::link::{Link, Next};
 use super::script::{Action, Script, Step};
@@ -137,8 +138,9 @@ impl Player<'_> {
     fn step(&mut self, script: &Script, step: &Step) -> Result<(), Unplayed> {
         let (index, version) = (step.client, script.clients[step.client]);
         if let Action::Connect(connect) = &step.action {
-            let packet = write::connect(connect, version, self.prefix, super::script::name(index));
-            let link = Link::open(self.address, version).map_err(|_| Unplayed::Unreachable)?;
+            let aliases = alias::allowed(script);
+            let packet = write::connect(connect, version, self.prefix, super::script::name(index), aliases);
+            let link = Link::open(self.address, version, aliases).map_err(|_| Unplayed::Unreachable)?;
             self.connect(index, link, &packet);
             return Ok(());
         }
@@ -161,7 +163,8 @@ impl Player<'_> {
                 if message.qos == QoS::ExactlyOnce {
                     client.unreleased.push(id);
                 }
-                client.send(&write::publish(id, version, self.prefix, message));
+                let alias = client.link.as_mut().and_then(|link| link.aliases.of(message));
+                client.send(&write::publish(id, version, self.prefix, message, alias));
             }
             Action::Hold => client.holds = true,
             Action::Release => {

@@ -8,9 +8,10 @@ use mqtt_proto::{
     Section, Subscribe, SubscriptionId, SubscriptionOptions, Text, TopicFilters, TopicName, Unsubscribe, Version,
 };
 
+use super::alias::Alias;
 use super::script::{Connect, Message};
 
-pub(super) fn connect(connect: &Connect, version: Version, prefix: &str, name: &str) -> Packet<Bytes> {
+pub(super) fn connect(connect: &Connect, version: Version, prefix: &str, name: &str, aliases: u16) -> Packet<Bytes> {
     let id = Text::from_bytes(Bytes::from(format!("{}{name}", prefix.replace('/', "-")))).expect("plain text");
     let mut packet = mqtt_proto::Connect::new(version, id);
     packet.clean_start = connect.clean;
@@ -29,15 +30,26 @@ pub(super) fn connect(connect: &Connect, version: Version, prefix: &str, name: &
         .receive_maximum
         .and_then(NonZeroU16::new)
         .map(Property::ReceiveMaximum);
-    packet.properties = properties(version, expiry.into_iter().chain(maximum));
+    let aliases = (aliases > 0).then_some(Property::TopicAliasMaximum(aliases));
+    packet.properties = properties(version, expiry.into_iter().chain(maximum).chain(aliases));
     packet.into()
 }
 
-pub(super) fn publish(id: PacketId, version: Version, prefix: &str, message: &Message) -> Packet<Bytes> {
+pub(super) fn publish(
+    id: PacketId,
+    version: Version,
+    prefix: &str,
+    message: &Message,
+    alias: Option<Alias>,
+) -> Packet<Bytes> {
     let mut packet = Publish::new(topic(prefix, message.topic), Bytes::from(message.payload()));
     packet.delivery = Delivery::first(message.qos, id);
     packet.retain = message.retain;
-    packet.properties = properties(version, adornment(message));
+    if alias.is_some_and(|alias| alias.is_known) {
+        packet.topic = None;
+    }
+    let alias = alias.map(|alias| Property::TopicAlias(alias.number));
+    packet.properties = properties(version, adornment(message).into_iter().chain(alias));
     packet.into()
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Key, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, Value, WriteTransaction};
+use redb::{Key, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, Value, WriteTransaction};
 
 use super::fresh::Fresh;
 use super::layout::{BROKER_RECORDS, RECORDS};
@@ -30,7 +30,7 @@ pub struct Compaction {
 }
 
 /// Tells how much is done, and of how much.
-type Tell<'t> = &'t mut dyn FnMut(u64, u64);
+pub(super) type Tell<'t> = &'t mut dyn FnMut(u64, u64);
 
 impl FileStore {
     /// Writes the store in this file anew, without the room that it does not use any more, and puts it in the place of the
@@ -57,10 +57,11 @@ fn compact(path: &Path, tell: Tell<'_>) -> Result<Compaction, StoreError> {
     refuse_damaged(&reader)?;
     let before_bytes = reader.file_bytes()?;
     let fresh = Fresh::beside(path)?;
-    write_anew(&reader.store, &fresh, tell).map_err(|error| super::at(Some(&fresh.path), error))?;
+    let reading = reader.store.reading()?;
+    write_anew(&reading, &fresh, tell).map_err(|error| super::at(Some(&fresh.path), error))?;
     give_away(fresh.file.file(), reader.file.file()).map_err(|error| StoreError::io(error).at(&fresh.path))?;
     let copy = FileReader::of(fresh.file.clone(), &fresh.path)?;
-    if copy.salvaged().is_some() || !is_same(&reader.store, &copy.store)? {
+    if copy.salvaged().is_some() || !is_same(&reading, &copy.store)? {
         return Err(not_the_same(&fresh.path));
     }
     let after_bytes = copy.file_bytes()?;
@@ -84,7 +85,7 @@ fn refuse_damaged(reader: &FileReader) -> Result<(), StoreError> {
     }
 }
 
-fn not_the_same(path: &Path) -> StoreError {
+pub(super) fn not_the_same(path: &Path) -> StoreError {
     let cause = io::Error::other("what was written is not what was to be written");
     StoreError::new(StoreErrorKind::Failed).because(cause).at(path)
 }
@@ -104,15 +105,16 @@ fn give_away(to: &File, like: &File) -> io::Result<()> {
     to.sync_all()
 }
 
-fn write_anew(from: &FileStore, to: &Fresh, tell: Tell<'_>) -> Result<(), StoreError> {
+/// Writes all that is read into a file that has nothing yet.
+pub(super) fn write_anew(reading: &ReadTransaction, to: &Fresh, tell: Tell<'_>) -> Result<(), StoreError> {
     let options = FileOptions::default();
     let mut store = FileStore::open_medium(to.file.clone(), options, Some(&to.path))?;
-    let reading = from.database()?.begin_read().map_err(|error| from.error(error))?;
-    let all = records(from)?;
     let mut done = 0;
     store.transaction(|writing| {
+        let all = reading.open_table(RECORDS)?.len()?;
+        let all = all.saturating_add(reading.open_table(BROKER_RECORDS)?.len()?);
         for role in Role::ALL {
-            copy_table(&reading, writing, role.names(), || {})?;
+            copy_table(reading, writing, role.names(), || {})?;
         }
         let mut count = || {
             done += 1;
@@ -120,8 +122,8 @@ fn write_anew(from: &FileStore, to: &Fresh, tell: Tell<'_>) -> Result<(), StoreE
                 tell(done, all);
             }
         };
-        copy_table(&reading, writing, RECORDS, &mut count)?;
-        copy_table(&reading, writing, BROKER_RECORDS, &mut count)
+        copy_table(reading, writing, RECORDS, &mut count)?;
+        copy_table(reading, writing, BROKER_RECORDS, &mut count)
     })?;
     // Pages that were filled and split on the way are free now, in between.
     if let Some(database) = &mut store.database {
@@ -134,17 +136,8 @@ fn write_anew(from: &FileStore, to: &Fresh, tell: Tell<'_>) -> Result<(), StoreE
     Box::new(store).close()
 }
 
-fn records(store: &FileStore) -> Result<u64, StoreError> {
-    let reading = store.database()?.begin_read().map_err(|error| store.error(error))?;
-    let of_sessions = reading.open_table(RECORDS).map_err(|error| store.error(error))?;
-    let of_brokers = reading.open_table(BROKER_RECORDS).map_err(|error| store.error(error))?;
-    let (sessions, brokers) = (of_sessions.len(), of_brokers.len());
-    let sessions = sessions.map_err(|error| store.error(error))?;
-    Ok(sessions.saturating_add(brokers.map_err(|error| store.error(error))?))
-}
-
 fn copy_table<K: Key + 'static, V: Value + 'static>(
-    from: &redb::ReadTransaction,
+    from: &ReadTransaction,
     to: &WriteTransaction,
     table: TableDefinition<'_, K, V>,
     mut count: impl FnMut(),
@@ -159,26 +152,22 @@ fn copy_table<K: Key + 'static, V: Value + 'static>(
     Ok(())
 }
 
-/// Whether two stores have the same bytes under the same keys.
-fn is_same(one: &FileStore, other: &FileStore) -> Result<bool, StoreError> {
+/// Whether a store has the bytes that are read, under the same keys.
+pub(super) fn is_same(one: &ReadTransaction, other: &FileStore) -> Result<bool, StoreError> {
+    let reading = other.reading()?;
     let compare = || -> Result<bool, redb::Error> {
-        let read = |store: &FileStore| match &store.database {
-            Some(database) => Ok(database.begin_read()?),
-            None => Err(redb::Error::DatabaseClosed),
-        };
-        let (one, other) = (read(one)?, read(other)?);
         let mut is_same = true;
         for role in Role::ALL {
-            is_same &= has_same(&one, &other, role.names())?;
+            is_same &= has_same(one, &reading, role.names())?;
         }
-        Ok(is_same && has_same(&one, &other, RECORDS)? && has_same(&one, &other, BROKER_RECORDS)?)
+        Ok(is_same && has_same(one, &reading, RECORDS)? && has_same(one, &reading, BROKER_RECORDS)?)
     };
     compare().map_err(|error| other.error(error))
 }
 
 fn has_same<K: Key + 'static, V: Value + 'static>(
-    one: &redb::ReadTransaction,
-    other: &redb::ReadTransaction,
+    one: &ReadTransaction,
+    other: &ReadTransaction,
     table: TableDefinition<'_, K, V>,
 ) -> Result<bool, redb::Error> {
     let (one, other) = (one.open_table(table)?, other.open_table(table)?);
@@ -194,6 +183,44 @@ fn has_same<K: Key + 'static, V: Value + 'static>(
         }
     }
     Ok(true)
+}
+
+/// Where a copy is to be.
+pub(super) struct Destination<'p> {
+    path: &'p Path,
+    replaces: bool,
+    /// A store that has it open would go on writing into a file without a name.
+    replaced: Option<LockedFile>,
+}
+
+impl<'p> Destination<'p> {
+    /// `replaces`: a file that is there goes; otherwise it is an error.
+    pub(super) fn new(path: &'p Path, replaces: bool) -> Result<Self, StoreError> {
+        if !replaces && path.symlink_metadata().is_ok() {
+            let error = io::Error::from(io::ErrorKind::AlreadyExists);
+            return Err(StoreError::new(StoreErrorKind::NotOpened).because(error).at(path));
+        }
+        let replaced = match replaces {
+            true => LockedFile::open_replaced(path).map_err(|error| error.at(path))?,
+            false => None,
+        };
+        Ok(Self {
+            path,
+            replaces,
+            replaced,
+        })
+    }
+
+    /// Gives a copy that is whole its name.
+    pub(super) fn take(self, copy: Fresh) -> Result<(), StoreError> {
+        let path = self.path;
+        match self.replaced {
+            Some(replaced) => copy.name_over(path, &replaced),
+            // A folder, or a link that leads nowhere. A file that came there meanwhile stays.
+            None if self.replaces && !path.is_file() && path.symlink_metadata().is_ok() => copy.rename(path),
+            None => copy.name(path),
+        }
+    }
 }
 
 impl FileReader {
@@ -214,24 +241,11 @@ impl FileReader {
     ) -> Result<u64, StoreError> {
         let to = to.as_ref();
         refuse_damaged(self)?;
-        if !replaces && to.symlink_metadata().is_ok() {
-            let error = io::Error::from(io::ErrorKind::AlreadyExists);
-            return Err(StoreError::new(StoreErrorKind::NotOpened).because(error).at(to));
-        }
-        // A store that has it open would go on writing into a file without a name.
-        let replaced = match replaces {
-            true => LockedFile::open_replaced(to).map_err(|error| error.at(to))?,
-            false => None,
-        };
+        let destination = Destination::new(to, replaces)?;
         let fresh = Fresh::beside(to)?;
         let copied = self.copy_and_compare(&fresh, &mut tell);
         let bytes = copied.map_err(|error| super::at(Some(&fresh.path), error))?;
-        match replaced {
-            Some(replaced) => fresh.name_over(to, &replaced)?,
-            // A folder, or a link that leads nowhere. A file that came there meanwhile stays.
-            None if replaces && !to.is_file() && to.symlink_metadata().is_ok() => fresh.rename(to)?,
-            None => fresh.name(to)?,
-        }
+        destination.take(fresh)?;
         Ok(bytes)
     }
 
@@ -256,7 +270,7 @@ impl FileReader {
         .map_err(StoreError::io)?;
         let copy = Self::of(to.file.clone(), &to.path)?;
         tell(twice, twice);
-        match sum == again && copy.salvaged().is_none() && is_same(&self.store, &copy.store)? {
+        match sum == again && copy.salvaged().is_none() && is_same(&self.store.reading()?, &copy.store)? {
             true => Ok(all),
             false => Err(not_the_same(&to.path)),
         }

@@ -11,6 +11,7 @@ mod overlay;
 mod page;
 mod reader;
 mod salvage;
+mod snapshot;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mqtt_session::{BrokerKey, Key};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableHandle};
+use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableHandle};
 
 use self::backend::{Backend, Content, Watch};
 pub use self::copying::Compaction;
@@ -30,6 +31,7 @@ pub use self::medium::Medium;
 use self::numbers::Numbers;
 pub use self::reader::FileReader;
 pub use self::salvage::Salvaged;
+pub use self::snapshot::Snapshot;
 use crate::error::at;
 use crate::store::Role;
 use crate::{Durability, Loaded, SessionName, Store, StoreError, StoreErrorKind, Stored, Write};
@@ -187,6 +189,11 @@ impl FileStore {
         }
     }
 
+    /// Reads all of it as it is now, whatever is written later.
+    fn reading(&self) -> Result<ReadTransaction, StoreError> {
+        self.database()?.begin_read().map_err(|error| self.error(error))
+    }
+
     /// What an error of redb means, with the place it happened.
     fn error(&self, error: impl Into<redb::Error>) -> StoreError {
         at(self.path.as_ref(), meaning(&self.watch, error.into()))
@@ -194,8 +201,7 @@ impl FileStore {
 
     /// Refuses files of other programs and of other versions of this one.
     fn check_format(&self) -> Result<(), StoreError> {
-        let database = self.database()?;
-        let reading = database.begin_read().map_err(|error| self.error(error))?;
+        let reading = self.reading()?;
         let tables = reading.list_tables().map_err(|error| self.error(error))?;
         for table in tables {
             match layout::version_of(table.name()) {
@@ -221,8 +227,7 @@ impl FileStore {
 
     fn read_numbers(&mut self) -> Result<(), StoreError> {
         let mut numbers = Numbers::default();
-        let database = self.database()?;
-        let reading = database.begin_read().map_err(|error| self.error(error))?;
+        let reading = self.reading()?;
         for role in Role::ALL {
             let names = reading.open_table(role.names()).map_err(|error| self.error(error))?;
             for entry in names.iter().map_err(|error| self.error(error))? {
@@ -241,8 +246,7 @@ impl FileStore {
     }
 
     fn records_of(&self, number: Number) -> Result<Loaded, StoreError> {
-        let database = self.database()?;
-        let reading = database.begin_read().map_err(|error| self.error(error))?;
+        let reading = self.reading()?;
         let table = reading.open_table(RECORDS).map_err(|error| self.error(error))?;
         let (first, last) = layout::places(number);
         let mut records = Vec::new();
@@ -259,8 +263,7 @@ impl FileStore {
     }
 
     fn broker_records_of(&self, number: Number) -> Result<Loaded<BrokerKey>, StoreError> {
-        let database = self.database()?;
-        let reading = database.begin_read().map_err(|error| self.error(error))?;
+        let reading = self.reading()?;
         let table = reading.open_table(BROKER_RECORDS).map_err(|error| self.error(error))?;
         let (first, end) = layout::broker_places(number);
         let mut records = Vec::new();
@@ -313,6 +316,10 @@ impl Store for FileStore {
                 records: vec![Stored::Damaged(BrokerKey::Broker)],
             }),
         }
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, StoreError> {
+        self.take_snapshot()
     }
 
     fn close(mut self: Box<Self>) -> Result<(), StoreError> {

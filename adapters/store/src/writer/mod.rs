@@ -15,7 +15,7 @@ use self::progress::Progress;
 pub use self::session::{BatchWriter, BrokerWriter, RecordKey, SessionWriter};
 use self::thread::{Inbox, Request};
 use crate::store::Role;
-use crate::{Loaded, SessionName, Store, StoreError, StoreErrorKind};
+use crate::{Loaded, SessionName, Snapshot, Store, StoreError, StoreErrorKind};
 
 /// Writes to a store on a thread of its own, for any number of sessions and brokers, so that nobody else waits for a flush.
 ///
@@ -149,6 +149,14 @@ impl Writer {
     /// If the store cannot be read, or has failed.
     pub fn brokers(&self) -> Result<Vec<SessionName>, StoreError> {
         self.ask(Request::Brokers)
+    }
+
+    /// All that the store has, with all that was given to be written before, to be copied while others go on writing. Waits for it.
+    ///
+    /// # Errors
+    /// If the store cannot be read, has failed, or is of a kind that cannot be copied while it is used.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.ask(Request::Snapshot)
     }
 
     /// Writes everything that waits, closes the store and ends the thread. Handles that are left find it stopped.

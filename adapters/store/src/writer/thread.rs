@@ -8,7 +8,7 @@ use mqtt_session::BrokerKey;
 
 use super::progress::Progress;
 use crate::store::Role;
-use crate::{Loaded, SessionName, Store, StoreError, StoreErrorKind, Write};
+use crate::{Loaded, SessionName, Snapshot, Store, StoreError, StoreErrorKind, Write};
 
 /// What is asked of the thread, in order.
 pub(super) enum Request {
@@ -21,6 +21,7 @@ pub(super) enum Request {
     Sessions(SyncSender<Result<Vec<SessionName>, StoreError>>),
     LoadBroker(SessionName, SyncSender<Result<Loaded<BrokerKey>, StoreError>>),
     Brokers(SyncSender<Result<Vec<SessionName>, StoreError>>),
+    Snapshot(SyncSender<Result<Snapshot, StoreError>>),
 }
 
 /// What waits for the thread.
@@ -140,6 +141,9 @@ pub(super) fn run(inbox: &Inbox, mut store: Box<dyn Store>) -> Result<(), StoreE
                 }),
                 Request::Brokers(answer) => group.commit(&mut *store).map(|()| {
                     let _ = answer.send(store.brokers());
+                }),
+                Request::Snapshot(answer) => group.commit(&mut *store).map(|()| {
+                    let _ = answer.send(store.snapshot());
                 }),
             };
             answered.inspect_err(|error| inbox.fail(error))?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use mqtt_store::{FileReader, FileStore, SessionName, Store, StoreErrorKind, Write};
+use mqtt_store::{FileReader, FileStore, MemoryStore, SessionName, Store, StoreErrorKind, Write, Writer};
 
 use crate::exchange::groups;
 use crate::model::Model;
@@ -201,4 +201,93 @@ fn a_damaged_store_does_not_take_the_file_of_another_away() {
         .commit(&[Write::forget(SessionName::new("nobody").unwrap())])
         .unwrap();
     assert_eq!(names(folder.path()), ["s.redb", "s.redb.damaged-1"]);
+}
+
+#[test]
+fn a_snapshot_is_what_there_was_whatever_is_written_while_it_is_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, to) = (folder.path().join("s.redb"), folder.path().join("copy"));
+    let (mut store, model) = filled(&path);
+    let snapshot = store.snapshot().unwrap();
+    let mut later = groups(40, 9).into_iter();
+    let mut write = |store: &mut FileStore| {
+        let group = later.next().expect("there are enough");
+        store.commit(&group).unwrap();
+        for write in &group {
+            store.commit(&[Write::forget(write.session.clone())]).unwrap();
+        }
+    };
+    write(&mut store);
+    let mut told = Vec::new();
+    let copied = snapshot.copy_to(&to, false, |done, all| {
+        told.push((done, all));
+        write(&mut store);
+    });
+    assert_eq!(copied.unwrap(), fs::metadata(&to).unwrap().len());
+    assert!(
+        told.last().is_some_and(|(done, all)| *all > 0 && done == all),
+        "{told:?}"
+    );
+    assert_eq!(Model::of(&mut FileStore::open(&to).unwrap()), model);
+    // The store goes on, and another snapshot has what was written.
+    write(&mut store);
+    let model = Model::of(&mut store);
+    store.snapshot().unwrap().copy_to(&to, true, |_, _| {}).unwrap();
+    assert_eq!(Model::of(&mut FileStore::open(&to).unwrap()), model);
+    assert_eq!(names(folder.path()), ["copy", "s.redb"]);
+}
+
+#[test]
+fn a_snapshot_replaces_nothing_that_is_in_use_or_that_it_was_not_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, to) = (folder.path().join("s.redb"), folder.path().join("copy"));
+    let (store, model) = filled(&path);
+    let writer = Writer::start(store).unwrap();
+    let snapshot = writer.snapshot().unwrap();
+    let refused = snapshot.copy_to(&path, true, |_, _| {}).unwrap_err();
+    assert_eq!((refused.kind(), refused.path()), (StoreErrorKind::Locked, Some(&*path)));
+    fs::write(&to, "precious").unwrap();
+    let refused = snapshot.copy_to(&to, false, |_, _| {}).unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.path()),
+        (StoreErrorKind::NotOpened, Some(&*to))
+    );
+    assert_eq!(fs::read(&to).unwrap(), b"precious");
+    snapshot.copy_to(&to, true, |_, _| {}).unwrap();
+    assert_eq!(Model::of(&mut FileStore::open(&to).unwrap()), model);
+    assert_eq!(names(folder.path()), ["copy", "s.redb"]);
+}
+
+/// A store may be closed while it is copied: what can still be read of it is right, and the copy is whole or not there.
+#[test]
+fn a_snapshot_of_a_store_that_is_closed_is_whole_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, to) = (folder.path().join("s.redb"), folder.path().join("copy"));
+    let (store, model) = filled(&path);
+    let writer = Writer::start(store).unwrap();
+    let snapshot = writer.snapshot().unwrap();
+    writer.clone().close().unwrap();
+    assert_eq!(
+        writer.snapshot().map_err(|error| error.kind()).map(drop),
+        Err(StoreErrorKind::Stopped)
+    );
+    match snapshot.copy_to(&to, false, |_, _| {}) {
+        Ok(_) => assert_eq!(Model::of(&mut FileStore::open(&to).unwrap()), model),
+        Err(error) => {
+            assert_eq!((error.kind(), error.path()), (StoreErrorKind::Stopped, Some(&*path)));
+            assert_eq!(names(folder.path()), ["s.redb"]);
+        }
+    }
+    drop(snapshot);
+    assert_eq!(Model::of(&mut FileStore::open(&path).unwrap()), model);
+}
+
+#[test]
+fn a_store_in_memory_has_no_snapshots_and_goes_on() {
+    let writer = Writer::start(MemoryStore::new()).unwrap();
+    assert_eq!(
+        writer.snapshot().map_err(|error| error.kind()).map(drop),
+        Err(StoreErrorKind::NoSnapshots)
+    );
+    assert!(writer.sessions().unwrap().is_empty());
 }

@@ -123,6 +123,6 @@ fn refused(fault: &Fault) -> Ending {
     match fault.kind {
         Kind::NotFound | Kind::BadRequest | Kind::StoreFailed => ending.code(REFUSED),
         Kind::Busy => ending.advice("try again"),
-        Kind::TimedOut | Kind::Ending => ending,
+        Kind::TimedOut | Kind::Ending | Kind::Failed => ending,
     }
 }

@@ -31,6 +31,7 @@ Examples:
   mqtt ctl retained list 'lamp/#'
   mqtt ctl retained delete lamp/1
   mqtt ctl log debug
+  mqtt ctl backup /var/lib/mqtt/backup.store
   mqtt ctl stats
   mqtt ctl health && echo it serves
   mqtt ctl clients --json | jq -r .client
@@ -122,6 +123,24 @@ Examples:
         /// The least important lines that are logged
         level: Option<Level>,
     },
+    /// Copy the store while the broker goes on
+    #[command(
+        after_help = "The copy has everything that was acknowledged before, and nothing that is half done. The broker writes it,
+as its own user and where it sees that path, under the name with .new behind until all of it is on the
+disk and was compared. To bring a copy back, end the broker and put the copy in the place of its file.
+
+Examples:
+  mqtt ctl backup /var/lib/mqtt/backup.store
+  mqtt ctl backup --force /var/lib/mqtt/backup.store     replaces the one from before"
+    )]
+    Backup {
+        /// Where the copy is to be
+        #[arg(value_name = "FILE", value_parser = absolute)]
+        path: String,
+        /// Replace what is there
+        #[arg(short, long)]
+        force: bool,
+    },
     /// What the broker has counted, and what it holds
     Stats,
     /// Whether it serves: every shard answers, and the store has not failed
@@ -177,6 +196,14 @@ struct Selection {
     /// No more than so many
     #[arg(short, long)]
     limit: Option<u64>,
+}
+
+/// A path as the broker is told it, whose folder is another one.
+fn absolute(path: &str) -> Result<String, String> {
+    let path = std::path::absolute(path).map_err(|error| error.to_string())?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| format!("{} cannot be sent, since it is not UTF-8", path.display()))
 }
 
 /// Asks, and prints the answer.
@@ -246,6 +273,7 @@ fn requests(command: Command) -> Vec<Request> {
             topics.into_iter().map(delete).collect()
         }
         Command::Log { level } => vec![Request::Log { level }],
+        Command::Backup { path, force } => vec![Request::Backup { path, force }],
         Command::Stats => vec![Request::Stats {}],
         Command::Health => vec![Request::Health {}],
     }

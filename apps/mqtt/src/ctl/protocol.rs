@@ -65,6 +65,13 @@ pub(crate) enum Request {
         #[serde(default)]
         level: Option<Level>,
     },
+    /// Copies the store to a path of the broker's machine. Told as [`Copied`], now and then and at the end.
+    Backup {
+        path: String,
+        /// A file that is there is replaced.
+        #[serde(default)]
+        force: bool,
+    },
     /// [`Stat`]s.
     Stats {},
     /// [`Healthy`], or a fault that says what is wrong.
@@ -75,7 +82,9 @@ impl Request {
     /// Whether it changes something, so that it is not ended before its end.
     pub(crate) const fn is_change(&self) -> bool {
         match self {
-            Self::Kick { .. } | Self::DeleteRetained { .. } | Self::DeleteAllRetained { .. } => true,
+            Self::Kick { .. } | Self::DeleteRetained { .. } | Self::DeleteAllRetained { .. } | Self::Backup { .. } => {
+                true
+            }
             Self::Log { level } => level.is_some(),
             Self::Clients { .. }
             | Self::Sessions { .. }
@@ -235,6 +244,18 @@ pub(crate) struct Logged {
     pub(crate) before: Level,
 }
 
+/// How far a copy of the store has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Copied {
+    pub(crate) path: String,
+    /// How many records are written.
+    pub(crate) records: u64,
+    /// How many there are.
+    pub(crate) of: u64,
+    /// Of the copy, when it is there. Absent: it is being made.
+    pub(crate) bytes: Option<u64>,
+}
+
 /// A figure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stat {
@@ -277,6 +298,8 @@ pub(crate) enum Kind {
     Ending,
     /// The store has failed: nobody is served.
     StoreFailed,
+    /// It could not be done.
+    Failed,
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::asking::Asking;
-use super::protocol::{Deleted, Healthy, Kicked, Logged, Request, Retained, Session, Shown, Stat, Subscription};
+use super::protocol::{
+    Copied, Deleted, Healthy, Kicked, Logged, Request, Retained, Session, Shown, Stat, Subscription,
+};
 use super::screen::Screen;
 use super::table::Table;
 use super::text::{ago, now, shown, span, until};
@@ -89,6 +91,13 @@ pub(super) fn people(asking: &mut Asking, request: &Request, screen: &mut Screen
         }
         Request::Health {} => {
             let told = |_: Healthy| writeln!(screen, "healthy");
+            return each(asking, request, told).map(drop);
+        }
+        Request::Backup { .. } => {
+            let told = |copied: Copied| match copied.bytes {
+                Some(bytes) => writeln!(screen, "{}: {bytes} bytes, a copy of the store", shown(&copied.path)),
+                None => Ok(()),
+            };
             return each(asking, request, told).map(drop);
         }
         Request::Log { .. } => {

@@ -9,7 +9,7 @@ use mqtt_session::{AcceptErrorKind, BrokerEvent, ConnectionId, Scope, Verdict};
 
 use super::checker::Checker;
 use super::health::Health;
-use super::repeats::{Repeats, What};
+use super::repeats::{Matter, Repeats, What};
 use super::rules::{Identity, Rules, SharedRules, User};
 use crate::broker::Who;
 
@@ -69,6 +69,11 @@ impl Gate {
                 }
             }
         }
+    }
+
+    /// Whether this is to be told of the client, which has not done it for a while.
+    fn is_first(&self, matter: Matter, client_id: &Bytes) -> bool {
+        self.repeats.is_first(&What::Client(matter, client_id.clone()))
     }
 
     /// Whether the rules allow something to this client.
@@ -175,7 +180,7 @@ impl Policy for Gate {
                 let is_allowed = self.verdict(&client_id, owner.as_deref(), |rules, who| {
                     rules.may_publish(who, &topic)
                 });
-                if !is_allowed {
+                if !is_allowed && self.is_first(Matter::MessageRefused, &client_id) {
                     tracing::info!(client = %text(&client_id), topic = topic.as_str(), "a message is refused");
                 }
                 let verdict = if is_allowed { Verdict::ALLOW } else { Verdict::DENY };
@@ -191,7 +196,7 @@ impl Policy for Gate {
                 let is_allowed = self.verdict(&client_id, owner.as_deref(), |rules, who| {
                     rules.may_subscribe(who, &filter)
                 });
-                if !is_allowed {
+                if !is_allowed && self.is_first(Matter::SubscriptionRefused, &client_id) {
                     tracing::info!(client = %text(&client_id), filter = filter.as_str(), "a subscription is refused");
                 }
                 let verdict = if is_allowed { Verdict::ALLOW } else { Verdict::DENY };
@@ -253,7 +258,7 @@ impl Gate {
                 tracing::debug!(client = %text(&client_id), "its session has ended");
             }
             BrokerEvent::Dropped { client_id, messages } => {
-                self.repeats.tell(What::Dropped(client_id), messages);
+                self.repeats.tell(What::Client(Matter::Dropped, client_id), messages);
             }
             BrokerEvent::Revoked { client_id, filter } => {
                 tracing::info!(client = %text(&client_id), filter = filter.as_str(), "a subscription is not allowed any more");

@@ -186,7 +186,12 @@ impl Broker {
             tracing::info!(%address, "metrics");
         }
         if let Some(path) = &self.config.control {
-            let control = control::serve(path, self.running.handles().to_vec(), self.health.clone())
+            let served = control::Served {
+                shards: self.running.handles().to_vec(),
+                health: self.health.clone(),
+                store: self.writer.clone(),
+            };
+            let control = control::serve(path, served)
                 .map_err(|error| Ending::failed(format_args!("control socket {}: {error}", path.display())))?;
             tracing::info!(path = %path.display(), "control socket");
             self.control = Some(control);

@@ -9,20 +9,31 @@ use mqtt_session::BrokerBound;
 
 /// So long after a line comes the next one about the same.
 const EVERY: Duration = Duration::from_secs(10);
-/// So many things are told apart at a time. Drops of messages to further clients are told together.
+/// So many things are told apart at a time. What happens to further clients is told together.
 const KNOWN: usize = 1000;
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum What {
-    /// Messages to this client are dropped.
-    Dropped(Bytes),
-    /// Messages to clients are dropped, beside those that are told apart.
-    DroppedOfOthers,
+    /// This, to a client.
+    Client(Matter, Bytes),
+    /// This, to clients beside those that are told apart.
+    OtherClients(Matter),
     /// A bound is met.
     Limit(BrokerBound),
     /// Events do not come to the log.
     Missed,
+}
+
+/// What happens to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Matter {
+    /// Messages to it are dropped.
+    Dropped,
+    /// It may not publish to a topic.
+    MessageRefused,
+    /// It may not subscribe to a filter.
+    SubscriptionRefused,
 }
 
 /// What was told a short time ago, by all shards. Clones are the same.
@@ -44,6 +55,19 @@ impl Repeats {
     pub(super) fn tell(&self, what: What, times: u64) {
         if let Some(what) = self.note(what, times, Instant::now()) {
             write(&what, times);
+        }
+    }
+
+    /// It has happened once. Whether the caller is to tell of it, who knows more; otherwise it is told here, later or together
+    /// with others.
+    pub(super) fn is_first(&self, what: &What) -> bool {
+        match self.note(what.clone(), 1, Instant::now()) {
+            Some(told) if told == *what => true,
+            Some(others) => {
+                write(&others, 1);
+                false
+            }
+            None => false,
         }
     }
 
@@ -69,7 +93,7 @@ impl Repeats {
     fn note(&self, what: What, times: u64, now: Instant) -> Option<What> {
         let mut all = self.lock();
         let what = match what {
-            What::Dropped(_) if all.len() >= KNOWN && !all.contains_key(&what) => What::DroppedOfOthers,
+            What::Client(matter, _) if all.len() >= KNOWN && !all.contains_key(&what) => What::OtherClients(matter),
             what => what,
         };
         if let Some(known) = all.get_mut(&what) {
@@ -99,11 +123,26 @@ impl Repeats {
 
 fn write(what: &What, times: u64) {
     match what {
-        What::Dropped(client_id) => {
+        What::Client(matter, client_id) => {
             let client = String::from_utf8_lossy(client_id);
-            tracing::warn!(%client, messages = times, "messages were dropped");
+            match matter {
+                Matter::Dropped => tracing::warn!(%client, messages = times, "messages were dropped"),
+                // What the broker was told of a topic it remembers for a while, and does not ask about each message.
+                Matter::MessageRefused => tracing::info!(%client, at_least = times, "further messages were refused"),
+                Matter::SubscriptionRefused => {
+                    tracing::info!(%client, subscriptions = times, "further subscriptions were refused");
+                }
+            }
         }
-        What::DroppedOfOthers => tracing::warn!(messages = times, "messages to further clients were dropped"),
+        What::OtherClients(Matter::Dropped) => {
+            tracing::warn!(messages = times, "messages to further clients were dropped");
+        }
+        What::OtherClients(Matter::MessageRefused) => {
+            tracing::info!(at_least = times, "messages of further clients were refused");
+        }
+        What::OtherClients(Matter::SubscriptionRefused) => {
+            tracing::info!(subscriptions = times, "subscriptions of further clients were refused");
+        }
         What::Limit(bound) => tracing::warn!(?bound, times, "a limit was met"),
         What::Missed => tracing::warn!(events = times, "events are missing in this log"),
     }
@@ -114,7 +153,7 @@ mod tests {
     use super::*;
 
     fn client(number: usize) -> What {
-        What::Dropped(number.to_string().into())
+        What::Client(Matter::Dropped, number.to_string().into())
     }
 
     #[test]
@@ -146,12 +185,23 @@ mod tests {
         for number in 0..KNOWN {
             assert_eq!(repeats.note(client(number), 1, now), Some(client(number)));
         }
-        assert_eq!(repeats.note(client(KNOWN), 1, now), Some(What::DroppedOfOthers));
+        assert_eq!(
+            repeats.note(client(KNOWN), 1, now),
+            Some(What::OtherClients(Matter::Dropped))
+        );
         assert_eq!(repeats.note(client(KNOWN + 1), 4, now), None);
         assert_eq!(repeats.note(client(0), 2, now), None);
         assert_eq!(repeats.lock().len(), KNOWN + 1);
+        let refused = |matter, number: usize| What::Client(matter, number.to_string().into());
+        for matter in [Matter::MessageRefused, Matter::SubscriptionRefused] {
+            assert_eq!(
+                repeats.note(refused(matter, 0), 1, now),
+                Some(What::OtherClients(matter))
+            );
+            assert_eq!(repeats.note(refused(matter, 1), 0, now), None);
+        }
         let mut due = repeats.due(now + EVERY, EVERY);
         due.sort_by_key(|(_, times)| *times);
-        assert_eq!(due, [(client(0), 2), (What::DroppedOfOthers, 4)]);
+        assert_eq!(due, [(client(0), 2), (What::OtherClients(Matter::Dropped), 4)]);
     }
 }

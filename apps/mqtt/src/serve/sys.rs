@@ -12,7 +12,9 @@ use super::figures;
 const SPANS: [(u64, &str); 3] = [(1, "1min"), (5, "5min"), (15, "15min")];
 
 /// What has a load, by the topics of the counters that it follows from.
-const RATES: [(&str, &str); 5] = [
+const RATES: [(&str, &str); 7] = [
+    ("messages/received", "messages/received"),
+    ("messages/sent", "messages/sent"),
     ("publish/received", "publish/messages/received"),
     ("publish/sent", "publish/messages/sent"),
     ("publish/dropped", "publish/messages/dropped"),

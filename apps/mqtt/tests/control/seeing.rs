@@ -176,6 +176,10 @@ fn figures_are_those_of_all_shards() {
     let stats = broker.json(&["stats"]).remove(0);
     assert_eq!(stats["clients_connected"], 6);
     assert_eq!(stats["packets_received"], 6);
+    assert_eq!(
+        (&stats["packets_sent"], &stats["messages_sent"]),
+        (&6.into(), &0.into())
+    );
     assert_eq!(stats["accepted"], 6);
     assert!(
         stats["bytes_read"].as_u64() >= stats["bytes_received"].as_u64(),

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use mqtt_session::Shards;
 use rlimit::Resource;
 
 use super::lives::{PATIENCE, Serving};
@@ -29,8 +30,9 @@ impl Guest {
     fn knock(address: SocketAddr, number: usize) -> Self {
         let mut stream = TcpStream::connect(address).expect("the system takes it");
         let mut connect = b"\x10\x12\0\x04MQTT\x04\x02\0\0\0\x06".to_vec();
-        connect.extend(format!("g{number:05}").bytes());
-        stream.write_all(&connect).expect("the system takes it");
+        connect.extend(name(number).bytes());
+        // It may be closed before it has said so.
+        let _ = stream.write_all(&connect);
         stream.set_nonblocking(true).expect("it is a socket");
         Self { stream, heard: 0 }
     }
@@ -46,6 +48,28 @@ impl Guest {
         self.heard == 4
     }
 
+    /// Whether it is in. `None`: it still waits.
+    fn fate(&mut self) -> Option<bool> {
+        let mut answer = [0; 4];
+        match self.stream.read(&mut answer[self.heard..]) {
+            Ok(0) => return Some(false),
+            Ok(len) => self.heard += len,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Some(false),
+            Err(error) => panic!("{error}"),
+        }
+        (self.heard == 4).then_some(true)
+    }
+
+    /// Whether it is answered.
+    fn is_served(&mut self) -> bool {
+        self.stream.set_nonblocking(false).expect("it is a socket");
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut answer = [0; 2];
+        let asked = self.stream.write_all(&[0xC0, 0]);
+        asked.and_then(|()| self.stream.read_exact(&mut answer)).is_ok() && answer == [0xD0, 0]
+    }
+
     fn is_closed(&mut self) -> bool {
         self.stream.set_nonblocking(false).expect("it is a socket");
         self.stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -54,6 +78,10 @@ impl Guest {
             Err(error) => error.kind() == ErrorKind::ConnectionReset,
         }
     }
+}
+
+fn name(number: usize) -> String {
+    format!("g{number:05}")
 }
 
 fn count_in(guests: &mut [Guest]) -> usize {
@@ -176,6 +204,85 @@ fn one_connection_too_many_is_closed_and_counted() {
     assert!(Guest::knock(broker.serving.address, 2).is_closed());
     broker.wait_for("mqtt_connections_refused_total", |refused| refused == 1);
     assert_eq!(broker.figure(PAUSES), 0);
+}
+
+/// So many come at once, and are in or closed. Those that are in, by their numbers.
+fn knock_at_once(address: SocketAddr, numbers: std::ops::Range<usize>) -> Vec<(usize, Guest)> {
+    let guests = numbers.map(|number| (number, Guest::knock(address, number)));
+    let (mut waiting, mut inside): (Vec<_>, Vec<_>) = (guests.collect(), Vec::new());
+    wait_until(
+        || "some are neither in nor closed".to_owned(),
+        || {
+            for (number, mut guest) in std::mem::take(&mut waiting) {
+                match guest.fate() {
+                    None => waiting.push((number, guest)),
+                    Some(true) => inside.push((number, guest)),
+                    Some(false) => {}
+                }
+            }
+            waiting.is_empty()
+        },
+    );
+    inside
+}
+
+#[test]
+fn with_several_shards_each_has_the_bound_of_connections_wherever_they_come_to() {
+    const SHARDS: u16 = 3;
+    const BOUND: usize = 4;
+    const AT_ONCE: usize = 8;
+    let all = usize::from(SHARDS) * BOUND;
+    let broker = Watched::sharded(SHARDS, &format!("[limits.broker]\nconnections = {BOUND}\n"));
+    let address = broker.serving.address;
+    let shards = Shards::new(0, SHARDS).expect("there is a first one");
+    let (mut inside, mut knocked) = (Vec::new(), 0);
+    // Whoever comes to a shard that is full is closed, also if his own has room: he comes again.
+    wait_until(
+        || format!("fewer than {all} come in"),
+        || {
+            inside.extend(knock_at_once(address, knocked..knocked + AT_ONCE));
+            knocked += AT_ONCE;
+            for shard in 0..SHARDS {
+                let of_shard = |(number, _): &&(usize, Guest)| shards.of_client(name(*number).as_bytes()).0 == shard;
+                let count = inside.iter().filter(of_shard).count();
+                assert!(count <= BOUND, "{count} are in shard {shard}");
+            }
+            inside.len() >= all
+        },
+    );
+    assert_eq!(inside.len(), all);
+    assert_eq!(knock_at_once(address, knocked..knocked + AT_ONCE).len(), 0);
+    knocked += AT_ONCE;
+    assert!(inside.iter_mut().all(|(_, guest)| guest.is_served()));
+    broker.wait_for("mqtt_connections_refused_total", |refused| {
+        refused == (knocked - all) as u64
+    });
+    for figure in ["mqtt_connections", "mqtt_clients_connected", "mqtt_streams"] {
+        broker.wait_for(figure, |count| count == all as u64);
+    }
+    assert_eq!(broker.figure(PAUSES), 0);
+    // A place that is given back is taken.
+    inside.pop();
+    broker.wait_for("mqtt_connections", |count| count == all as u64 - 1);
+    wait_until(
+        || "nobody comes in any more".to_owned(),
+        || {
+            inside.extend(knock_at_once(address, knocked..knocked + AT_ONCE));
+            knocked += AT_ONCE;
+            inside.len() == all
+        },
+    );
+    let told: u64 = broker
+        .log_to_the_end()
+        .iter()
+        .filter(|line| line.contains("a limit was met"))
+        .map(|line| {
+            assert!(line.contains("bound=Connections"), "{line}");
+            let times = line.split_once("times=").map(|(_, times)| times.parse::<u64>());
+            times.and_then(Result::ok).expect("a number")
+        })
+        .sum();
+    assert_eq!(told, (knocked - all - 1) as u64, "each that is refused is told of");
 }
 
 #[test]

@@ -34,8 +34,18 @@ impl Watched {
         change: impl FnOnce(Command) -> Command,
         before: impl FnOnce(&Serving),
     ) -> Self {
+        Self::run(&format!("{CONFIG}{sections}"), change, before)
+    }
+
+    /// Starts one with so many shards.
+    pub(crate) fn sharded(shards: u16, sections: &str) -> Self {
+        let config = format!("shards = {shards}\n{CONFIG}{sections}");
+        Self::run(&config, |command| command, |_| ())
+    }
+
+    fn run(config: &str, change: impl FnOnce(Command) -> Command, before: impl FnOnce(&Serving)) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
-        let command = Serving::command(folder.path(), &format!("{CONFIG}{sections}"));
+        let command = Serving::command(folder.path(), config);
         let mut serving = Serving::begin(change(command));
         before(&serving);
         serving.address = serving.told(" listening ", "address=").parse().expect("an address");

@@ -5,7 +5,9 @@ use mqtt_adapter::host::{Desk, ShardHandle};
 use mqtt_proto::{Disconnect, DisconnectProperties, DisconnectReason, TopicFilter, TopicName};
 use mqtt_session::{Cursor, Party, RetainedCursor, RetainedView};
 
+use super::Served;
 use super::asking::{ask, list, shard_of};
+use super::backup::backup;
 use super::exchange::{Output, Stopped};
 use super::facts;
 use super::pattern::Pattern;
@@ -24,8 +26,7 @@ const REASON_BYTES: usize = 1024;
 
 /// Does what is asked, and writes what there is to be told.
 pub(super) fn answer(
-    shards: &[ShardHandle],
-    health: &Health,
+    Served { shards, health, store }: &Served,
     request: Request,
     output: &mut Output<'_, '_>,
 ) -> Result<(), Stopped> {
@@ -74,6 +75,7 @@ pub(super) fn answer(
         Request::DeleteRetained { topic } => delete_topic(shards, &topic, output),
         Request::DeleteAllRetained { filter } => delete_filter(shards, &filter, output),
         Request::Log { level } => set_log(level, output),
+        Request::Backup { path, force } => backup(store.as_ref(), &path, force, output),
         Request::Stats {} => stats(shards, output),
         Request::Health {} => is_healthy(shards, health, output),
     }

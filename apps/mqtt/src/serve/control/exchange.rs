@@ -171,6 +171,13 @@ impl Output<'_, '_> {
         self.line(&Answer::Item(item))
     }
 
+    /// Writes an item of an answer that takes longer: it is there at once, and there is as much time for the next.
+    pub(super) fn beat(&mut self, item: &impl Serialize) -> io::Result<()> {
+        self.writer.get_mut().until = Instant::now() + ANSWER_TIME;
+        self.item(item)?;
+        self.writer.flush()
+    }
+
     /// Whether there is room for one more, by the limit of the request. If there is not, the end says so.
     pub(super) fn has_room(&mut self, limit: Option<u64>) -> bool {
         let has_room = limit.is_none_or(|limit| self.end.items < limit);

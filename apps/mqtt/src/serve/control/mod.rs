@@ -10,6 +10,7 @@
 
 mod answers;
 mod asking;
+mod backup;
 mod errand;
 mod exchange;
 mod facts;
@@ -24,6 +25,7 @@ use std::thread;
 use std::time::Duration;
 
 use mqtt_adapter::host::ShardHandle;
+use mqtt_store::Writer;
 
 use self::exchange::Exchange;
 use self::socket::Place;
@@ -39,17 +41,26 @@ pub(super) struct Control {
     _place: Place,
 }
 
+/// What is asked.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub(super) shards: Vec<ShardHandle>,
+    pub(super) health: Health,
+    /// Unless everything is kept in memory.
+    pub(super) store: Option<Writer>,
+}
+
 /// Serves it, on threads of its own.
-pub(super) fn serve(path: &Path, shards: Vec<ShardHandle>, health: Health) -> io::Result<Control> {
+pub(super) fn serve(path: &Path, served: Served) -> io::Result<Control> {
     let (listener, place) = socket::bind(path)?;
-    let shards = Arc::new(shards);
+    let served = Arc::new(served);
     thread::Builder::new()
         .name("mqtt-control".to_owned())
-        .spawn(move || accept(&listener, &shards, &health))?;
+        .spawn(move || accept(&listener, &served))?;
     Ok(Control { _place: place })
 }
 
-fn accept(listener: &UnixListener, shards: &Arc<Vec<ShardHandle>>, health: &Health) {
+fn accept(listener: &UnixListener, served: &Arc<Served>) {
     // Each connection has a clone of it.
     let open = Arc::new(());
     for stream in listener.incoming() {
@@ -57,10 +68,10 @@ fn accept(listener: &UnixListener, shards: &Arc<Vec<ShardHandle>>, health: &Heal
             if Arc::strong_count(&open) > CONNECTIONS {
                 return refuse(&stream);
             }
-            let (shards, health, open) = (Arc::clone(shards), health.clone(), Arc::clone(&open));
+            let (served, open) = (Arc::clone(served), Arc::clone(&open));
             let connection = thread::Builder::new().name("mqtt-control".to_owned());
             connection.spawn(move || {
-                if let Err(error) = converse(&stream, &shards, &health) {
+                if let Err(error) = converse(&stream, &served) {
                     tracing::debug!(target: super::log::CONTROL, %error, "a connection to the control socket failed");
                 }
                 drop(open);
@@ -81,11 +92,11 @@ fn refuse(stream: &UnixStream) -> io::Result<()> {
 }
 
 /// Answers one request after the other.
-fn converse(stream: &UnixStream, shards: &[ShardHandle], health: &Health) -> io::Result<()> {
+fn converse(stream: &UnixStream, served: &Served) -> io::Result<()> {
     let mut exchange = Exchange::new(stream)?;
     while let Some(request) = exchange.request()? {
         match request {
-            Ok(request) => exchange.answer(|output| answers::answer(shards, health, request, output))?,
+            Ok(request) => exchange.answer(|output| answers::answer(served, request, output))?,
             Err(fault) => return exchange.refuse(&fault),
         }
     }
