@@ -86,7 +86,7 @@ impl Input for &mut BytesMut {
 
 /// Takes all packets that are there in whole, and payloads that are told in chunks as far as they are there.
 pub(crate) fn read<M: Reads>(machine: &mut M, mut input: impl Input) {
-    while machine.is_reading() && !input.bytes().is_empty() {
+    while !input.bytes().is_empty() && machine.is_reading() {
         let left = machine.flow().payload_left();
         let result = if left > 0 {
             read_payload(machine, &mut input, left)
