@@ -52,7 +52,7 @@ impl<E: Tells> Flow<E> {
             redelivered: false,
         };
         if self.session.tells_at_once(delivery) {
-            self.events.push_back(E::message(received()));
+            self.events.push_with(|| E::message(received()));
         } else {
             self.session.keep(received(), id, &mut self.events);
         }
@@ -164,10 +164,9 @@ impl<E: Tells> Flow<E> {
             Answered::Done(key, ended) => {
                 // Only PUBACK and PUBREC refuse; a PUBCOMP ends the exchange whatever it says.
                 let refuses = reason.value() >= 0x80 && ended.had_message();
-                let outcome = if refuses {
-                    Outcome::Refused(reason)
-                } else {
-                    Outcome::Acknowledged(reason)
+                let outcome = || match refuses {
+                    true => Outcome::Refused(reason),
+                    false => Outcome::Acknowledged(reason),
                 };
                 self.session.tell_end(key, &ended, outcome, &mut self.events);
                 Ok(Met::Exchange)
