@@ -161,6 +161,7 @@ impl Outgoing {
     }
 
     /// Takes a message over. The caller has made room.
+    #[inline(always)]
     pub(crate) fn insert(
         &mut self,
         message: Message,

@@ -183,6 +183,7 @@ impl SessionState {
     }
 
     /// Queues a message that has room.
+    #[inline(always)]
     pub(crate) fn queue(&mut self, message: Message, bytes: u64, source_bytes: Option<u32>, tag: u64) -> Op {
         let expires_at = message.expiry_seconds.map(|seconds| self.now.after_seconds(seconds));
         let (key, serial) = self
