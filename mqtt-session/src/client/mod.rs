@@ -16,8 +16,6 @@ pub use event::Event;
 pub use request::RequestError;
 pub use restore::ClientRestore;
 
-use core::time::Duration;
-
 use bytes::Bytes;
 use mqtt_proto::{Disconnect, DisconnectReason, PubAckReason, ReasonCode, Rules};
 
@@ -70,7 +68,8 @@ pub struct Client {
     rules: Rules,
     requests: Requests,
     capabilities: Capabilities,
-    keep_alive: Duration,
+    /// As asked for, or as the server has said.
+    keep_alive_seconds: u16,
     /// How long the session outlives the connection: as asked for, or as the server has said.
     session_expiry_seconds: u32,
     wire: Wire,
@@ -123,7 +122,7 @@ impl Client {
             rules: Rules::new(config.version),
             requests: Requests::new(config.limits.requests),
             capabilities: Capabilities::default(),
-            keep_alive: config.keep_alive(),
+            keep_alive_seconds: config.keep_alive_seconds,
             session_expiry_seconds: config.session_expiry_seconds,
             wire,
             pacing: Pacing::new(config.reconnect),
@@ -455,7 +454,7 @@ impl Client {
         self.requests.fingerprint(&mut mark);
         mark.bytes(self.assigned_id.as_deref().unwrap_or_default());
         mark.number(self.may_resume);
-        mark.number(self.keep_alive.as_secs());
+        mark.number(self.keep_alive_seconds);
         mark.number(self.session_expiry_seconds);
         mark.number(self.ping_due);
         mark.number(self.turn as u8);
