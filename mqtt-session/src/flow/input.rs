@@ -213,19 +213,18 @@ impl Kept {
             (None, Some(topic)) => topic.to_owned_in(frame),
             (None, None) => return None,
         };
-        let properties = publish
-            .properties
-            .without(PropertyId::TopicAlias)
-            .without(PropertyId::MessageExpiryInterval);
+        let properties = &publish.properties;
         Some(Self {
             qos: publish.delivery.qos(),
             retain: publish.retain,
-            expiry_seconds: publish.properties.message_expiry(),
+            expiry_seconds: properties.message_expiry(),
             topic,
             properties: if properties.is_empty() {
                 PublishProperties::empty()
             } else {
-                properties.to_owned_in(frame)
+                let of_machine = [PropertyId::TopicAlias, PropertyId::MessageExpiryInterval];
+                let kept = of_machine.into_iter().fold(*properties, PublishProperties::without);
+                kept.to_owned_in(frame)
             },
         })
     }
