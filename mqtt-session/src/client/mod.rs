@@ -215,7 +215,8 @@ impl Client {
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
         self.advance(now);
         self.may_publish(&message)?;
-        self.flow.publish(message, None, tag)
+        let bytes = self.flow.admit(&message, None)?;
+        Ok(self.flow.session.queue(message, bytes, None, tag))
     }
 
     /// Sends a message whose payload the host gives in parts, when [`Event::PayloadWanted`] asks for them. The payload of
@@ -235,7 +236,9 @@ impl Client {
     ) -> Result<Op, PublishError> {
         self.advance(now);
         self.may_publish(&message)?;
-        self.flow.publish(message.without_payload(), Some(payload_bytes), tag)
+        let (message, source_bytes) = (message.without_payload(), Some(payload_bytes));
+        let bytes = self.flow.admit(&message, source_bytes)?;
+        Ok(self.flow.session.queue(message, bytes, source_bytes, tag))
     }
 
     fn may_publish(&self, message: &Message) -> Result<(), PublishError> {
