@@ -114,19 +114,35 @@ impl<E: Tells> Flow<E> {
     }
 
     /// An acknowledgement that says nothing but success came in.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn on_bare_ack(&mut self, packet_type: PacketType, id: PacketId) -> Result<(), Violation> {
-        let success = PubAckReason::Success.into();
+        self.on_any_ack(packet_type, id, PubAckReason::Success.into())
+    }
+
+    /// Any other one came in, which is seldom.
+    #[inline(never)]
+    pub(crate) fn on_ack(
+        &mut self,
+        packet_type: PacketType,
+        id: PacketId,
+        reason: ReasonCode,
+    ) -> Result<(), Violation> {
+        self.on_any_ack(packet_type, id, reason)
+    }
+
+    #[inline(always)]
+    fn on_any_ack(&mut self, packet_type: PacketType, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
         match packet_type {
-            PacketType::PubAck => self.on_puback(id, success),
-            PacketType::PubRec => self.on_pubrec(id, success),
+            PacketType::PubAck => self.on_puback(id, reason),
+            PacketType::PubRec => self.on_pubrec(id, reason),
             PacketType::PubRel => self.on_pubrel(id),
-            PacketType::PubComp => self.on_pubcomp(id, success),
+            PacketType::PubComp => self.on_pubcomp(id, reason),
             _ => Ok(()),
         }
     }
 
-    pub(crate) fn on_puback(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
+    #[inline(always)]
+    fn on_puback(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
         if !self.is_sent(id)? {
             return Ok(());
         }
@@ -135,7 +151,8 @@ impl<E: Tells> Flow<E> {
     }
 
     /// A PUBREC is answered by PUBREL, also one for an id that is not known, unless it refuses. [MQTT-4.3.3-4]
-    pub(crate) fn on_pubrec(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
+    #[inline(always)]
+    fn on_pubrec(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
         if !self.is_sent(id)? {
             return Ok(());
         }
@@ -153,7 +170,8 @@ impl<E: Tells> Flow<E> {
         self.reply(Reply::PubRel(id, reason, behind))
     }
 
-    pub(crate) fn on_pubcomp(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
+    #[inline(always)]
+    fn on_pubcomp(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
         let answered = self.session.outgoing.pubcomp(id, &mut self.session.journal);
         self.on_answer(answered, reason).map(|_| ())
     }
@@ -178,7 +196,8 @@ impl<E: Tells> Flow<E> {
         }
     }
 
-    pub(crate) fn on_pubrel(&mut self, id: PacketId) -> Result<(), Violation> {
+    #[inline(always)]
+    fn on_pubrel(&mut self, id: PacketId) -> Result<(), Violation> {
         let released = self.session.incoming.pubrel(id, &mut self.session.journal);
         let reason = if released.found {
             PubCompReason::Success
