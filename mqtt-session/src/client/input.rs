@@ -139,7 +139,7 @@ impl Reads for Client {
         Ok(())
     }
 
-    fn on_progress(&mut self) {}
+    fn on_progress(&mut self, _packets: u32) {}
 
     fn fail(&mut self, closed: Closed, input: &[u8]) {
         let is_answer = self.phase == Phase::Connecting && matches!(closed, Closed::Malformed(_));

@@ -184,12 +184,12 @@ impl Reads for ServerConnection {
     }
 
     #[inline]
-    fn on_progress(&mut self) {
+    fn on_progress(&mut self, packets: u32) {
         #[cfg(feature = "broker")]
         {
-            self.packets = self.packets.saturating_add(1);
+            self.packets = self.packets.saturating_add(packets);
         }
-        if self.phase == Phase::Connected {
+        if packets > 0 && self.phase == Phase::Connected {
             self.arm_keep_alive();
         }
     }
