@@ -22,6 +22,7 @@ use crate::closed::Violation;
 use crate::fingerprint::Fingerprint;
 use crate::journal::Ticket;
 use crate::qos::ReleaseMark;
+use crate::queue::Queue;
 use crate::session::{Manner, Records, RestoreReport, Session, SessionEvent, SessionState};
 use crate::shared::Shared;
 use crate::time::Instant;
@@ -140,7 +141,7 @@ pub(crate) struct Flow<E> {
     pub(crate) session: SessionState,
     link: Link,
     bounds: Bounds,
-    events: VecDeque<E>,
+    events: Queue<E>,
     /// Bytes of chunks among the events.
     chunk_bytes: usize,
     dropped: u64,
@@ -156,7 +157,7 @@ impl<E: Tells> Flow<E> {
             bounds: Bounds::new(&manner, Link::closed().version),
             session: SessionState::new(manner, is_stored, now),
             link: Link::closed(),
-            events: VecDeque::new(),
+            events: Queue::new(),
             chunk_bytes: 0,
             dropped: 0,
             pool: BytesMut::new(),
@@ -234,13 +235,13 @@ impl<E: Tells> Flow<E> {
     // ---- events
 
     /// Takes the session out, and with it what was told of it and not polled; the other events are left.
-    pub(crate) fn into_session(self, keep: impl Fn(&E) -> Option<SessionEvent>) -> (Session, VecDeque<E>) {
-        let mut told = VecDeque::new();
-        let mut rest = VecDeque::new();
+    pub(crate) fn into_session(self, keep: impl Fn(&E) -> Option<SessionEvent>) -> (Session, Queue<E>) {
+        let mut told = Queue::new();
+        let mut rest = Queue::new();
         for event in self.events {
             match keep(&event) {
-                Some(event) => told.push_back(event),
-                None => rest.push_back(event),
+                Some(event) => told.push_with(|| event),
+                None => rest.push_with(|| event),
             }
         }
         (Session::of(self.session, told), rest)
@@ -269,7 +270,7 @@ impl<E: Tells> Flow<E> {
 
     #[cfg(feature = "broker")]
     pub(crate) fn rest_events(&mut self) {
-        crate::rest::queue(&mut self.events);
+        self.events.rest();
     }
 
     /// Whether the host owes so much that nothing more is read.

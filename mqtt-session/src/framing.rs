@@ -32,8 +32,8 @@ pub(crate) trait Reads {
     /// Whether this end takes such a PUBLISH.
     fn allow_publish(&self, qos: QoS, retain: bool) -> Result<(), Violation>;
 
-    /// A packet was read, or a part of one that is told in parts.
-    fn on_progress(&mut self);
+    /// So many packets were read, or parts of one that is told in parts.
+    fn on_progress(&mut self, packets: u32);
 
     /// Ends the connection. `input` begins with the packet, or with what follows the last part of it that was taken.
     fn fail(&mut self, closed: Closed, input: &[u8]);
@@ -86,7 +86,8 @@ impl Input for &mut BytesMut {
 
 /// Takes all packets that are there in whole, and payloads that are told in chunks as far as they are there.
 pub(crate) fn read<M: Reads>(machine: &mut M, mut input: impl Input) {
-    while machine.is_reading() && !input.bytes().is_empty() {
+    let mut packets = 0_u32;
+    while !input.bytes().is_empty() && machine.is_reading() {
         let left = machine.flow().payload_left();
         let result = if left > 0 {
             read_payload(machine, &mut input, left)
@@ -94,11 +95,15 @@ pub(crate) fn read<M: Reads>(machine: &mut M, mut input: impl Input) {
             read_packet(machine, &mut input)
         };
         match result {
-            Ok(true) => machine.on_progress(),
-            Ok(false) => return,
-            Err(closed) => return machine.fail(closed, input.bytes()),
+            Ok(true) => packets = packets.saturating_add(1),
+            Ok(false) => break,
+            Err(closed) => {
+                machine.on_progress(packets);
+                return machine.fail(closed, input.bytes());
+            }
         }
     }
+    machine.on_progress(packets);
 }
 
 /// The next part of a payload.

@@ -162,6 +162,7 @@ mod op;
 mod outbox;
 mod pacing;
 mod qos;
+mod queue;
 mod random;
 mod rest;
 mod server;

@@ -172,22 +172,19 @@ impl Timers {
     /// The earliest deadline. Of several at the same time it is the one that [`Timer`] lists first.
     #[inline]
     pub(crate) fn next(&self) -> Option<Timeout> {
-        let mut first = Timeout {
-            at: Instant::MAX,
-            timer: Timer::Handshake,
-        };
+        let (mut at, mut first) = (Instant::MAX, 0);
         // Few are set at once.
         let mut left = self.are_set;
         while left != 0 {
             let index = left.trailing_zeros() as usize;
             left &= left.wrapping_sub(1);
-            if let (Some(&at), Some(&timer)) = (self.at.get(index), Timer::ALL.get(index)) {
-                if at < first.at {
-                    first = Timeout { at, timer };
-                }
+            match self.at.get(index) {
+                Some(&other) if other < at => (at, first) = (other, index),
+                _ => {}
             }
         }
-        (first.at != Instant::MAX).then_some(first)
+        let timer = *Timer::ALL.get(first)?;
+        (at != Instant::MAX).then_some(Timeout { at, timer })
     }
 
     /// The earliest deadline, but for those that wait for the peer if nothing is read.

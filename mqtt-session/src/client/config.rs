@@ -1,7 +1,5 @@
 //! What a client is to be.
 
-use core::time::Duration;
-
 use bytes::Bytes;
 use mqtt_proto::{Binary, Policy, QoS, Text, TextError, Version, Will};
 
@@ -110,10 +108,6 @@ impl ClientConfig {
             policy: Policy::endpoint(),
             seed: 0,
         })
-    }
-
-    pub(super) const fn keep_alive(&self) -> Duration {
-        Duration::from_secs(self.keep_alive_seconds as u64)
     }
 }
 

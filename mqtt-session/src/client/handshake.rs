@@ -178,8 +178,7 @@ impl Client {
             subscription_ids: properties.subscription_ids_available().unwrap_or(true),
         };
         // [MQTT-3.1.2-21]
-        let seconds = properties.server_keep_alive().unwrap_or(self.config.keep_alive_seconds);
-        self.keep_alive = core::time::Duration::from_secs(u64::from(seconds));
+        self.keep_alive_seconds = properties.server_keep_alive().unwrap_or(self.config.keep_alive_seconds);
         // [U5-3.2.2-h]
         self.session_expiry_seconds = properties
             .session_expiry()

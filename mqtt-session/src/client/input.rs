@@ -54,10 +54,10 @@ impl Client {
             return Err(Closed::Violation(Violation::ProblemInformationNotAsked));
         }
         let result = match packet {
-            Packet::PubAck(ack) => self.flow.on_puback(ack.id, ack.reason.into()),
-            Packet::PubRec(ack) => self.flow.on_pubrec(ack.id, ack.reason.into()),
-            Packet::PubRel(ack) => self.flow.on_pubrel(ack.id),
-            Packet::PubComp(ack) => self.flow.on_pubcomp(ack.id, ack.reason.into()),
+            Packet::PubAck(ack) => self.flow.on_ack(PacketType::PubAck, ack.id, ack.reason.into()),
+            Packet::PubRec(ack) => self.flow.on_ack(PacketType::PubRec, ack.id, ack.reason.into()),
+            Packet::PubRel(ack) => self.flow.on_ack(PacketType::PubRel, ack.id, ack.reason.into()),
+            Packet::PubComp(ack) => self.flow.on_ack(PacketType::PubComp, ack.id, ack.reason.into()),
             Packet::SubAck(ack) => self.on_suback(ack),
             Packet::UnsubAck(ack) => self.on_unsuback(ack),
             Packet::PingResp => {
@@ -139,7 +139,7 @@ impl Reads for Client {
         Ok(())
     }
 
-    fn on_progress(&mut self) {}
+    fn on_progress(&mut self, _packets: u32) {}
 
     fn fail(&mut self, closed: Closed, input: &[u8]) {
         let is_answer = self.phase == Phase::Connecting && matches!(closed, Closed::Malformed(_));

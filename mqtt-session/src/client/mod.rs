@@ -16,8 +16,6 @@ pub use event::Event;
 pub use request::RequestError;
 pub use restore::ClientRestore;
 
-use core::time::Duration;
-
 use bytes::Bytes;
 use mqtt_proto::{Disconnect, DisconnectReason, PubAckReason, ReasonCode, Rules};
 
@@ -70,7 +68,8 @@ pub struct Client {
     rules: Rules,
     requests: Requests,
     capabilities: Capabilities,
-    keep_alive: Duration,
+    /// As asked for, or as the server has said.
+    keep_alive_seconds: u16,
     /// How long the session outlives the connection: as asked for, or as the server has said.
     session_expiry_seconds: u32,
     wire: Wire,
@@ -123,7 +122,7 @@ impl Client {
             rules: Rules::new(config.version),
             requests: Requests::new(config.limits.requests),
             capabilities: Capabilities::default(),
-            keep_alive: config.keep_alive(),
+            keep_alive_seconds: config.keep_alive_seconds,
             session_expiry_seconds: config.session_expiry_seconds,
             wire,
             pacing: Pacing::new(config.reconnect),
@@ -216,7 +215,8 @@ impl Client {
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
         self.advance(now);
         self.may_publish(&message)?;
-        self.flow.publish(message, None, tag)
+        let bytes = self.flow.admit(&message, None)?;
+        Ok(self.flow.session.queue(message, bytes, None, tag))
     }
 
     /// Sends a message whose payload the host gives in parts, when [`Event::PayloadWanted`] asks for them. The payload of
@@ -236,7 +236,9 @@ impl Client {
     ) -> Result<Op, PublishError> {
         self.advance(now);
         self.may_publish(&message)?;
-        self.flow.publish(message.without_payload(), Some(payload_bytes), tag)
+        let (message, source_bytes) = (message.without_payload(), Some(payload_bytes));
+        let bytes = self.flow.admit(&message, source_bytes)?;
+        Ok(self.flow.session.queue(message, bytes, source_bytes, tag))
     }
 
     fn may_publish(&self, message: &Message) -> Result<(), PublishError> {
@@ -455,7 +457,7 @@ impl Client {
         self.requests.fingerprint(&mut mark);
         mark.bytes(self.assigned_id.as_deref().unwrap_or_default());
         mark.number(self.may_resume);
-        mark.number(self.keep_alive.as_secs());
+        mark.number(self.keep_alive_seconds);
         mark.number(self.session_expiry_seconds);
         mark.number(self.ping_due);
         mark.number(self.turn as u8);

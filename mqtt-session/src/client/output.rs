@@ -74,12 +74,11 @@ impl Client {
 
     /// PINGREQ is due when nothing was sent for as long as the keep-alive says. [MQTT-3.1.2-20]
     pub(super) fn arm_ping(&mut self) {
-        if self.keep_alive.is_zero() || self.phase != Phase::Connected {
+        if self.keep_alive_seconds == 0 || self.phase != Phase::Connected {
             self.wire.timers.clear(Timer::Ping);
         } else {
-            self.wire
-                .timers
-                .set(Timer::Ping, self.flow.now().saturating_add(self.keep_alive));
+            let until = self.flow.now().after_seconds(u32::from(self.keep_alive_seconds));
+            self.wire.timers.set(Timer::Ping, until);
         }
     }
 }

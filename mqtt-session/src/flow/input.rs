@@ -52,7 +52,7 @@ impl<E: Tells> Flow<E> {
             redelivered: false,
         };
         if self.session.tells_at_once(delivery) {
-            self.events.push_back(E::message(received()));
+            self.events.push_with(|| E::message(received()));
         } else {
             self.session.keep(received(), id, &mut self.events);
         }
@@ -114,19 +114,35 @@ impl<E: Tells> Flow<E> {
     }
 
     /// An acknowledgement that says nothing but success came in.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn on_bare_ack(&mut self, packet_type: PacketType, id: PacketId) -> Result<(), Violation> {
-        let success = PubAckReason::Success.into();
+        self.on_any_ack(packet_type, id, PubAckReason::Success.into())
+    }
+
+    /// Any other one came in, which is seldom.
+    #[inline(never)]
+    pub(crate) fn on_ack(
+        &mut self,
+        packet_type: PacketType,
+        id: PacketId,
+        reason: ReasonCode,
+    ) -> Result<(), Violation> {
+        self.on_any_ack(packet_type, id, reason)
+    }
+
+    #[inline(always)]
+    fn on_any_ack(&mut self, packet_type: PacketType, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
         match packet_type {
-            PacketType::PubAck => self.on_puback(id, success),
-            PacketType::PubRec => self.on_pubrec(id, success),
+            PacketType::PubAck => self.on_puback(id, reason),
+            PacketType::PubRec => self.on_pubrec(id, reason),
             PacketType::PubRel => self.on_pubrel(id),
-            PacketType::PubComp => self.on_pubcomp(id, success),
+            PacketType::PubComp => self.on_pubcomp(id, reason),
             _ => Ok(()),
         }
     }
 
-    pub(crate) fn on_puback(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
+    #[inline(always)]
+    fn on_puback(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
         if !self.is_sent(id)? {
             return Ok(());
         }
@@ -135,7 +151,8 @@ impl<E: Tells> Flow<E> {
     }
 
     /// A PUBREC is answered by PUBREL, also one for an id that is not known, unless it refuses. [MQTT-4.3.3-4]
-    pub(crate) fn on_pubrec(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
+    #[inline(always)]
+    fn on_pubrec(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
         if !self.is_sent(id)? {
             return Ok(());
         }
@@ -153,7 +170,8 @@ impl<E: Tells> Flow<E> {
         self.reply(Reply::PubRel(id, reason, behind))
     }
 
-    pub(crate) fn on_pubcomp(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
+    #[inline(always)]
+    fn on_pubcomp(&mut self, id: PacketId, reason: ReasonCode) -> Result<(), Violation> {
         let answered = self.session.outgoing.pubcomp(id, &mut self.session.journal);
         self.on_answer(answered, reason).map(|_| ())
     }
@@ -164,10 +182,9 @@ impl<E: Tells> Flow<E> {
             Answered::Done(key, ended) => {
                 // Only PUBACK and PUBREC refuse; a PUBCOMP ends the exchange whatever it says.
                 let refuses = reason.value() >= 0x80 && ended.had_message();
-                let outcome = if refuses {
-                    Outcome::Refused(reason)
-                } else {
-                    Outcome::Acknowledged(reason)
+                let outcome = || match refuses {
+                    true => Outcome::Refused(reason),
+                    false => Outcome::Acknowledged(reason),
                 };
                 self.session.tell_end(key, &ended, outcome, &mut self.events);
                 Ok(Met::Exchange)
@@ -179,7 +196,8 @@ impl<E: Tells> Flow<E> {
         }
     }
 
-    pub(crate) fn on_pubrel(&mut self, id: PacketId) -> Result<(), Violation> {
+    #[inline(always)]
+    fn on_pubrel(&mut self, id: PacketId) -> Result<(), Violation> {
         let released = self.session.incoming.pubrel(id, &mut self.session.journal);
         let reason = if released.found {
             PubCompReason::Success
@@ -214,19 +232,18 @@ impl Kept {
             (None, Some(topic)) => topic.to_owned_in(frame),
             (None, None) => return None,
         };
-        let properties = publish
-            .properties
-            .without(PropertyId::TopicAlias)
-            .without(PropertyId::MessageExpiryInterval);
+        let properties = &publish.properties;
         Some(Self {
             qos: publish.delivery.qos(),
             retain: publish.retain,
-            expiry_seconds: publish.properties.message_expiry(),
+            expiry_seconds: properties.message_expiry(),
             topic,
             properties: if properties.is_empty() {
                 PublishProperties::empty()
             } else {
-                properties.to_owned_in(frame)
+                let of_machine = [PropertyId::TopicAlias, PropertyId::MessageExpiryInterval];
+                let kept = of_machine.into_iter().fold(*properties, PublishProperties::without);
+                kept.to_owned_in(frame)
             },
         })
     }

@@ -89,7 +89,7 @@ impl<E: Tells> Flow<E> {
                 }
                 Ok(None) => {
                     if let Some(ended) = self.session.outgoing.published(key) {
-                        self.session.tell_end(key, &ended, Outcome::Sent, &mut self.events);
+                        self.session.tell_end(key, &ended, || Outcome::Sent, &mut self.events);
                     }
                 }
                 Err(outcome) => self.give_up(key, outcome),
@@ -101,7 +101,7 @@ impl<E: Tells> Flow<E> {
         match self.session.outgoing.give_up(key, &mut self.session.journal) {
             Some(given_up) if !given_up.told => {
                 self.session
-                    .tell_outcome(key, given_up.serial, given_up.tag, outcome, &mut self.events);
+                    .tell_outcome(key, given_up.serial, given_up.tag, || outcome, &mut self.events);
             }
             _ => {}
         }

@@ -8,16 +8,6 @@ use crate::message::Message;
 use crate::op::{Op, PublishError};
 
 impl<E: Tells> Flow<E> {
-    pub(crate) fn publish(
-        &mut self,
-        message: Message,
-        source_bytes: Option<u32>,
-        tag: u64,
-    ) -> Result<Op, PublishError> {
-        let bytes = self.admit(&message, source_bytes)?;
-        Ok(self.session.queue(message, bytes, source_bytes, tag))
-    }
-
     /// Queues a message for whichever connection comes next, or is there.
     #[cfg(feature = "broker")]
     pub(crate) fn queue_for_any(&mut self, message: Message, tag: u64) -> Result<(), PublishError> {
@@ -25,7 +15,7 @@ impl<E: Tells> Flow<E> {
     }
 
     /// Whether a message can be sent and has room, or can get it. It is to be queued then, with the bytes that this says.
-    fn admit(&mut self, message: &Message, source_bytes: Option<u32>) -> Result<u64, PublishError> {
+    pub(crate) fn admit(&mut self, message: &Message, source_bytes: Option<u32>) -> Result<u64, PublishError> {
         let bytes = message.size();
         if self.link.is_open {
             self.fits_link(message, bytes, source_bytes)?;

@@ -118,11 +118,7 @@ pub(crate) use tells;
 impl<E: Tells> Flow<E> {
     pub(crate) fn tell(&mut self, event: impl Into<E>) {
         self.flush_dropped();
-        // Most connections never have more than one at once.
-        if self.events.capacity() == 0 {
-            self.events.reserve_exact(1);
-        }
-        self.events.push_back(event.into());
+        self.events.push_with(|| event.into());
     }
 
     pub(super) fn flush_dropped(&mut self) {

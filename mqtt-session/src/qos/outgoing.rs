@@ -161,6 +161,7 @@ impl Outgoing {
     }
 
     /// Takes a message over. The caller has made room.
+    #[inline(always)]
     pub(crate) fn insert(
         &mut self,
         message: Message,
@@ -174,8 +175,6 @@ impl Outgoing {
         self.next_serial = serial.saturating_add(1);
         self.bytes = self.bytes.saturating_add(bytes);
         let qos = message.qos;
-        let keeps_payload = qos != QoS::AtMostOnce && source_bytes.is_none() && journal.is_enabled();
-        let payload = keeps_payload.then(|| message.payload.clone());
         // Nobody overtakes an older one that waits for its identifier.
         let waits = qos == QoS::AtMostOnce || self.unassigned.is_some();
         let id = if waits { None } else { self.take_id() };
@@ -210,11 +209,10 @@ impl Outgoing {
         if self.is_connected && self.due_publish.is_none() {
             self.due_publish = Some(key);
         }
-        if let Some(bytes) = payload {
-            let of = PayloadOf::Outgoing(serial);
-            journal.put(|| Record::Payload { of, bytes });
+        if journal.is_enabled() {
+            self.write_payload(key, journal);
+            self.record(key, journal);
         }
-        self.write(key, journal);
         (key, serial)
     }
 
@@ -323,6 +321,15 @@ impl Outgoing {
             *place = NONE;
         }
         self.ids.release(id);
+    }
+
+    /// The payload stands in a record of its own, unless the host gives it.
+    fn write_payload(&self, key: u32, journal: &mut Journal) {
+        let exchange = self.get(key).filter(|exchange| exchange.source_bytes.is_none());
+        if let Some((message, serial)) = exchange.and_then(|exchange| Some((exchange.message()?, exchange.serial))) {
+            let (of, bytes) = (PayloadOf::Outgoing(serial), message.payload.clone());
+            journal.put(|| Record::Payload { of, bytes });
+        }
     }
 
     #[inline]

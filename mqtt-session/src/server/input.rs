@@ -32,10 +32,10 @@ impl ServerConnection {
     #[inline]
     fn on_next(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
         let result = match packet {
-            Packet::PubAck(ack) => self.flow.on_puback(ack.id, ack.reason.into()),
-            Packet::PubRec(ack) => self.flow.on_pubrec(ack.id, ack.reason.into()),
-            Packet::PubRel(ack) => self.flow.on_pubrel(ack.id),
-            Packet::PubComp(ack) => self.flow.on_pubcomp(ack.id, ack.reason.into()),
+            Packet::PubAck(ack) => self.flow.on_ack(PacketType::PubAck, ack.id, ack.reason.into()),
+            Packet::PubRec(ack) => self.flow.on_ack(PacketType::PubRec, ack.id, ack.reason.into()),
+            Packet::PubRel(ack) => self.flow.on_ack(PacketType::PubRel, ack.id, ack.reason.into()),
+            Packet::PubComp(ack) => self.flow.on_ack(PacketType::PubComp, ack.id, ack.reason.into()),
             Packet::Subscribe(subscribe) => self.on_subscribe(subscribe),
             Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(unsubscribe),
             Packet::PingReq => self.on_ping(),
@@ -184,12 +184,12 @@ impl Reads for ServerConnection {
     }
 
     #[inline]
-    fn on_progress(&mut self) {
+    fn on_progress(&mut self, packets: u32) {
         #[cfg(feature = "broker")]
         {
-            self.packets = self.packets.saturating_add(1);
+            self.packets = self.packets.saturating_add(packets);
         }
-        if self.phase == Phase::Connected {
+        if packets > 0 && self.phase == Phase::Connected {
             self.arm_keep_alive();
         }
     }

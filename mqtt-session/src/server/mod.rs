@@ -209,7 +209,9 @@ impl ServerConnection {
         if self.phase != Phase::Connected {
             return Err(PublishError::Closed);
         }
-        self.flow.publish(self.bridged(message), None, tag)
+        let message = self.bridged(message);
+        let bytes = self.flow.admit(&message, None)?;
+        Ok(self.flow.session.queue(message, bytes, None, tag))
     }
 
     /// Sends a message whose payload the host gives in parts, when [`ServerEvent::PayloadWanted`] asks for them. The payload
@@ -228,8 +230,9 @@ impl ServerConnection {
         if self.phase != Phase::Connected {
             return Err(PublishError::Closed);
         }
-        let message = self.bridged(message.without_payload());
-        self.flow.publish(message, Some(payload_bytes), tag)
+        let (message, source_bytes) = (self.bridged(message.without_payload()), Some(payload_bytes));
+        let bytes = self.flow.admit(&message, source_bytes)?;
+        Ok(self.flow.session.queue(message, bytes, source_bytes, tag))
     }
 
     /// The message as the version of the client can carry it.

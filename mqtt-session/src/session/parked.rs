@@ -1,6 +1,5 @@
 //! A session while nobody is connected to it.
 
-use alloc::collections::VecDeque;
 #[cfg(feature = "broker")]
 use alloc::vec::Vec;
 
@@ -12,6 +11,7 @@ use crate::fingerprint::Fingerprint;
 use crate::qos::Loss;
 #[cfg(feature = "broker")]
 use crate::qos::{Withdrawable, Withdrawn};
+use crate::queue::Queue;
 use crate::shared::Shared;
 use crate::store::{Batch, Key, Record};
 use crate::time::Instant;
@@ -124,7 +124,7 @@ pub struct Session {
     /// When it is over, if nobody connects before.
     pub(crate) ends_at: Option<Instant>,
     pub(crate) has_ended: bool,
-    pub(crate) told: VecDeque<SessionEvent>,
+    pub(crate) told: Queue<SessionEvent>,
 }
 
 impl Session {
@@ -139,12 +139,12 @@ impl Session {
             state: SessionState::new(manner, is_stored, now),
             ends_at: None,
             has_ended: false,
-            told: VecDeque::new(),
+            told: Queue::new(),
         }
     }
 
     /// The session of a connection that has ended, and what it has to tell.
-    pub(crate) const fn of(state: SessionState, told: VecDeque<SessionEvent>) -> Self {
+    pub(crate) const fn of(state: SessionState, told: Queue<SessionEvent>) -> Self {
         Self {
             state,
             ends_at: None,
@@ -292,7 +292,7 @@ impl Session {
     #[cfg(feature = "broker")]
     pub(crate) fn rest(&mut self) {
         self.state.rest();
-        crate::rest::queue(&mut self.told);
+        self.told.rest();
     }
 
     /// Takes messages out that were never sent and are not wanted any more.

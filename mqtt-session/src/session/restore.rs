@@ -1,6 +1,6 @@
 //! A session from the records of an earlier life, for either role.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use mqtt_proto::{PacketId, PropertyId, QoS};
 use super::{SessionEvent, SessionState};
 use crate::Op;
 use crate::qos::RestoredMessage;
+use crate::queue::Queue;
 use crate::store::{InboxRecord, Key, MessageRecord, OutgoingRecord, OutgoingState, PayloadOf, Record, SessionRecord};
 
 /// An operation of an earlier life that goes on.
@@ -99,7 +100,7 @@ impl Records {
     pub(crate) fn restore<E: From<SessionEvent>>(
         mut self,
         session: &mut SessionState,
-        told: &mut VecDeque<E>,
+        told: &mut Queue<E>,
     ) -> RestoreReport {
         let session_ended = self.report.session_ended;
         match &self.session {

@@ -23,6 +23,7 @@ use crate::op::{Limit, Op, Outcome, PublishError};
 #[cfg(feature = "broker")]
 use crate::qos::Withdrawn;
 use crate::qos::{Ended, Incoming, Loss, LossCursor, Outgoing};
+use crate::queue::Queue;
 use crate::shared::Shared;
 use crate::store::{Batch, Key, SessionRecord};
 use crate::time::Instant;
@@ -155,7 +156,7 @@ impl SessionState {
         &mut self,
         message: &Message,
         bytes: u64,
-        told: &mut VecDeque<E>,
+        told: &mut Queue<E>,
     ) -> Result<(), PublishError> {
         if !message.properties.is_empty() {
             self.allow_properties(message)?;
@@ -167,7 +168,7 @@ impl SessionState {
     }
 
     #[cold]
-    fn make_room<E: From<SessionEvent>>(&mut self, bytes: u64, told: &mut VecDeque<E>) -> Result<(), PublishError> {
+    fn make_room<E: From<SessionEvent>>(&mut self, bytes: u64, told: &mut Queue<E>) -> Result<(), PublishError> {
         if bytes > self.manner.limits.queued_bytes {
             return Err(PublishError::QueueFull(Limit::QueuedBytes));
         }
@@ -176,12 +177,13 @@ impl SessionState {
             let Some((key, ended)) = self.outgoing.displace(when, &mut self.journal) else {
                 return Err(PublishError::QueueFull(limit));
             };
-            self.tell_end(key, &ended, Outcome::Dropped(limit), told);
+            self.tell_end(key, &ended, || Outcome::Dropped(limit), told);
         }
         Ok(())
     }
 
     /// Queues a message that has room.
+    #[inline(always)]
     pub(crate) fn queue(&mut self, message: Message, bytes: u64, source_bytes: Option<u32>, tag: u64) -> Op {
         let expires_at = message.expiry_seconds.map(|seconds| self.now.after_seconds(seconds));
         let (key, serial) = self
@@ -203,13 +205,13 @@ impl SessionState {
         }
     }
 
-    pub(crate) fn cancel<E: From<SessionEvent>>(&mut self, op: Op, told: &mut VecDeque<E>) -> bool {
+    pub(crate) fn cancel<E: From<SessionEvent>>(&mut self, op: Op, told: &mut Queue<E>) -> bool {
         if op.session != self.generation {
             return false;
         }
         match self.outgoing.cancel(op.key, op.serial, &mut self.journal) {
             Some(ended) => {
-                self.tell_end(op.key, &ended, Outcome::Cancelled, told);
+                self.tell_end(op.key, &ended, || Outcome::Cancelled, told);
                 true
             }
             None => false,
@@ -221,45 +223,51 @@ impl SessionState {
         op.session == self.generation && self.outgoing.set_deadline(op.key, op.serial, at)
     }
 
+    #[inline]
     pub(crate) fn tell_end<E: From<SessionEvent>>(
         &self,
         key: u32,
         ended: &Ended,
-        outcome: Outcome,
-        told: &mut VecDeque<E>,
+        outcome: impl FnOnce() -> Outcome,
+        told: &mut Queue<E>,
     ) {
         if ended.has_op() {
             self.tell_outcome(key, ended.serial, ended.tag, outcome, told);
         }
     }
 
+    #[inline]
     pub(crate) fn tell_outcome<E: From<SessionEvent>>(
         &self,
         key: u32,
         serial: u64,
         tag: u64,
-        outcome: Outcome,
-        told: &mut VecDeque<E>,
+        outcome: impl FnOnce() -> Outcome,
+        told: &mut Queue<E>,
     ) {
         let op = self.op(key, serial);
-        told.push_back(SessionEvent::Completed { op, tag, outcome }.into());
+        // Outcomes are large: this one is put together where it stays.
+        told.push_with(|| {
+            let outcome = outcome();
+            SessionEvent::Completed { op, tag, outcome }.into()
+        });
     }
 
     /// Ends messages that expired before they were sent, and tells which operations are late.
     #[inline]
-    pub(crate) fn expire<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
+    pub(crate) fn expire<E: From<SessionEvent>>(&mut self, told: &mut Queue<E>) {
         if self.outgoing.has_deadlines() {
             self.expire_due(told);
         }
     }
 
-    fn expire_due<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
+    fn expire_due<E: From<SessionEvent>>(&mut self, told: &mut Queue<E>) {
         while let Some((key, ended)) = self.outgoing.expire(self.now, &mut self.journal) {
-            self.tell_end(key, &ended, Outcome::Expired, told);
+            self.tell_end(key, &ended, || Outcome::Expired, told);
         }
         while let Some((key, serial, tag)) = self.outgoing.late(self.now) {
             let op = self.op(key, serial);
-            told.push_back(SessionEvent::Late { op, tag }.into());
+            told.push_with(|| SessionEvent::Late { op, tag }.into());
         }
     }
 
@@ -308,31 +316,26 @@ impl SessionState {
     }
 
     /// Batches up to this one are durable.
-    pub(crate) fn stored<E: From<SessionEvent>>(&mut self, upto: u64, told: &mut VecDeque<E>) {
+    pub(crate) fn stored<E: From<SessionEvent>>(&mut self, upto: u64, told: &mut Queue<E>) {
         self.journal.stored(upto);
         while let Some((ticket, received)) = self.inbox.pop_front() {
             if !self.journal.is_stored(ticket) {
                 self.inbox.push_front((ticket, received));
                 break;
             }
-            told.push_back(SessionEvent::Message(received).into());
+            told.push_with(|| SessionEvent::Message(received).into());
         }
     }
 
     /// Messages that an earlier life left in the inbox are told again.
-    pub(crate) fn tell_again<E: From<SessionEvent>>(
-        &mut self,
-        message: Message,
-        delivery: u64,
-        told: &mut VecDeque<E>,
-    ) {
+    pub(crate) fn tell_again<E: From<SessionEvent>>(&mut self, message: Message, delivery: u64, told: &mut Queue<E>) {
         self.incoming.restore_inbox(delivery);
         let received = Received {
             message,
             delivery: Some(DeliveryId(delivery)),
             redelivered: true,
         };
-        told.push_back(SessionEvent::Message(received).into());
+        told.push_with(|| SessionEvent::Message(received).into());
     }
 
     pub(crate) fn restore(&mut self, record: &SessionRecord) {
@@ -383,11 +386,11 @@ impl SessionState {
     }
 
     /// The session is over: nothing of it is kept but what stands in the inbox, which is the host's. [MQTT-4.1.0-2]
-    pub(crate) fn end<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
+    pub(crate) fn end<E: From<SessionEvent>>(&mut self, told: &mut Queue<E>) {
         #[cfg(feature = "broker")]
         self.leave_to_groups();
         while let Some((key, ended)) = self.outgoing.remove_first(&mut self.journal) {
-            self.tell_end(key, &ended, Outcome::SessionLost, told);
+            self.tell_end(key, &ended, || Outcome::SessionLost, told);
         }
         self.incoming.lose(&mut self.journal);
         for key in self.take_damaged() {
@@ -398,13 +401,13 @@ impl SessionState {
     }
 
     /// The peer has no session for us. [MQTT-3.2.2-5]
-    pub(crate) fn lose<E: From<SessionEvent>>(&mut self, told: &mut VecDeque<E>) {
+    pub(crate) fn lose<E: From<SessionEvent>>(&mut self, told: &mut Queue<E>) {
         let mut cursor = LossCursor::Start;
         while let Some((key, ended)) = self
             .outgoing
             .lose_next(self.manner.loss, &mut cursor, &mut self.journal)
         {
-            self.tell_end(key, &ended, Outcome::SessionLost, told);
+            self.tell_end(key, &ended, || Outcome::SessionLost, told);
         }
         self.incoming.lose(&mut self.journal);
     }

@@ -1,7 +1,5 @@
 //! Messages on their way in: told at once, or when the store has what is promised.
 
-use alloc::collections::VecDeque;
-
 use mqtt_proto::{PacketId, QoS, ReasonCode};
 
 use super::{DELIVERY_BLOCK, SessionState};
@@ -10,6 +8,7 @@ use crate::AcknowledgeError;
 use crate::journal::Ticket;
 use crate::message::{DeliveryId, HandOver, Received};
 use crate::qos::message_record;
+use crate::queue::Queue;
 use crate::session::SessionEvent;
 use crate::store::{InboxRecord, IncomingRecord, PayloadOf, Record, SessionRecord};
 
@@ -73,10 +72,10 @@ impl SessionState {
         &mut self,
         received: Received,
         id: Option<PacketId>,
-        told: &mut VecDeque<E>,
+        told: &mut Queue<E>,
     ) {
         if let Some(received) = self.keep_back(received, id) {
-            told.push_back(SessionEvent::Message(received).into());
+            told.push_with(|| SessionEvent::Message(received).into());
         }
     }
 

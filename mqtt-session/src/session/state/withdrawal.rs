@@ -40,7 +40,7 @@ impl SessionState {
         &mut self,
         message: crate::Message,
         tag: u64,
-        told: &mut alloc::collections::VecDeque<E>,
+        told: &mut crate::queue::Queue<E>,
     ) -> Result<(), crate::PublishError> {
         let bytes = message.size();
         self.admit(&message, bytes, told)?;
