@@ -8,6 +8,7 @@
 //! Each run of a client is a process of its own, whose CPU time the kernel counts. In each round all clients take turns with
 //! the same load, and the round gives one ratio.
 
+mod awake;
 mod load;
 mod ours;
 mod peers;
@@ -49,6 +50,7 @@ fn main() -> Result<(), Failed> {
             println!("{used}");
             Ok(())
         }
+        ["spin"] => awake::spin(),
         [] => compare(3, false),
         ["--write"] => compare(9, true),
         _ => Err("nothing, or --write".into()),
@@ -94,6 +96,7 @@ fn loads(target: &Target) -> Vec<Load> {
 
 fn compare(rounds: usize, write: bool) -> Result<(), Failed> {
     let clients = peers::clients()?;
+    let _awake = awake::awake()?;
     let mut rows = Vec::new();
     for target in peers::targets()? {
         for load in loads(&target) {

@@ -106,7 +106,7 @@ pub fn report(rows: &[Row], clients: &[Client], rounds: usize) -> Result<String,
     writeln!(out, "- {}", said("rustc", &["--version"]))?;
     writeln!(
         out,
-        "- {} cores; load {} at the end",
+        "- {} cores, kept awake by a process each that runs where nothing else does; load {} at the end",
         said("nproc", &[]),
         load_average()
     )?;
