@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use mqtt_session::proto::{Connect, SubscriptionOptions, Version};
+use mqtt_session::proto::{Connect, SubscriptionOptions, Version, Will};
 use mqtt_session::{Ask, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, PeerMessage, ShardId, Shards, Verdict};
 
-use super::rig::{NOTHING, Rig, config, fleeting, lasting, line, qos};
+use super::rig::{NOTHING, Rig, config, fleeting, lasting, line, qos, will};
 
 const COUNT: u16 = 3;
 
@@ -324,6 +324,42 @@ fn an_acknowledgement_waits_until_the_stores_of_all_machines_have_the_copies() {
     cluster.rigs[1].commit();
     cluster.carry(1, 0);
     assert_eq!(cluster.of(&publisher).sent(&publisher), ["PUBACK #5"]);
+}
+
+/// What may be lost is not written down for the other machines.
+#[test]
+fn a_will_is_stored_for_the_other_machines_if_it_has_to_arrive() {
+    for level in [0, 1, 2] {
+        let mut cluster = Cluster::new(&config().is_stored(true));
+        let (gone, subscriber) = (named(0, "p"), named(1, "s"));
+        cluster.of(&subscriber).connect(lasting(&subscriber, Version::V5));
+        cluster.settle();
+        let options = SubscriptionOptions::new(qos(2));
+        cluster
+            .of(&subscriber)
+            .subscribe_with(&subscriber, &[("w", options)], None);
+        cluster.settle();
+        cluster.of(&subscriber).sent(&subscriber);
+        let will = will("gone", 0).map(|will| Will {
+            qos: qos(level),
+            ..will
+        });
+        cluster.join(Connect {
+            will,
+            ..fleeting(&gone, Version::V5)
+        });
+        cluster.of(&gone).cut(&gone);
+        cluster.of(&gone).commit();
+        let is_stored = cluster
+            .of(&gone)
+            .disk
+            .keys()
+            .any(|key| matches!(key, BrokerKey::Forward(_)));
+        assert_eq!(is_stored, level > 0, "QoS {level}");
+        cluster.settle();
+        let came = cluster.of(&subscriber).sent(&subscriber);
+        assert!(came.len() == 1 && came[0].ends_with(" w: gone"), "{came:?}");
+    }
 }
 
 #[test]
