@@ -476,6 +476,35 @@ fn a_member_that_asks_again_on_another_connection_is_answered_when_all_machines_
     assert_eq!(cluster.of(&name).sent(&name), ["SUBACK #9 0x01"]);
 }
 
+/// Nobody of the group is connected: only the machine that has a session for it is asked to give it the message.
+#[test]
+fn all_machines_know_that_the_session_of_a_member_has_ended() {
+    let mut cluster = Cluster::new(&config());
+    let (leaving, staying, publisher) = (named(0, "a"), named(1, "b"), named(2, "p"));
+    cluster.join(fleeting(&leaving, Version::V5));
+    cluster.join(lasting(&staying, Version::V5));
+    cluster.join(fleeting(&publisher, Version::V5));
+    for name in [&leaving, &staying] {
+        cluster
+            .of(name)
+            .subscribe_with(name, &[("$share/g/t", SubscriptionOptions::new(qos(1)))], None);
+        cluster.settle();
+        cluster.of(name).cut(name);
+        cluster.settle();
+    }
+    for _ in 0..6 {
+        cluster.of(&publisher).publish(&publisher, "t", 1, "m");
+    }
+    cluster.collect();
+    let asked = cluster.between[2].each_ref().map(|messages| {
+        let asks = messages
+            .iter()
+            .filter(|message| format!("{message:?}").contains("$share/g/t"));
+        asks.count()
+    });
+    assert_eq!(asked, [0, 6, 0]);
+}
+
 #[test]
 fn a_message_for_a_group_whose_members_have_left_its_machine_goes_to_another_one() {
     let mut cluster = Cluster::new(&config());
