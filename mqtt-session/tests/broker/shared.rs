@@ -2,12 +2,16 @@
 
 use bytes::Bytes;
 use mqtt_session::proto::{DisconnectReason, Publish, SubscriptionId, Version};
-use mqtt_session::{Ask, Message};
+use mqtt_session::{Ask, BrokerConfig, Message, Share};
 
 use super::rig::{Rig, config, fleeting, lasting, qos};
 
 fn group() -> Rig {
-    let mut rig = Rig::new(config());
+    group_of(config())
+}
+
+fn group_of(config: BrokerConfig) -> Rig {
+    let mut rig = Rig::new(config);
     rig.join(fleeting("p", Version::V5));
     for name in ["a", "b", "c"] {
         rig.join(lasting(name, Version::V5));
@@ -32,6 +36,46 @@ fn each_message_goes_to_one_member_in_turn() {
         rig.publish("p", "t/x", 0, "m");
     }
     assert_eq!(counts(&mut rig), [3, 3, 3]);
+}
+
+#[test]
+fn a_topic_has_one_member_and_topics_are_spread() {
+    let mut rig = group_of(config().share(Share::ByTopic));
+    for topic in 0..30 {
+        for _ in 0..2 {
+            rig.publish("p", &format!("t/{topic}"), 0, "m");
+        }
+        let got = counts(&mut rig);
+        assert!(got.contains(&2), "{got:?}");
+    }
+    let mut got = [0; 3];
+    for topic in 0..30 {
+        rig.publish("p", &format!("t/{topic}"), 0, "m");
+        let one = counts(&mut rig);
+        got = [got[0] + one[0], got[1] + one[1], got[2] + one[2]];
+    }
+    assert!(got.iter().all(|count| *count > 0), "{got:?}");
+}
+
+#[test]
+fn one_member_has_all_messages_as_long_as_it_is_there() {
+    let mut rig = group_of(config().share(Share::Same));
+    for _ in 0..9 {
+        rig.publish("p", "t/x", 0, "m");
+    }
+    let mut got = counts(&mut rig);
+    got.sort_unstable();
+    assert_eq!(got, [0, 0, 9]);
+}
+
+#[test]
+fn any_member_has_any_message() {
+    let mut rig = group_of(config().share(Share::Random));
+    for _ in 0..60 {
+        rig.publish("p", "t/x", 0, "m");
+    }
+    let got = counts(&mut rig);
+    assert!(got.iter().all(|count| *count > 0), "{got:?}");
 }
 
 #[test]
@@ -185,7 +229,7 @@ fn the_group_of_a_message_is_known_after_a_restart() {
     rig.publish("p", "t", 1, "m");
     rig.commit();
     // The other seed puts everything into another place of its tables.
-    rig.restart(mqtt_session::BrokerConfig::new(8).is_stored(true));
+    rig.restart(BrokerConfig::new(8).is_stored(true));
     assert_eq!(rig.connect(lasting("b", Version::V5)), super::rig::NOTHING);
     rig.commit();
     assert_eq!(rig.sent("b"), ["CONNACK present"]);

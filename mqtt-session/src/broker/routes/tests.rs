@@ -528,3 +528,15 @@ fn a_walk_is_as_deep_as_the_filters_and_not_as_the_topic() {
     assert_eq!(matches.walk.text.len(), 3);
     assert!(matches.walk.waiting.capacity() <= 16);
 }
+
+#[test]
+fn the_debug_form_of_routes_shows_who_is_subscribed_and_no_seed() {
+    let mut routes = Routes::new(LIMITS, 0x5EED_5EED);
+    routes.subscribe(7, &filter("a"), qos(QoS::AtMostOnce)).unwrap();
+    let shown = format!("{routes:?}");
+    assert!(
+        shown.contains("Hashing") && shown.contains("Subscription(0)"),
+        "{shown}"
+    );
+    assert!(!shown.contains(&0x5EED_5EED_u64.to_string()), "{shown}");
+}
