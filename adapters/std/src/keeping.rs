@@ -354,9 +354,7 @@ impl Drop for Turn<'_> {
             if !state.is_lent || state.is_to_be_called {
                 self.keeping.calls.notify_one();
             }
-        } else if state.waiting > 0
-            && let Some(waiter) = &state.waiter
-        {
+        } else if let Some(waiter) = state.waiter.as_ref().filter(|_| state.waiting > 0) {
             waiter.unpark();
         }
         drop(state);
