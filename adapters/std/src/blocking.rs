@@ -49,12 +49,20 @@ fn block_until<T>(future: impl Future<Output = T>, until: Option<Instant>) -> Op
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return Some(value);
         }
-        match until.map(|until| until.saturating_duration_since(Instant::now())) {
-            None => thread::park(),
-            Some(Duration::ZERO) => return None,
-            Some(left) => thread::park_timeout(left),
+        if !park_until(until) {
+            return None;
         }
     }
+}
+
+/// Lets this thread sleep until it is called, or until then. `false`: it is past that.
+pub(crate) fn park_until(until: Option<Instant>) -> bool {
+    match until.map(|until| until.saturating_duration_since(Instant::now())) {
+        None => thread::park(),
+        Some(Duration::ZERO) => return false,
+        Some(left) => thread::park_timeout(left),
+    }
+    true
 }
 
 #[cfg(test)]

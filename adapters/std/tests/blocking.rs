@@ -1,14 +1,16 @@
 //! The calls that wait: each of them, against a server that gives every client back what it publishes.
 
+mod parrot;
+
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mqtt_std::session::proto::{AckProperties, SubAckReason};
-use mqtt_std::session::{Accept, ServerConfig, ServerEvent};
+use mqtt_std::session::ServerConfig;
 use mqtt_std::{
     ClientOptions, ConnectionState, Listener, Message, Published, QoS, ReauthenticateError, Step, block_on_within,
 };
+use parrot::answers;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -24,18 +26,8 @@ fn parrot() -> (SocketAddr, thread::JoinHandle<()>) {
             .connection;
         while let Some(step) = connection.next() {
             let now = connection.now();
-            let machine = connection.machine_mut();
-            match step {
-                Step::Event(ServerEvent::Connect(_)) => machine.accept(now, Accept::new()).unwrap(),
-                Step::Event(ServerEvent::Subscribe { request, filters, .. }) => {
-                    let codes = filters.iter().map(|one| SubAckReason::granted(one.options.qos));
-                    machine.subscribed(now, request, codes, AckProperties::empty()).unwrap();
-                }
-                Step::Event(ServerEvent::Message(received)) => {
-                    let answer = received.message.reply("answer").unwrap_or(received.message);
-                    machine.publish(now, answer, 0).unwrap();
-                }
-                _ => {}
+            if let Step::Event(event) = step {
+                answers(connection.machine_mut(), now, event);
             }
         }
     });

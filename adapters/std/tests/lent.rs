@@ -1,5 +1,7 @@
 //! Connections that are lent to the threads that wait: what nobody waits for goes on, and streams are opened by the thread of the client.
 
+mod parrot;
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mqtt_std::session::proto::{AckProperties, SubAckReason};
-use mqtt_std::session::{Accept, Reconnect, ServerConfig, ServerEvent};
+use mqtt_std::session::{Reconnect, ServerConfig, ServerEvent};
 use mqtt_std::{Client, ClientOptions, DialError, Endpoint, Listener, Message, QoS, Sliced, Step};
+use parrot::answers;
 
 const SOON: Duration = Duration::from_secs(20);
 /// Far more than it takes for a connection to be lent.
@@ -30,17 +32,9 @@ fn parrot(messages: usize) -> (SocketAddr, thread::JoinHandle<()>) {
                 let now = connection.now();
                 let machine = connection.machine_mut();
                 match step {
-                    Step::Event(ServerEvent::Connect(_)) => machine.accept(now, Accept::new()).unwrap(),
-                    Step::Event(ServerEvent::Subscribe { request, filters, .. }) => {
-                        let codes = filters.iter().map(|one| SubAckReason::granted(one.options.qos));
-                        machine.subscribed(now, request, codes, AckProperties::empty()).unwrap();
-                    }
-                    Step::Event(ServerEvent::Message(received)) => {
-                        machine.publish(now, received.message, 0).unwrap();
-                        left -= 1;
-                    }
                     Step::Event(ServerEvent::Closed { .. }) => return,
-                    _ => {}
+                    Step::Event(event) => left -= usize::from(answers(machine, now, event)),
+                    Step::Store(_) => {}
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Machines of both roles over blocking streams that nothing can wait for.
 
+#[path = "../parrot/mod.rs"]
+mod parrot;
 mod wire;
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -7,14 +9,13 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mqtt_std::session::proto::{AckProperties, ConnAckProperties, ConnAckReason, SubAckReason};
-use mqtt_std::session::{
-    Accept, Client as Machine, ClientConfig, Closed, Event, Reconnect, ServerConfig, ServerConnection, ServerEvent,
-};
+use mqtt_std::session::proto::{ConnAckProperties, ConnAckReason};
+use mqtt_std::session::{Client as Machine, ClientConfig, Closed, Event, Reconnect, ServerConfig, ServerConnection};
 use mqtt_std::{
     Cause, Client, ClientOptions, Clock, Connection, ConnectionState, DialError, Message, Published, QoS, Sliced, Step,
     Waited, block_on, block_on_within,
 };
+use parrot::answers;
 use wire::{End, Habits, SLICE, wire};
 
 /// The longest that anything here may take.
@@ -36,18 +37,8 @@ fn parrot(end: Sliced<End>) -> JoinHandle<()> {
     thread::spawn(move || {
         while let Some(step) = connection.next() {
             let now = connection.now();
-            let machine = connection.machine_mut();
-            match step {
-                Step::Event(ServerEvent::Connect(_)) => machine.accept(now, Accept::new()).unwrap(),
-                Step::Event(ServerEvent::Subscribe { request, filters, .. }) => {
-                    let codes = filters.iter().map(|one| SubAckReason::granted(one.options.qos));
-                    machine.subscribed(now, request, codes, AckProperties::empty()).unwrap();
-                }
-                Step::Event(ServerEvent::Message(received)) => {
-                    // The client may have said farewell in the same breath.
-                    let _ = machine.publish(now, received.message, 0);
-                }
-                _ => {}
+            if let Step::Event(event) = step {
+                answers(connection.machine_mut(), now, event);
             }
         }
     })
