@@ -1,9 +1,10 @@
 //! Enhanced authentication: exchanges of several steps, on a connection that begins and on one that is open.
 
-use std::future::{pending, ready};
+use std::future::{pending, poll_fn, ready};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use mqtt_adapter::{
 use mqtt_session::proto::{ConnAckReason, DisconnectReason, QoS, Text, Version};
 use mqtt_session::{Authentication, Closed, Limits, Timer};
 
+use super::exchange::join;
 use super::{connected, message, numbers, options, server};
 use crate::{Adapter, Conduct, Hub, METHOD, soon, until};
 
@@ -24,7 +26,7 @@ enum Manner {
     Wrong,
     /// It will not answer, now or ever.
     Refuses,
-    /// It does not know yet.
+    /// It does not know yet, and answers when it has learned another manner.
     Mute,
     /// It does not even know how to begin.
     MuteFromTheFirst,
@@ -33,7 +35,8 @@ enum Manner {
 /// What a test tells its applications.
 #[derive(Clone)]
 struct Application {
-    manner: Arc<Mutex<Manner>>,
+    /// The manner, and who waits for another one.
+    manner: Arc<Mutex<(Manner, Vec<Waker>)>>,
     /// How each exchange begins: with another number.
     last: Arc<AtomicU8>,
 }
@@ -46,17 +49,31 @@ struct Doubling {
 impl Application {
     fn new(manner: Manner) -> Self {
         Self {
-            manner: Arc::new(Mutex::new(manner)),
+            manner: Arc::new(Mutex::new((manner, Vec::new()))),
             last: Arc::default(),
         }
     }
 
     fn becomes(&self, manner: Manner) {
-        *self.manner.lock().unwrap() = manner;
+        let mut now = self.manner.lock().unwrap();
+        now.0 = manner;
+        now.1.drain(..).for_each(Waker::wake);
     }
 
     fn manner(&self) -> Manner {
-        *self.manner.lock().unwrap()
+        self.manner.lock().unwrap().0
+    }
+
+    /// The manner in which it answers, as soon as it knows the answer.
+    async fn answers(&self) -> Manner {
+        poll_fn(|cx| match &mut *self.manner.lock().unwrap() {
+            (Manner::Mute, waiting) => {
+                waiting.push(cx.waker().clone());
+                Poll::Pending
+            }
+            (manner, _) => Poll::Ready(*manner),
+        })
+        .await
     }
 
     fn exchanges(&self) -> u8 {
@@ -86,10 +103,10 @@ impl Authenticator for Doubling {
     }
 
     fn answer(&mut self, data: Option<Bytes>) -> Answering {
-        let manner = self.application.manner();
+        let application = self.application.clone();
         Box::pin(async move {
             let asked = data.as_deref().and_then(|data| data.first().copied()).unwrap_or(0);
-            let said = match manner {
+            let said = match application.answers().await {
                 Manner::Right => asked.wrapping_mul(2),
                 Manner::Wrong => asked,
                 Manner::Refuses => return Err(Unanswered::never("the secret is lost")),
@@ -161,25 +178,28 @@ pub async fn an_open_connection_is_authenticated_again<A: Adapter>() {
         again::<A>(&client).await.unwrap();
         assert_eq!(hub.proofs(), proofs);
     }
-    let (one, other) = (client.clone(), client.clone());
-    let both = super::exchange::join(one.reauthenticate(), other.reauthenticate());
-    let (first, second) = soon::<A, _>("the authentication", both).await;
-    assert!(
-        first.is_ok() && matches!(second, Err(ReauthenticateError::UnderWay)),
-        "{second:?}"
-    );
+    // While the application does not know its answer, messages go, and a second exchange cannot begin.
+    for number in 1..3 {
+        application.becomes(Manner::Mute);
+        let meanwhile = async {
+            let published = client.publish(message("t", number, QoS::ExactlyOnce)).await;
+            assert!(matches!(published, Ok(Published::Acknowledged(_))), "{published:?}");
+            let second = client.clone().reauthenticate().await;
+            assert!(matches!(second, Err(ReauthenticateError::UnderWay)), "{second:?}");
+            application.becomes(Manner::Right);
+        };
+        let (first, ()) = soon::<A, _>("the answer", join(client.reauthenticate(), meanwhile)).await;
+        assert!(first.is_ok(), "{first:?}");
+    }
+    assert_eq!(hub.proofs(), 6);
 
     application.becomes(Manner::Mute);
-    let waiting = client.reauthenticate();
-    let publishing = client.publish(message("t", 1, QoS::ExactlyOnce));
-    let publishes = async {
-        let published = publishing.await;
-        // The application knows it in the end, but wrongly.
+    let aborts = async {
+        let published = client.publish(message("t", 3, QoS::ExactlyOnce)).await;
         assert!(matches!(published, Ok(Published::Acknowledged(_))), "{published:?}");
-        application.becomes(Manner::Wrong);
         client.abort();
     };
-    let (failed, ()) = soon::<A, _>("the end", super::exchange::join(waiting, publishes)).await;
+    let (failed, ()) = soon::<A, _>("the end", join(client.reauthenticate(), aborts)).await;
     assert!(
         matches!(&failed, Err(ReauthenticateError::Failed(failure)) if matches!(failure.cause, Cause::Disconnected)),
         "{failed:?}"
