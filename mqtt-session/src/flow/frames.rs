@@ -24,8 +24,9 @@ use crate::{Message, WhenFull};
 /// A connection that has read everything keeps this much memory for what comes next.
 const KEPT_BYTES: usize = 4096;
 
-/// It keeps so much at most, where a quarter of it was needed.
-const KEPT_BYTES_MAX: usize = 16 * 1024;
+/// It keeps so much at most, where a quarter of it was needed: until it needs less, or comes due with nothing to do. A reader
+/// to whom many publish gets that much at once.
+const KEPT_BYTES_MAX: usize = 256 * 1024;
 
 /// What waits for room in the outbox.
 #[derive(Clone, Debug, Default)]

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mqtt_adapter::{
-    Answering, AuthenticationError, Authenticator, Cause, Client, ClientOptions, ConnectionState, Failure, Published,
+    Answering, AuthenticationError, Authenticator, Cause, Client, ClientOptions, Failure, Published,
     ReauthenticateError, Unanswered,
 };
 use mqtt_session::proto::{ConnAckReason, DisconnectReason, QoS, Text, Version};
 use mqtt_session::{Authentication, Closed, Limits, Timer};
 
 use super::exchange::join;
-use super::{connected, message, numbers, options, server};
-use crate::{Adapter, Conduct, Hub, METHOD, soon, until};
+use super::{connected, ended, leaves, message, numbers, options, server};
+use crate::{Adapter, Conduct, METHOD, soon, until};
 
 /// How an application answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,16 +126,6 @@ impl Authenticator for Doubling {
 
 /// AUTH with a question, and CONNACK with a refusal.
 const HASTY: &[u8] = b"\xF0\x11\x18\x0F\x15\x00\x08DOUBLING\x16\x00\x01\x05\x20\x03\x00\x87\x00";
-
-/// The client has ended, for this reason.
-async fn ended<A: Adapter>(client: &Client) -> Arc<Failure> {
-    let mut states = client.states();
-    loop {
-        if let Some(ConnectionState::Ended { failure, .. }) = soon::<A, _>("the end", states.next()).await {
-            return failure;
-        }
-    }
-}
 
 async fn again<A: Adapter>(client: &Client) -> Result<(), ReauthenticateError> {
     soon::<A, _>("the authentication", client.reauthenticate()).await
@@ -346,6 +336,8 @@ pub async fn an_authentication_has_its_deadlines<A: Adapter>() {
             "{failed:?}"
         );
         hub.conduct(Conduct::Fair);
+        until::<A>("another connection", || client.is_connected()).await;
+        // The next client has the same name.
         leaves::<A>(&hub, client).await;
     }
     hub.conduct(Conduct::Silent);
@@ -356,11 +348,4 @@ pub async fn an_authentication_has_its_deadlines<A: Adapter>() {
         matches!(failure.cause, Cause::Closed(Closed::TimedOut(Timer::Handshake))),
         "{failure}"
     );
-}
-
-/// The next client has the same name.
-async fn leaves<A: Adapter>(hub: &Hub, client: Client) {
-    until::<A>("another connection", || client.is_connected()).await;
-    client.abort();
-    until::<A>("the end of the connection", || hub.connections() == 0).await;
 }

@@ -6,14 +6,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use mqtt_adapter::{
-    Acknowledge, Cause, Client, ClientOptions, ConnectionState, Failure, Incoming, PublishError, Subscription,
-};
+use mqtt_adapter::{Acknowledge, Cause, Client, ClientOptions, ConnectionState, Incoming, PublishError, Subscription};
 use mqtt_session::proto::{ConnAckReason, QoS, Version};
 use mqtt_session::{BrokerKey, DeliveryId, Key, Limits};
 use mqtt_store::{Loaded, MemoryStore, SessionName, Store, StoreError, StoreErrorKind, Stored, Write, Writer};
 
-use super::{VERSIONS, connected, lasting, message, number, numbers, options, server};
+use super::{VERSIONS, connected, ended, lasting, message, number, numbers, options, server};
 use crate::{Adapter, soon, until};
 
 pub(crate) fn writer(store: impl Store + 'static) -> Writer {
@@ -23,16 +21,6 @@ pub(crate) fn writer(store: impl Store + 'static) -> Writer {
 /// Options of a client whose session is in this store.
 fn durable(address: SocketAddr, version: Version, store: &MemoryStore) -> ClientOptions {
     lasting(address, version, "durable").store(&writer(store.clone()))
-}
-
-/// Waits for the end of a client, which is to come by itself or has been asked for.
-async fn ended<A: Adapter>(client: &Client) -> Arc<Failure> {
-    let mut states = client.states();
-    loop {
-        if let Some(ConnectionState::Ended { failure, .. }) = soon::<A, _>("the end", states.next()).await {
-            return failure;
-        }
-    }
 }
 
 /// What was accepted goes on in the next life, in its order, and once.

@@ -2,19 +2,13 @@
 
 use std::time::Duration;
 
-use mqtt_adapter::{Client, ClientOptions, ConnectionState, OptionsError, PublishError, Unclaimed, UrlError, UrlFault};
+use mqtt_adapter::{ClientOptions, ConnectionState, OptionsError, PublishError, Unclaimed, UrlError, UrlFault};
 use mqtt_session::proto::{QoS, Version};
 use mqtt_session::{Capability, CleanStart, PublishError as Refusal};
 use mqtt_store::MemoryStore;
 
-use super::{VERSIONS, connected, lasting, message, numbers, options, server, writer};
-use crate::{Adapter, Hub, soon, until};
-
-/// Ends a client, until the server has noticed.
-async fn leaves<A: Adapter>(hub: &Hub, client: Client) {
-    client.abort();
-    until::<A>("the end of the connection", || hub.connections() == 0).await;
-}
+use super::{VERSIONS, connected, lasting, leaves, message, numbers, options, server, writer};
+use crate::{Adapter, soon, until};
 
 /// A client in memory goes on with a session that an earlier process has left: what comes before its subscription waits, and is
 /// not acknowledged meanwhile. With the other policy it is dropped and counted.

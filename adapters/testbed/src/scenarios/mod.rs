@@ -40,11 +40,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mqtt_adapter::{Client, ClientOptions, Incoming, Subscription};
+use mqtt_adapter::{Client, ClientOptions, ConnectionState, Failure, Incoming, Subscription};
 use mqtt_session::proto::{QoS, Version};
 use mqtt_session::{CleanStart, Message, Reconnect};
 
-use crate::{Adapter, Hub, soon};
+use crate::{Adapter, Hub, soon, until};
 
 /// Gives the names of all scenarios to a macro of the adapter, which makes a test of each: the list stands once, and no adapter
 /// leaves one out.
@@ -157,6 +157,23 @@ async fn server<A: Adapter>() -> (Arc<Hub>, SocketAddr) {
     let hub = Arc::new(Hub::default());
     let address = A::serve(Arc::clone(&hub), 0).await;
     (hub, address)
+}
+
+/// Waits for the end of a client, which is to come by itself or has been asked for. Its store has everything of it then.
+async fn ended<A: Adapter>(client: &Client) -> Arc<Failure> {
+    let mut states = client.states();
+    loop {
+        if let Some(ConnectionState::Ended { failure, .. }) = soon::<A, _>("the end", states.next()).await {
+            return failure;
+        }
+    }
+}
+
+/// Ends a client, until its store has everything of it and the server has noticed: the next one may have its name.
+async fn leaves<A: Adapter>(hub: &Hub, client: Client) {
+    client.abort();
+    ended::<A>(&client).await;
+    until::<A>("the end of the connection", || hub.connections() == 0).await;
 }
 
 /// Options that come back quickly.
