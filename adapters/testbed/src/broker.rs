@@ -24,6 +24,9 @@ pub struct Kind {
     pub qos: &'static [QoS],
     /// What it lacks, in words. Each has a test.
     pub lacks: &'static [Lack],
+    /// Whether what it gave to a connection that was cut, before it noticed, comes in the next one before all others. Else it comes last,
+    /// after half a minute.
+    pub resends_in_order: bool,
     start: fn(&Ports, &Path) -> Option<Vec<Program>>,
     /// How long it may take to start.
     patience: Duration,
@@ -54,6 +57,7 @@ pub static MOSQUITTO: Kind = Kind {
     versions: &[Version::V5, Version::V3_1_1, Version::V3_1],
     qos: &[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce],
     lacks: &[],
+    resends_in_order: true,
     start: start_mosquitto,
     patience: SHORT,
 };
@@ -68,6 +72,7 @@ pub static RABBITMQ: Kind = Kind {
         Lack::GrantsAtMost(QoS::AtLeastOnce),
         Lack::AcknowledgesQoS2AsQoS1,
     ],
+    resends_in_order: true,
     start: start_rabbitmq,
     patience: LONG,
 };
@@ -83,6 +88,7 @@ pub static NATS: Kind = Kind {
         Lack::GrantsAtMost(QoS::AtLeastOnce),
         Lack::ClosesOnQoS2,
     ],
+    resends_in_order: false,
     start: start_nats,
     patience: SHORT,
 };
@@ -93,6 +99,7 @@ pub static AEDES: Kind = Kind {
     versions: &[Version::V3_1_1, Version::V3_1],
     qos: &[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce],
     lacks: &[Lack::Version(Version::V5)],
+    resends_in_order: true,
     start: start_aedes,
     patience: SHORT,
 };

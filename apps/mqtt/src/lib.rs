@@ -15,6 +15,7 @@ mod decode;
 mod demo;
 mod ending;
 mod json;
+mod progress;
 #[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
 mod serve;
 mod shell;

@@ -228,7 +228,11 @@ async fn sessions_are_resumed<A: Adapter>(broker: &Broker) {
             }
             proxy.mend();
             let expected: Vec<u32> = (0..50).collect();
-            assert_eq!(numbers::<A>(&mut here, 50).await, expected, "{version:?} {qos:?}");
+            let mut came = numbers::<A>(&mut here, 50).await;
+            if !broker.kind.resends_in_order {
+                came.sort_unstable();
+            }
+            assert_eq!(came, expected, "{version:?} {qos:?}");
             assert_eq!(numbers::<A>(&mut there, 50).await, expected, "{version:?} {qos:?}");
             until::<A>("all outcomes", || client.statistics().unfinished == 0).await;
             // While a slow broker took what was published there may have been more tries than states are kept.

@@ -14,6 +14,7 @@ use super::screen::Screen;
 use super::table::Table;
 use super::text::{ago, now, shown, span, until};
 use crate::Ending;
+use crate::progress::Progress;
 
 /// Prints the items as they come, an object a line; of figures, one object with all of them.
 pub(super) fn json(asking: &mut Asking, request: &Request, screen: &mut Screen) -> Result<(), Ending> {
@@ -93,13 +94,7 @@ pub(super) fn people(asking: &mut Asking, request: &Request, screen: &mut Screen
             let told = |_: Healthy| writeln!(screen, "healthy");
             return each(asking, request, told).map(drop);
         }
-        Request::Backup { .. } => {
-            let told = |copied: Copied| match copied.bytes {
-                Some(bytes) => writeln!(screen, "{}: {bytes} bytes, a copy of the store", shown(&copied.path)),
-                None => Ok(()),
-            };
-            return each(asking, request, told).map(drop);
-        }
+        Request::Backup { .. } => return backup(asking, request, screen),
         Request::Log { .. } => {
             let told = |logged: Logged| writeln!(screen, "{}", logged.level.name());
             return each(asking, request, told).map(drop);
@@ -110,6 +105,22 @@ pub(super) fn people(asking: &mut Asking, request: &Request, screen: &mut Screen
         return Ok(());
     }
     Ok(table.print(screen)?)
+}
+
+/// A copy takes its time.
+fn backup(asking: &mut Asking, request: &Request, screen: &mut Screen) -> Result<(), Ending> {
+    let progress = Progress::counting("records");
+    let told = |copied: Copied| {
+        let Some(bytes) = copied.bytes else {
+            progress.tell(copied.records, copied.of);
+            return Ok(());
+        };
+        progress.end();
+        writeln!(screen, "{}: {bytes} bytes, a copy of the store", shown(&copied.path))
+    };
+    let ended = each(asking, request, told).map(drop);
+    progress.end();
+    ended
 }
 
 /// An answer without items is one too.

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use mqtt_store::FileStore;
 
-use super::progress::Progress;
 use super::telling::Telling;
 use super::{open, refused};
 use crate::Ending;
+use crate::progress::Progress;
 
 pub(super) fn compact(path: &Path) -> Result<(), Ending> {
     let progress = Progress::counting("records");

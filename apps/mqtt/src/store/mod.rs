@@ -5,7 +5,6 @@ mod copies;
 mod dump;
 mod kept;
 mod line;
-mod progress;
 mod telling;
 
 use std::path::{Path, PathBuf};
@@ -13,10 +12,10 @@ use std::path::{Path, PathBuf};
 use mqtt_store::{FileReader, StoreError, StoreErrorKind};
 
 use self::dump::DumpArguments;
-use self::progress::Progress;
 use crate::Ending;
 use crate::broker::Config;
 use crate::broker::config::Surroundings;
+use crate::progress::Progress;
 
 /// What `mqtt store` is told.
 #[derive(Clone, Debug, clap::Args)]

@@ -6,18 +6,18 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar on standard error, if that is a terminal.
-pub(super) struct Progress(ProgressBar);
+pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     /// For what takes an unknown time.
-    pub(super) fn waiting(what: &'static str) -> Self {
+    pub(crate) fn waiting(what: &'static str) -> Self {
         let progress = Self::new(ProgressBar::no_length(), "{spinner} {msg}, {elapsed}", what);
         progress.0.enable_steady_tick(Duration::from_millis(200));
         progress
     }
 
     /// For so many of something.
-    pub(super) fn counting(what: &'static str) -> Self {
+    pub(crate) fn counting(what: &'static str) -> Self {
         Self::new(
             ProgressBar::new(0),
             "{msg} {wide_bar} {pos} of {len}, {eta} to go",
@@ -26,7 +26,7 @@ impl Progress {
     }
 
     /// The same for bytes.
-    pub(super) fn of_bytes(what: &'static str) -> Self {
+    pub(crate) fn of_bytes(what: &'static str) -> Self {
         let template = "{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go";
         Self::new(ProgressBar::new(0), template, what)
     }
@@ -43,12 +43,12 @@ impl Progress {
         Self(bar.with_message(what))
     }
 
-    pub(super) fn tell(&self, done: u64, all: u64) {
+    pub(crate) fn tell(&self, done: u64, all: u64) {
         self.0.set_length(all);
         self.0.set_position(done);
     }
 
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.0.finish_and_clear();
     }
 }
