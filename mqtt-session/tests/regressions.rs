@@ -4,11 +4,11 @@ use core::time::Duration;
 
 use bytes::{Buf, Bytes};
 use mqtt_session::proto::{
-    Disconnect, DisconnectProperties, DisconnectReason, PublishProperties, SubscriptionId, TopicName,
+    Disconnect, DisconnectProperties, DisconnectReason, PublishProperties, SubscriptionId, Text, TopicName,
 };
 use mqtt_session::{
-    Accept, Client, ClientConfig, Instant, Key, Limits, Message, MessageRecord, Outbox, OutgoingRecord, OutgoingState,
-    QoS, Record, ServerConfig, ServerConnection, SessionConfig,
+    Accept, Authentication, Client, ClientConfig, Event, Instant, Key, Limits, Message, MessageRecord, Outbox, Outcome,
+    OutgoingRecord, OutgoingState, QoS, Record, ServerConfig, ServerConnection, SessionConfig,
 };
 
 const NOW: Instant = Instant::from_secs(1_000);
@@ -153,4 +153,47 @@ fn a_deadline_that_stands_still_leaves_the_others_their_turn() {
         client.handle_timeout(now);
     }
     assert!(client.poll_timeout().is_none_or(|timeout| timeout.at > now));
+}
+
+#[test]
+fn nothing_follows_a_message_whose_payload_could_not_be_given() {
+    let message = || Message::new("t", "").unwrap();
+    let method = Text::new("m").unwrap().to_owned();
+    let authentication = Some(Authentication { method, data: None });
+    let config = ClientConfig::new("c").unwrap().authentication(authentication);
+    let mut client = Client::new(config, NOW);
+    client.handle_open(NOW);
+    let mut outbox = Outbox::default();
+    client.poll_transmit(&mut outbox);
+    client.handle_input(NOW, &mut &b"\x20\x07\0\0\x04\x15\0\x01m"[..]);
+    let op = client.publish_source(NOW, message(), 2, 1).unwrap();
+    outbox.clear();
+    client.poll_transmit(&mut outbox);
+    assert_eq!(outbox.chunk(), b"\x30\x06\0\x01t\0", "two bytes are to follow");
+    client.reauthenticate(NOW, None).unwrap();
+    client.fail_source(NOW, op).unwrap();
+    outbox.clear();
+    client.poll_transmit(&mut outbox);
+    assert_eq!(outbox.chunk(), b"", "AUTH as a payload");
+    let outcomes: Vec<_> = std::iter::from_fn(|| client.poll_event())
+        .filter_map(|event| match event {
+            Event::Completed { outcome, .. } => Some(outcome),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(outcomes, [Outcome::SourceFailed]);
+
+    let mut connection = ServerConnection::new(ServerConfig::default(), NOW);
+    connection.handle_input(NOW, &mut &b"\x10\x0D\0\x04MQTT\x04\x02\0\0\0\x01c"[..]);
+    connection.accept(NOW, Accept::new()).unwrap();
+    sent(&mut connection);
+    let op = connection.publish_source(NOW, message(), 2, 1).unwrap();
+    assert_eq!(
+        sent(&mut connection),
+        &b"\x30\x05\0\x01t"[..],
+        "two bytes are to follow"
+    );
+    connection.handle_input(NOW, &mut &b"\xC0\0"[..]);
+    connection.fail_source(NOW, op).unwrap();
+    assert_eq!(sent(&mut connection), "", "PINGRESP as a payload");
 }

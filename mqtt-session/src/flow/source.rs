@@ -137,15 +137,14 @@ impl<E: Tells> Flow<E> {
 
     /// The host cannot give the payload: the operation ends. Whether its packet has begun, which cannot be undone.
     pub(crate) fn give_up_source(&mut self, op: Op) -> Result<bool, SupplyError> {
-        let is_sending = self.link.sending.as_ref().is_some_and(|sending| sending.op == op);
-        if is_sending
-            && self
-                .link
-                .sending
-                .as_ref()
-                .is_some_and(|sending| sending.plain.is_some())
-        {
-            self.end_source(Outcome::SourceFailed);
+        let sending = self.link.sending.as_mut().filter(|sending| sending.op == op);
+        let is_sending = sending.is_some();
+        // The packet stays begun until the connection has ended: nothing may follow the part of it that has gone.
+        if let Some((ended, tag)) = sending.and_then(|sending| Some((sending.plain.take()?, sending.tag))) {
+            if ended.has_op() {
+                let outcome = Outcome::SourceFailed;
+                self.tell(SessionEvent::Completed { op, tag, outcome });
+            }
             return Ok(true);
         }
         let exchange = self.session.outgoing.get(op.key);

@@ -262,8 +262,6 @@ impl ServerConnection {
     pub fn fail_source(&mut self, now: Instant, op: Op) -> Result<(), SupplyError> {
         self.advance(now);
         if self.flow.give_up_source(op)? {
-            // No other packet can begin in the middle of one.
-            self.wire.urgent.clear();
             self.end(Closed::SourceFailed);
         }
         Ok(())
