@@ -148,6 +148,40 @@ fn a_wrong_configuration_is_told_by_line_and_column() {
 }
 
 #[test]
+fn a_file_that_is_no_certificate_or_key_is_named() {
+    let folder = folder();
+    let issued = mqtt_testbed::Authority::new().server("localhost");
+    let (certificate, key) = (issued.certificate.as_str(), issued.key.as_str());
+    for (wrong, fault, files) in [
+        ("certificate.pem", "there is no certificate", ["", key, certificate]),
+        ("key.pem", "there is no private key", [certificate, "", certificate]),
+        ("authorities.pem", "there is no certificate", [certificate, key, ""]),
+    ] {
+        for (name, text) in ["certificate.pem", "key.pem", "authorities.pem"].iter().zip(files) {
+            fs::write(folder.path().join(name), text).expect("there is room for a file");
+        }
+        let file = folder.path().join("mqtt.toml");
+        let tls = "certificate = 'certificate.pem'\nkey = 'key.pem'\nclient_ca = 'authorities.pem'\n";
+        fs::write(
+            &file,
+            format!("[[listener]]\naddress = '127.0.0.1:0'\n[listener.tls]\n{tls}"),
+        )
+        .expect("there is room for a file");
+        let output = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+            .args(["broker", "--check", "--config"])
+            .arg(&file)
+            .output()
+            .expect("the program runs");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            told.contains(&format!("{wrong}: {fault}")) && told.contains("PEM"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn the_printed_configuration_can_be_used() {
     let folder = folder();
     let file = folder.path().join("mqtt.toml");

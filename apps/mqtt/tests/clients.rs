@@ -223,6 +223,21 @@ fn sigint_and_sigterm_end_a_reader_with_what_it_has() {
 }
 
 #[test]
+fn a_reader_whose_time_is_over_leaves_no_will() {
+    let Some((_broker, port)) = broker() else { return };
+    let wills = Running::subscriber(&port, &["-t", "will", "-C", "1"]);
+    let will = ["--will-topic", "will", "--will-payload", "it vanished"];
+    let late = mqtt(
+        &[&["sub", "-p", &port, "-t", "s", "-W", "0.5"], &will[..]].concat(),
+        b"",
+    );
+    assert_eq!(late.status.code(), Some(27), "{late:?}");
+    let sent = mqtt(&["pub", "-p", &port, "-t", "will", "-m", "nothing before this"], b"");
+    assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+    assert_eq!(wills.ended().stdout, "nothing before this\n");
+}
+
+#[test]
 fn a_will_is_published_when_the_process_is_killed() {
     let Some((_broker, port)) = broker() else { return };
     let wills = Running::subscriber(&port, &["-t", "will/#", "-v", "-C", "1"]);

@@ -28,6 +28,7 @@ fn every_command_has_a_page() {
     assert!(output.status.success(), "{output:?}");
     let help = String::from_utf8(mqtt(&["--help"]).stdout).expect("text");
     let commands = help.split("Commands:").nth(1).expect("a list of commands");
+    let commands = commands.split("\n\n").next().unwrap_or_default();
     let names: Vec<&str> = commands
         .lines()
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
@@ -62,4 +63,19 @@ fn an_unknown_command_is_a_misuse() {
         String::from_utf8_lossy(&output.stderr).contains("completion"),
         "what was meant: {output:?}"
     );
+}
+
+/// What the help of `mqtt decode` shows can be tried as it stands.
+#[test]
+fn bytes_in_the_help_can_be_read() {
+    let help = String::from_utf8(mqtt(&["decode", "--help"]).stdout).expect("text");
+    let examples = help.lines().filter_map(|line| line.trim().strip_prefix("mqtt "));
+    let mut tried = 0;
+    for example in examples.filter(|example| example.starts_with("decode") && !example.contains("--file")) {
+        let command = example.split("   ").next().unwrap_or(example);
+        let output = mqtt(&command.split_whitespace().collect::<Vec<_>>());
+        assert!(output.status.success(), "{command}: {output:?}");
+        tried += 1;
+    }
+    assert_eq!(tried, 2, "{help}");
 }

@@ -35,7 +35,7 @@ Examples:
   mqtt bench --rate 20000 --svg latency.svg
   mqtt bench --idle 10000 --pid 4711                memory of connections that only stand
   mqtt bench --connect mqtts://localhost --cafile authority.pem    all of it over TLS
-  mqtt bench --filters 100000                       the same among other people's filters
+  mqtt bench --filters 10000                        the same among other people's filters
   mqtt bench --rate 1000 --stalled 100              the same beside subscribers that never read
   mqtt bench --retained 100000                      what a new subscriber is sent
 
@@ -125,7 +125,7 @@ pub struct BenchArguments {
     /// So many more connections, which subscribe to all messages and never read, every other one with QoS 0: the broker has to drop what they do not take
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Beside it")]
     pub stalled: u32,
-    /// So many subscriptions of one more client, beside the topics of the messages, which match none of them
+    /// So many subscriptions of one more client, beside the topics of the messages, which match none of them; `mqtt broker` takes 10,000 from a client, unless limits.broker.subscriptions_per_session says otherwise
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Beside it")]
     pub filters: u32,
     /// Instead of publishing: keep so many retained messages, and measure how they are sent to new subscribers

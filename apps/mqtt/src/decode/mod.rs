@@ -18,8 +18,8 @@ use crate::Ending;
 /// What is to be explained.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
-  mqtt decode 30 05 00 01 74 68 69              a PUBLISH, given in hex
-  mqtt decode --mqtt 3.1.1 82090001000004612f2b2301
+  mqtt decode 30 06 00 01 74 00 68 69           a PUBLISH, given in hex
+  mqtt decode --mqtt 3.1.1 820a00010005612f2b2f2301
   mqtt decode --file session.bin --from client  what a client sent, as it came
   tcpdump -w - port 1883 | mqtt decode          a capture, both directions in their order
 

@@ -29,10 +29,12 @@ const TOPIC: &str = "demo";
 
 /// What the demonstration is to do.
 #[derive(Clone, Debug, clap::Args)]
-#[command(
-    after_help = "It needs no configuration, no other program and no network beyond loopback. The exit code is 0 if every
-promise was kept, and 1 if one was broken."
-)]
+#[command(after_help = "Examples:
+  mqtt demo
+  mqtt demo | less -R                           the pages of it, in colour where less shows it
+
+It needs no configuration, no other program and no network beyond loopback. The exit code is 0 if every
+promise was kept, and 1 if one was broken.")]
 pub struct Demo {
     /// Messages that are under way when the broker is killed
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=1000))]

@@ -28,10 +28,11 @@ pub(super) fn listen(listener: &Listener) -> Result<Listen, Ending> {
 pub(super) fn layers(listener: &Listener) -> Result<ServerLayers, Ending> {
     let mut layers = ServerLayers::new();
     if let Some(settings) = &listener.tls {
-        layers =
-            layers.tls(tls(settings).map_err(|error| {
-                Ending::failed(format_args!("TLS of the listener at {}: {error}", listener.address))
-            })?);
+        let told = |fault: String| {
+            let told = Ending::failed(format_args!("TLS of the listener at {}: {fault}", listener.address));
+            told.advice("certificates, keys and revocation lists are read as PEM, keys without a passphrase")
+        };
+        layers = layers.tls(tls(settings).map_err(told)?);
     }
     if let Some(websocket) = &listener.websocket {
         layers = layers.websocket(WebSocketServer::new().path(&websocket.path));
@@ -39,23 +40,38 @@ pub(super) fn layers(listener: &Listener) -> Result<ServerLayers, Ending> {
     Ok(layers)
 }
 
-fn tls(settings: &Tls) -> Result<TlsServer, TlsSetupError> {
-    let server = TlsServer::new(Identity::from_pem_files(&settings.certificate, &settings.key)?);
+/// Else what is wrong, and with which file.
+fn tls(settings: &Tls) -> Result<TlsServer, String> {
+    let Tls { certificate, key, .. } = settings;
+    let identity = Identity::from_pem_files(certificate, key).map_err(|error| match &error {
+        TlsSetupError::NoKey | TlsSetupError::Key(_) | TlsSetupError::KeyOfOther => told_of(key, &error),
+        _ => told_of(certificate, &error),
+    })?;
+    let server = TlsServer::new(identity);
     let Some(authorities) = &settings.client_ca else {
         return Ok(server);
     };
-    let mut trust = ClientTrust::roots_pem(read(authorities)?)?;
+    let mut trust = with(authorities, ClientTrust::roots_pem)?;
     for list in &settings.revocation_lists {
-        trust = trust.revocation_lists_pem(read(list)?)?;
+        trust = with(list, |pem| trust.revocation_lists_pem(pem))?;
     }
     if !settings.require_client_certificate {
         trust = trust.may_show_none();
     }
-    server.clients(trust)
+    server.clients(trust).map_err(|error| told_of(authorities, &error))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsSetupError> {
-    fs::read(path).map_err(|error| TlsSetupError::File(path.to_owned(), error.kind()))
+/// What is made of a file.
+fn with<T>(path: &Path, make: impl FnOnce(Vec<u8>) -> Result<T, TlsSetupError>) -> Result<T, String> {
+    let read = fs::read(path).map_err(|error| TlsSetupError::File(path.to_owned(), error.kind()));
+    read.and_then(make).map_err(|error| told_of(path, &error))
+}
+
+fn told_of(path: &Path, error: &TlsSetupError) -> String {
+    match error {
+        TlsSetupError::File(..) => error.to_string(),
+        _ => format!("{}: {error}", path.display()),
+    }
 }
 
 /// Whether a listener is one that is open, with other certificates at most on its streams.

@@ -128,16 +128,20 @@ async fn subscribe(
             "{dropped} messages of QoS 0 were dropped: they came faster than they were printed"
         ));
     }
-    match ended? {
-        End::Done => {
-            tokio::select! {
-                _ = client.disconnect(LEAVING) => {}
-                _ = signals.next() => {}
-            }
-            Ok(())
-        }
-        End::Lost => Err(why_it_ended(&client).await),
+    if matches!(ended, Ok(End::Lost)) {
+        return Err(why_it_ended(&client).await);
     }
+    // Whatever the end is, it is no reason for a will, and a session that is not to be kept ends with it.
+    let patience = if ended.is_err() {
+        Duration::from_secs(1)
+    } else {
+        LEAVING
+    };
+    tokio::select! {
+        _ = client.disconnect(patience) => {}
+        _ = signals.next() => {}
+    }
+    ended.map(drop)
 }
 
 /// Subscribes and prints.
