@@ -74,7 +74,12 @@ fn figures_are_told_below_sys_which_is_the_brokers_own() {
     assert!(sys.status.success(), "{sys:?}");
     let last = String::from_utf8_lossy(&sys.stdout).lines().last().map(str::to_owned);
     assert_eq!(last.as_deref(), Some("1"), "{sys:?}");
-    for topic in ["messages/sent", "publish/messages/sent", "load/messages/sent/1min"] {
+    for topic in [
+        "messages/sent",
+        "publish/messages/sent",
+        "load/messages/sent/1min",
+        "clients/active",
+    ] {
         let topic = format!("$SYS/broker/{topic}");
         let sys = broker.client("sub", &["-t", &topic, "-C", "1", "-W", "10"]);
         let number = String::from_utf8_lossy(&sys.stdout).trim().parse::<f64>();

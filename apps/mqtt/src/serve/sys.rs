@@ -80,8 +80,16 @@ impl Sys {
             "$SYS/broker/version".to_owned(),
             format!("mqtt version {}", env!("CARGO_PKG_VERSION")),
         ));
-        let disconnected = value("clients/total").saturating_sub(value("clients/connected"));
-        topics.push(("$SYS/broker/clients/disconnected".to_owned(), disconnected.to_string()));
+        let connected = value("clients/connected");
+        let disconnected = value("clients/total").saturating_sub(connected);
+        // Two of these have older names too.
+        for (name, value) in [
+            ("disconnected", disconnected),
+            ("inactive", disconnected),
+            ("active", connected),
+        ] {
+            topics.push((format!("$SYS/broker/clients/{name}"), value.to_string()));
+        }
         topics.extend(self.loads(now, RATES.map(|(_, name)| value(name))));
         first.run(move |desk| {
             for (topic, value) in topics {
