@@ -1,6 +1,7 @@
 //! What has been measured, kept between runs: a row is measured again without the others.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -133,6 +134,13 @@ pub struct Spread {
     pub low: f64,
     /// The highest.
     pub high: f64,
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { median, low, high } = self;
+        write!(f, "{median:.2} ({low:.2}–{high:.2})")
+    }
 }
 
 impl Spread {

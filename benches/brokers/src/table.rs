@@ -132,8 +132,7 @@ fn push_section(out: &mut String, title: &str, measure: Measure, rows: &[&(Row, 
         if let Some((ratio, false)) = target::generator(measured).filter(|_| is_closed) {
             let columns = heads.split('|').count();
             let said = format!(
-                "the generator reaches {}, less than three times the fastest: CPU time counts, rates do not",
-                show(ratio)
+                "the generator reaches {ratio}, less than three times the fastest: CPU time counts, rates do not"
             );
             writeln!(out, "| | | {said} |{}", " |".repeat(columns))?;
         }
@@ -168,7 +167,9 @@ fn push_line(out: &mut String, row: &Row, measured: &Measured, kind: Kind) -> Wr
     let cpu = target::cpu(row);
     let ratio = |figure: &dyn Fn(&crate::cell::Cell) -> Option<f64>| match kind {
         Kind::Ours => "1".to_owned(),
-        _ => measured.ratio(kind, Kind::Ours, figure).map_or("–".to_owned(), show),
+        _ => measured
+            .ratio(kind, Kind::Ours, figure)
+            .map_or("–".to_owned(), |ratio| ratio.to_string()),
     };
     let spread = |figure: fn(&crate::cell::Cell) -> Option<f64>| measured.spread(kind, figure);
     let rate = number(spread(|cell| Some(cell.rate)), 0);
@@ -207,23 +208,26 @@ fn push_line(out: &mut String, row: &Row, measured: &Measured, kind: Kind) -> Wr
     )
 }
 
-fn show(Spread { median, low, high }: Spread) -> String {
-    format!("{median:.2} ({low:.2}–{high:.2})")
-}
-
-/// Whether the order of brokers is that of our generator.
-fn push_agreement(out: &mut String, there: &[(Row, &Measured)]) -> Written {
+/// What each row under the other generator says of those of ours with the same shape.
+fn agreements<'a>(there: &'a [(Row, &Measured)]) -> Vec<(&'a Row, &'a Row, Figure, Agreement)> {
     let named = |name: &str| there.iter().find(|(row, _)| row.name == name);
-    let mut lines = String::new();
+    let mut all = Vec::new();
     for (row, theirs) in there {
         let Some(shape) = row.foreign else { continue };
         for (own, ours) in shape.own.iter().filter_map(|name| named(name)) {
             for figure in agreement::figures((own, ours), (row, theirs)) {
-                if let Some(agreement) = agreement::of((own, ours), (row, theirs), figure) {
-                    push_agreed(&mut lines, own, row, figure, &agreement)?;
-                }
+                all.extend(agreement::of((own, ours), (row, theirs), figure).map(|one| (own, row, figure, one)));
             }
         }
+    }
+    all
+}
+
+/// Whether the order of brokers is that of our generator.
+fn push_agreement(out: &mut String, there: &[(Row, &Measured)]) -> Written {
+    let mut lines = String::new();
+    for (own, row, figure, agreement) in agreements(there) {
+        push_agreed(&mut lines, own, row, figure, &agreement)?;
     }
     if lines.is_empty() {
         return Ok(());
@@ -245,7 +249,7 @@ fn push_agreed(out: &mut String, own: &Row, row: &Row, figure: Figure, agreement
     let told = |one: &Reversed| {
         let (over, under) = (one.pair.0.name(), one.pair.1.name());
         let close = if one.is_clear() { "" } else { ", too close to tell" };
-        format!("{over} to {under}: {}, {}{close}", show(one.ours), show(one.theirs))
+        format!("{over} to {under}: {}, {}{close}", one.ours, one.theirs)
     };
     let reversed: Vec<String> = agreement.reversed.iter().map(told).collect();
     let reversed = if reversed.is_empty() {
@@ -268,9 +272,12 @@ fn push_agreed(out: &mut String, own: &Row, row: &Row, figure: Figure, agreement
 }
 
 fn push_targets(out: &mut String, there: &[(Row, &Measured)]) -> Written {
+    let orders = agreements(there).into_iter();
+    let orders = orders.map(|(own, row, _, agreement)| target::of_order(own, row, &agreement));
     let all: Vec<Verdict> = there
         .iter()
         .flat_map(|(row, measured)| verdicts(row, measured))
+        .chain(orders)
         .collect();
     writeln!(
         out,
@@ -284,18 +291,13 @@ fn push_targets(out: &mut String, there: &[(Row, &Measured)]) -> Written {
     )?;
     for verdict in &all {
         let is_met = if verdict.is_met { "met" } else { "**missed**" };
-        let decided = verdict
-            .decided_by
-            .map_or(String::new(), |used| format!("; CPU {}", show(used)));
         let counts = verdict.bound_by.map_or("yes".to_owned(), |ratio| {
             format!("no: the generator reaches {ratio:.2} times")
         });
         writeln!(
             out,
-            "| {} | {} | {}{decided} | {is_met} | {counts} |",
-            verdict.what,
-            verdict.place,
-            show(verdict.measured)
+            "| {} | {} | {} | {is_met} | {counts} |",
+            verdict.what, verdict.place, verdict.measured
         )?;
     }
     let met = |all: &[&Verdict]| all.iter().filter(|verdict| verdict.is_met).count();

@@ -1,5 +1,6 @@
 //! What is to be reached, and whether it is.
 
+use crate::agreement::Agreement;
 use crate::brokers::{ALL, Kind};
 use crate::cell::Cell;
 use crate::data::{Measured, Spread};
@@ -16,13 +17,11 @@ pub struct Verdict {
     /// What is to be reached.
     pub what: String,
     /// The row.
-    pub place: &'static str,
-    /// The ratios.
-    pub measured: Spread,
+    pub place: String,
+    /// The ratios, or what else was measured.
+    pub measured: String,
     /// Whether the median reaches it, or that of what decides in its place.
     pub is_met: bool,
-    /// The ratios of CPU time a message, which decide where those of a time lie on both sides of the limit.
-    pub decided_by: Option<Spread>,
     /// How many times the fastest broker's rate the generator reaches, where that is too little for the row to count.
     pub bound_by: Option<f64>,
 }
@@ -57,16 +56,17 @@ pub fn verdicts(row: &Row, measured: &Measured) -> Vec<Verdict> {
         (Measure::Throughput, Some((ratio, false))) => Some(ratio.median),
         _ => None,
     };
+    let place = || row.title.to_owned();
     let of = |what: String, ratio: Option<Spread>, limit: f64, instead: Option<Spread>| {
-        ratio.map(|measured| {
-            let is_open = measured.low <= limit && measured.high > limit;
-            let decided_by = instead.filter(|_| is_open);
+        ratio.map(|ratio| {
+            // The ratios of CPU time a message decide where those of a time lie on both sides of the limit.
+            let decided_by = instead.filter(|_| ratio.low <= limit && ratio.high > limit);
+            let decided = decided_by.map_or(String::new(), |used| format!("; CPU {used}"));
             Verdict {
                 what,
-                place: row.title,
-                is_met: decided_by.unwrap_or(measured).median <= limit,
-                measured,
-                decided_by,
+                place: place(),
+                is_met: decided_by.unwrap_or(ratio).median <= limit,
+                measured: format!("{ratio}{decided}"),
                 bound_by,
             }
         })
@@ -91,9 +91,43 @@ pub fn verdicts(row: &Row, measured: &Measured) -> Vec<Verdict> {
             all.extend(of("p50 no worse than mosquitto's".to_owned(), p50, NO_WORSE, used));
             all.extend(of("p99 no worse than mosquitto's".to_owned(), p99, NO_WORSE, used));
         }
+        Measure::Memory => {
+            let bytes = |cell: &Cell| cell.memory.map(|[all, ..]| all);
+            let what = "at most 3,000 bytes a connection".to_owned();
+            all.extend(of(what, measured.spread(Kind::Ours, bytes), 3000.0, None));
+            let what = "less memory than mosquitto (the stretch)".to_owned();
+            all.extend(of(what, measured.ratio(Kind::Ours, Kind::Mosquitto, bytes), 1.0, None));
+        }
+        Measure::Replay if measured.rounds(Kind::Ours) > 0 => all.push(Verdict {
+            what: "none is missing".to_owned(),
+            place: place(),
+            measured: format!(
+                "{} missing in {} rounds",
+                measured.lost(Kind::Ours),
+                measured.rounds(Kind::Ours)
+            ),
+            is_met: measured.lost(Kind::Ours) == 0,
+            bound_by: None,
+        }),
         _ => {}
     }
     all
+}
+
+/// Whether brokers stand in the same order under a generator that is not ours.
+pub fn of_order(own: &Row, foreign: &Row, agreement: &Agreement) -> Verdict {
+    let clear = agreement.reversed.iter().filter(|reversed| reversed.is_clear()).count();
+    let close = agreement.reversed.len() - clear;
+    Verdict {
+        what: "the same order of brokers, but for those that are too close to tell".to_owned(),
+        place: format!("{}, beside {}", foreign.title, own.title),
+        measured: format!(
+            "of {} pairs {clear} in another order, {close} too close",
+            agreement.pairs.0
+        ),
+        is_met: clear == 0,
+        bound_by: None,
+    }
 }
 
 /// The peer that uses the least CPU time.
