@@ -147,6 +147,10 @@ figures! {
     Counter sum topics_forgotten: "Answers of the host that were forgotten for want of room",
     /// At most [`BrokerLimits::reviews`](super::BrokerLimits).
     Gauge sum reviews_waiting: "Questions about what is there that wait for answers, since the policy changed",
+    /// At [`BrokerLimits::peer_messages`](super::BrokerLimits) nothing is read from any client.
+    Gauge sum peer_messages_waiting: "Messages for other shards that wait to be taken",
+    /// At [`Limits::batches`](crate::Limits) nothing is read from any client.
+    Gauge sum batches_waiting: "Batches that were taken and are not stored yet",
     /// At [`BrokerLimits::events`](super::BrokerLimits).
     Counter sum events_missed: "Events that had no room",
 }

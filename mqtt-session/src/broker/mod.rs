@@ -441,6 +441,8 @@ impl Broker {
             retained_messages: self.retained.len() as u64,
             retained_bytes: self.retained.bytes(),
             reviews_waiting: self.review.asked() as u64,
+            peer_messages_waiting: self.peers.waiting() as u64,
+            batches_waiting: self.journal.pending(),
             ..self.figures
         }
     }

@@ -590,9 +590,11 @@ fn nothing_is_read_while_too_much_waits_for_other_machines() {
     assert!(rig.broker.input_room(rig.id(&publisher)) > 0);
     rig.publish(&publisher, "t", 0, "m");
     assert_eq!(rig.broker.input_room(rig.id(&publisher)), 0);
+    assert!(rig.broker.figures().peer_messages_waiting >= 4);
     cluster.settle();
     let rig = &cluster.rigs[0];
     assert!(rig.broker.input_room(rig.id(&publisher)) > 0);
+    assert_eq!(rig.broker.figures().peer_messages_waiting, 0);
 }
 
 #[test]

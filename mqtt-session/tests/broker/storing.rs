@@ -56,7 +56,9 @@ fn an_acknowledgement_waits_for_all_copies_which_are_one_batch() {
             });
             assert_eq!(outgoing.count(), 2);
             rig.write(&batch);
+            assert_eq!(rig.broker.figures().batches_waiting, 1);
             rig.broker.handle_stored(rig.now, batch.number());
+            assert_eq!(rig.broker.figures().batches_waiting, 0);
             assert_eq!(rig.sent("p"), [ack]);
             assert_eq!(rig.sent("a"), [format!("PUBLISH q{bits} #1 t: shared")]);
             assert_eq!(rig.sent("b"), [format!("PUBLISH q{bits} #1 t: shared")]);
