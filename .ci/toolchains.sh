@@ -118,12 +118,14 @@ debian_version() {
 # Debian does not have. Each folder there carries what it was made from, and is made again when that changes.
 need_peers() {
     local sources=$root/adapters/testbed/peers
-    need_packages mosquitto mosquitto-clients nats-server rabbitmq-server paho.mqtt.c-examples python3-venv strace systemd
+    need_packages mosquitto mosquitto-clients nats-server rabbitmq-server libpaho-mqtt-dev python3-venv strace systemd
     command -v node >/dev/null || need_packages nodejs
     command -v npm >/dev/null || need_packages npm
     need_peer python "$sources/python/requirements.txt" install_python_peers
     need_peer node "$sources/node/package.json" install_node_peers
     need_peer rumqttc "$sources/rumqttc" install_rust_peers
+    need_c_compiler
+    need_peer paho-c "$sources/paho-c" install_c_peers
 }
 
 # need_peer NAME SOURCE COMMAND: COMMAND makes the folder it is given from SOURCE.
@@ -148,4 +150,8 @@ install_node_peers() {
 
 install_rust_peers() {
     CARGO_TARGET_DIR="$target/tools" cargo install --locked --debug --force --path "$1" --root "$2"
+}
+
+install_c_peers() {
+    cc -std=gnu11 -O2 -Wall -Wextra -Werror -o "$2/paho-walk" "$1/paho_walk.c" -lpaho-mqtt3cs
 }

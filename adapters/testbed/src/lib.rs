@@ -45,7 +45,7 @@ pub use pipe::{End, Pipe, ends};
 pub use program::skipped;
 pub use proxy::Proxy;
 pub use tunnel::tunnel;
-pub use walker::Walker;
+pub use walker::{Walk, Walker};
 
 /// A future of any kind.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -1,5 +1,6 @@
 //! Foreign clients, as programs that go through everything a client does, against the server that they are told.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,10 +21,55 @@ pub enum Walker {
     Gmqtt,
     /// mqtt.js, of Node.
     MqttJs,
-    /// mqtt.js, over WebSocket.
-    MqttJsOverWebSocket,
     /// rumqttc, of Rust.
     Rumqttc,
+    /// Paho's client in C.
+    PahoC,
+}
+
+/// Where to walk, and what is there.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    /// The address of the server.
+    pub server: SocketAddr,
+    /// The version that is spoken.
+    pub version: Version,
+    /// Whether the server has shared subscriptions, which are walked through then.
+    pub has_shared: bool,
+    /// Whether the server speaks WebSocket, at the path `/mqtt`.
+    pub is_websocket: bool,
+    /// The server speaks TLS: the file with its authority, as PEM. The certificate is for the address of the server.
+    pub authority: Option<PathBuf>,
+}
+
+impl Walk {
+    /// Over TCP, through what every server has.
+    #[must_use]
+    pub const fn new(server: SocketAddr, version: Version) -> Self {
+        Self {
+            server,
+            version,
+            has_shared: false,
+            is_websocket: false,
+            authority: None,
+        }
+    }
+
+    /// As the walks have it on their command line.
+    fn tell(&self, command: &mut Command) {
+        command.arg(self.server.port().to_string()).arg(name_of(self.version));
+        if self.has_shared {
+            command.arg("shared");
+        }
+        if self.is_websocket {
+            command.arg("ws");
+        }
+        if let Some(file) = &self.authority {
+            let mut word = OsString::from("ca=");
+            word.push(file);
+            command.arg(word);
+        }
+    }
 }
 
 /// Programs start slowly beside other work.
@@ -38,11 +84,12 @@ impl Walker {
             Self::Paho => python("paho_walk.py"),
             Self::Aiomqtt => python("aiomqtt_walk.py"),
             Self::Gmqtt => python("gmqtt_walk.py"),
-            Self::MqttJs | Self::MqttJsOverWebSocket => {
+            Self::MqttJs => {
                 let modules = installed("node")?;
                 Some((find(&["node"])?, vec![script("node/mqttjs_walk.mjs"), modules]))
             }
             Self::Rumqttc => Some((installed("rumqttc")?.join("bin/rumqttc-walk"), Vec::new())),
+            Self::PahoC => Some((installed("paho-c")?.join("paho-walk"), Vec::new())),
         }
     }
 
@@ -51,8 +98,8 @@ impl Walker {
     /// # Panics
     /// If it does not end well, or takes too long.
     #[must_use]
-    pub fn walk(self, server: SocketAddr, version: Version) -> Option<()> {
-        let mut walking = self.start(server, version)?;
+    pub fn walk(self, walk: &Walk) -> Option<()> {
+        let mut walking = self.start(walk)?;
         let until = Instant::now() + PATIENCE;
         while walking.ended().is_none() {
             assert!(Instant::now() < until, "it takes too long: {}", walking.report());
@@ -68,16 +115,11 @@ impl Walker {
     }
 
     /// Starts it. `None`, with a printed reason, if there is none on this machine.
-    pub(crate) fn start(self, server: SocketAddr, version: Version) -> Option<Program> {
+    pub(crate) fn start(self, walk: &Walk) -> Option<Program> {
         let (program, arguments) = self.call()?;
         let walking = Program::start(&program, b"", |command| {
-            command
-                .args(arguments)
-                .arg(server.port().to_string())
-                .arg(name_of(version));
-            if self == Self::MqttJsOverWebSocket {
-                command.arg("ws");
-            }
+            command.args(arguments);
+            walk.tell(command);
         });
         Some(walking.expect("the program starts"))
     }

@@ -1,9 +1,10 @@
-// Everything that a client does, with mqtt.js: mqttjs_walk.mjs MODULES PORT VERSION [ws]
+// Everything that a client does, with mqtt.js: mqttjs_walk.mjs MODULES PORT VERSION [shared] [ws] [ca=FILE]
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 
-const [modules, port, version, carrier] = process.argv.slice(2)
+const [modules, port, version, ...words] = process.argv.slice(2)
 const require = createRequire(pathToFileURL(modules + '/'))
 const mqtt = require('mqtt')
 
@@ -14,7 +15,10 @@ const PROTOCOL = {
   '3.1.1': { protocolVersion: 4 },
   '5.0': { protocolVersion: 5 },
 }[version]
-const CARRIER = carrier === 'ws' ? { protocol: 'ws', path: '/mqtt' } : {}
+const SHARED = words.includes('shared')
+const CA = words.find((word) => word.startsWith('ca='))?.slice(3)
+const PROTOCOLS = words.includes('ws') ? ['ws', 'wss'] : ['mqtt', 'mqtts']
+const CARRIER = { path: '/mqtt', protocol: PROTOCOLS[CA ? 1 : 0], ...(CA ? { ca: readFileSync(CA) } : {}) }
 const EVERY_QOS = [0, 1, 2]
 
 class Walker {
@@ -47,6 +51,15 @@ class Walker {
     const waits = this.messages.length ? Promise.resolve(this.messages.shift())
       : new Promise((resolve) => this.waiting.push(resolve))
     return soon('a message', waits)
+  }
+
+  /** The numbers that come before the word that it is over. */
+  async untilOver () {
+    const numbers = []
+    for (let message; (message = await this.next()).topic !== 'over';) {
+      numbers.push(Number(message.payload.toString()))
+    }
+    return numbers
   }
 
   async subscribe (topic, qos) {
@@ -85,12 +98,13 @@ async function everyQos (walker) {
 }
 
 async function large (walker) {
-  const payload = Buffer.from(Array.from({ length: 1 << 20 }, (_, place) => place % 251))
-  for (const qos of EVERY_QOS) {
-    await walker.subscribe('large', qos)
-    await walker.publish('large', payload, { qos })
-    assert.ok((await walker.next()).payload.equals(payload))
-    await walker.unsubscribe('large')
+  for (const payload of [Buffer.from(Array.from({ length: 1 << 20 }, (_, place) => place % 251)), Buffer.alloc(0)]) {
+    for (const qos of EVERY_QOS) {
+      await walker.subscribe('large', qos)
+      await walker.publish('large', payload, { qos })
+      assert.ok((await walker.next()).payload.equals(payload))
+      await walker.unsubscribe('large')
+    }
   }
 }
 
@@ -103,6 +117,11 @@ async function retained (walker) {
     await walker.unsubscribe('kept')
   }
   await walker.publish('kept', '', { qos: 1, retain: true })
+  await walker.subscribe('kept', 1)
+  await walker.publish('kept', 'fresh', { qos: 1 })
+  const message = await walker.next()
+  assert.deepEqual([message.payload.toString(), message.retain], ['fresh', false])
+  await walker.unsubscribe('kept')
 }
 
 async function wills (walker) {
@@ -143,6 +162,27 @@ async function resumed (walker) {
   await second.client.endAsync()
 }
 
+async function shared (walker) {
+  const members = [await Walker.connect('first'), await Walker.connect('second')]
+  for (const qos of EVERY_QOS) {
+    for (const member of members) {
+      await member.subscribe('$share/group/work/+', qos)
+      await member.subscribe('over', qos)
+    }
+    for (let number = 0; number < 40; number++) {
+      await walker.publish('work/one', String(number), { qos })
+    }
+    await walker.publish('over', '', { qos })
+    const shares = [await members[0].untilOver(), await members[1].untilOver()]
+    assert.ok(shares.every((share) => share.length > 0), JSON.stringify(shares))
+    assert.deepEqual(shares.flat().sort((one, other) => one - other), Array.from({ length: 40 }, (_, index) => index))
+    for (const member of members) {
+      await member.unsubscribe('$share/group/work/+')
+    }
+  }
+  await Promise.all(members.map((member) => member.client.endAsync()))
+}
+
 async function properties (walker) {
   const given = {
     contentType: 'text/plain', responseTopic: 'answers/walk', correlationData: Buffer.from([0, 1]),
@@ -153,10 +193,14 @@ async function properties (walker) {
   const got = (await walker.next()).properties
   assert.deepEqual({ ...got, userProperties: { ...got.userProperties } }, given)
   await walker.unsubscribe('asked')
+  const nameless = await Walker.connect('')
+  assert.ok(nameless.connack.properties.assignedClientIdentifier)
+  await nameless.client.endAsync()
 }
 
 const walker = await Walker.connect('walker')
-for (const walk of [everyQos, large, retained, wills, resumed, ...(V5 ? [properties] : [])]) {
+const walks = [everyQos, large, retained, wills, resumed, ...(SHARED ? [shared] : []), ...(V5 ? [properties] : [])]
+for (const walk of walks) {
   await walk(walker)
   console.log(walk.name)
 }

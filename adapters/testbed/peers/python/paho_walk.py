@@ -1,4 +1,4 @@
-"""Everything that a client does, with paho-mqtt: paho_walk.py PORT VERSION"""
+"""Everything that a client does, with paho-mqtt: paho_walk.py PORT VERSION [shared] [ws] [ca=FILE]"""
 
 import queue
 import sys
@@ -12,6 +12,9 @@ SOON = 20
 PORT, VERSION = int(sys.argv[1]), sys.argv[2]
 PROTOCOL = {"3.1": mqtt.MQTTv31, "3.1.1": mqtt.MQTTv311, "5.0": mqtt.MQTTv5}[VERSION]
 V5 = VERSION == "5.0"
+SHARED = "shared" in sys.argv
+TRANSPORT = "websockets" if "ws" in sys.argv else "tcp"
+CA = next((word[3:] for word in sys.argv if word.startswith("ca=")), None)
 
 
 class Walker:
@@ -20,14 +23,16 @@ class Walker:
     def __init__(self, name, lasting=False, will=None):
         self.connected, self.subscribed = queue.Queue(), queue.Queue()
         self.unsubscribed, self.messages, self.left = queue.Queue(), queue.Queue(), queue.Queue()
-        clean = {} if V5 else {"clean_session": not lasting}
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, name, protocol=PROTOCOL, **clean)
+        options = {"protocol": PROTOCOL, "transport": TRANSPORT} | ({} if V5 else {"clean_session": not lasting})
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, name, **options)
         self.client.on_connect = lambda _c, _u, flags, reason, props: self.connected.put((flags, reason, props))
         self.client.on_subscribe = lambda _c, _u, mid, reasons, _p: self.subscribed.put((mid, reasons))
         self.client.on_unsubscribe = lambda _c, _u, mid, _r, _p: self.unsubscribed.put(mid)
         self.client.on_message = lambda _c, _u, message: self.messages.put(message)
         self.client.on_disconnect = lambda _c, _u, _f, reason, _p: self.left.put(reason)
         self.lasting = lasting
+        if CA:
+            self.client.tls_set(CA)
         if will:
             self.client.will_set(*will)
 
@@ -62,6 +67,13 @@ class Walker:
     def next(self):
         return self.messages.get(timeout=SOON)
 
+    def until_over(self):
+        """The numbers that come before the word that it is over."""
+        numbers = []
+        while (message := self.next()).topic != "over":
+            numbers.append(int(message.payload))
+        return numbers
+
     def disconnect(self):
         self.client.disconnect()
         self.client.loop_stop()
@@ -93,16 +105,12 @@ def every_qos(walker):
 
 
 def large(walker):
-    payload = bytes(place % 251 for place in range(1 << 20))
-    for qos in range(3):
-        walker.subscribe("large", qos)
-        walker.publish("large", payload, qos)
-        assert walker.next().payload == payload
-        walker.unsubscribe("large")
-    walker.subscribe("empty", 1)
-    walker.publish("empty", b"", 1)
-    assert walker.next().payload == b""
-    walker.unsubscribe("empty")
+    for payload in (bytes(place % 251 for place in range(1 << 20)), b""):
+        for qos in range(3):
+            walker.subscribe("large", qos)
+            walker.publish("large", payload, qos)
+            assert walker.next().payload == payload
+            walker.unsubscribe("large")
 
 
 def retained(walker):
@@ -153,6 +161,25 @@ def resumed(walker):
     sleeper.disconnect()
 
 
+def shared(walker):
+    members = [Walker("first"), Walker("second")]
+    for member in members:
+        member.connect()
+    for qos in range(3):
+        for member in members:
+            member.subscribe("$share/group/work/+", qos)
+            member.subscribe("over", qos)
+        for number in range(40):
+            walker.publish("work/one", str(number), qos)
+        walker.publish("over", b"", qos)
+        shares = [member.until_over() for member in members]
+        assert all(shares) and sorted(sum(shares, [])) == list(range(40)), shares
+        for member in members:
+            member.unsubscribe("$share/group/work/+")
+    for member in members:
+        member.disconnect()
+
+
 def properties(walker):
     given = Properties(PacketTypes.PUBLISH)
     given.ContentType, given.ResponseTopic = "text/plain", "answers/walk"
@@ -174,7 +201,7 @@ def properties(walker):
 def main():
     walker = Walker("walker")
     walker.connect()
-    walks = [every_qos, large, retained, will, resumed] + ([properties] if V5 else [])
+    walks = [every_qos, large, retained, will, resumed] + [shared] * SHARED + [properties] * V5
     for walk in walks:
         walk(walker)
         print(walk.__name__, flush=True)

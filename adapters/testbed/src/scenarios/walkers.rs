@@ -11,7 +11,7 @@ use mqtt_session::proto::Version;
 use super::server;
 use crate::program::Program;
 use crate::walker::mosquitto_client;
-use crate::{Adapter, Hub, Walker};
+use crate::{Adapter, Hub, Walk, Walker};
 
 /// Programs start slowly beside other work.
 const WALK: Duration = Duration::from_secs(120);
@@ -19,38 +19,39 @@ const EVERY_VERSION: [Version; 3] = [Version::V5, Version::V3_1_1, Version::V3_1
 
 /// paho-mqtt goes through everything, in each version.
 pub async fn paho_is_served<A: Adapter>() {
-    walks::<A>(Walker::Paho, &EVERY_VERSION).await;
+    walks::<A>(Walker::Paho, &EVERY_VERSION, false).await;
 }
 
-/// aiomqtt goes through everything, in each version that it speaks.
+/// aiomqtt goes through everything, in each version.
 pub async fn aiomqtt_is_served<A: Adapter>() {
-    walks::<A>(Walker::Aiomqtt, &[Version::V5, Version::V3_1_1]).await;
+    walks::<A>(Walker::Aiomqtt, &EVERY_VERSION, false).await;
 }
 
 /// mqtt.js goes through everything, in each version.
 pub async fn mqttjs_is_served<A: Adapter>() {
-    walks::<A>(Walker::MqttJs, &EVERY_VERSION).await;
+    walks::<A>(Walker::MqttJs, &EVERY_VERSION, false).await;
 }
 
 /// The same over WebSocket.
 pub async fn mqttjs_is_served_over_websocket<A: Adapter>() {
-    walks::<A>(Walker::MqttJsOverWebSocket, &EVERY_VERSION).await;
+    walks::<A>(Walker::MqttJs, &EVERY_VERSION, true).await;
 }
 
 /// rumqttc goes through everything, in each version that it speaks.
 pub async fn rumqttc_is_served<A: Adapter>() {
-    walks::<A>(Walker::Rumqttc, &[Version::V5, Version::V3_1_1]).await;
+    walks::<A>(Walker::Rumqttc, &[Version::V5, Version::V3_1_1], false).await;
 }
 
-async fn walks<A: Adapter>(walker: Walker, versions: &[Version]) {
+async fn walks<A: Adapter>(walker: Walker, versions: &[Version], is_websocket: bool) {
     for version in versions {
         let hub = Arc::new(Hub::default());
-        let layers = match walker {
-            Walker::MqttJsOverWebSocket => ServerLayers::new().websocket(WebSocketServer::new()),
-            _ => ServerLayers::new(),
+        let layers = match is_websocket {
+            true => ServerLayers::new().websocket(WebSocketServer::new()),
+            false => ServerLayers::new(),
         };
-        let address = A::serve_with(Arc::clone(&hub), 0, layers).await;
-        let Some(mut walking) = walker.start(address, *version) else {
+        let mut walk = Walk::new(A::serve_with(Arc::clone(&hub), 0, layers).await, *version);
+        walk.is_websocket = is_websocket;
+        let Some(mut walking) = walker.start(&walk) else {
             return;
         };
         let output = ended::<A>(&mut walking).await;
