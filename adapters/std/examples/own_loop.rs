@@ -1,20 +1,23 @@
-//! A loop of one's own: one thread, `polling` for the sockets, and a `Driver` for each machine. This is what an adapter does,
+//! A loop of one's own: one thread, `mio` for the sockets, and a `Driver` for each machine. This is what an adapter does,
 //! and what an embedder does who has a loop already. A client and the server's end of its connection share this loop.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 
 use bytes::BufMut;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
 use mqtt_std::Clock;
 use mqtt_std::session::{
     Accept, Client, ClientConfig, Driver, Event, Instant, Machine, Message, Next, QoS, ServerConfig, ServerConnection,
     ServerEvent, Wait,
 };
-use polling::{Events, Poller};
 
 type Error = Box<dyn std::error::Error>;
 
 /// Moves bytes between a machine and its socket until there is nothing to do but wait. `None`: the connection has ended.
+///
+/// `mio` tells once that a socket has become ready. So this goes on until a call would block, or the machine wants nothing of it.
 fn serve<M: Machine>(
     driver: &mut Driver<M>,
     socket: &mut TcpStream,
@@ -74,11 +77,6 @@ fn unless_blocked(given: io::Result<usize>) -> io::Result<Option<usize>> {
     }
 }
 
-/// What to wait for, as `polling` has it.
-fn interest(key: usize, wait: &Wait) -> polling::Event {
-    polling::Event::new(key, wait.read_bytes > 0, wait.writes)
-}
-
 fn on_client(client: &mut Client, now: Instant, event: Event) {
     match event {
         Event::Connected { .. } => println!("client: connected"),
@@ -103,19 +101,18 @@ fn on_server(server: &mut ServerConnection, now: Instant, event: ServerEvent) {
     }
 }
 
-#[allow(unsafe_code, reason = "the only way to register a socket with `polling`")]
 fn main() -> Result<(), Error> {
     let clock = Clock::new();
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let mut near = TcpStream::connect(listener.local_addr()?)?;
-    let (mut far, _) = listener.accept()?;
+    let near = std::net::TcpStream::connect(listener.local_addr()?)?;
+    let (far, _) = listener.accept()?;
     near.set_nonblocking(true)?;
     far.set_nonblocking(true)?;
-    let poller = Poller::new()?;
-    // SAFETY: both sockets are taken out of the poller before they are closed, at the end of this function.
-    unsafe {
-        poller.add(&near, polling::Event::none(0))?;
-        poller.add(&far, polling::Event::none(1))?;
+    let (mut near, mut far) = (TcpStream::from_std(near), TcpStream::from_std(far));
+    let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    for (token, socket) in [(Token(0), &mut near), (Token(1), &mut far)] {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        poll.registry().register(socket, token, interest)?;
     }
 
     let mut client = Driver::new(Client::new(ClientConfig::new("sensor-7")?, clock.now()));
@@ -134,13 +131,13 @@ fn main() -> Result<(), Error> {
         let (Some(client_waits), Some(server_waits)) = (client_waits, server_waits) else {
             break;
         };
-        poller.modify(&near, interest(0, &client_waits))?;
-        poller.modify(&far, interest(1, &server_waits))?;
         let timeouts = [client_waits.until, server_waits.until];
         let until = timeouts.into_iter().flatten().map(|timeout| timeout.at).min();
-        poller.wait(&mut Events::new(), until.map(|at| at.saturating_since(clock.now())))?;
+        match poll.poll(&mut events, until.map(|at| at.saturating_since(clock.now()))) {
+            // A signal: around once more.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            polled => polled?,
+        }
     }
-    poller.delete(&near)?;
-    poller.delete(&far)?;
     Ok(())
 }
