@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fjall::{KeyspaceCreateOptions, PersistMode};
-use mqtt_session::Change;
+use mqtt_session::{BrokerChange, Change};
 use mqtt_store::{Action, Durability, FileOptions, FileStore, SessionName, Store, Write};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, backends::FileBackend};
 
@@ -35,26 +35,44 @@ pub const ENGINES: [(&str, Open); 3] = [
     ("`FileStore`", Ours::open),
 ];
 
-/// The key of a record as both have it: a session's number and the key.
-fn key(change: &Change) -> [u8; 17] {
-    let mut key = [0; 17];
-    key[7] = 1;
-    key[8..].copy_from_slice(&change.key().encode());
-    key
+/// What a group changes, as both have it: the key, and the record if it is put there.
+fn changes(group: &[Write], mut change: impl FnMut(&[u8], Option<&[u8]>)) {
+    let (mut key, mut value) = (Vec::new(), Vec::new());
+    for write in group {
+        match &write.action {
+            Action::Apply(changes) => {
+                for one in changes {
+                    // A session's number, and the key.
+                    key.clear();
+                    key.extend(1_u64.to_be_bytes());
+                    key.extend(one.key().encode());
+                    value.clear();
+                    if let Change::Put(record) = one {
+                        record.encode(&mut value).expect("room");
+                    }
+                    change(&key, matches!(one, Change::Put(_)).then_some(&value));
+                }
+            }
+            Action::ApplyBroker(changes) => {
+                for one in changes {
+                    key.clear();
+                    one.key().encode(&mut key);
+                    value.clear();
+                    if let BrokerChange::Put(record) = one {
+                        record.encode(&mut value).expect("room");
+                    }
+                    change(&key, matches!(one, BrokerChange::Put(_)).then_some(&value));
+                }
+            }
+            Action::Forget | Action::ForgetBroker => {}
+        }
+    }
 }
 
-fn changes(group: &[Write]) -> impl Iterator<Item = &Change> {
-    group.iter().flat_map(|write| match &write.action {
-        Action::Apply(changes) => changes.as_slice(),
-        _ => &[],
-    })
-}
-
-const RECORDS: TableDefinition<'_, &[u8; 17], &[u8]> = TableDefinition::new("records");
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 
 struct Redb {
     database: Database,
-    scratch: Vec<u8>,
 }
 
 /// A file that is never flushed.
@@ -100,7 +118,6 @@ impl Redb {
         };
         Box::new(Self {
             database: database.expect("a database"),
-            scratch: Vec::new(),
         })
     }
 }
@@ -110,20 +127,13 @@ impl Engine for Redb {
         let writing = self.database.begin_write().expect("a transaction");
         {
             let mut table = writing.open_table(RECORDS).expect("a table");
-            for change in changes(group) {
-                match change {
-                    Change::Put(record) => {
-                        self.scratch.clear();
-                        record.encode(&mut self.scratch).expect("room");
-                        table
-                            .insert(&key(change), self.scratch.as_slice())
-                            .expect("an insertion");
-                    }
-                    Change::Delete(_) => {
-                        table.remove(&key(change)).expect("a deletion");
-                    }
-                }
-            }
+            changes(group, |key, value| {
+                let changed = match value {
+                    Some(value) => table.insert(key, value),
+                    None => table.remove(key),
+                };
+                changed.expect("a change");
+            });
         }
         writing.commit().expect("a commit");
     }
@@ -162,16 +172,10 @@ impl Engine for Fjall {
             Flush::Never => PersistMode::Buffer,
         };
         let mut batch = self.database.batch().durability(Some(mode));
-        for change in changes(group) {
-            match change {
-                Change::Put(record) => {
-                    let mut value = Vec::with_capacity(record.encoded_len());
-                    record.encode(&mut value).expect("room");
-                    batch.insert(&self.records, key(change), value);
-                }
-                Change::Delete(_) => batch.remove(&self.records, key(change)),
-            }
-        }
+        changes(group, |key, value| match value {
+            Some(value) => batch.insert(&self.records, key, value),
+            None => batch.remove(&self.records, key),
+        });
         batch.commit().expect("a commit");
     }
 
@@ -200,6 +204,8 @@ impl Engine for Ours {
 
     fn count(&mut self) -> usize {
         let session = SessionName::new("sensor-7").expect("a short name");
-        self.0.load(&session).expect("records").records.len()
+        let broker = SessionName::new("broker").expect("a short name");
+        let of_session = self.0.load(&session).expect("records").records.len();
+        of_session + self.0.load_broker(&broker).expect("records").records.len()
     }
 }

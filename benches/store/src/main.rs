@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engines::{ENGINES, Engine, Flush};
-use load::Load;
+use load::{LOADS, Load};
 
 const GROUPS: [usize; 3] = [1, 10, 100];
 const PAYLOADS: [usize; 2] = [64, 4096];
@@ -44,14 +44,16 @@ fn main() {
     );
     println!("one that goes. The last column is the median of the ratios of the rounds.\n");
     println!(
-        "| flush | payload | batches a group | {} | fjall / redb |",
+        "| load | flush | payload | batches a group | {} | fjall / redb |",
         ENGINES.map(|(name, _)| name).join(" | ")
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|");
-    for flush in [Flush::Each, Flush::Never] {
-        for payload in PAYLOADS {
-            for group in GROUPS {
-                println!("{}", time_row(folder.path(), flush, payload, group, &effort));
+    println!("|---|---|---:|---:|---:|---:|---:|---:|");
+    for load in LOADS {
+        for flush in [Flush::Each, Flush::Never] {
+            for payload in PAYLOADS {
+                for group in GROUPS {
+                    println!("{}", time_row(folder.path(), load, flush, payload, group, &effort));
+                }
             }
         }
     }
@@ -60,11 +62,13 @@ fn main() {
         "{} batches in groups of 100, at each moment 100 messages in flight; then closed, opened again, and read.\n",
         effort.long
     );
-    println!("| payload | store | MiB on disk | MiB of it live | ms to close | ms to open and read |");
-    println!("|---:|---|---:|---:|---:|---:|");
-    for payload in PAYLOADS {
-        for (name, open) in ENGINES {
-            println!("{}", long_row(folder.path(), name, open, payload, effort.long));
+    println!("| load | payload | store | MiB on disk | MiB of it live | ms to close | ms to open and read |");
+    println!("|---|---:|---|---:|---:|---:|---:|");
+    for load in LOADS {
+        for payload in PAYLOADS {
+            for engine in ENGINES {
+                println!("{}", long_row(folder.path(), load, engine, payload, effort.long));
+            }
         }
     }
 }
@@ -74,12 +78,21 @@ const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [2, 1, 0], [1, 0, 2], [0, 2, 1], [2,
 
 type Open = fn(&Path, Flush) -> Box<dyn Engine>;
 
-fn time_row(folder: &Path, flush: Flush, payload: usize, group: usize, effort: &Effort) -> String {
+type Make = fn(usize) -> Box<dyn Load>;
+
+fn time_row(
+    folder: &Path,
+    (what, make): (&str, Make),
+    flush: Flush,
+    payload: usize,
+    group: usize,
+    effort: &Effort,
+) -> String {
     let mut contenders: Vec<_> = ENGINES
         .iter()
         .map(|(name, open)| {
-            let place = folder.join(format!("{name}-{flush:?}-{payload}-{group}"));
-            (open(&place, flush), Load::new(payload))
+            let place = folder.join(format!("{what}-{name}-{flush:?}-{payload}-{group}"));
+            (open(&place, flush), make(payload))
         })
         .collect();
     let mut times = vec![Vec::new(); contenders.len()];
@@ -87,7 +100,7 @@ fn time_row(folder: &Path, flush: Flush, payload: usize, group: usize, effort: &
         // What a store leaves to do in the background is in the way of the one that comes next, so that is another each time.
         for place in ORDERS[round % ORDERS.len()] {
             let (engine, load) = &mut contenders[place];
-            let time = turn(&mut **engine, load, group, effort.slice);
+            let time = turn(&mut **engine, &mut **load, group, effort.slice);
             // The first round fills caches.
             if round > 0 {
                 times[place].push(time);
@@ -105,14 +118,14 @@ fn time_row(folder: &Path, flush: Flush, payload: usize, group: usize, effort: &
         Flush::Never => "never",
     };
     format!(
-        "| {flush} | {payload} B | {group} | {} | {} |",
+        "| {what} | {flush} | {payload} B | {group} | {} | {} |",
         cells.join(" | "),
         spread(ratios)
     )
 }
 
 /// Microseconds a batch.
-fn turn(engine: &mut dyn Engine, load: &mut Load, group: usize, slice: Duration) -> f64 {
+fn turn(engine: &mut dyn Engine, load: &mut dyn Load, group: usize, slice: Duration) -> f64 {
     let (mut batches, mut spent) = (0, Duration::ZERO);
     while spent < slice || batches < 3 * group {
         let writes = load.group(group);
@@ -124,10 +137,16 @@ fn turn(engine: &mut dyn Engine, load: &mut Load, group: usize, slice: Duration)
     spent.as_secs_f64() * 1e6 / batches as f64
 }
 
-fn long_row(folder: &Path, name: &str, open: Open, payload: usize, batches: usize) -> String {
-    let place = folder.join(format!("long-{name}-{payload}"));
+fn long_row(
+    folder: &Path,
+    (what, make): (&str, Make),
+    (name, open): (&str, Open),
+    payload: usize,
+    batches: usize,
+) -> String {
+    let place = folder.join(format!("long-{what}-{name}-{payload}"));
     let mut engine = open(&place, Flush::Never);
-    let mut load = Load::new(payload);
+    let mut load = make(payload);
     for _ in 0..batches / 100 {
         engine.commit(&load.group(100));
     }
@@ -145,7 +164,7 @@ fn long_row(folder: &Path, name: &str, open: Open, payload: usize, batches: usiz
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     format!(
-        "| {payload} B | {name} | {:.1} | {:.2} | {:.1} | {:.1} |",
+        "| {what} | {payload} B | {name} | {:.1} | {:.2} | {:.1} | {:.1} |",
         mib(size),
         mib(live),
         ms(close),
