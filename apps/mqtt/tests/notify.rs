@@ -4,7 +4,7 @@
 mod lives;
 mod web;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
@@ -38,6 +38,7 @@ impl Manager {
         self.socket.set_nonblocking(true).expect("it can be so");
         let more = self.socket.recv(&mut [0; 4096]).map_err(|error| error.kind());
         assert_eq!(more, Err(ErrorKind::WouldBlock));
+        self.socket.set_nonblocking(false).expect("it can be so");
     }
 }
 
@@ -82,10 +83,18 @@ fn is_told(manager: &Manager, name: &str) {
     assert!(web::get(metrics, "/health").starts_with("HTTP/1.1 200"));
     broker.process = broker.told(" serving ", "process=");
 
-    // The new configuration counts before the broker says that it is ready again.
-    Serving::configure(folder.path(), &config(address, metrics, false));
+    // It is ready again when it has read all of its new configuration, of which one file takes its time.
+    let users = folder.path().join("others");
+    let made = Command::new("mkfifo").args(["-m", "600"]).arg(&users).status();
+    assert!(made.expect("there is mkfifo").success());
+    let closed = config(address, metrics, false).replace("'users'", "'others'");
+    Serving::configure(folder.path(), &closed);
     signal(&broker, "-HUP");
     assert_eq!(manager.told(), "RELOADING=1");
+    // It is opened for writing when the broker opens it for reading.
+    let writing = File::create(&users).expect("it is there");
+    manager.has_heard_all();
+    drop(writing);
     assert_eq!(manager.told(), "READY=1");
     assert_eq!(publish(&broker), REFUSED);
     // One that cannot be used leaves a broker that is ready too.
