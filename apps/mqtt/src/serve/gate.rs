@@ -211,6 +211,11 @@ impl Policy for Gate {
             Notice::AcceptPaused { listener, error } => {
                 tracing::warn!(%listener, %error, "no connection is accepted until there is room again");
             }
+            Notice::AddressFull { listener, peer } => {
+                if self.repeats.is_first(&What::AddressFull) {
+                    tracing::warn!(%listener, %peer, "a connection is closed: its address has limits.connections_per_address");
+                }
+            }
             Notice::ListenerFailed { listener, error } => {
                 tracing::error!(%listener, %error, "a listener is broken");
             }

@@ -2,6 +2,7 @@
 //! The numbers `BI-…` are those of the table of bad inputs in `tests/data`.
 #![cfg(feature = "tokio")]
 
+mod addresses;
 mod floods;
 mod handshakes;
 #[cfg(target_os = "linux")]
@@ -50,6 +51,11 @@ impl Server {
 
     /// One with these bounds of a client.
     fn start_with(bounds: &str) -> Self {
+        Self::configured("", bounds)
+    }
+
+    /// The same with something before everything else.
+    fn configured(first: &str, bounds: &str) -> Self {
         let folder = TempDir::new().expect("there is room for a folder");
         let authority = Authority::new();
         let issued = authority.server("localhost");
@@ -63,7 +69,8 @@ impl Server {
         let listener = "[[listener]]\naddress = '127.0.0.1:0'\n";
         let tls = "[listener.tls]\ncertificate = 'server.pem'\nkey = 'server.key'\nclient_ca = 'ca.pem'\n";
         let config = format!(
-            "{listener}{listener}{tls}{listener}[listener.websocket]\n{listener}proxy_protocol = true\nanonymous = true\n\
+            "{first}{listener}{listener}{tls}{listener}[listener.websocket]\n{listener}proxy_protocol = true\nanonymous = true\n\
+             [[listener]]\naddress = 'unix:mqtt.sock'\n\
              [metrics]\naddress = '127.0.0.1:0'\n[limits.client]\nlinger_timeout = '100ms'\n{bounds}"
         );
         let file = folder.path().join("mqtt.toml");
@@ -108,17 +115,18 @@ impl Server {
         web::figure(&web::get(self.metrics, "/metrics"), name)
     }
 
-    /// Nothing is open, and clients are served.
-    fn is_as_before(&self) {
+    fn waits_for(&self, name: &str, value: u64) {
         let until = Instant::now() + PATIENCE;
-        while self.figure("mqtt_streams") + self.figure("mqtt_connections") > 0 {
-            assert!(
-                Instant::now() < until,
-                "streams stay open: {}",
-                self.figure("mqtt_streams")
-            );
+        while self.figure(name) != value {
+            assert!(Instant::now() < until, "{name} is {}", self.figure(name));
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Nothing is open, and clients are served.
+    fn is_as_before(&self) {
+        self.waits_for("mqtt_streams", 0);
+        self.waits_for("mqtt_connections", 0);
         self.serves();
     }
 }
@@ -139,12 +147,17 @@ fn joined(address: SocketAddr, connect: Connect<Bytes>) -> TcpStream {
         .expect("it can be said");
     let mut stream = connected(address);
     stream.write_all(&bytes).expect("it reads");
+    answered(&mut stream);
+    stream
+}
+
+/// CONNACK comes, and lets the client in.
+fn answered(stream: &mut impl Read) {
     let mut head = [0; 2];
     stream.read_exact(&mut head).expect("it answers");
     let mut answer = vec![0; usize::from(head[1])];
     stream.read_exact(&mut answer).expect("it answers");
     assert_eq!((head[0], answer[1]), (0x20, 0), "it is refused");
-    stream
 }
 
 fn text(text: &str) -> Text<Bytes> {
