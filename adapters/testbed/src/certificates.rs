@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, date_time_ymd,
 };
 
 /// An authority that issues certificates.
@@ -76,7 +76,7 @@ impl Authority {
         self.issue(name, valid, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
-    /// A certificate of a client with this name.
+    /// A certificate of a client with this name, whose subject is `CN=<name>, O=Tests`.
     #[must_use]
     pub fn client(&self, name: &str) -> Issued {
         self.issue(name, Valid::Always, ExtendedKeyUsagePurpose::ClientAuth)
@@ -117,6 +117,9 @@ impl Authority {
         let serial = ISSUED.fetch_add(1, Ordering::Relaxed);
         let mut params = CertificateParams::new([name.to_owned()]).expect("it is a name");
         params.serial_number = Some(serial.into());
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.distinguished_name.push(DnType::OrganizationName, "Tests");
         params.extended_key_usages = vec![purpose];
         match valid {
             Valid::Always => {}

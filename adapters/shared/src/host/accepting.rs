@@ -10,13 +10,13 @@ use mqtt_session::Instant;
 
 use super::bells;
 use super::entrance::Network;
-use super::line::Line;
+use super::line::{Line, Room};
 use super::origin::Origin;
 use super::policy::{Notice, Policy};
 use super::proxied::Proxied;
 use super::shard::Shard;
 use crate::Carrier;
-use crate::places::{AcceptFault, Place};
+use crate::places::AcceptFault;
 
 /// How many streams a listener accepts in one turn.
 const ACCEPTS: usize = 16;
@@ -44,9 +44,13 @@ impl<N: Network, P: Policy> Shard<N, P> {
                 Poll::Ready(Ok((stream, peer))) => {
                     door.has_paused = false;
                     self.traffic.accepted += 1;
-                    let carrier = door.entrance.carrier(stream);
                     let origin = Origin::new(Arc::clone(door.entrance.name()), peer);
-                    if let Some(number) = self.open(carrier, origin, place, now) {
+                    let Some(claim) = door.entrance.claim(peer) else {
+                        self.is_full(&origin, now);
+                        continue;
+                    };
+                    let carrier = door.entrance.carrier(stream);
+                    if let Some(number) = self.open(carrier, origin, Room::new(place, claim), now) {
                         self.look_at(number, now);
                     }
                 }
@@ -65,7 +69,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
         &mut self,
         stream: Carrier<Proxied<N::Stream>>,
         origin: Origin,
-        place: Place,
+        room: Room,
         now: Instant,
     ) -> Option<u32> {
         let number = self.lines.next()?;
@@ -73,7 +77,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
         let id = self.broker.handle_open(now)?;
         self.serials += 1;
         let bell = self.bells.bell(bells::Place::Line(number));
-        self.lines.insert(Line::new(bell, self.serials, id, stream, place));
+        self.lines.insert(Line::new(bell, self.serials, id, stream, room));
         self.origins.add(id, number, origin);
         Some(number)
     }
@@ -117,20 +121,38 @@ impl<N: Network, P: Policy> Shard<N, P> {
         }
     }
 
-    /// The first bytes of MQTT have come: the layers have made their handshakes.
-    pub(super) fn opened(&mut self, number: u32) {
-        let Some(line) = self.lines.get_mut(number) else { return };
+    /// An address has as many connections as it may have: the stream of one more is dropped.
+    fn is_full(&mut self, origin: &Origin, now: Instant) {
+        self.traffic.addresses_full += 1;
+        if let Some(peer) = origin.peer {
+            let listener = Arc::clone(&origin.listener);
+            self.notice(now, Notice::AddressFull { listener, peer });
+        }
+    }
+
+    /// The first bytes of MQTT have come: the layers have made their handshakes. Whether the stream stays.
+    pub(super) fn opened(&mut self, number: u32, now: Instant) -> bool {
+        let Some(line) = self.lines.get_mut(number) else {
+            return false;
+        };
         line.flags.is_open = true;
         let Some(origin) = self.origins.of_mut(line.id) else {
-            return;
+            return true;
         };
         if let Some(source) = line.stream().lowest().and_then(Proxied::source) {
             origin.peer = Some(source);
+            if !line.claim(source.ip()) {
+                let origin = origin.clone();
+                self.is_full(&origin, now);
+                self.stream_ended(number, now, None);
+                return false;
+            }
         }
         #[cfg(feature = "tls")]
         {
             origin.tls = line.stream().tls().map(Box::new);
         }
+        true
     }
 
     /// A stream is gone: the other end has closed it, or it is broken.

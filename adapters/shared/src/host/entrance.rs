@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use mqtt_session::Instant;
 
+use super::addresses::{Addresses, Share};
 use super::bells::Bell;
 use super::proxied::Proxied;
 use crate::places::{Place, Places};
@@ -45,6 +46,9 @@ pub trait Network {
     fn attach(&mut self, stream: Self::Detached) -> io::Result<Self::Stream>;
 }
 
+/// What a connection has of its address, if addresses have bounds.
+pub(super) type Claim = Option<Box<Share>>;
+
 /// What a listener is to the clients that come by it. Clones are the same one: several shards may accept for it.
 #[derive(Clone)]
 pub struct Entrance {
@@ -52,6 +56,7 @@ pub struct Entrance {
     places: Places,
     layers: Arc<RwLock<ServerLayers>>,
     has_proxy_header: bool,
+    addresses: Option<Addresses>,
 }
 
 impl Entrance {
@@ -63,6 +68,7 @@ impl Entrance {
             places: Places::new(1024),
             layers: Arc::default(),
             has_proxy_header: false,
+            addresses: None,
         }
     }
 
@@ -81,6 +87,11 @@ impl Entrance {
     pub(super) fn within(mut self, all: &Places) -> Self {
         self.places = Places::within(self.places.free(), all);
         self
+    }
+
+    /// Each address has a bound over all listeners.
+    pub(super) fn addresses(self, addresses: Option<Addresses>) -> Self {
+        Self { addresses, ..self }
     }
 
     /// Why there is no place for one more.
@@ -119,6 +130,18 @@ impl Entrance {
     #[must_use]
     pub const fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// What stands for a connection from this peer, or from somewhere that its first bytes will tell. `None`: its address has as
+    /// many as it may have.
+    pub(super) fn claim(&self, peer: Option<SocketAddr>) -> Option<Claim> {
+        let mut claim = self.addresses.as_ref().map(|addresses| Box::new(addresses.share()));
+        let known = peer.filter(|_| !self.has_proxy_header);
+        let fits = match (&mut claim, known) {
+            (Some(claim), Some(peer)) => claim.claim(peer.ip()),
+            _ => true,
+        };
+        fits.then_some(claim)
     }
 
     pub(super) fn carrier<T: Transport>(&self, stream: T) -> Carrier<Proxied<T>> {

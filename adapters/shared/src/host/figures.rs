@@ -9,6 +9,8 @@ pub struct Traffic {
     pub accepted: u64,
     /// How often a listener paused, since it had as many connections as it may have, or the process too little of something.
     pub accept_pauses: u64,
+    /// Streams that were accepted and closed, since their address had as many as it may have.
+    pub addresses_full: u64,
     /// Streams that broke, or whose layers refused to go on.
     pub streams_failed: u64,
     /// Streams that were accepted, and handed to the shard of their client. The broker of either has counted them.

@@ -1,6 +1,7 @@
 //! One stream of a shard.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -8,6 +9,7 @@ use bytes::{Buf, BytesMut};
 use mqtt_session::{ConnectionId, Outbox};
 
 use super::bells::Bell;
+use super::entrance::Claim;
 use super::figures::Traffic;
 use super::proxied::Proxied;
 use crate::places::Place;
@@ -35,7 +37,21 @@ pub(super) struct Line<T> {
     left_bytes: u32,
     /// Why it cannot be written to any more.
     pub(super) broken: Option<io::Error>,
-    place: Place,
+    room: Room,
+}
+
+/// What a stream takes up as long as it is there.
+pub(super) struct Room {
+    /// Of its listener.
+    _place: Place,
+    /// Of its address.
+    claim: Claim,
+}
+
+impl Room {
+    pub(super) const fn new(place: Place, claim: Claim) -> Self {
+        Self { _place: place, claim }
+    }
 }
 
 /// What is known of a line until its turn.
@@ -69,13 +85,7 @@ pub(super) enum Stage {
 }
 
 impl<T: Transport> Line<T> {
-    pub(super) fn new(
-        bell: Arc<Bell>,
-        serial: u64,
-        id: ConnectionId,
-        stream: Carrier<Proxied<T>>,
-        place: Place,
-    ) -> Self {
+    pub(super) fn new(bell: Arc<Bell>, serial: u64, id: ConnectionId, stream: Carrier<Proxied<T>>, room: Room) -> Self {
         Self {
             waker: Arc::clone(&bell).into(),
             bell,
@@ -88,7 +98,7 @@ impl<T: Transport> Line<T> {
             flags: Flags::default(),
             left_bytes: CLOSE_BYTES,
             broken: None,
-            place,
+            room,
         }
     }
 
@@ -96,9 +106,14 @@ impl<T: Transport> Line<T> {
         &self.stream
     }
 
+    /// The address of the client is known. Whether there is room for one more of it.
+    pub(super) fn claim(&mut self, address: IpAddr) -> bool {
+        self.room.claim.as_mut().is_none_or(|claim| claim.claim(address))
+    }
+
     /// The stream, and what it takes with it to another shard.
-    pub(super) fn into_stream(self) -> (Carrier<Proxied<T>>, BytesMut, Place) {
-        (self.stream, self.unread, self.place)
+    pub(super) fn into_stream(self) -> (Carrier<Proxied<T>>, BytesMut, Room) {
+        (self.stream, self.unread, self.room)
     }
 
     /// Reads what is there, at most as much as fits.

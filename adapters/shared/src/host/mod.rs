@@ -14,6 +14,7 @@
 //! turn looks at those that were rung: it reads, and then it writes what that gave, to whomever it is for.
 
 mod accepting;
+mod addresses;
 mod bells;
 mod ending;
 mod entrance;

@@ -7,20 +7,20 @@ use mqtt_session::Instant;
 use mqtt_session::proto::{Rules, Version, peek_connect};
 
 use super::entrance::Network;
+use super::line::Room;
 use super::mailbox::Mail;
 use super::origin::Origin;
 use super::policy::Policy;
 use super::proxied::Proxied;
 use super::shard::Shard;
 use crate::Carrier;
-use crate::places::Place;
 
 /// A stream that comes from another shard, with what was read from it.
 struct Arrival<T> {
     stream: Carrier<Proxied<T>>,
     unread: BytesMut,
     origin: Origin,
-    place: Place,
+    room: Room,
 }
 
 impl<N: Network, P: Policy> Shard<N, P> {
@@ -51,7 +51,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
         let Some(line) = self.lines.remove(number) else { return };
         let origin = self.origins.remove(line.id);
         self.broker.handle_eof(now, line.id);
-        let (stream, unread, place) = line.into_stream();
+        let (stream, unread, room) = line.into_stream();
         let network = &mut self.network;
         let stream = stream.map(|stream| stream.map(|stream| network.detach(stream)));
         let (Some(peer), Some(origin), Ok(stream)) = (self.peers.get(shard), origin, stream) else {
@@ -63,7 +63,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
             stream,
             unread,
             origin,
-            place,
+            room,
         })));
     }
 
@@ -79,14 +79,14 @@ impl<N: Network, P: Policy> Shard<N, P> {
             stream,
             unread,
             origin,
-            place,
+            room,
         } = *arrival;
         let network = &mut self.network;
         let Ok(stream) = stream.map(|stream| stream.map(|stream| network.attach(stream))) else {
             self.traffic.streams_failed += 1;
             return;
         };
-        let Some(number) = self.open(stream, origin, place, now) else {
+        let Some(number) = self.open(stream, origin, room, now) else {
             return;
         };
         if let Some(line) = self.lines.get_mut(number) {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
 #[cfg(unix)]
@@ -30,6 +30,7 @@ pub struct Host {
     pub(super) shards: u16,
     pub(super) listeners: Vec<Listen>,
     pub(super) connections: Option<usize>,
+    pub(super) connections_per_address: Option<NonZeroU32>,
     pub(super) policy: MakePolicy,
     #[cfg(feature = "store")]
     pub(super) store: Option<Writer>,
@@ -44,6 +45,7 @@ impl Host {
             shards: 1,
             listeners: Vec::new(),
             connections: None,
+            connections_per_address: None,
             policy: Arc::new(|_| Box::new(AllowAll)),
             #[cfg(feature = "store")]
             store: None,
@@ -70,6 +72,15 @@ impl Host {
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = Some(connections);
+        self
+    }
+
+    /// How many connections one address may have at a time, over all listeners and shards: an address of IPv4, or a network of IPv6 of 64 bits.
+    /// One more is closed, and the policy is [told](super::Notice::AddressFull). Behind a proxy the address is that of the PROXY
+    /// protocol, and counts from the first bytes of MQTT on. Unix sockets have none. Default: any number.
+    #[must_use]
+    pub fn connections_per_address(mut self, connections: NonZeroU32) -> Self {
+        self.connections_per_address = Some(connections);
         self
     }
 

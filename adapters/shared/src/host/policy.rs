@@ -117,6 +117,13 @@ pub enum Notice {
         /// What the system says, or which bound is met.
         error: io::Error,
     },
+    /// A stream is closed, since its address has [as many as it may have](super::Host::connections_per_address).
+    AddressFull {
+        /// The name of the listener that it came by.
+        listener: Arc<str>,
+        /// Where the client is.
+        peer: SocketAddr,
+    },
     /// A listener is broken, and accepts nothing any more.
     ListenerFailed {
         /// Its name.

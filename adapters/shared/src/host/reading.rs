@@ -88,8 +88,8 @@ impl<N: Network, P: Policy> Shard<N, P> {
         } else {
             line.unread.extend_from_slice(&scratch[..len]);
         }
-        if !is_open {
-            self.opened(number);
+        if !is_open && !self.opened(number, now) {
+            return false;
         }
         if !is_placed {
             self.place(number, now);

@@ -15,6 +15,7 @@ use mqtt_session::{Broker, BrokerReport, Shards};
 #[cfg(feature = "store")]
 use mqtt_store::{BrokerWriter, SessionName, StoreError, Writer};
 
+use super::addresses::Addresses;
 use super::entrance::{Entrance, Network};
 use super::mailbox::ShardHandle;
 use super::plan::{Host, MakePolicy, Socket};
@@ -245,13 +246,14 @@ impl Host {
         let configs = self.configs();
         let mut sockets = Vec::new();
         let all = self.connections.map(Places::new);
+        let of_each = self.connections_per_address.map(Addresses::new);
         for listener in self.listeners {
             let (socket, entrance) = listener.bind()?;
             let entrance = match &all {
                 Some(all) => entrance.within(all),
                 None => entrance,
             };
-            sockets.push((socket, entrance));
+            sockets.push((socket, entrance.addresses(of_each.clone())));
         }
         let addresses = sockets
             .iter()

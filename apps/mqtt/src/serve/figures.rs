@@ -51,6 +51,7 @@ macro_rules! traffic {
 traffic! {
     accepted Counter "Streams that were accepted",
     accept_pauses Counter "How often a listener paused, at its bound or for want of files",
+    addresses_full Counter "Streams that were closed at once, since their address had as many as it may have",
     streams_failed Counter "Streams that broke, or whose layers refused to go on",
     sent_to_peers Counter "Streams that were handed to the shard of their client",
     reads Counter "How often a stream gave bytes",

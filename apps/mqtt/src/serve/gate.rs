@@ -1,6 +1,7 @@
 //! Who may connect, publish and subscribe; and what the log says of everybody.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use mqtt_adapter::host::{Desk, Notice, Policy, ShardHandle};
@@ -211,6 +212,7 @@ impl Policy for Gate {
             Notice::AcceptPaused { listener, error } => {
                 tracing::warn!(%listener, %error, "no connection is accepted until there is room again");
             }
+            Notice::AddressFull { listener, peer } => self.tell_full(&listener, peer),
             Notice::ListenerFailed { listener, error } => {
                 tracing::error!(%listener, %error, "a listener is broken");
             }
@@ -230,6 +232,12 @@ impl Policy for Gate {
 }
 
 impl Gate {
+    fn tell_full(&self, listener: &str, peer: SocketAddr) {
+        if self.repeats.is_first(&What::AddressFull) {
+            tracing::warn!(%listener, %peer, "a connection is closed: its address has limits.connections_per_address");
+        }
+    }
+
     /// What needs no answer.
     fn tell(&self, desk: &Desk<'_>, event: BrokerEvent) {
         match event {

@@ -16,7 +16,7 @@ mod rules;
 mod runtime;
 mod sys;
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -142,6 +142,9 @@ impl Broker {
             .shards(NonZeroU16::new(config.shards).unwrap_or(NonZeroU16::MIN));
         if let Some(connections) = connections {
             host = host.connections(connections);
+        }
+        if let Some(connections) = config.limits.connections_per_address.and_then(NonZeroU32::new) {
+            host = host.connections_per_address(connections);
         }
         let mut entrances = Vec::new();
         for listener in &config.listeners {

@@ -21,6 +21,8 @@ pub(super) enum What {
     OtherClients(Matter),
     /// A bound is met.
     Limit(BrokerBound),
+    /// An address has as many connections as it may have.
+    AddressFull,
     /// Events do not come to the log.
     Missed,
 }
@@ -144,6 +146,12 @@ fn write(what: &What, times: u64) {
             tracing::info!(subscriptions = times, "subscriptions of further clients were refused");
         }
         What::Limit(bound) => tracing::warn!(?bound, times, "a limit was met"),
+        What::AddressFull => {
+            tracing::warn!(
+                connections = times,
+                "further connections of addresses that have as many as they may have were closed"
+            );
+        }
         What::Missed => tracing::warn!(events = times, "events are missing in this log"),
     }
 }

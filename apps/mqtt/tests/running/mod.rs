@@ -1,6 +1,7 @@
 //! The program as a process.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -128,6 +129,15 @@ impl Running {
     /// What it has told on standard error.
     pub(crate) fn told(&self) -> String {
         self.stderr.text()
+    }
+
+    /// Waits until a broker serves: where, in the order of its listeners, and its metrics behind them. Unix sockets are left out.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.wait_for_words(" serving ");
+        let told = self.told();
+        let addresses = told.split(" address=").skip(1);
+        let addresses = addresses.filter_map(|said| said.split_whitespace().next()?.parse().ok());
+        addresses.collect()
     }
 
     pub(crate) fn wait_for_words(&self, words: &str) {

@@ -10,6 +10,11 @@ const PACKET_BYTES_MAX: u64 = 268_435_460;
 
 impl Section for Limits {
     fn describe(&mut self, keys: &mut impl Keys) {
+        let about = "How many connections one address has at once, over all listeners and shards: an address of IPv4, or a network \
+                     of IPv6 of 64 bits; behind a proxy, what the PROXY protocol says. One more is closed. Unix sockets have no \
+                     address. If nothing is said, there is no such bound.";
+        let key = Key::new("connections_per_address", about).sample("100").at_least(1);
+        keys.key(key, &mut self.connections_per_address);
         let about =
             "Of all clients together, and the rates of each. Of several shards, each has these bounds for itself.";
         keys.section("broker", about, &mut self.broker);

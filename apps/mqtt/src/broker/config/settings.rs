@@ -367,6 +367,8 @@ impl Default for Metrics {
 /// Every bound of the broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
+    /// How many connections one address may have. `None`: any number.
+    pub connections_per_address: Option<u32>,
     /// Of all clients together, and the rates of each.
     pub broker: BrokerLimits,
     /// Of one connection and its session.

@@ -2,15 +2,27 @@
 //! The numbers `BI-…` are those of the table of bad inputs in `tests/data`.
 #![cfg(feature = "tokio")]
 
+mod addresses;
+mod floods;
+mod handshakes;
+#[cfg(target_os = "linux")]
+#[path = "../crowd/process.rs"]
+#[allow(dead_code, reason = "only its memory is looked at here")]
+mod process;
+#[path = "../running/mod.rs"]
 mod running;
+mod vanishing;
+#[path = "../web/mod.rs"]
 mod web;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use mqtt_proto::{Connect, Packet, Text, TopicName};
 use mqtt_testbed::Authority;
 use mqtt_testbed::websocket::{frame, request};
 use tempfile::TempDir;
@@ -24,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Server {
     running: Running,
     folder: TempDir,
+    authority: Authority,
     plain: SocketAddr,
     tls: SocketAddr,
     websocket: SocketAddr,
@@ -33,6 +46,16 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::start_with("handshake_timeout = '1s'\n")
+    }
+
+    /// One with these bounds of a client.
+    fn start_with(bounds: &str) -> Self {
+        Self::configured("", bounds)
+    }
+
+    /// The same with something before everything else.
+    fn configured(first: &str, bounds: &str) -> Self {
         let folder = TempDir::new().expect("there is room for a folder");
         let authority = Authority::new();
         let issued = authority.server("localhost");
@@ -44,25 +67,22 @@ impl Server {
             fs::write(folder.path().join(name), text).expect("there is room for a file");
         }
         let listener = "[[listener]]\naddress = '127.0.0.1:0'\n";
+        let tls = "[listener.tls]\ncertificate = 'server.pem'\nkey = 'server.key'\nclient_ca = 'ca.pem'\n";
         let config = format!(
-            "{listener}{listener}[listener.tls]\ncertificate = 'server.pem'\nkey = 'server.key'\n\
-             {listener}[listener.websocket]\n{listener}proxy_protocol = true\nanonymous = true\n\
-             [metrics]\naddress = '127.0.0.1:0'\n[limits.client]\nhandshake_timeout = '1s'\n"
+            "{first}{listener}{listener}{tls}{listener}[listener.websocket]\n{listener}proxy_protocol = true\nanonymous = true\n\
+             [[listener]]\naddress = 'unix:mqtt.sock'\n\
+             [metrics]\naddress = '127.0.0.1:0'\n[limits.client]\nlinger_timeout = '100ms'\n{bounds}"
         );
         let file = folder.path().join("mqtt.toml");
         fs::write(&file, config).expect("there is room for a file");
         let running = Running::start(&["broker", "--config", file.to_str().expect("a plain name")]);
-        running.wait_for_words(" serving ");
-        let told = running.told();
-        let mut addresses = told.split(" address=").skip(1).map(|said| {
-            let address = said.split_whitespace().next().expect("something follows");
-            address.parse().expect("an address")
-        });
-        let mut next = || addresses.next().expect("all of them are told");
-        let (plain, tls, websocket, proxied, metrics) = (next(), next(), next(), next(), next());
+        let [plain, tls, websocket, proxied, metrics] = running.addresses()[..] else {
+            panic!("all of them are told: {}", running.told())
+        };
         Self {
             running,
             folder,
+            authority,
             plain,
             tls,
             websocket,
@@ -95,17 +115,18 @@ impl Server {
         web::figure(&web::get(self.metrics, "/metrics"), name)
     }
 
-    /// Nothing is open, and clients are served.
-    fn is_as_before(&self) {
+    fn waits_for(&self, name: &str, value: u64) {
         let until = Instant::now() + PATIENCE;
-        while self.figure("mqtt_streams") + self.figure("mqtt_connections") > 0 {
-            assert!(
-                Instant::now() < until,
-                "streams stay open: {}",
-                self.figure("mqtt_streams")
-            );
+        while self.figure(name) != value {
+            assert!(Instant::now() < until, "{name} is {}", self.figure(name));
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Nothing is open, and clients are served.
+    fn is_as_before(&self) {
+        self.waits_for("mqtt_streams", 0);
+        self.waits_for("mqtt_connections", 0);
         self.serves();
     }
 }
@@ -115,6 +136,36 @@ fn connected(address: SocketAddr) -> TcpStream {
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
     stream
+}
+
+/// A client that has come in.
+fn joined(address: SocketAddr, connect: Connect<Bytes>) -> TcpStream {
+    let mut bytes = Vec::new();
+    let version = connect.version;
+    Packet::from(connect)
+        .encode_to(version, &mut bytes)
+        .expect("it can be said");
+    let mut stream = connected(address);
+    stream.write_all(&bytes).expect("it reads");
+    answered(&mut stream);
+    stream
+}
+
+/// CONNACK comes, and lets the client in.
+fn answered(stream: &mut impl Read) {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).expect("it answers");
+    let mut answer = vec![0; usize::from(head[1])];
+    stream.read_exact(&mut answer).expect("it answers");
+    assert_eq!((head[0], answer[1]), (0x20, 0), "it is refused");
+}
+
+fn text(text: &str) -> Text<Bytes> {
+    Text::from_bytes(Bytes::copy_from_slice(text.as_bytes())).expect("text")
+}
+
+fn topic(topic: &str) -> TopicName<Bytes> {
+    TopicName::from_bytes(Bytes::copy_from_slice(topic.as_bytes())).expect("a topic")
 }
 
 /// Hears what the broker says until it closes the stream.
@@ -134,55 +185,6 @@ fn says(address: SocketAddr, bytes: &[u8], what: &str) -> Vec<u8> {
     // It may be closed before all of it is said.
     let _ = stream.write_all(bytes);
     closed(stream, what)
-}
-
-/// The first flight of a client of TLS.
-fn client_hello(server: &Server) -> Vec<u8> {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
-    let port = listener.local_addr().expect("it is bound").port().to_string();
-    let ca = server.folder.path().join("ca.pem");
-    let ca = ca.to_str().expect("a plain name");
-    let words = [
-        "pub",
-        "-h",
-        "localhost",
-        "-p",
-        &port,
-        "--cafile",
-        ca,
-        "-t",
-        "t",
-        "-m",
-        "x",
-        "--no-reconnect",
-    ];
-    let client = Running::start(&words);
-    let (mut stream, _) = listener.accept().expect("it connects");
-    let mut hello = vec![0; 5];
-    stream.read_exact(&mut hello).expect("a record has a head");
-    let len = usize::from(u16::from_be_bytes([hello[3], hello[4]]));
-    hello.resize(5 + len, 0);
-    stream.read_exact(&mut hello[5..]).expect("the record is whole");
-    drop((stream, client));
-    hello
-}
-
-/// BI-119: the end of the stream, and a farewell of TLS before it, at every byte of the handshake's first flight.
-#[test]
-fn a_tls_handshake_that_ends_at_any_byte_leaves_nothing() {
-    let server = Server::start();
-    let hello = client_hello(&server);
-    let farewell = [0x15, 3, 3, 0, 2, 1, 0];
-    for len in 0..=hello.len() {
-        for end in [&[][..], &farewell] {
-            let mut stream = connected(server.tls);
-            let _ = stream.write_all(&[&hello[..len], end].concat());
-            let _ = stream.shutdown(Shutdown::Write);
-            closed(stream, &format!("{len} bytes of a handshake"));
-        }
-    }
-    server.is_as_before();
-    assert!(server.figure("mqtt_streams_failed_total") > 0);
 }
 
 /// BI-111, BI-112: who says nothing, or one byte now and then, has no place for longer than the handshake may take.

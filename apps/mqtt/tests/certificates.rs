@@ -1,0 +1,222 @@
+//! Certificates at `mqtt broker`: other ones while it runs, users that they name, and lists of those that count no more.
+#![cfg(feature = "tokio")]
+
+mod running;
+mod serving;
+
+use std::fs;
+use std::path::Path;
+
+use mqtt_testbed::{Authority, Issued, Valid};
+use tempfile::TempDir;
+
+use self::running::{Running, mqtt};
+use self::serving::{Broker, LISTENER};
+
+const TLS: &str = "[listener.tls]\ncertificate = 'server.pem'\nkey = 'server.key'\n";
+/// Behind that: clients have to have a certificate.
+const CERTIFIED: &str = "client_ca = 'ca.pem'\nrequire_client_certificate = true\n";
+
+/// The files of a broker with TLS and of its clients.
+struct Files {
+    folder: TempDir,
+}
+
+impl Files {
+    /// With a certificate of the broker by this authority.
+    fn new(authority: &Authority) -> Self {
+        let files = Self {
+            folder: serving::folder(),
+        };
+        files.write("ca.pem", authority.pem());
+        files.issue("server", &authority.server("localhost"));
+        files
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn path(&self, name: &str) -> String {
+        let path = self.folder.path().join(name);
+        path.to_str().expect("a plain name").to_owned()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).expect("there is room for a file");
+    }
+
+    fn issue(&self, name: &str, issued: &Issued) {
+        self.write(&format!("{name}.pem"), &issued.certificate);
+        self.write(&format!("{name}.key"), &issued.key);
+    }
+
+    /// Clients of these names, each with a certificate.
+    fn clients<const N: usize>(&self, authority: &Authority, names: [&str; N]) -> [Issued; N] {
+        names.map(|name| {
+            let issued = authority.client(name);
+            self.issue(name, &issued);
+            issued
+        })
+    }
+
+    /// The options of a client that trusts this authority and shows this certificate.
+    fn options(&self, authority: &str, client: Option<&str>) -> Vec<String> {
+        let mut words = ["-h", "localhost", "--no-reconnect", "--cafile"]
+            .map(str::to_owned)
+            .to_vec();
+        words.push(self.path(authority));
+        if let Some(name) = client {
+            let (certificate, key) = (self.path(&format!("{name}.pem")), self.path(&format!("{name}.key")));
+            words.extend(["--cert".to_owned(), certificate, "--key".to_owned(), key]);
+        }
+        words
+    }
+}
+
+fn words(options: &[String]) -> Vec<&str> {
+    options.iter().map(String::as_str).collect()
+}
+
+fn port(broker: &Broker) -> String {
+    broker.address.port().to_string()
+}
+
+/// How publishing ends.
+fn publish(broker: &Broker, options: &[String], topic: &str, message: &str) -> Option<i32> {
+    let port = port(broker);
+    let publish = ["pub", "-p", &port, "-q", "1", "-t", topic, "-m", message];
+    mqtt(&[&publish, &words(options)[..]].concat(), b"").status.code()
+}
+
+/// A subscriber to everything, whose connection is its only one.
+fn reader(broker: &Broker, options: &[String]) -> Running {
+    Running::subscriber(&port(broker), &[&["-t", "#"], &words(options)[..]].concat())
+}
+
+/// Reads the configuration again, and waits until this is told of it.
+fn reload(broker: &Broker, told: &str) {
+    broker.signal("-HUP");
+    broker.told(told, "");
+}
+
+#[test]
+fn the_certificate_of_a_listener_changes_and_no_connection_is_lost() {
+    const KEPT: &str = "the configuration stays as it was";
+    let (old, new) = (Authority::new(), Authority::new());
+    let files = Files::new(&old);
+    files.write("new.pem", new.pem());
+    let broker = Broker::start(files.folder(), &format!("{LISTENER}{TLS}"));
+    let [by_old, by_new] = ["ca.pem", "new.pem"].map(|authority| files.options(authority, None));
+    let mut reader = reader(&broker, &by_old);
+    assert_eq!(publish(&broker, &by_old, "t", "before"), Some(0));
+    assert_eq!(publish(&broker, &by_new, "t", "too early"), Some(1));
+
+    let issued = new.server("localhost");
+    files.issue("server", &issued);
+    reload(&broker, "was read again");
+    assert_eq!(publish(&broker, &by_new, "t", "behind"), Some(0));
+    assert_eq!(publish(&broker, &by_old, "t", "too late"), Some(1));
+    reader.wait_for_output("before\nbehind\n");
+
+    // What is wrong changes nothing: files that hold nothing, a key of another one, and a file that is not there.
+    let other = new.server("localhost");
+    files.write("server.pem", "");
+    reload(&broker, KEPT);
+    files.write(
+        "server.pem",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    );
+    reload(&broker, KEPT);
+    files.write("server.pem", &other.certificate);
+    reload(&broker, KEPT);
+    fs::remove_file(files.path("server.key")).expect("it is there");
+    reload(&broker, KEPT);
+    assert_eq!(publish(&broker, &by_new, "t", "still"), Some(0));
+    reader.wait_for_output("before\nbehind\nstill\n");
+
+    // And once it is right, it counts.
+    files.issue("server", &old.server("localhost"));
+    reload(&broker, "was read again");
+    assert_eq!(publish(&broker, &by_old, "t", "again"), Some(0));
+    reader.wait_for_output("before\nbehind\nstill\nagain\n");
+    assert!(reader.is_running());
+    assert_eq!(reader.told().matches("connected;").count(), 1, "{}", reader.told());
+}
+
+/// Users are told apart by a part of their certificates, and rights hold by it.
+fn certificates_name_users(part: &str, alice: &str, bob: &str) {
+    let authority = Authority::new();
+    let files = Files::new(&authority);
+    files.clients(&authority, ["alice", "bob"]);
+    let rule = |user: &str, filter: &str| {
+        format!("[[rights.rule]]\nusers = ['{user}']\naccess = 'readwrite'\nfilters = ['{filter}']\n")
+    };
+    let rules = rule(alice, "of-alice/#") + &rule(bob, "#");
+    let config = format!("{LISTENER}{TLS}{CERTIFIED}user_from_certificate = '{part}'\n{rules}");
+    let broker = Broker::start(files.folder(), &config);
+    let [of_alice, of_bob] = ["alice", "bob"].map(|name| files.options("ca.pem", Some(name)));
+
+    let reader = reader(&broker, &of_bob);
+    let line = broker.told_up_to(" connected ").pop().unwrap_or_default();
+    assert!(line.contains(&format!("user={bob} ")), "{line}");
+    assert_eq!(publish(&broker, &of_alice, "of-alice/t", "hers"), Some(0));
+    let line = broker.told_up_to(" connected ").pop().unwrap_or_default();
+    assert!(line.contains(&format!("user={alice} ")), "{line}");
+    assert_ne!(publish(&broker, &of_alice, "of-bob/t", "not hers"), Some(0));
+    // A name in CONNECT gives no rights.
+    let as_bob = [&of_alice[..], &["-u".to_owned(), bob.to_owned()]].concat();
+    assert_ne!(publish(&broker, &as_bob, "of-bob/t", "not hers either"), Some(0));
+    let as_nobody = files.options("ca.pem", None);
+    let as_alice = [&as_nobody[..], &["-u".to_owned(), alice.to_owned()]].concat();
+    assert_eq!(publish(&broker, &as_alice, "of-alice/t", "nobody's"), Some(1));
+    assert_eq!(publish(&broker, &of_bob, "of-bob/t", "his"), Some(0));
+    reader.wait_for_output("hers\nhis\n");
+}
+
+#[test]
+fn the_common_name_of_a_certificate_is_the_user() {
+    certificates_name_users("common-name", "alice", "bob");
+}
+
+#[test]
+fn the_subject_of_a_certificate_is_the_user() {
+    certificates_name_users("subject", "CN=alice, O=Tests", "CN=bob, O=Tests");
+}
+
+#[test]
+fn a_certificate_that_is_revoked_lets_nobody_in() {
+    let (authority, others) = (Authority::new(), Authority::new());
+    let files = Files::new(&authority);
+    let [alice, bob] = files.clients(&authority, ["alice", "bob"]);
+    files.clients(&others, ["mallory"]);
+    let list = |revoked: &[&Issued]| files.write("revoked.pem", &authority.revocation_list(revoked, Valid::Always));
+    list(&[&alice]);
+    let config = format!("{LISTENER}{TLS}{CERTIFIED}revocation_lists = ['revoked.pem']\n");
+    let broker = Broker::start(files.folder(), &config);
+    let come_in = |expected: [bool; 3]| {
+        for (name, is_served) in ["alice", "bob", "mallory"].into_iter().zip(expected) {
+            let code = publish(&broker, &files.options("ca.pem", Some(name)), "t", "x");
+            assert_eq!(code, Some(if is_served { 0 } else { 1 }), "{name}");
+        }
+    };
+    come_in([false, true, false]);
+    list(&[&bob]);
+    // Until the broker is told.
+    come_in([false, true, false]);
+    reload(&broker, "was read again");
+    come_in([true, false, false]);
+    list(&[&alice, &bob]);
+    reload(&broker, "was read again");
+    come_in([false, false, false]);
+    // A list that cannot be read takes none out of force, and lets nobody in.
+    files.write(
+        "revoked.pem",
+        "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n",
+    );
+    reload(&broker, "the configuration stays as it was");
+    come_in([false, false, false]);
+    list(&[]);
+    reload(&broker, "was read again");
+    come_in([true, true, false]);
+}
