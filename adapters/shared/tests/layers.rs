@@ -362,6 +362,7 @@ fn settings_that_cannot_work_are_refused_when_they_are_made() {
     );
     assert!(Trust::roots_pem("nothing").is_err_and(|error| error == TlsSetupError::NoCertificate));
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert!(made(broken, &papers.server.key).is_err_and(|error| matches!(error, TlsSetupError::Certificate(_))));
     assert!(Trust::roots_pem(broken).is_err_and(|error| matches!(error, TlsSetupError::Certificate(_))));
     assert!(Trust::roots_file("/no/such/file").is_err_and(|error| {
         matches!(&error, TlsSetupError::File(_, io::ErrorKind::NotFound)) && error.to_string().contains("/no/such/file")

@@ -32,6 +32,7 @@ impl Identity {
         };
         let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => TlsSetupError::KeyOfOther,
+            rustls::Error::InvalidCertificate(fault) => TlsSetupError::Certificate(fault.to_string().into()),
             other => TlsSetupError::Key(other.to_string().into()),
         })?;
         Ok(Self {
