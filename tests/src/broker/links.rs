@@ -15,6 +15,10 @@ pub(super) struct Link {
     pub(super) down: Vec<u8>,
     pub(super) outbox: Outbox,
     pub(super) read: Read,
+    /// The client has sent CONNECT.
+    pub(super) has_asked: bool,
+    /// Something was sent to the client, which begins with CONNACK.
+    pub(super) is_answered: bool,
     /// The broker's end is open.
     pub(super) is_served: bool,
     /// The client's end is open.
@@ -29,6 +33,8 @@ impl Link {
             down: Vec::new(),
             outbox: Outbox::new(512),
             read: Read::default(),
+            has_asked: false,
+            is_answered: false,
             is_served: true,
             is_used: true,
         }

@@ -12,6 +12,7 @@ mod plan;
 mod rates;
 mod shards;
 mod watch;
+mod wills;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,9 +1,10 @@
 //! What a run is to be: it follows from its seed.
 
 use mqtt_session::proto::Version;
-use mqtt_session::{Ask, BrokerConfig, BrokerLimits, Limits, Overlap, ServerConfig, SessionConfig, Shards, Share};
+use mqtt_session::{Ask, BrokerConfig, BrokerLimits, Limits, Overlap, QoS, ServerConfig, SessionConfig, Shards, Share};
 
 use super::rates::Rates;
+use super::wills::WILL_TOPICS;
 use crate::simulation::Random;
 
 /// What a run is to be.
@@ -37,8 +38,31 @@ pub(super) struct Who {
     pub(super) version: Version,
     /// Its session outlives its connections.
     pub(super) is_lasting: bool,
-    pub(super) has_will: bool,
+    /// For how many seconds, if the version can say so.
+    pub(super) expiry_seconds: u32,
+    pub(super) will: Option<LastWords>,
     pub(super) keep_alive_seconds: u16,
+}
+
+/// The will of a client, but for its number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastWords {
+    pub(super) topic: &'static str,
+    pub(super) qos: QoS,
+    pub(super) is_retained: bool,
+    /// If the version can say so.
+    pub(super) delay_seconds: u32,
+}
+
+impl LastWords {
+    fn new(random: &mut Random) -> Self {
+        Self {
+            topic: random.one_of(&WILL_TOPICS),
+            qos: random.one_of(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]),
+            is_retained: random.percent(25),
+            delay_seconds: random.one_of(&[0, 0, 2, 40, 9000]),
+        }
+    }
 }
 
 impl Plan {
@@ -53,7 +77,8 @@ impl Plan {
         let clients = (0..count).map(|_| Who {
             version: random.one_of(&[Version::V5, Version::V5, Version::V3_1_1, Version::V3_1]),
             is_lasting: random.percent(80),
-            has_will: random.percent(40),
+            expiry_seconds: random.one_of(&[20, 3600, 3600, u32::MAX]),
+            will: random.percent(60).then(|| LastWords::new(random)),
             keep_alive_seconds: random.one_of(&[0, 5, 60]),
         });
         let mut plan = Self {

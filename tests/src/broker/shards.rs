@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
+use mqtt_session::proto::{QoS, RetainHandling, Subscription, SubscriptionOptions, TopicFilter};
 use mqtt_session::{
     Broker, BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, Figures, Instant, PeerMessage, ShardId, Shards,
 };
@@ -9,12 +11,14 @@ use mqtt_session::{
 use super::links::{Link, drain};
 use super::plan::Plan;
 use super::rates::Rates;
+use super::wills::{self, Batches, Stored};
 use crate::simulation::Random;
 
 /// One machine and its store.
 pub(super) struct Shard {
     pub(super) broker: Broker,
     disk: BTreeMap<BrokerKey, BrokerRecord>,
+    pub(super) batches: Batches,
     /// Batches that the store has and has not reported.
     pub(super) flying: VecDeque<BrokerBatch>,
     rates: Option<Rates>,
@@ -29,6 +33,7 @@ impl Shard {
         let has_changes = self.broker.poll_store(&mut batch);
         let number = batch.number();
         has_changes.then(|| {
+            self.batches.taken += 1;
             self.flying.push_back(batch);
             number
         })
@@ -39,12 +44,37 @@ impl Shard {
         let mut last = None;
         for batch in self.flying.drain(..batches.min(self.flying.len())) {
             write(&mut self.disk, &batch);
+            self.batches.durable += 1;
             last = Some(batch.number());
         }
         if let Some(number) = last {
             self.broker.handle_stored(now, number);
         }
         last
+    }
+
+    /// The host of this machine hears of each will when it is published.
+    fn listen(&mut self, now: Instant) {
+        let mut options = SubscriptionOptions::new(QoS::ExactlyOnce);
+        options.retain_handling = RetainHandling::DoNotSend;
+        let filter = TopicFilter::from_bytes(Bytes::from_static(b"w/#")).expect("a valid filter");
+        let local = self.broker.subscribe_local(now, &Subscription { filter, options });
+        local.expect("there is room for one");
+    }
+
+    /// What the store has of the will of a client.
+    pub(super) fn stored_will(&self, name: &[u8]) -> Option<Stored> {
+        let will = self.disk.values().find_map(|record| match record {
+            BrokerRecord::Client(client) if client.who.client_id() == name => {
+                client.will.as_ref().map(|will| (will, client.session_expiry_seconds))
+            }
+            _ => None,
+        });
+        will.map(|(will, expiry)| Stored {
+            number: wills::number_of(&will.payload).unwrap_or_default(),
+            delay_seconds: will.delay_seconds.min(expiry),
+            at: will.at,
+        })
     }
 
     /// Gives the broker what has arrived, as far as it takes it. Returns whether some of that waits since its client is too fast.
@@ -107,6 +137,7 @@ impl Shard {
             return;
         }
         self.broker.poll_transmit(link.id, &mut link.outbox);
+        link.is_answered |= !link.outbox.is_empty();
         drain(&mut link.outbox, &mut link.down);
         if self.broker.is_drained(link.id) {
             link.is_served = false;
@@ -123,15 +154,19 @@ pub(super) struct Cluster {
 impl Cluster {
     pub(super) fn new(plan: &Plan, now: Instant) -> Self {
         let waits_for_store = plan.is_stored && plan.rates.is_some_and(Rates::count_messages);
-        let shards = (0..plan.shards).map(|number| Shard {
-            broker: Broker::new(plan.config(0, number), now),
-            disk: BTreeMap::new(),
-            flying: VecDeque::new(),
-            rates: plan.rates,
-            counts_at_once: !plan.asks && !waits_for_store,
-        });
+        let mut shards: Vec<Shard> = (0..plan.shards)
+            .map(|number| Shard {
+                broker: Broker::new(plan.config(0, number), now),
+                disk: BTreeMap::new(),
+                batches: Batches::default(),
+                flying: VecDeque::new(),
+                rates: plan.rates,
+                counts_at_once: !plan.asks && !waits_for_store,
+            })
+            .collect();
+        shards.iter_mut().for_each(|shard| shard.listen(now));
         Self {
-            shards: shards.collect(),
+            shards,
             between: BTreeMap::new(),
         }
     }
@@ -161,13 +196,16 @@ impl Cluster {
             let kept = random.place(shard.flying.len() + 1);
             for batch in shard.flying.drain(..).take(kept) {
                 write(&mut shard.disk, &batch);
+                shard.batches.durable += 1;
             }
+            shard.batches.taken = shard.batches.durable;
             let mut restore = Broker::restore(plan.config(life, number), now);
             for record in shard.disk.values() {
                 restore.record(record.clone());
             }
             let (broker, report) = restore.finish();
             shard.broker = broker;
+            shard.listen(now);
             reports.push(format!("{report:?}"));
         }
         reports

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use mqtt_session::proto::{TopicFilter, TopicName};
 use mqtt_session::{Closed, Event, Outcome, QoS, Received};
 
+use super::wills::{Cause, Will};
+
 macro_rules! counts {
     ($($name:ident: $text:literal,)*) => {
         /// What happened in a run.
@@ -36,6 +38,17 @@ counts! {
     required: "messages that had to arrive, by subscriber",
     retained_copies: "retained messages delivered",
     wills: "wills delivered",
+    wills_by_cut: "wills published since a stream was cut",
+    wills_by_keep_alive: "wills published since a client was silent",
+    wills_by_takeover: "wills published at a takeover",
+    wills_by_disconnect: "wills published since DISCONNECT wants it",
+    wills_by_host: "wills published since the host ended a connection",
+    wills_by_session_end: "wills published since a session ended before the delay",
+    wills_by_restart: "wills published that a restart had found",
+    wills_dropped: "wills dropped by DISCONNECT",
+    wills_cancelled: "wills dropped since the client came back in time",
+    wills_unanswered: "wills that the host had not answered when the broker ended",
+    storms: "storms of takeovers",
     cuts: "streams cut",
     cuts_inside_a_packet: "of these, inside a packet",
     crashes: "ends of the broker",
@@ -70,6 +83,8 @@ struct Sent {
     /// The broker has ended the session that it was sent in. If a CONNECT whose answer was lost has begun another one, its
     /// client is told that a session is present, and sends it again: the broker cannot know it.
     is_orphan: bool,
+    /// It is a will that a restart found although it had been published, in a life that is forgotten.
+    is_repeated: bool,
 }
 
 /// What a client is known to have.
@@ -114,6 +129,8 @@ pub(super) struct Watch {
     /// When the broker ended last.
     last_crash: u64,
     subscribers: Vec<Subscriber>,
+    /// Wills that were published and whose sessions a restart would not have found.
+    passing_wills: Vec<u64>,
     /// SUBSCRIBE and UNSUBSCRIBE by their tags.
     requests: BTreeMap<u64, (usize, &'static str, Option<QoS>)>,
     /// Operations that have not ended.
@@ -168,6 +185,7 @@ impl Watch {
             at: self.step,
             is_acknowledged: false,
             is_orphan: false,
+            is_repeated: false,
         };
         self.sent.insert(number, sent);
     }
@@ -248,8 +266,49 @@ impl Watch {
         subscriber.is_stale = true;
     }
 
+    /// A will is published, and from here on a message as others are.
+    pub(super) fn will_published(&mut self, number: u64, client: usize, will: Will, cause: Option<Cause>, lasts: bool) {
+        let counts = &mut self.counts;
+        match cause {
+            Some(Cause::Cut) => counts.wills_by_cut += 1,
+            Some(Cause::KeepAlive) => counts.wills_by_keep_alive += 1,
+            Some(Cause::Takeover) => counts.wills_by_takeover += 1,
+            Some(Cause::Disconnect) => counts.wills_by_disconnect += 1,
+            Some(Cause::Host) => counts.wills_by_host += 1,
+            Some(Cause::SessionEnd) => counts.wills_by_session_end += 1,
+            Some(Cause::Restart) => counts.wills_by_restart += 1,
+            None => {}
+        }
+        self.note(|| format!("will {number} of {client} is published to {}: {cause:?}", will.topic));
+        if !lasts {
+            self.passing_wills.push(number);
+        }
+        let sent = Sent {
+            publisher: client,
+            topic: will.topic,
+            qos: will.qos,
+            at: self.step,
+            is_acknowledged: true,
+            is_orphan: false,
+            is_repeated: self.sent.contains_key(&number),
+        };
+        self.sent.insert(number, sent);
+    }
+
+    /// That these were published was not stored when the broker ended. They may be published again.
+    pub(super) fn wills_forgotten(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            if let Some(sent) = self.sent.get_mut(number) {
+                sent.is_acknowledged = false;
+            }
+        }
+    }
+
     /// The broker has ended.
     pub(super) fn crashed(&mut self) {
+        // Nobody was told that they are durable, and nothing brings them back.
+        let passing = core::mem::take(&mut self.passing_wills);
+        self.wills_forgotten(&passing);
         self.last_crash = self.step;
     }
 
@@ -320,7 +379,7 @@ impl Watch {
             return Err(format!("client {client} got what the host never allowed"));
         }
         // From the change of the policy on everything waits for the answer, which is no.
-        if let Some(sent) = text.parse::<u64>().ok().and_then(|number| self.sent.get(&number)) {
+        if let Some(sent) = number_in(&text).and_then(|number| self.sent.get(&number)) {
             let mut ways = subscriber.asked.iter().filter(|filter| matches(filter, &topic));
             let is_denied = |filter: &&str| subscriber.denied.get(filter).is_some_and(|since| *since < sent.at);
             self.counts.held += u64::from(subscriber.denied.values().any(|since| *since < sent.at));
@@ -333,10 +392,13 @@ impl Watch {
             self.counts.retained_copies += 1;
             return Ok(());
         }
-        let Ok(number) = text.parse::<u64>() else {
-            self.counts.wills += 1;
+        // It takes away what was retained, and is for subscribers too.
+        if text.is_empty() {
             return Ok(());
-        };
+        }
+        let is_will = text.starts_with('w');
+        self.counts.wills += u64::from(is_will);
+        let number = number_in(&text).ok_or_else(|| format!("client {client} got {text}"))?;
         let sent = self
             .sent
             .get(&number)
@@ -349,7 +411,7 @@ impl Watch {
         // A copy of QoS 0 does not wait for the store: a broker that ends before it has the message sends another one, and
         // so does one whose publisher's session has ended.
         let is_once = match message.qos {
-            QoS::AtMostOnce => sent.qos == QoS::AtMostOnce,
+            QoS::AtMostOnce => sent.qos == QoS::AtMostOnce && !sent.is_repeated,
             QoS::AtLeastOnce => false,
             QoS::ExactlyOnce => !sent.is_orphan,
         };
@@ -377,7 +439,8 @@ impl Watch {
         // Copies by way of a group come when the group has chosen; one of QoS 0 may be lost, and come when its publisher sends
         // the message again.
         let is_sure = message.qos > QoS::AtMostOnce || sent.qos == QoS::AtMostOnce;
-        let is_ordered = is_sure && shared.is_empty();
+        // Wills wait for different times, and each for what the host says.
+        let is_ordered = is_sure && shared.is_empty() && !is_will;
         if *times == 1 && *last > number && is_ordered && subscriber.granted.iter().any(was_there) {
             return Err(format!("client {client} got {number} after {last}"));
         }
@@ -436,6 +499,11 @@ impl Watch {
         }
         Ok(has_to)
     }
+}
+
+/// The number of a message or a will.
+fn number_in(text: &str) -> Option<u64> {
+    text.strip_prefix('w').unwrap_or(text).parse().ok()
 }
 
 fn short(event: &Event) -> String {

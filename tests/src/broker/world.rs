@@ -1,6 +1,7 @@
 //! A broker, its clients, what is between them, the store and the clock.
 
 mod clients;
+mod farewells;
 mod faults;
 mod host;
 mod streams;
@@ -8,13 +9,14 @@ mod streams;
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use mqtt_session::proto::{Binary, Properties, TopicName, Will};
+use mqtt_session::proto::{Binary, Properties, TopicName, Version, Will, WillProperties};
 use mqtt_session::{BrokerEvent, Client, ClientConfig, Instant, Outbox, QoS};
 
 use super::links::Link;
 use super::plan::{Plan, Who};
 use super::shards::Cluster;
 use super::watch::{FORBIDDEN, GROUP, OF_GROUP, Watch};
+use super::wills::{UNNUMBERED, Wills};
 use crate::simulation::Random;
 
 const TOPICS: [&str; 7] = ["a/b", "a/c", "b/b", "$x/b", "c", FORBIDDEN, OF_GROUP];
@@ -62,6 +64,9 @@ pub(super) struct World {
     /// How often the broker has said that a client is too fast.
     pauses_told: u64,
     number: u64,
+    wills: Wills,
+    /// How many wills this life of the broker has published.
+    wills_told: u64,
     pub(super) watch: Watch,
 }
 
@@ -69,16 +74,20 @@ fn client(index: usize, who: &Who, seed: u64, now: Instant) -> Client {
     let mut config = ClientConfig::new(format!("c{index}"))
         .expect("a valid name")
         .version(who.version)
-        .session_expiry_seconds(if who.is_lasting { 3600 } else { 0 })
+        .session_expiry_seconds(if who.is_lasting { who.expiry_seconds } else { 0 })
         .keep_alive_seconds(who.keep_alive_seconds)
         .seed(seed);
-    if who.has_will {
+    if let Some(will) = who.will {
+        let delay = WillProperties::<Bytes>::builder().will_delay(will.delay_seconds);
         config = config.will(Some(Will {
-            topic: TopicName::from_bytes(Bytes::from(format!("w/{index}"))).expect("a valid topic"),
-            payload: Binary::new(Bytes::from_static(b"w")).expect("short"),
-            qos: QoS::AtLeastOnce,
-            retain: false,
-            properties: Properties::empty(),
+            topic: TopicName::from_bytes(Bytes::from(will.topic)).expect("a valid topic"),
+            payload: Binary::new(Bytes::from_static(UNNUMBERED)).expect("short"),
+            qos: will.qos,
+            retain: will.is_retained,
+            properties: match who.version {
+                Version::V5 => delay.build().expect("short"),
+                _ => Properties::empty(),
+            },
         }));
     }
     Client::new(config, now)
@@ -106,6 +115,8 @@ impl World {
             asked: VecDeque::new(),
             pauses_told: 0,
             number: 1,
+            wills: Wills::new(peers.len(), plan.asks),
+            wills_told: 0,
             watch: Watch::new(peers.len(), plan.asks, traces),
             peers,
             random,
@@ -136,7 +147,7 @@ impl World {
             self.skip()?;
         } else {
             let index = self.random.place(self.peers.len());
-            let kinds = if self.plan.shards > 1 { 24 } else { 21 };
+            let kinds = if self.plan.shards > 1 { 25 } else { 22 };
             match self.random.below(kinds) {
                 0 | 1 => self.publish(index),
                 2 => self.subscribe(index),
@@ -155,6 +166,7 @@ impl World {
                 15 => self.work(),
                 16 => self.stale()?,
                 17..=20 => self.exchange(index)?,
+                21 => self.part(index)?,
                 _ => {
                     self.carry();
                 }

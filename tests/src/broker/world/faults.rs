@@ -54,7 +54,7 @@ impl World {
     /// What a broker has counted in its life.
     pub(super) fn count_life(&mut self) -> Result<(), String> {
         self.hear()?;
-        let mut paused = 0;
+        let (mut paused, mut wills) = (0, 0);
         for shard in &self.cluster.shards {
             let figures = shard.broker.figures();
             self.watch.counts.takeovers += figures.takeovers;
@@ -62,6 +62,11 @@ impl World {
             self.watch.counts.revoked += figures.subscriptions_revoked;
             self.watch.counts.retained_revoked += figures.retained_revoked;
             paused += figures.reads_paused;
+            wills += figures.wills_published;
+        }
+        let wills_told = core::mem::take(&mut self.wills_told);
+        if wills != wills_told {
+            return Err(format!("{wills} wills were counted, and {wills_told} were told"));
         }
         self.watch.counts.paused += paused;
         let told = core::mem::take(&mut self.pauses_told);
@@ -82,9 +87,11 @@ impl World {
         self.asked.clear();
         self.watch.crashed();
         self.lives += 1;
+        let told = self.told();
         for report in self.cluster.crash(&self.plan, self.lives, self.now, &mut self.random) {
             self.watch.note(|| format!("the broker comes back: {report}"));
         }
+        self.restart_wills(&told)?;
         self.left.clear();
         for (index, peer) in self.peers.iter_mut().enumerate() {
             self.served[index].clear();

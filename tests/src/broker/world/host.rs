@@ -6,6 +6,7 @@ use mqtt_session::{BrokerBound, BrokerEvent, Closed, ConnectionId, Instant, Ques
 
 use super::{FILTERS, Peer, World};
 use crate::broker::watch::FORBIDDEN;
+use crate::broker::wills::{self, FORBIDDEN_WILL};
 
 impl World {
     // ---- the store
@@ -97,18 +98,90 @@ impl World {
                     BrokerEvent::MayPublish { .. } | BrokerEvent::MaySubscribe { .. } => {
                         self.asked.push_back((place, event));
                     }
-                    event => self.note_down(place, event)?,
+                    event => {
+                        self.note_will(place, &event)?;
+                        self.note_down(place, event)?;
+                    }
                 }
             }
         }
+        let (cluster, peers) = (&self.cluster, &self.peers);
+        let batches = |client: usize| cluster.shards[cluster.place_of(&peers[client].name)].batches;
+        self.wills.settle(self.now, self.asked.is_empty(), batches)
+    }
+
+    fn client_named(&self, client_id: &[u8]) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.name.as_bytes() == client_id)
+    }
+
+    /// What an event means for the will of a client.
+    fn note_will(&mut self, place: usize, event: &BrokerEvent) -> Result<(), String> {
+        let batches = self.cluster.shards[place].batches;
+        match event {
+            BrokerEvent::Connected {
+                connection,
+                client_id,
+                session_present,
+                ..
+            } => {
+                let Some(client) = self.client_named(client_id) else {
+                    return Ok(());
+                };
+                let key = (place, *connection);
+                let comes_back = self.wills.connected(client, key, *session_present, batches)?;
+                self.watch.counts.wills_cancelled += u64::from(comes_back);
+            }
+            BrokerEvent::Disconnected {
+                connection,
+                client_id,
+                reason,
+            } => {
+                let Some(client) = self.client_named(client_id) else {
+                    return Ok(());
+                };
+                self.watch.note(|| format!("{client} is disconnected: {reason}"));
+                let key = (place, *connection);
+                let is_dropped = self.wills.disconnected(client, key, reason, self.now, batches)?;
+                self.watch.counts.wills_dropped += u64::from(is_dropped);
+            }
+            BrokerEvent::SessionEnded { client_id } => {
+                if let Some(client) = self.client_named(client_id) {
+                    let has_ended = self.wills.session_ended(client, batches);
+                    self.watch.counts.wills_by_session_end += u64::from(has_ended);
+                }
+            }
+            BrokerEvent::Delivered { message, .. } => {
+                let number = wills::number_of(&message.payload);
+                let number = number.ok_or_else(|| format!("a will is {:?}", message.payload))?;
+                return self.will_told(place, number);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A machine has published a will, or has it from the one that has.
+    fn will_told(&mut self, place: usize, number: u64) -> Result<(), String> {
+        let Some((client, will)) = self.wills.known(number) else {
+            return Err(format!("will {number} is published, and nobody has left it"));
+        };
+        if self.cluster.place_of(&self.peers[client].name) != place {
+            return Ok(());
+        }
+        self.wills_told += 1;
+        let cause = self
+            .wills
+            .published(number, self.now, self.cluster.shards[place].batches)?;
+        // One that the host was asked about was in memory alone until the answer came.
+        let lasts = self.plan.is_stored && self.wills.lasts(client) && !self.plan.asks;
+        self.watch.will_published(number, client, will, cause, lasts);
         Ok(())
     }
 
     fn note_down(&mut self, place: usize, event: BrokerEvent) -> Result<(), String> {
         match event {
             BrokerEvent::Revoked { client_id, filter } => {
-                let index = self.peers.iter().position(|peer| peer.name.as_bytes() == client_id);
-                if let Some(index) = index {
+                if let Some(index) = self.client_named(&client_id) {
                     self.watch.revoked(index, &filter.to_string(), self.number);
                 }
             }
@@ -166,14 +239,15 @@ impl World {
                 retain,
                 ..
             } => {
-                // Of what is asked about again, some may not stay, which says nothing of what comes.
-                let is_kept = connection.is_none() && *retain;
+                // Of what is asked about again, some may not stay, which says nothing of what comes. A will is asked about in
+                // the same way, and its topic says which it is.
+                let is_kept = connection.is_none() && *retain && !topic.as_bytes().starts_with(b"w/");
                 if is_kept && self.watch.counts.questions % 3 == 0 {
                     self.watch.counts.questions += 1;
                     let broker = &mut self.cluster.shards[place].broker;
                     broker.authorize(self.now, *question, Verdict::DENY);
                 } else {
-                    self.answer(place, *question, *topic != FORBIDDEN);
+                    self.answer(place, *question, *topic != FORBIDDEN && *topic != FORBIDDEN_WILL);
                 }
             }
             BrokerEvent::MaySubscribe {

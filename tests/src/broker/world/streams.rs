@@ -60,6 +60,11 @@ impl World {
             peer.client.poll_transmit(&mut peer.outbox);
             drain(&mut peer.outbox, &mut link.up);
         }
+        self.announce(index);
+        let peer = &mut self.peers[index];
+        let Some(link) = &mut peer.link else {
+            return Ok(());
+        };
         let some = if all {
             link.up.len()
         } else {
