@@ -10,6 +10,7 @@ mod diagram;
 mod links;
 mod plan;
 mod rates;
+mod retained;
 mod shards;
 mod watch;
 mod wills;

@@ -5,13 +5,18 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use mqtt_session::proto::{QoS, RetainHandling, Subscription, SubscriptionOptions, TopicFilter};
 use mqtt_session::{
-    Broker, BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, Figures, Instant, PeerMessage, ShardId, Shards,
+    Broker, BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, Cursor, Figures, Instant, PeerMessage, RetainedCursor,
+    ShardId, Shards,
 };
 
 use super::links::{Link, drain};
 use super::plan::Plan;
 use super::rates::Rates;
+use super::retained::Snapshot;
+use super::watch::number_in;
 use super::wills::{self, Batches, Stored};
+use super::world::FILTERS;
+use crate::frame::Frame;
 use crate::simulation::Random;
 
 /// One machine and its store.
@@ -22,6 +27,8 @@ pub(super) struct Shard {
     /// Batches that the store has and has not reported.
     pub(super) flying: VecDeque<BrokerBatch>,
     rates: Option<Rates>,
+    /// The filters of each SUBSCRIBE that was read and not looked at.
+    pub(super) subscribes: Vec<String>,
     /// What is read counts at once. A message that waits for the host or for the store does when something is read after it.
     counts_at_once: bool,
 }
@@ -86,6 +93,12 @@ impl Shard {
         let mut rest = &held[..];
         self.broker.handle_input(now, link.id, &mut rest);
         let taken = held.len() - rest.len();
+        self.subscribes.extend(
+            held[..taken]
+                .first()
+                .into_iter()
+                .flat_map(|_| subscribes(&held[..taken])),
+        );
         held.drain(..taken);
         let is_too_fast = match self.rates {
             Some(rates) => self.judge(now, link, rates, &before)?,
@@ -161,6 +174,7 @@ impl Cluster {
                 batches: Batches::default(),
                 flying: VecDeque::new(),
                 rates: plan.rates,
+                subscribes: Vec::new(),
                 counts_at_once: !plan.asks && !waits_for_store,
             })
             .collect();
@@ -241,10 +255,49 @@ impl Cluster {
         told
     }
 
+    /// What is retained, for a filter.
+    pub(super) fn retained(&self, filter: &str) -> Snapshot {
+        let filter = TopicFilter::from_bytes(filter).expect("filters of the simulation are valid");
+        let all = |shard: &Shard| {
+            let page = shard
+                .broker
+                .retained(&filter, &mut RetainedCursor::default(), usize::MAX);
+            let seen = page.into_iter().map(|kept| {
+                let number = number_in(&String::from_utf8_lossy(&kept.message.payload)).unwrap_or_default();
+                let topic = String::from_utf8_lossy(kept.message.topic.as_bytes()).into_owned();
+                (topic, (number, kept.message.qos))
+            });
+            seen.collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(all).collect()
+    }
+
+    /// Whether any session has messages for its client.
+    pub(super) fn has_messages(&self) -> bool {
+        self.shards.iter().any(|shard| {
+            let mut sessions = shard.broker.sessions(&mut Cursor::default(), u32::MAX);
+            sessions.any(|session| session.messages() > 0)
+        })
+    }
+
     /// Whether any machine has changes for its store.
     pub(super) fn has_flying(&self) -> bool {
         self.shards.iter().any(|shard| !shard.flying.is_empty())
     }
+}
+
+/// The filters in what a client has sent, which are one in each SUBSCRIBE, and at its end but for the options.
+fn subscribes(mut bytes: &[u8]) -> Vec<String> {
+    let mut filters = Vec::new();
+    while let Some(frame) = Frame::read(bytes).filter(|frame| frame.len <= bytes.len()) {
+        if frame.first == 0x82 {
+            let known = |filter: &&str| frame.body[..frame.body.len() - 1].ends_with(filter.as_bytes());
+            let longest = FILTERS.iter().copied().filter(known).max_by_key(|filter| filter.len());
+            filters.extend(longest.map(str::to_owned));
+        }
+        bytes = &bytes[frame.len..];
+    }
+    filters
 }
 
 fn short(message: &PeerMessage) -> String {

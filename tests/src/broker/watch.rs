@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mqtt_session::proto::{TopicFilter, TopicName};
 use mqtt_session::{Closed, Event, Outcome, QoS, Received};
 
+use super::retained::{Books, Snapshot};
 use super::wills::{Cause, Will};
 
 macro_rules! counts {
@@ -37,6 +38,8 @@ counts! {
     delivered_once: "of these, such as may come once",
     required: "messages that had to arrive, by subscriber",
     retained_copies: "retained messages delivered",
+    retained_required: "retained messages that had to arrive, by subscription",
+    retained_cuts: "replays of retained messages that went on after a cut",
     wills: "wills delivered",
     wills_by_cut: "wills published since a stream was cut",
     wills_by_keep_alive: "wills published since a client was silent",
@@ -129,6 +132,7 @@ pub(super) struct Watch {
     /// When the broker ended last.
     last_crash: u64,
     subscribers: Vec<Subscriber>,
+    pub(super) retained: Books,
     /// Wills that were published and whose sessions a restart would not have found.
     passing_wills: Vec<u64>,
     /// SUBSCRIBE and UNSUBSCRIBE by their tags.
@@ -203,6 +207,7 @@ impl Watch {
                 }
             }
             None => {
+                self.retained.ended(client, Some(filter));
                 let subscriber = &mut self.subscribers[client];
                 subscriber.granted.remove(filter);
                 subscriber.given_up.insert(filter, tag);
@@ -255,6 +260,7 @@ impl Watch {
     /// The broker says that a session has ended.
     pub(super) fn session_ended(&mut self, client: usize) {
         self.counts.sessions_ended += 1;
+        self.retained.ended(client, None);
         self.note(|| format!("the session of {client} has ended"));
         for sent in self.sent.values_mut().filter(|sent| sent.publisher == client) {
             sent.is_orphan |= !sent.is_acknowledged;
@@ -278,6 +284,9 @@ impl Watch {
             Some(Cause::SessionEnd) => counts.wills_by_session_end += 1,
             Some(Cause::Restart) => counts.wills_by_restart += 1,
             None => {}
+        }
+        if will.is_retained {
+            self.retained.published(number, will.topic, false, self.step);
         }
         self.note(|| format!("will {number} of {client} is published to {}: {cause:?}", will.topic));
         if !lasts {
@@ -307,6 +316,7 @@ impl Watch {
     /// The broker has ended.
     pub(super) fn crashed(&mut self) {
         // Nobody was told that they are durable, and nothing brings them back.
+        self.retained.crashed(self.step);
         let passing = core::mem::take(&mut self.passing_wills);
         self.wills_forgotten(&passing);
         self.last_crash = self.step;
@@ -326,6 +336,7 @@ impl Watch {
 
     /// The broker says that a subscription has ended, since the host denies it.
     pub(super) fn revoked(&mut self, client: usize, filter: &str, number: u64) {
+        self.retained.ended(client, Some(filter));
         self.note(|| format!("{client} is subscribed to {filter} no more"));
         let subscriber = &mut self.subscribers[client];
         subscriber.granted.retain(|granted, _| *granted != filter);
@@ -335,6 +346,7 @@ impl Watch {
     fn completed(&mut self, tag: u64, outcome: &Outcome) {
         self.open.remove(&tag);
         let is_good = matches!(outcome, Outcome::Acknowledged(_));
+        self.retained.completed(tag, is_good, self.step);
         if matches!(outcome, Outcome::Refused(_)) {
             self.counts.refused += 1;
         }
@@ -361,7 +373,10 @@ impl Watch {
                     *granted = (self.step, qos);
                 }
             }
-            (Some(_), Outcome::Subscribed(_)) => self.counts.refused += 1,
+            (Some(_), Outcome::Subscribed(_)) => {
+                self.retained.ended(client, Some(filter));
+                self.counts.refused += 1;
+            }
             _ => {}
         }
     }
@@ -390,6 +405,9 @@ impl Watch {
         }
         if message.retain {
             self.counts.retained_copies += 1;
+            let number = number_in(&text).ok_or_else(|| format!("{text} is retained"))?;
+            let key = (client, subscriber.epoch);
+            self.counts.retained_cuts += self.retained.got(key, &topic, number, message.qos)?;
             return Ok(());
         }
         // It takes away what was retained, and is for subscribers too.
@@ -399,6 +417,7 @@ impl Watch {
         let is_will = text.starts_with('w');
         self.counts.wills += u64::from(is_will);
         let number = number_in(&text).ok_or_else(|| format!("client {client} got {text}"))?;
+        self.retained.got_live(client, &topic, number);
         let sent = self
             .sent
             .get(&number)
@@ -449,10 +468,16 @@ impl Watch {
     }
 
     /// All has come to rest: what was acknowledged is with everybody who was there for it.
-    pub(super) fn finish(&mut self) -> Result<(), String> {
+    pub(super) fn finish(&mut self, kept: &Snapshot) -> Result<(), String> {
         if let Some(tag) = self.open.first() {
             return Err(format!("operation {tag} has not ended"));
         }
+        let granted = |client: usize, filter: &str, at: u64| {
+            let subscriber = &self.subscribers[client];
+            let granted = subscriber.granted.get(filter).map(|(_, qos)| *qos);
+            granted.filter(|_| subscriber.since < at && !subscriber.is_mistaken)
+        };
+        self.counts.retained_required += self.retained.finish(kept, self.asks, granted)?;
         for (number, sent) in &self.sent {
             if !sent.is_acknowledged || sent.qos == QoS::AtMostOnce || (self.asks && sent.topic == FORBIDDEN) {
                 continue;
@@ -502,7 +527,7 @@ impl Watch {
 }
 
 /// The number of a message or a will.
-fn number_in(text: &str) -> Option<u64> {
+pub(super) fn number_in(text: &str) -> Option<u64> {
     text.strip_prefix('w').unwrap_or(text).parse().ok()
 }
 

@@ -28,6 +28,7 @@ pub(super) struct Will {
     pub(super) number: u64,
     pub(super) topic: &'static str,
     pub(super) qos: QoS,
+    pub(super) is_retained: bool,
     delay_seconds: u32,
 }
 
@@ -111,6 +112,7 @@ impl Asked {
             number,
             topic: topic_of(will.topic.as_bytes()),
             qos: will.qos,
+            is_retained: will.retain,
             delay_seconds: will.properties.will_delay().unwrap_or(0),
         });
         Self {

@@ -14,13 +14,14 @@ use mqtt_session::{BrokerEvent, Client, ClientConfig, Instant, Outbox, QoS};
 
 use super::links::Link;
 use super::plan::{Plan, Who};
+use super::retained::Snapshot;
 use super::shards::Cluster;
 use super::watch::{FORBIDDEN, GROUP, OF_GROUP, Watch};
 use super::wills::{UNNUMBERED, Wills};
 use crate::simulation::Random;
 
 const TOPICS: [&str; 7] = ["a/b", "a/c", "b/b", "$x/b", "c", FORBIDDEN, OF_GROUP];
-const FILTERS: [&str; 11] = [
+pub(super) const FILTERS: [&str; 11] = [
     "a/b",
     "a/+",
     "+/b",
@@ -34,6 +35,8 @@ const FILTERS: [&str; 11] = [
     GROUP,
 ];
 const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
+/// After so many rounds in which nothing happened, nothing will: who was too fast has been read again by then.
+const QUIET_ROUNDS: u32 = 6;
 /// So many rounds may it take until everything has come to rest.
 const ROUNDS_TO_REST: u32 = 20_000;
 
@@ -133,7 +136,11 @@ impl World {
         self.watch.step += 1;
         self.rest()?;
         self.count_life()?;
-        self.watch.finish()
+        let kept: Snapshot = ["#", "$x/#", "$g/#"]
+            .iter()
+            .flat_map(|filter| self.cluster.retained(filter))
+            .collect();
+        self.watch.finish(&kept)
     }
 
     fn step(&mut self) -> Result<(), String> {
@@ -218,7 +225,7 @@ impl World {
             }
             idle += 1;
             let all_connected = self.peers.iter().all(|peer| peer.client.is_connected());
-            if all_connected && self.watch.open.is_empty() && idle > 2 {
+            if all_connected && self.watch.open.is_empty() && idle > QUIET_ROUNDS && !self.cluster.has_messages() {
                 return Ok(());
             }
             if let Some(at) = self.next_deadline() {

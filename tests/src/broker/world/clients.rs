@@ -23,6 +23,10 @@ impl World {
             .retain(retain);
         if self.peers[index].client.publish(self.now, message, number).is_ok() {
             self.number += 1;
+            if retain {
+                let step = self.watch.step;
+                self.watch.retained.published(number, topic, payload.is_empty(), step);
+            }
             if !payload.is_empty() {
                 self.watch.published(number, index, topic, qos);
             }

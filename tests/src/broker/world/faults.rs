@@ -41,6 +41,7 @@ impl World {
         held.append(&mut link.up);
         let waits = shard.feed(self.now, link, held)?;
         self.watch.counts.held_back += u64::from(waits);
+        shard.subscribes.clear();
         if ends && link.is_served {
             link.is_served = false;
             shard.broker.handle_eof(self.now, link.id);

@@ -139,6 +139,7 @@ impl World {
                 let Some(client) = self.client_named(client_id) else {
                     return Ok(());
                 };
+                self.watch.retained.cut(client);
                 self.watch.note(|| format!("{client} is disconnected: {reason}"));
                 let key = (place, *connection);
                 let is_dropped = self.wills.disconnected(client, key, reason, self.now, batches)?;

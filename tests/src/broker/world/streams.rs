@@ -74,11 +74,25 @@ impl World {
         held.extend(link.up.drain(..some));
         let waits = self.cluster.of(&peer.name).feed(self.now, link, held)?;
         self.watch.counts.held_back += u64::from(waits);
+        self.note_subscribes(index);
+        let peer = &mut self.peers[index];
+        let Some(link) = &mut peer.link else {
+            return Ok(());
+        };
         if peer.client.is_drained() && link.is_used && peer.outbox.is_empty() {
             link.is_used = false;
             peer.client.handle_eof(self.now);
         }
         self.look()
+    }
+
+    /// What is retained when the broker reads SUBSCRIBE of a client.
+    fn note_subscribes(&mut self, index: usize) {
+        let filters = core::mem::take(&mut self.cluster.of(&self.peers[index].name).subscribes);
+        for filter in filters.iter().filter(|filter| !filter.starts_with("$share")) {
+            let expected = self.cluster.retained(filter);
+            self.watch.retained.subscribes(index, filter, self.watch.step, expected);
+        }
     }
 
     /// Bytes from the broker to a client.

@@ -1,0 +1,216 @@
+//! What is retained, and who gets it: kept outside of the machines, from what clients said and what is retained when it matters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mqtt_session::QoS;
+
+use super::watch::matches;
+
+/// What is retained at one moment, by topic: the number and the QoS of each.
+pub(super) type Snapshot = BTreeMap<String, (u64, QoS)>;
+
+/// A message that was published to be retained.
+#[derive(Clone, Debug)]
+struct Put {
+    topic: &'static str,
+    /// It takes away what is there.
+    is_empty: bool,
+    at: u64,
+    /// When its publisher was told that the broker has it.
+    acknowledged: Option<u64>,
+}
+
+/// A SUBSCRIBE that has arrived.
+#[derive(Clone, Debug)]
+struct Arrival {
+    client: usize,
+    filter: String,
+    at: u64,
+    expected: Snapshot,
+    got: BTreeSet<String>,
+    /// Its client lost the connection when it had some of it.
+    was_cut: bool,
+    is_counted: bool,
+}
+
+/// The books.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Books {
+    puts: BTreeMap<u64, Put>,
+    /// When something was last on its way to a topic.
+    touched: BTreeMap<String, u64>,
+    arrivals: Vec<Arrival>,
+    /// How many arrivals of a client's session before its last one match.
+    earlier: Vec<Arrival>,
+    /// Copies of QoS 2 by client, its session and number.
+    copies: BTreeMap<(usize, u64, u64), u64>,
+    last_crash: u64,
+}
+
+impl Books {
+    pub(super) fn published(&mut self, number: u64, topic: &'static str, is_empty: bool, at: u64) {
+        self.touched.insert(topic.to_owned(), at);
+        let put = Put {
+            topic,
+            is_empty,
+            at,
+            acknowledged: None,
+        };
+        self.puts.insert(number, put);
+    }
+
+    pub(super) fn completed(&mut self, number: u64, is_good: bool, at: u64) {
+        if let Some(put) = self.puts.get_mut(&number) {
+            put.acknowledged = is_good.then_some(at);
+            self.touched.insert(put.topic.to_owned(), at);
+        }
+    }
+
+    pub(super) const fn crashed(&mut self, at: u64) {
+        self.last_crash = at;
+    }
+
+    /// The broker reads SUBSCRIBE.
+    pub(super) fn subscribes(&mut self, client: usize, filter: &str, at: u64, expected: Snapshot) {
+        self.arrivals.push(Arrival {
+            client,
+            filter: filter.to_owned(),
+            at,
+            expected,
+            got: BTreeSet::new(),
+            was_cut: false,
+            is_counted: false,
+        });
+    }
+
+    /// A subscription, or a whole session, is given up.
+    pub(super) fn ended(&mut self, client: usize, filter: Option<&str>) {
+        let is_it =
+            |arrival: &Arrival| arrival.client == client && filter.is_none_or(|filter| arrival.filter == filter);
+        if filter.is_none() {
+            self.earlier.retain(|arrival| !is_it(arrival));
+        }
+        self.earlier
+            .extend(self.arrivals.extract_if(.., |arrival| is_it(arrival)));
+    }
+
+    /// A client has lost its connection.
+    pub(super) fn cut(&mut self, client: usize) {
+        for arrival in self.arrivals.iter_mut().filter(|arrival| arrival.client == client) {
+            arrival.was_cut |= !arrival.got.is_empty() && arrival.got.len() < arrival.expected.len();
+        }
+    }
+
+    /// A client gets a message as one that is published: one that is on its way between machines is not sent a second time.
+    pub(super) fn got_live(&mut self, client: usize, topic: &str, number: u64) {
+        let is_it = |arrival: &&mut Arrival| arrival.client == client;
+        for arrival in self.arrivals.iter_mut().filter(is_it) {
+            if arrival
+                .expected
+                .get(topic)
+                .is_some_and(|(expected, _)| *expected == number)
+            {
+                arrival.got.insert(topic.to_owned());
+            }
+        }
+    }
+
+    /// A client gets a retained message, in its session of this number. Returns how many replays went on after a cut.
+    pub(super) fn got(
+        &mut self,
+        (client, epoch): (usize, u64),
+        topic: &str,
+        number: u64,
+        qos: QoS,
+    ) -> Result<u64, String> {
+        let mut resumed = 0;
+        for arrival in self.arrivals.iter_mut().filter(|arrival| arrival.client == client) {
+            if arrival
+                .expected
+                .get(topic)
+                .is_some_and(|(expected, _)| *expected == number)
+            {
+                let is_new = arrival.got.insert(topic.to_owned());
+                if is_new && arrival.was_cut && !core::mem::replace(&mut arrival.is_counted, true) {
+                    resumed += 1;
+                }
+            }
+        }
+        if qos == QoS::ExactlyOnce {
+            let copies = self.copies.entry((client, epoch, number)).or_default();
+            *copies += 1;
+            let all = self.arrivals.iter().chain(&self.earlier);
+            let most = all
+                .filter(|arrival| arrival.client == client && matches(&arrival.filter, topic))
+                .count();
+            if *copies > most as u64 {
+                return Err(format!(
+                    "client {client} got {number} {copies} times as retained, and asked {most} times"
+                ));
+            }
+        }
+        Ok(resumed)
+    }
+
+    /// All has come to rest. Returns how many copies had to arrive.
+    ///
+    /// `granted` says whether a client has kept a filter since a step, and by which QoS.
+    pub(super) fn finish(
+        &self,
+        now: &Snapshot,
+        may_vanish: bool,
+        granted: impl Fn(usize, &str, u64) -> Option<QoS>,
+    ) -> Result<u64, String> {
+        self.last_wins(now, may_vanish)?;
+        let mut required = 0;
+        for arrival in &self.arrivals {
+            let Some(qos) = granted(arrival.client, &arrival.filter, arrival.at) else {
+                continue;
+            };
+            for (topic, (number, of)) in &arrival.expected {
+                let is_same = now.get(topic).is_some_and(|(last, _)| last == number);
+                let touched = self.touched.get(topic).is_some_and(|at| *at >= arrival.at);
+                // What was not stored may have been there in between, and have been taken for it.
+                if !is_same || touched || self.last_crash >= arrival.at || qos.min(*of) == QoS::AtMostOnce {
+                    continue;
+                }
+                required += 1;
+                if !arrival.got.contains(topic) {
+                    return Err(format!(
+                        "client {} subscribed to {} at {} and never got {number}, which is retained for {topic}",
+                        arrival.client, arrival.filter, arrival.at
+                    ));
+                }
+            }
+        }
+        Ok(required)
+    }
+
+    /// Of what was published to a topic, the last is retained, as far as anybody can say which that is.
+    fn last_wins(&self, now: &Snapshot, may_vanish: bool) -> Result<(), String> {
+        for (topic, (number, _)) in now {
+            let Some(put) = self.puts.get(number) else {
+                return Err(format!("{number} is retained for {topic}, and nobody wanted it"));
+            };
+            if put.topic != topic || put.is_empty || self.is_surpassed(put) {
+                return Err(format!("{number} is retained for {topic}: {put:?}"));
+            }
+        }
+        let there = |put: &&Put| !put.is_empty && put.acknowledged.is_some() && !now.contains_key(put.topic);
+        for put in self.puts.values().filter(there).filter(|_| !may_vanish) {
+            let takes_away = |other: &Put| other.topic == put.topic && other.is_empty && !self.is_surpassed(other);
+            if !self.puts.values().any(takes_away) {
+                return Err(format!("nothing is retained for {}, in spite of {put:?}", put.topic));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether another one came surely later.
+    fn is_surpassed(&self, put: &Put) -> bool {
+        let is_later =
+            |other: &Put, end: u64| other.topic == put.topic && other.acknowledged.is_some() && other.at > end;
+        put.acknowledged
+            .is_some_and(|end| self.puts.values().any(|other| is_later(other, end)))
+    }
+}
