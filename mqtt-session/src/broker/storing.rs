@@ -97,7 +97,12 @@ impl Broker {
             return;
         }
         for slot in self.connections.slots() {
+            let journal = &self.journal;
             if let Some(connection) = self.connections.get_mut(slot) {
+                // One that has ended before its CONNACK could go has promised nothing, and says nothing any more.
+                if connection.machine.has_ended() && !journal.is_stored(connection.gate) {
+                    connection.machine.fall_silent();
+                }
                 connection.gate = 0;
                 connection.machine.handle_store_failed(self.now);
                 self.serve(slot);

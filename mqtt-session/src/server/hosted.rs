@@ -52,6 +52,12 @@ impl ServerConnection {
         self.is_paused = is_paused;
     }
 
+    /// Nothing that waits to be sent is sent any more.
+    pub(crate) fn fall_silent(&mut self) {
+        self.connack = None;
+        self.wire.give_up();
+    }
+
     /// How many packets were read since the last call.
     pub(crate) fn take_packets(&mut self) -> u32 {
         core::mem::take(&mut self.packets)

@@ -162,6 +162,19 @@ fn a_store_that_fails_ends_everything_and_acknowledges_nothing() {
     assert_eq!(rig.broker.figures().clients_connected, 0);
 }
 
+#[test]
+fn a_connack_that_waits_for_the_store_does_not_leave_when_that_fails() {
+    for version in VERSIONS {
+        let mut rig = Rig::new(stored());
+        assert_eq!(rig.connect(lasting("c", version)), NOTHING);
+        rig.rename("c", "first");
+        assert_eq!(rig.connect(lasting("c", version)), NOTHING);
+        rig.broker.handle_store_failed(rig.now);
+        assert_eq!(rig.sent("first"), NOTHING);
+        assert_eq!(rig.sent("c"), NOTHING);
+    }
+}
+
 /// The process ends, and the next one goes on with the store.
 fn restart(rig: &mut Rig) -> BrokerReport {
     rig.restart(stored())

@@ -13,6 +13,8 @@ pub(super) struct Link {
     pub(super) up: Vec<u8>,
     /// From the broker to the client.
     pub(super) down: Vec<u8>,
+    /// How much of that had been said before the store failed.
+    pub(super) said: usize,
     pub(super) outbox: Outbox,
     pub(super) read: Read,
     /// The client has sent CONNECT.
@@ -31,6 +33,7 @@ impl Link {
             id,
             up: Vec::new(),
             down: Vec::new(),
+            said: 0,
             outbox: Outbox::new(512),
             read: Read::default(),
             has_asked: false,

@@ -7,6 +7,7 @@
 //! is with every subscriber that was there for it, once if it was of QoS 2 all the way.
 
 mod diagram;
+mod disk;
 mod links;
 mod plan;
 mod rates;

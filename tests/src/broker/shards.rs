@@ -1,20 +1,20 @@
 //! The broker: one machine, or three that are one together, each with its store, and what is on its way between them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use mqtt_session::proto::{QoS, RetainHandling, Subscription, SubscriptionOptions, TopicFilter};
 use mqtt_session::{
-    Broker, BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, Cursor, Figures, Instant, PeerMessage, RetainedCursor,
-    ShardId, Shards,
+    Broker, BrokerBatch, BrokerKey, BrokerReport, Cursor, Figures, Instant, PeerMessage, RetainedCursor, ShardId,
+    Shards,
 };
 
+use super::disk::Disk;
 use super::links::{Link, drain};
 use super::plan::Plan;
 use super::rates::Rates;
 use super::retained::Snapshot;
 use super::watch::number_in;
-use super::wills::{self, Batches, Stored};
 use super::world::FILTERS;
 use crate::frame::Frame;
 use crate::simulation::Random;
@@ -22,10 +22,7 @@ use crate::simulation::Random;
 /// One machine and its store.
 pub(super) struct Shard {
     pub(super) broker: Broker,
-    disk: BTreeMap<BrokerKey, BrokerRecord>,
-    pub(super) batches: Batches,
-    /// Batches that the store has and has not reported.
-    pub(super) flying: VecDeque<BrokerBatch>,
+    pub(super) disk: Disk,
     rates: Option<Rates>,
     /// The filters of each SUBSCRIBE that was read and not looked at.
     pub(super) subscribes: Vec<String>,
@@ -40,8 +37,7 @@ impl Shard {
         let has_changes = self.broker.poll_store(&mut batch);
         let number = batch.number();
         has_changes.then(|| {
-            self.batches.taken += 1;
-            self.flying.push_back(batch);
+            self.disk.take(batch);
             number
         })
     }
@@ -49,10 +45,8 @@ impl Shard {
     /// The store has so many batches. Returns the number of the last one.
     pub(super) fn stored(&mut self, now: Instant, batches: usize) -> Option<u64> {
         let mut last = None;
-        for batch in self.flying.drain(..batches.min(self.flying.len())) {
-            write(&mut self.disk, &batch);
-            self.batches.durable += 1;
-            last = Some(batch.number());
+        for _ in 0..batches {
+            last = self.disk.flush().or(last);
         }
         if let Some(number) = last {
             self.broker.handle_stored(now, number);
@@ -69,19 +63,14 @@ impl Shard {
         local.expect("there is room for one");
     }
 
-    /// What the store has of the will of a client.
-    pub(super) fn stored_will(&self, name: &[u8]) -> Option<Stored> {
-        let will = self.disk.values().find_map(|record| match record {
-            BrokerRecord::Client(client) if client.who.client_id() == name => {
-                client.will.as_ref().map(|will| (will, client.session_expiry_seconds))
-            }
-            _ => None,
-        });
-        will.map(|(will, expiry)| Stored {
-            number: wills::number_of(&will.payload).unwrap_or_default(),
-            delay_seconds: will.delay_seconds.min(expiry),
-            at: will.at,
-        })
+    /// A flush fails: from here on nothing is acknowledged, and all connections end.
+    pub(super) fn fail(&mut self, now: Instant) -> Result<(), String> {
+        self.broker.handle_store_failed(now);
+        let mut batch = BrokerBatch::new();
+        if self.broker.poll_store(&mut batch) || self.broker.handle_open(now).is_some() {
+            return Err("a broker goes on although its store has failed".to_owned());
+        }
+        Ok(())
     }
 
     /// Gives the broker what has arrived, as far as it takes it. Returns whether some of that waits since its client is too fast.
@@ -158,6 +147,19 @@ impl Shard {
     }
 }
 
+impl Shard {
+    /// Takes all that the broker has to send.
+    pub(super) fn pull_all(&mut self, link: &mut Link) {
+        loop {
+            let before = link.down.len();
+            self.pull(link);
+            if link.down.len() == before {
+                break;
+            }
+        }
+    }
+}
+
 /// All machines, and what they have said to each other and not heard.
 pub(super) struct Cluster {
     pub(super) shards: Vec<Shard>,
@@ -170,9 +172,7 @@ impl Cluster {
         let mut shards: Vec<Shard> = (0..plan.shards)
             .map(|number| Shard {
                 broker: Broker::new(plan.config(0, number), now),
-                disk: BTreeMap::new(),
-                batches: Batches::default(),
-                flying: VecDeque::new(),
+                disk: Disk::default(),
                 rates: plan.rates,
                 subscribes: Vec::new(),
                 counts_at_once: !plan.asks && !waits_for_store,
@@ -202,27 +202,31 @@ impl Cluster {
         all.map(|timeout| timeout.at).min()
     }
 
-    /// All end at once. Each store has what it said, and of the rest any beginning.
-    pub(super) fn crash(&mut self, plan: &Plan, life: u64, now: Instant, random: &mut Random) -> Vec<String> {
+    /// All end at once. Each store has what it said, and of the rest any beginning. Returns what came of the records, and how
+    /// many were torn.
+    pub(super) fn crash(
+        &mut self,
+        plan: &Plan,
+        life: u64,
+        now: Instant,
+        random: &mut Random,
+    ) -> Result<(Vec<BrokerReport>, u64), String> {
         self.between.clear();
-        let mut reports = Vec::new();
+        let (mut reports, mut torn) = (Vec::new(), 0);
         for (number, shard) in (0..).zip(&mut self.shards) {
-            let kept = random.place(shard.flying.len() + 1);
-            for batch in shard.flying.drain(..).take(kept) {
-                write(&mut shard.disk, &batch);
-                shard.batches.durable += 1;
-            }
-            shard.batches.taken = shard.batches.durable;
+            torn += u64::from(shard.disk.lose_power(random).is_some());
             let mut restore = Broker::restore(plan.config(life, number), now);
-            for record in shard.disk.values() {
-                restore.record(record.clone());
-            }
+            shard.disk.restore(&mut restore);
             let (broker, report) = restore.finish();
+            let quarantined: BTreeSet<BrokerKey> = report.quarantined.iter().cloned().collect();
+            if quarantined != *shard.disk.torn() || !report.ended.is_empty() {
+                return Err(format!("torn were {:?}, and it says {report:?}", shard.disk.torn()));
+            }
             shard.broker = broker;
             shard.listen(now);
-            reports.push(format!("{report:?}"));
+            reports.push(report);
         }
-        reports
+        Ok((reports, torn))
     }
 
     /// Takes what the machines have to say to each other.
@@ -282,7 +286,7 @@ impl Cluster {
 
     /// Whether any machine has changes for its store.
     pub(super) fn has_flying(&self) -> bool {
-        self.shards.iter().any(|shard| !shard.flying.is_empty())
+        self.shards.iter().any(|shard| shard.disk.flying() > 0)
     }
 }
 
@@ -314,18 +318,5 @@ fn short(message: &PeerMessage) -> String {
             format!("page {query} of {} messages, up to {upto:?}", messages.len())
         }
         other => format!("{other:?}"),
-    }
-}
-
-fn write(disk: &mut BTreeMap<BrokerKey, BrokerRecord>, batch: &BrokerBatch) {
-    for change in batch.changes() {
-        match change {
-            BrokerChange::Put(record) => {
-                disk.insert(record.key(), record.clone());
-            }
-            BrokerChange::Delete(key) => {
-                disk.remove(key);
-            }
-        }
     }
 }

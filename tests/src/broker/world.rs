@@ -149,6 +149,9 @@ impl World {
         if chance < cuts {
             self.cut()?;
         } else if chance < cuts + crashes {
+            if self.random.percent(25) {
+                self.fail_store()?;
+            }
             self.crash()?;
         } else if chance < cuts + crashes + skips {
             self.skip()?;
@@ -209,7 +212,7 @@ impl World {
                 while shard.poll_store().is_some() {
                     moved = true;
                 }
-                shard.stored(self.now, shard.flying.len());
+                shard.stored(self.now, shard.disk.flying());
             }
             while self.carry() {
                 moved = true;

@@ -10,7 +10,11 @@ impl World {
     /// A client has written CONNECT: its will gets a number of its own.
     pub(super) fn announce(&mut self, index: usize) {
         let peer = &mut self.peers[index];
-        let Some(link) = peer.link.as_mut().filter(|link| !link.has_asked && !link.up.is_empty()) else {
+        let Some(link) = peer
+            .link
+            .as_mut()
+            .filter(|link| link.is_served && !link.has_asked && !link.up.is_empty())
+        else {
             return;
         };
         link.has_asked = true;
@@ -123,9 +127,11 @@ impl World {
         for (index, peer) in self.peers.iter().enumerate() {
             let place = self.cluster.place_of(&peer.name);
             let shard = &self.cluster.shards[place];
-            let stored = shard.stored_will(peer.name.as_bytes());
+            let stored = shard.disk.will_of(peer.name.as_bytes());
             let times = (self.now, grace);
-            let forgotten = self.wills.restarted(index, stored, told[index], shard.batches, times)?;
+            let forgotten = self
+                .wills
+                .restarted(index, stored, told[index], shard.disk.batches, times)?;
             self.watch.wills_forgotten(&forgotten);
         }
         Ok(())

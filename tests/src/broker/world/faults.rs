@@ -1,6 +1,7 @@
 //! What goes wrong in a simulation: streams that end, bytes that come late, and a broker that ends.
 
 use super::World;
+use crate::frame::Frame;
 
 impl World {
     pub(super) fn cut(&mut self) -> Result<(), String> {
@@ -78,6 +79,38 @@ impl World {
         }
     }
 
+    /// A flush of one machine fails. What it says from then on acknowledges nothing.
+    pub(super) fn fail_store(&mut self) -> Result<(), String> {
+        let failing = self.random.place(self.cluster.shards.len());
+        self.watch.note(|| format!("a flush of {failing} fails"));
+        for peer in &mut self.peers {
+            let place = self.cluster.place_of(&peer.name);
+            if let Some(link) = peer.link.as_mut().filter(|_| place == failing) {
+                self.cluster.shards[failing].pull_all(link);
+                link.said = link.down.len();
+            }
+        }
+        let before = self.watch.counts.stores_failed;
+        self.cluster.shards[failing].fail(self.now)?;
+        self.hear()?;
+        if self.watch.counts.stores_failed != before + 1 {
+            return Err("nobody was told that the store has failed".to_owned());
+        }
+        for index in 0..self.peers.len() {
+            let peer = &mut self.peers[index];
+            let place = self.cluster.place_of(&peer.name);
+            let Some(link) = peer.link.as_mut().filter(|_| place == failing) else {
+                continue;
+            };
+            self.cluster.shards[failing].pull_all(link);
+            if let Some(first) = acknowledgement(&link.down[link.said..]) {
+                return Err(format!("{index} is sent {first:#04x} although the store has failed"));
+            }
+            self.down(index, true)?;
+        }
+        Ok(())
+    }
+
     /// The broker ends. Each store has what it said, and of the rest any beginning.
     pub(super) fn crash(&mut self) -> Result<(), String> {
         self.watch.counts.crashes += 1;
@@ -89,8 +122,11 @@ impl World {
         self.watch.crashed();
         self.lives += 1;
         let told = self.told();
-        for report in self.cluster.crash(&self.plan, self.lives, self.now, &mut self.random) {
-            self.watch.note(|| format!("the broker comes back: {report}"));
+        let (reports, torn) = self.cluster.crash(&self.plan, self.lives, self.now, &mut self.random)?;
+        self.watch.counts.torn += torn;
+        for report in reports {
+            self.watch.counts.quarantined += report.quarantined.len() as u64;
+            self.watch.note(|| format!("the broker comes back: {report:?}"));
         }
         self.restart_wills(&told)?;
         self.left.clear();
@@ -105,4 +141,15 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The first byte of the first packet that promises something.
+fn acknowledgement(mut bytes: &[u8]) -> Option<u8> {
+    while let Some(frame) = Frame::read(bytes).filter(|frame| frame.len <= bytes.len()) {
+        if matches!(frame.first >> 4, 2 | 4..=7 | 9 | 11) {
+            return Some(frame.first);
+        }
+        bytes = &bytes[frame.len..];
+    }
+    None
 }

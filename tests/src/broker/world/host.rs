@@ -27,7 +27,7 @@ impl World {
                 }
             }
             None => {
-                let some = self.random.place(shard.flying.len() + 1);
+                let some = self.random.place(shard.disk.flying() + 1);
                 if let Some(number) = shard.stored(self.now, some) {
                     self.watch
                         .note(|| format!("batches of {place} up to {number} are stored"));
@@ -106,7 +106,7 @@ impl World {
             }
         }
         let (cluster, peers) = (&self.cluster, &self.peers);
-        let batches = |client: usize| cluster.shards[cluster.place_of(&peers[client].name)].batches;
+        let batches = |client: usize| cluster.shards[cluster.place_of(&peers[client].name)].disk.batches;
         self.wills.settle(self.now, self.asked.is_empty(), batches)
     }
 
@@ -116,7 +116,7 @@ impl World {
 
     /// What an event means for the will of a client.
     fn note_will(&mut self, place: usize, event: &BrokerEvent) -> Result<(), String> {
-        let batches = self.cluster.shards[place].batches;
+        let batches = self.cluster.shards[place].disk.batches;
         match event {
             BrokerEvent::Connected {
                 connection,
@@ -172,7 +172,7 @@ impl World {
         self.wills_told += 1;
         let cause = self
             .wills
-            .published(number, self.now, self.cluster.shards[place].batches)?;
+            .published(number, self.now, self.cluster.shards[place].disk.batches)?;
         // One that the host was asked about was in memory alone until the answer came.
         let lasts = self.plan.is_stored && self.wills.lasts(client) && !self.plan.asks;
         self.watch.will_published(number, client, will, cause, lasts);
@@ -206,6 +206,7 @@ impl World {
                 times,
             } => self.pauses_told += times,
             BrokerEvent::SessionEnded { client_id } => self.watch.session_of_ended(&client_id),
+            BrokerEvent::StoreFailed => self.watch.counts.stores_failed += 1,
             BrokerEvent::Dropped { .. } | BrokerEvent::Missed { .. } => {
                 return Err(format!("there was room for all: {event:?}"));
             }

@@ -34,7 +34,7 @@ impl World {
         if self.random.percent(60) {
             let shard = self.cluster.of(&self.peers[index].name);
             shard.poll_store();
-            let flying = shard.flying.len();
+            let flying = shard.disk.flying();
             shard.stored(self.now, flying);
         }
         self.down(index, true)
