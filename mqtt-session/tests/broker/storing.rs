@@ -166,7 +166,8 @@ fn a_store_that_fails_ends_everything_and_acknowledges_nothing() {
 fn a_connack_that_waits_for_the_store_does_not_leave_when_that_fails() {
     for version in VERSIONS {
         let mut rig = Rig::new(stored());
-        rig.join(lasting("c", version));
+        assert_eq!(rig.connect(lasting("c", version)), NOTHING);
+        rig.commit();
         rig.cut("c");
         // It goes on with its session, of which nothing but the coming of its client is to be stored.
         assert_eq!(rig.connect(lasting("c", version)), NOTHING);
