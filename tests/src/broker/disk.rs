@@ -99,6 +99,11 @@ impl Disk {
         &self.torn
     }
 
+    /// Whether a record is a subscription of a session that had ended and whose subscriptions were being dropped.
+    pub(super) fn is_leftover(&self, key: &BrokerKey) -> bool {
+        matches!(key, BrokerKey::Subscription(session, _) if !self.durable.contains_key(&BrokerKey::Client(*session)))
+    }
+
     /// What is stored of the will of a client.
     pub(super) fn will_of(&self, name: &[u8]) -> Option<Stored> {
         let clients = self

@@ -6,9 +6,11 @@
 //! stop, and everything has to come to rest: each operation has ended, and each message that was acknowledged to its publisher
 //! is with every subscriber that was there for it, once if it was of QoS 2 all the way.
 
+mod counts;
 mod diagram;
 mod disk;
 mod links;
+mod options;
 mod plan;
 mod rates;
 mod retained;
@@ -19,8 +21,8 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use counts::Counts;
 pub use diagram::draw;
-pub use watch::Counts;
 use world::World;
 
 use crate::simulation::Random;

@@ -28,6 +28,7 @@ pub(super) struct Plan {
     pub(super) replay_window: u16,
     /// How many machines are the broker together.
     pub(super) shards: u16,
+    pub(super) copies_each: bool,
     /// How fast each client may send.
     pub(super) rates: Option<Rates>,
 }
@@ -41,6 +42,8 @@ pub(super) struct Who {
     /// For how many seconds, if the version can say so.
     pub(super) expiry_seconds: u32,
     pub(super) will: Option<LastWords>,
+    /// It takes no large packets, if its version can say so.
+    pub(super) is_small: bool,
     pub(super) keep_alive_seconds: u16,
 }
 
@@ -79,6 +82,7 @@ impl Plan {
             is_lasting: random.percent(80),
             expiry_seconds: random.one_of(&[20, 3600, 3600, u32::MAX]),
             will: random.percent(60).then(|| LastWords::new(random)),
+            is_small: random.percent(15),
             keep_alive_seconds: random.one_of(&[0, 5, 60]),
         });
         let mut plan = Self {
@@ -94,6 +98,7 @@ impl Plan {
             receive_maximum: random.one_of(&[1, 2, 64]),
             replay_window: random.one_of(&[1, 3, 16]),
             shards: random.one_of(&[1, 1, 3]),
+            copies_each: random.percent(20),
             rates: None,
         };
         plan.rates = Rates::new(plan.seed);
@@ -121,7 +126,11 @@ impl Plan {
             .client(client)
             .ask(ask)
             .share(share)
-            .overlap(Overlap::OneCopy)
+            .overlap(if self.copies_each {
+                Overlap::CopyEach
+            } else {
+                Overlap::OneCopy
+            })
             .is_stored(self.is_stored)
             .limits(limits)
     }

@@ -1,82 +1,16 @@
 //! What has to hold, whatever happens: kept outside of the machines, from what clients say and are told.
 
+mod ending;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use mqtt_session::proto::{TopicFilter, TopicName};
+use mqtt_session::proto::{SubscriptionOptions, TopicFilter, TopicName};
 use mqtt_session::{Closed, Event, Outcome, QoS, Received};
 
-use super::retained::{Books, Snapshot};
+use super::counts::Counts;
+use super::options::Options;
+use super::retained::Books;
 use super::wills::{Cause, Will};
-
-macro_rules! counts {
-    ($($name:ident: $text:literal,)*) => {
-        /// What happened in a run.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Counts {
-            $(#[doc = $text] pub $name: u64,)*
-        }
-
-        impl Counts {
-            /// Each with its name.
-            #[must_use]
-            pub fn all(&self) -> Vec<(&'static str, u64)> {
-                vec![$(($text, self.$name)),*]
-            }
-
-            /// Adds those of another run.
-            pub fn add(&mut self, other: &Self) {
-                $(self.$name += other.$name;)*
-            }
-        }
-    };
-}
-
-counts! {
-    steps: "steps",
-    published: "messages published",
-    delivered: "messages delivered",
-    delivered_once: "of these, such as may come once",
-    required: "messages that had to arrive, by subscriber",
-    retained_copies: "retained messages delivered",
-    retained_required: "retained messages that had to arrive, by subscription",
-    retained_cuts: "replays of retained messages that went on after a cut",
-    wills: "wills delivered",
-    wills_by_cut: "wills published since a stream was cut",
-    wills_by_keep_alive: "wills published since a client was silent",
-    wills_by_takeover: "wills published at a takeover",
-    wills_by_disconnect: "wills published since DISCONNECT wants it",
-    wills_by_host: "wills published since the host ended a connection",
-    wills_by_session_end: "wills published since a session ended before the delay",
-    wills_by_restart: "wills published that a restart had found",
-    wills_dropped: "wills dropped by DISCONNECT",
-    wills_cancelled: "wills dropped since the client came back in time",
-    wills_unanswered: "wills that the host had not answered when the broker ended",
-    storms: "storms of takeovers",
-    cuts: "streams cut",
-    cuts_inside_a_packet: "of these, inside a packet",
-    crashes: "ends of the broker",
-    crashes_with_batches: "of these, with batches on their way",
-    stores_failed: "flushes that failed",
-    torn: "records that were torn",
-    quarantined: "records that could not be read",
-    resumes: "sessions resumed",
-    new_sessions: "sessions begun",
-    takeovers: "takeovers",
-    sessions_ended: "sessions ended",
-    questions: "questions answered",
-    refused: "operations refused",
-    batches: "batches",
-    shared: "shared subscriptions",
-    between_shards: "messages between shards",
-    handed_on: "messages of groups that went on to another member",
-    of_groups: "messages that had to arrive by way of a group",
-    policies: "changes of the policy",
-    revoked: "subscriptions that ended by that",
-    retained_revoked: "retained messages that were dropped by that",
-    paused: "times that a client was too fast, and not read for a while",
-    held_back: "times that something of it had to wait for that",
-    held: "messages checked against what was denied before they were published",
-}
 
 /// A message that a client published.
 #[derive(Clone, Debug)]
@@ -91,6 +25,7 @@ struct Sent {
     is_orphan: bool,
     /// It is a will that a restart found although it had been published, in a life that is forgotten.
     is_repeated: bool,
+    is_large: bool,
 }
 
 /// What a client is known to have.
@@ -111,6 +46,9 @@ struct Subscriber {
     revoked: BTreeMap<String, u64>,
     /// Since when the host denies a filter.
     denied: BTreeMap<&'static str, u64>,
+    options: Options,
+    /// The broker may drop what is large, since it takes no large packets.
+    is_small: bool,
     /// All that it has ever asked for.
     asked: BTreeSet<&'static str>,
     /// How often a message came, by session, and how often of these as one that comes once.
@@ -128,6 +66,8 @@ pub(super) struct Watch {
     pub(super) traces: bool,
     /// The host is asked.
     asks: bool,
+    /// A client gets a copy for each of its subscriptions.
+    pub(super) copies_each: bool,
     pub(super) step: u64,
     sent: BTreeMap<u64, Sent>,
     /// What has reached anybody.
@@ -182,7 +122,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn published(&mut self, number: u64, publisher: usize, topic: &'static str, qos: QoS) {
+    pub(super) fn published(&mut self, number: u64, publisher: usize, topic: &'static str, qos: QoS, is_large: bool) {
         self.counts.published += 1;
         self.open.insert(number);
         let sent = Sent {
@@ -193,6 +133,7 @@ impl Watch {
             is_acknowledged: false,
             is_orphan: false,
             is_repeated: false,
+            is_large,
         };
         self.sent.insert(number, sent);
     }
@@ -216,6 +157,35 @@ impl Watch {
                 subscriber.given_up.insert(filter, tag);
             }
         }
+    }
+
+    /// How a client has asked.
+    pub(super) fn asked_how(
+        &mut self,
+        client: usize,
+        filter: &'static str,
+        options: SubscriptionOptions,
+        has_identifier: bool,
+    ) {
+        self.subscribers[client].options.asked(filter, options, has_identifier);
+    }
+
+    /// A client takes no large packets.
+    pub(super) fn is_small(&mut self, client: usize) {
+        self.subscribers[client].is_small = true;
+    }
+
+    /// A client has ended, and begins anew without anything. What it had asked for ends with it.
+    pub(super) fn client_restarted(&mut self, client: usize) {
+        self.counts.clients_restarted += 1;
+        self.note(|| format!("{client} ends, and begins anew"));
+        let (sent, requests) = (&self.sent, &self.requests);
+        let is_its = |tag: &u64| {
+            let publisher = sent.get(tag).map(|sent| sent.publisher);
+            publisher.or_else(|| requests.get(tag).map(|(client, ..)| *client)) == Some(client)
+        };
+        self.open.retain(|tag| !is_its(tag));
+        self.requests.retain(|_, (owner, ..)| *owner != client);
     }
 
     /// What a client is told.
@@ -303,6 +273,7 @@ impl Watch {
             is_acknowledged: true,
             is_orphan: false,
             is_repeated: self.sent.contains_key(&number),
+            is_large: false,
         };
         self.sent.insert(number, sent);
     }
@@ -396,6 +367,13 @@ impl Watch {
         if topic == FORBIDDEN && self.asks {
             return Err(format!("client {client} got what the host never allowed"));
         }
+        let identifiers: Vec<u32> = message
+            .properties
+            .subscription_ids()
+            .map(mqtt_session::proto::SubscriptionId::get)
+            .collect();
+        self.counts.identified += u64::from(!identifiers.is_empty());
+        subscriber.options.judge(&topic, &identifiers)?;
         // From the change of the policy on everything waits for the answer, which is no.
         if let Some(sent) = number_in(&text).and_then(|number| self.sent.get(&number)) {
             let mut ways = subscriber.asked.iter().filter(|filter| matches(filter, &topic));
@@ -440,6 +418,10 @@ impl Watch {
         if is_once {
             self.counts.delivered_once += 1;
         }
+        let is_own = sent.publisher == client && !is_will;
+        if is_own && !subscriber.options.may_get_own(&topic) {
+            return Err(format!("client {client} got {number}, its own, and never wanted that"));
+        }
         self.reached.insert(number);
         let (times, once) = subscriber.got.entry((subscriber.epoch, number)).or_insert((0, 0));
         *times += 1;
@@ -447,7 +429,8 @@ impl Watch {
         // One for its own subscriptions together, and one for each group.
         let matching = subscriber.asked.iter().filter(|filter| matches(filter, &topic));
         let (shared, own): (Vec<&str>, Vec<&str>) = matching.copied().partition(|filter| filter.starts_with("$share"));
-        let most = u32::from(!own.is_empty()) + u32::try_from(shared.len()).unwrap_or(0);
+        let own_most = if self.copies_each { own.len() } else { own.len().min(1) };
+        let most = u32::try_from(own_most).unwrap_or(0) + u32::try_from(shared.len()).unwrap_or(0);
         if *once > most {
             return Err(format!("client {client} got {number} {once} times"));
         }
@@ -469,69 +452,11 @@ impl Watch {
         *last = (*last).max(number);
         Ok(())
     }
-
-    /// All has come to rest: what was acknowledged is with everybody who was there for it.
-    pub(super) fn finish(&mut self, kept: &Snapshot) -> Result<(), String> {
-        if let Some(tag) = self.open.first() {
-            return Err(format!("operation {tag} has not ended"));
-        }
-        let granted = |client: usize, filter: &str, at: u64| {
-            let subscriber = &self.subscribers[client];
-            let granted = subscriber.granted.get(filter).map(|(_, qos)| *qos);
-            granted.filter(|_| subscriber.since < at && !subscriber.is_mistaken)
-        };
-        self.counts.retained_required += self.retained.finish(kept, self.asks, granted)?;
-        for (number, sent) in &self.sent {
-            if !sent.is_acknowledged || sent.qos == QoS::AtMostOnce || (self.asks && sent.topic == FORBIDDEN) {
-                continue;
-            }
-            self.counts.of_groups += u64::from(self.has_to_reach(*number, sent)?);
-            for (client, subscriber) in self.subscribers.iter().enumerate() {
-                let wants = |(filter, (since, qos)): (&&'static str, &(u64, QoS))| {
-                    *since < sent.at
-                        && *qos > QoS::AtMostOnce
-                        && !filter.starts_with("$share")
-                        && matches(filter, sent.topic)
-                };
-                let Some((filter, (since, _))) = subscriber.granted.iter().find(|granted| wants(*granted)) else {
-                    continue;
-                };
-                // MQTT cannot tell both sessions apart: its client takes a new message for one that it has.
-                let is_taken_for_another = subscriber.is_mistaken && sent.qos == QoS::ExactlyOnce;
-                if subscriber.since >= sent.at || is_taken_for_another {
-                    continue;
-                }
-                self.counts.required += 1;
-                if !subscriber.got.contains_key(&(subscriber.epoch, *number)) {
-                    return Err(format!(
-                        "client {client} has {filter} since {since} and never got {number}, which was acknowledged"
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Watch {
-    /// A message of QoS 1 to a group that had a member all the time is with somebody: what a member did not acknowledge when
-    /// its session ended has gone on to another. A session that is not stored ends with the broker, and nobody hears of it.
-    fn has_to_reach(&self, number: u64, sent: &Sent) -> Result<bool, String> {
-        let has_member = self.subscribers.iter().any(|subscriber| {
-            let granted = subscriber.granted.get(GROUP);
-            subscriber.since < sent.at && granted.is_some_and(|(since, _)| *since < sent.at)
-        });
-        let has_to = sent.topic == OF_GROUP && sent.qos == QoS::AtLeastOnce && sent.at > self.last_crash && has_member;
-        if has_to && !self.reached.contains(&number) {
-            return Err(format!("{number} was acknowledged, and reached no member of {GROUP}"));
-        }
-        Ok(has_to)
-    }
 }
 
 /// The number of a message or a will.
 pub(super) fn number_in(text: &str) -> Option<u64> {
-    text.strip_prefix('w').unwrap_or(text).parse().ok()
+    text.strip_prefix('w').unwrap_or(text).trim_end().parse().ok()
 }
 
 fn short(event: &Event) -> String {

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use mqtt_session::proto::{Binary, Properties, TopicName, Version, Will, WillProperties};
-use mqtt_session::{BrokerEvent, Client, ClientConfig, Instant, Outbox, QoS};
+use mqtt_session::{BrokerEvent, Client, ClientConfig, Instant, Limits, Outbox, QoS};
 
 use super::links::Link;
 use super::plan::{Plan, Who};
@@ -35,6 +35,9 @@ pub(super) const FILTERS: [&str; 11] = [
     GROUP,
 ];
 const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
+/// What a client takes that takes no large packets; and what makes a message large.
+const SMALL_PACKET_BYTES: u32 = 150;
+const LARGE_PAYLOAD_BYTES: usize = 200;
 /// After so many rounds in which nothing happened, nothing will: who was too fast has been read again by then.
 const QUIET_ROUNDS: u32 = 6;
 /// So many rounds may it take until everything has come to rest.
@@ -80,6 +83,9 @@ fn client(index: usize, who: &Who, seed: u64, now: Instant) -> Client {
         .session_expiry_seconds(if who.is_lasting { who.expiry_seconds } else { 0 })
         .keep_alive_seconds(who.keep_alive_seconds)
         .seed(seed);
+    if who.is_small && who.version == Version::V5 {
+        config = config.limits(Limits::default().packet_bytes(SMALL_PACKET_BYTES));
+    }
     if let Some(will) = who.will {
         let delay = WillProperties::<Bytes>::builder().will_delay(will.delay_seconds);
         config = config.will(Some(Will {
@@ -108,6 +114,14 @@ impl World {
             held: Vec::new(),
         });
         let peers: Vec<Peer> = peers.collect();
+        let mut watch = Watch::new(peers.len(), plan.asks, traces);
+        watch.copies_each = plan.copies_each;
+        let small = plan
+            .clients
+            .iter()
+            .enumerate()
+            .filter(|(_, who)| who.is_small && who.version == Version::V5);
+        small.for_each(|(index, _)| watch.is_small(index));
         Self {
             cluster: Cluster::new(&plan, now),
             lives: 0,
@@ -120,7 +134,7 @@ impl World {
             number: 1,
             wills: Wills::new(peers.len(), plan.asks),
             wills_told: 0,
-            watch: Watch::new(peers.len(), plan.asks, traces),
+            watch,
             peers,
             random,
             plan,

@@ -1,10 +1,13 @@
 //! What the clients of a simulation do.
 
 use bytes::Bytes;
-use mqtt_session::proto::{Filters, SubscribeProperties, SubscriptionOptions, TopicFilters};
+use mqtt_session::proto::{
+    Filters, RetainHandling, SubscribeProperties, SubscriptionId, SubscriptionOptions, TopicFilters, Version,
+};
 use mqtt_session::{Event, Message, QoS};
 
-use super::{FILTERS, QOS, TOPICS, World};
+use super::{FILTERS, LARGE_PAYLOAD_BYTES, QOS, TOPICS, World};
+use crate::broker::options::identifier_of;
 use crate::broker::watch::GROUP;
 
 impl World {
@@ -12,10 +15,12 @@ impl World {
         let (topic, qos) = (self.random.one_of(&TOPICS), self.random.one_of(&QOS));
         let retain = self.random.percent(15);
         let number = self.number;
+        let is_large = self.random.percent(8);
         let payload = if retain && self.random.percent(20) {
             String::new()
         } else {
-            number.to_string()
+            let width = if is_large { LARGE_PAYLOAD_BYTES } else { 0 };
+            format!("{number:<width$}")
         };
         let message = Message::new(topic, payload.clone())
             .expect("a valid topic")
@@ -28,7 +33,7 @@ impl World {
                 self.watch.retained.published(number, topic, payload.is_empty(), step);
             }
             if !payload.is_empty() {
-                self.watch.published(number, index, topic, qos);
+                self.watch.published(number, index, topic, qos, is_large);
             }
             self.watch
                 .note(|| format!("{index} publishes {number} to {topic} q{}", qos.bits()));
@@ -43,21 +48,60 @@ impl World {
         } else {
             qos
         };
-        let filters: Filters<Bytes> = Filters::builder()
-            .filter(filter, SubscriptionOptions::new(qos))
+        let (options, properties) = self.options(index, filter, qos);
+        let has_identifier = properties.subscription_id().is_some();
+        let filters = Filters::builder()
+            .filter(filter, options)
             .build()
             .expect("a valid filter");
-        let none = SubscribeProperties::empty();
         let tag = self.number;
         let peer = &mut self.peers[index];
-        if peer.client.subscribe(self.now, filters, none, tag).is_ok() {
+        if peer.client.subscribe(self.now, filters, properties, tag).is_ok() {
             self.number += 1;
             self.watch.asked(tag, index, filter, Some(qos));
+            self.watch.asked_how(index, filter, options, has_identifier);
             self.watch
                 .note(|| format!("{index} subscribes to {filter} q{}", qos.bits()));
             if filter.starts_with("$share") {
                 self.watch.counts.shared += 1;
             }
+        }
+    }
+
+    /// How a client subscribes, as far as its version can say.
+    fn options(&mut self, index: usize, filter: &str, qos: QoS) -> (SubscriptionOptions, SubscribeProperties<Bytes>) {
+        let mut options = SubscriptionOptions::new(qos);
+        if self.plan.clients[index].version != Version::V5 {
+            return (options, SubscribeProperties::empty());
+        }
+        options.no_local = !filter.starts_with("$share") && self.random.percent(20);
+        options.retain_handling = self.random.one_of(&[
+            RetainHandling::Send,
+            RetainHandling::Send,
+            RetainHandling::SendIfNew,
+            RetainHandling::DoNotSend,
+        ]);
+        let mut properties = SubscribeProperties::<Bytes>::builder();
+        if self.random.percent(40) {
+            let identifier = SubscriptionId::new(identifier_of(filter));
+            properties = properties.subscription_id(identifier.expect("a small number"));
+        }
+        (options, properties.build().expect("short"))
+    }
+
+    /// A client ends, and another one begins with its name and nothing else.
+    pub(super) fn restart_client(&mut self, index: usize) {
+        let who = &self.plan.clients[index];
+        self.watch.client_restarted(index);
+        let seed = self.plan.seed ^ self.random.next();
+        let peer = &mut self.peers[index];
+        peer.client = super::client(index, who, seed, self.now);
+        peer.wants_stream = false;
+        peer.held.clear();
+        peer.outbox.clear();
+        if let Some(link) = &mut peer.link {
+            link.is_used = false;
+            link.down.clear();
         }
     }
 

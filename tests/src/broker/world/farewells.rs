@@ -41,7 +41,8 @@ impl World {
 
     /// A client says farewell, the host sends one away, or one comes again and again.
     pub(super) fn part(&mut self, index: usize) -> Result<(), String> {
-        match self.random.below(4) {
+        match self.random.below(5) {
+            4 => self.restart_client(index),
             0 | 1 => self.farewell(index),
             2 => self.expel(index),
             _ => self.storm(index)?,

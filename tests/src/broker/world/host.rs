@@ -110,6 +110,11 @@ impl World {
         self.wills.settle(self.now, self.asked.is_empty(), batches)
     }
 
+    fn is_small(&self, client_id: &[u8]) -> bool {
+        self.client_named(client_id)
+            .is_some_and(|client| self.plan.clients[client].is_small)
+    }
+
     fn client_named(&self, client_id: &[u8]) -> Option<usize> {
         self.peers.iter().position(|peer| peer.name.as_bytes() == client_id)
     }
@@ -188,6 +193,7 @@ impl World {
             }
             // What a review leaves without a subscription is dropped.
             BrokerEvent::Dropped { .. } if self.plan.asks => {}
+            BrokerEvent::Dropped { client_id, .. } if self.is_small(&client_id) => {}
             BrokerEvent::Disconnected {
                 reason: reason @ (Closed::Malformed(_) | Closed::Violation(_)),
                 client_id,

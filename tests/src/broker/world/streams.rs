@@ -2,6 +2,8 @@
 
 use super::World;
 use crate::broker::links::{Link, drain};
+use crate::broker::options::replays;
+use crate::broker::retained::Snapshot;
 
 impl World {
     pub(super) fn open(&mut self, index: usize) {
@@ -89,8 +91,15 @@ impl World {
     /// What is retained when the broker reads SUBSCRIBE of a client.
     fn note_subscribes(&mut self, index: usize) {
         let filters = core::mem::take(&mut self.cluster.of(&self.peers[index].name).subscribes);
-        for filter in filters.iter().filter(|filter| !filter.starts_with("$share")) {
-            let expected = self.cluster.retained(filter);
+        for (filter, handling) in filters.iter().filter(|(filter, _)| !filter.starts_with("$share")) {
+            let (may, has_to) = replays(*handling);
+            if !may {
+                continue;
+            }
+            let mut expected = Snapshot::new();
+            if has_to {
+                expected = self.cluster.retained(filter);
+            }
             self.watch.retained.subscribes(index, filter, self.watch.step, expected);
         }
     }
