@@ -13,6 +13,8 @@ pub(super) type Snapshot = BTreeMap<String, (u64, QoS)>;
 #[derive(Clone, Debug)]
 struct Put {
     topic: &'static str,
+    /// By way of which machine: what two have acknowledged may be on its way to the one that keeps it, in any order.
+    lane: usize,
     /// It takes away what is there.
     is_empty: bool,
     at: u64,
@@ -48,10 +50,11 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn published(&mut self, number: u64, topic: &'static str, is_empty: bool, at: u64) {
+    pub(super) fn published(&mut self, number: u64, (topic, lane): (&'static str, usize), is_empty: bool, at: u64) {
         self.touched.insert(topic.to_owned(), at);
         let put = Put {
             topic,
+            lane,
             is_empty,
             at,
             acknowledged: None,
@@ -208,8 +211,8 @@ impl Books {
 
     /// Whether another one came surely later.
     fn is_surpassed(&self, put: &Put) -> bool {
-        let is_later =
-            |other: &Put, end: u64| other.topic == put.topic && other.acknowledged.is_some() && other.at > end;
+        let is_alike = |other: &Put| other.topic == put.topic && other.lane == put.lane;
+        let is_later = |other: &Put, end: u64| is_alike(other) && other.acknowledged.is_some() && other.at > end;
         put.acknowledged
             .is_some_and(|end| self.puts.values().any(|other| is_later(other, end)))
     }

@@ -259,7 +259,8 @@ impl Watch {
             None => {}
         }
         if will.is_retained {
-            self.retained.published(number, will.topic, false, self.step);
+            // No will surpasses another message, nor the other way round: nobody acknowledges it.
+            self.retained.published(number, (will.topic, 0), false, self.step);
         }
         self.note(|| format!("will {number} of {client} is published to {}: {cause:?}", will.topic));
         if !lasts {
@@ -438,8 +439,9 @@ impl Watch {
         let last = subscriber.order.entry(key).or_insert(0);
         // Who subscribed later may get what was sent before once more, when its publisher sends it again.
         let was_there = |(filter, (since, qos)): (&&'static str, &(u64, QoS))| {
-            let is_own = !filter.starts_with("$share");
-            is_own && *since < sent.at && *qos >= message.qos && matches(filter, &topic)
+            let is_plain = !filter.starts_with("$share");
+            let may_miss = is_own && subscriber.options.may_miss_own(filter);
+            is_plain && !may_miss && *since < sent.at && *qos >= message.qos && matches(filter, &topic)
         };
         // Copies by way of a group come when the group has chosen; one of QoS 0 may be lost, and come when its publisher sends
         // the message again.

@@ -68,7 +68,12 @@ impl Watch {
             let granted = subscriber.granted.get(GROUP);
             subscriber.since < sent.at && granted.is_some_and(|(since, _)| *since < sent.at)
         });
-        let has_to = sent.topic == OF_GROUP && sent.qos == QoS::AtLeastOnce && sent.at > self.last_crash && has_member;
+        let may_not_fit = sent.is_large && self.subscribers.iter().any(|subscriber| subscriber.is_small);
+        let has_to = !may_not_fit
+            && sent.topic == OF_GROUP
+            && sent.qos == QoS::AtLeastOnce
+            && sent.at > self.last_crash
+            && has_member;
         if has_to && !self.reached.contains(&number) {
             return Err(format!("{number} was acknowledged, and reached no member of {GROUP}"));
         }

@@ -30,7 +30,10 @@ impl World {
             self.number += 1;
             if retain {
                 let step = self.watch.step;
-                self.watch.retained.published(number, topic, payload.is_empty(), step);
+                let lane = self.cluster.place_of(&self.peers[index].name);
+                self.watch
+                    .retained
+                    .published(number, (topic, lane), payload.is_empty(), step);
             }
             if !payload.is_empty() {
                 self.watch.published(number, index, topic, qos, is_large);
