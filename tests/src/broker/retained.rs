@@ -93,8 +93,9 @@ impl Books {
         if filter.is_none() {
             self.earlier.retain(|arrival| !is_it(arrival));
         }
-        self.earlier
-            .extend(self.arrivals.extract_if(.., |arrival| is_it(arrival)));
+        let (ended, others): (Vec<_>, Vec<_>) = core::mem::take(&mut self.arrivals).into_iter().partition(is_it);
+        self.arrivals = others;
+        self.earlier.extend(ended);
     }
 
     /// A client has lost its connection.
