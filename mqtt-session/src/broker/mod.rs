@@ -142,6 +142,9 @@ use wills::ParkedWills;
 /// | a takeover that goes on with the session | published | dropped, since the client is back |
 /// | a takeover that begins anew | published | published, since the session ends |
 ///
+/// Where the host [is asked](Ask::publish) about it, a will that is due waits in memory alone: a broker that ends before the
+/// answer publishes it no more.
+///
 /// # Shared subscriptions
 ///
 /// A message goes to one member of a group, by the strategy of [`Share`]. It is that member's as long as its session lives:

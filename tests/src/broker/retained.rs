@@ -42,7 +42,7 @@ pub(super) struct Books {
     /// When something was last on its way to a topic.
     touched: BTreeMap<String, u64>,
     arrivals: Vec<Arrival>,
-    /// How many arrivals of a client's session before its last one match.
+    /// Those that have ended, of which something may be on its way.
     earlier: Vec<Arrival>,
     /// Copies of QoS 2 by client, its session and number.
     copies: BTreeMap<(usize, u64, u64), u64>,
@@ -90,12 +90,14 @@ impl Books {
     pub(super) fn ended(&mut self, client: usize, filter: Option<&str>) {
         let is_it =
             |arrival: &Arrival| arrival.client == client && filter.is_none_or(|filter| arrival.filter == filter);
-        if filter.is_none() {
-            self.earlier.retain(|arrival| !is_it(arrival));
-        }
         let (ended, others): (Vec<_>, Vec<_>) = core::mem::take(&mut self.arrivals).into_iter().partition(is_it);
         self.arrivals = others;
         self.earlier.extend(ended);
+    }
+
+    /// A client knows that its session is another one.
+    pub(super) fn began(&mut self, client: usize) {
+        self.earlier.retain(|arrival| arrival.client != client);
     }
 
     /// A client has lost its connection.

@@ -24,8 +24,8 @@ pub(super) struct Shard {
     pub(super) broker: Broker,
     pub(super) disk: Disk,
     rates: Option<Rates>,
-    /// The filters of each SUBSCRIBE that was read and not looked at.
-    pub(super) subscribes: Vec<(String, RetainHandling)>,
+    /// The filters of each SUBSCRIBE that was read and not looked at; of UNSUBSCRIBE without a choice of what is retained.
+    pub(super) subscribes: Vec<(String, Option<RetainHandling>)>,
     /// What is read counts at once. A message that waits for the host or for the store does when something is read after it.
     counts_at_once: bool,
 }
@@ -288,23 +288,32 @@ impl Cluster {
     }
 }
 
-/// The filters in what a client has sent, which are one in each SUBSCRIBE, and at its end but for the options.
-fn subscribes(mut bytes: &[u8]) -> Vec<(String, RetainHandling)> {
+/// The filters in what a client has sent, which are one in each SUBSCRIBE and UNSUBSCRIBE, and at its end but for the options.
+fn subscribes(mut bytes: &[u8]) -> Vec<(String, Option<RetainHandling>)> {
     let mut filters = Vec::new();
     while let Some(frame) = Frame::read(bytes).filter(|frame| frame.len <= bytes.len()) {
-        if frame.first == 0x82 {
-            let known = |filter: &&str| frame.body[..frame.body.len() - 1].ends_with(filter.as_bytes());
-            let longest = FILTERS.iter().copied().filter(known).max_by_key(|filter| filter.len());
-            let handling = match frame.body.last().map(|bits| bits >> 4) {
-                Some(1) => RetainHandling::SendIfNew,
-                Some(2) => RetainHandling::DoNotSend,
-                _ => RetainHandling::Send,
-            };
-            filters.extend(longest.map(|filter| (filter.to_owned(), handling)));
-        }
+        let (text, handling) = match (frame.first, frame.body) {
+            (0x82, [text @ .., bits]) => (text, Some(handling(*bits))),
+            (0xA2, text) => (text, None),
+            _ => (&[][..], None),
+        };
+        let known = FILTERS.iter().filter(|filter| text.ends_with(filter.as_bytes()));
+        filters.extend(
+            known
+                .max_by_key(|filter| filter.len())
+                .map(|filter| ((*filter).to_owned(), handling)),
+        );
         bytes = &bytes[frame.len..];
     }
     filters
+}
+
+const fn handling(bits: u8) -> RetainHandling {
+    match bits >> 4 {
+        1 => RetainHandling::SendIfNew,
+        2 => RetainHandling::DoNotSend,
+        _ => RetainHandling::Send,
+    }
 }
 
 fn short(message: &PeerMessage) -> String {

@@ -214,6 +214,7 @@ impl Watch {
             self.counts.resumes += 1;
         } else {
             self.counts.new_sessions += 1;
+            self.retained.began(client);
             subscriber.epoch += 1;
             subscriber.since = self.step;
             subscriber.granted.clear();

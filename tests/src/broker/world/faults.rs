@@ -36,13 +36,15 @@ impl World {
         let index = self.random.place(self.left.len());
         let ends = self.random.percent(30);
         let (place, link, held) = &mut self.left[index];
-        let shard = &mut self.cluster.shards[*place];
+        let place = *place;
+        let shard = &mut self.cluster.shards[place];
         shard.pull(link);
         link.down.clear();
         held.append(&mut link.up);
+        let before = shard.broker.client_id(link.id).map(<[u8]>::to_vec);
         let waits = shard.feed(self.now, link, held)?;
         self.watch.counts.held_back += u64::from(waits);
-        shard.subscribes.clear();
+        let client_id = before.or_else(|| shard.broker.client_id(link.id).map(<[u8]>::to_vec));
         if ends && link.is_served {
             link.is_served = false;
             shard.broker.handle_eof(self.now, link.id);
@@ -50,6 +52,10 @@ impl World {
         if !link.is_served {
             self.left.remove(index);
         }
+        if let Some(client) = client_id.and_then(|client_id| self.client_named(&client_id)) {
+            self.note_subscribes(client);
+        }
+        self.cluster.shards[place].subscribes.clear();
         Ok(())
     }
 

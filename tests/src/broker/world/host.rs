@@ -115,7 +115,7 @@ impl World {
             .is_some_and(|client| self.plan.clients[client].is_small)
     }
 
-    fn client_named(&self, client_id: &[u8]) -> Option<usize> {
+    pub(super) fn client_named(&self, client_id: &[u8]) -> Option<usize> {
         self.peers.iter().position(|peer| peer.name.as_bytes() == client_id)
     }
 

@@ -89,9 +89,13 @@ impl World {
     }
 
     /// What is retained when the broker reads SUBSCRIBE of a client.
-    fn note_subscribes(&mut self, index: usize) {
+    pub(super) fn note_subscribes(&mut self, index: usize) {
         let filters = core::mem::take(&mut self.cluster.of(&self.peers[index].name).subscribes);
         for (filter, handling) in filters.iter().filter(|(filter, _)| !filter.starts_with("$share")) {
+            let Some(handling) = handling else {
+                self.watch.retained.ended(index, Some(filter));
+                continue;
+            };
             let (may, has_to) = replays(*handling);
             if !may {
                 continue;
