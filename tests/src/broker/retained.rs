@@ -33,6 +33,8 @@ struct Arrival {
     /// Its client lost the connection when it had some of it.
     was_cut: bool,
     is_counted: bool,
+    /// Its session has ended.
+    is_over: bool,
 }
 
 /// The books.
@@ -83,6 +85,7 @@ impl Books {
             got: BTreeSet::new(),
             was_cut: false,
             is_counted: false,
+            is_over: false,
         });
     }
 
@@ -93,11 +96,14 @@ impl Books {
         let (ended, others): (Vec<_>, Vec<_>) = core::mem::take(&mut self.arrivals).into_iter().partition(is_it);
         self.arrivals = others;
         self.earlier.extend(ended);
+        let of_client = self.earlier.iter_mut().filter(|arrival| arrival.client == client);
+        of_client.for_each(|arrival| arrival.is_over |= filter.is_none());
     }
 
-    /// A client knows that its session is another one.
+    /// A client is told that its session is another one, which MQTT 3.1 says also if it is not.
     pub(super) fn began(&mut self, client: usize) {
-        self.earlier.retain(|arrival| arrival.client != client);
+        self.earlier
+            .retain(|arrival| arrival.client != client || !arrival.is_over);
     }
 
     /// A client has lost its connection.
