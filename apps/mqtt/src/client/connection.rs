@@ -18,6 +18,7 @@ use mqtt_tokio::{Acknowledge, Client, ClientOptions, OptionsError, WebSocket};
 use super::ConnectionArguments;
 use super::arguments::{Stage, encoded};
 use super::failing;
+use super::signals::Signals;
 use super::voice::Voice;
 use crate::Ending;
 
@@ -29,7 +30,19 @@ const REPAIR_SECONDS: u32 = 60;
 /// The largest packet that MQTT has.
 const PACKET_BYTES: u32 = 268_435_460;
 /// How long a client goes on with what has not ended, once it is to end.
-pub(crate) const LEAVING: Duration = Duration::from_secs(5);
+const LEAVING: Duration = Duration::from_secs(5);
+/// The same where it has failed, or its time is over.
+const GIVING_UP: Duration = Duration::from_secs(1);
+
+/// Says farewell, whatever the end is: it is no reason for a will, and a session that is not to be kept ends with it. A signal ends
+/// the waiting.
+pub(crate) async fn leave(client: &Client, has_failed: bool, signals: &mut Signals) {
+    let patience = if has_failed { GIVING_UP } else { LEAVING };
+    tokio::select! {
+        _ = client.disconnect(patience) => {}
+        _ = signals.next() => {}
+    }
+}
 
 /// Connects, and tells about the connection from then on.
 pub(crate) async fn open(options: ClientOptions, waits: bool, voice: &Voice) -> Result<Client, Ending> {

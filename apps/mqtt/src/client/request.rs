@@ -9,7 +9,7 @@ use mqtt_tokio::session::proto::ReasonCode;
 use mqtt_tokio::{Client, ClientOptions, Message, Published, QoS, Subscription};
 
 use super::arguments::{PayloadArguments, Stage, qos, seconds};
-use super::connection::{self, LEAVING};
+use super::connection;
 use super::failing::{TIMED_OUT, of_message, of_subscription};
 use super::format::Printer;
 use super::publish::{named, with_properties};
@@ -100,10 +100,7 @@ async fn ask(
         code = signals.next() => Err(interrupted(code)),
         () = connection::timeout(arguments.timeout) => Err(Ending::failed("no response in time").code(TIMED_OUT)),
     };
-    tokio::select! {
-        _ = client.disconnect(LEAVING) => {}
-        _ = signals.next() => {}
-    }
+    connection::leave(&client, ended.is_err(), &mut signals).await;
     ended
 }
 

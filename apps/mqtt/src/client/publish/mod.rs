@@ -14,7 +14,7 @@ use mqtt_tokio::{ClientOptions, Message, QoS};
 use self::payloads::Payloads;
 use self::sender::Sender;
 use super::arguments::{PayloadArguments, Stage, encoded, qos, seconds};
-use super::connection::{self, LEAVING};
+use super::connection;
 use super::failing::TIMED_OUT;
 use super::signals::Signals;
 use super::voice::Voice;
@@ -123,15 +123,7 @@ async fn publish(
         () = &mut timeout => Some(sender.stopped("not done in time", TIMED_OUT)),
     };
     bar.finish_and_clear();
-    let patience = if stopped.is_some() {
-        Duration::from_secs(1)
-    } else {
-        LEAVING
-    };
-    tokio::select! {
-        _ = client.disconnect(patience) => {}
-        _ = signals.next() => {}
-    }
+    connection::leave(&client, stopped.is_some(), &mut signals).await;
     match stopped {
         Some(ending) => Err(ending),
         None => sender.ended(),

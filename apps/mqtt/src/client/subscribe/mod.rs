@@ -13,7 +13,7 @@ use mqtt_tokio::{Client, ClientOptions, ConnectionState, QoS, Subscribing, Subsc
 
 use self::reader::{End, Reader};
 use super::arguments::{Stage, encoded, qos, seconds};
-use super::connection::{self, LEAVING};
+use super::connection;
 use super::failing::{REFUSED, TIMED_OUT, of_connection, of_subscription};
 use super::format::Printer;
 use super::signals::Signals;
@@ -131,16 +131,7 @@ async fn subscribe(
     if matches!(ended, Ok(End::Lost)) {
         return Err(why_it_ended(&client).await);
     }
-    // Whatever the end is, it is no reason for a will, and a session that is not to be kept ends with it.
-    let patience = if ended.is_err() {
-        Duration::from_secs(1)
-    } else {
-        LEAVING
-    };
-    tokio::select! {
-        _ = client.disconnect(patience) => {}
-        _ = signals.next() => {}
-    }
+    connection::leave(&client, ended.is_err(), &mut signals).await;
     ended.map(drop)
 }
 
