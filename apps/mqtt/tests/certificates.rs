@@ -5,9 +5,17 @@ mod running;
 mod serving;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use mqtt_testbed::{Authority, Issued, Valid};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, version};
 use tempfile::TempDir;
 
 use self::running::{Running, mqtt};
@@ -192,8 +200,7 @@ fn a_certificate_that_is_revoked_lets_nobody_in() {
     files.clients(&others, ["mallory"]);
     let list = |revoked: &[&Issued]| files.write("revoked.pem", &authority.revocation_list(revoked, Valid::Always));
     list(&[&alice]);
-    let config = format!("{LISTENER}{TLS}{CERTIFIED}revocation_lists = ['revoked.pem']\n");
-    let broker = Broker::start(files.folder(), &config);
+    let broker = Broker::start(files.folder(), &with_list());
     let come_in = |expected: [bool; 3]| {
         for (name, is_served) in ["alice", "bob", "mallory"].into_iter().zip(expected) {
             let code = publish(&broker, &files.options("ca.pem", Some(name)), "t", "x");
@@ -219,4 +226,88 @@ fn a_certificate_that_is_revoked_lets_nobody_in() {
     list(&[]);
     reload(&broker, "was read again");
     come_in([true, true, false]);
+}
+
+/// The configuration of a broker that wants certificates, and looks into a list of those that count no more.
+fn with_list() -> String {
+    format!("{LISTENER}{TLS}{CERTIFIED}revocation_lists = ['revoked.pem']\n")
+}
+
+#[test]
+fn who_is_connected_with_a_certificate_that_is_revoked_is_sent_away() {
+    let authority = Authority::new();
+    let files = Files::new(&authority);
+    let [alice, _] = files.clients(&authority, ["alice", "bob"]);
+    let list = |revoked: &[&Issued]| files.write("revoked.pem", &authority.revocation_list(revoked, Valid::Always));
+    list(&[]);
+    let broker = Broker::start(files.folder(), &with_list());
+    let [of_alice, of_bob] = ["alice", "bob"].map(|name| files.options("ca.pem", Some(name)));
+    let (hers, mut his) = (reader(&broker, &of_alice), reader(&broker, &of_bob));
+
+    // A list that says nothing of her changes nothing.
+    reload(&broker, "was read again");
+    assert_eq!(publish(&broker, &of_bob, "t", "to both"), Some(0));
+    for reader in [&hers, &his] {
+        reader.wait_for_output("to both\n");
+    }
+    list(&[&alice]);
+    reload(&broker, "was read again");
+    broker.told("a client is sent away: its certificate counts no more", "");
+    let ended = hers.ended();
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("Not authorized"), "{ended:?}");
+    assert_eq!(publish(&broker, &of_bob, "t", "to one"), Some(0));
+    his.wait_for_output("to both\nto one\n");
+    assert!(his.is_running());
+    assert_eq!(his.told().matches("connected;").count(), 1, "{}", his.told());
+}
+
+#[test]
+fn who_was_about_to_come_in_when_its_certificate_was_revoked_does_not_stay() {
+    const CONNECT: &[u8] = b"\x10\x10\0\x04MQTT\x04\x02\0\0\0\x04name";
+    let authority = Authority::new();
+    let files = Files::new(&authority);
+    let [alice] = files.clients(&authority, ["alice"]);
+    let list = |revoked: &[&Issued]| files.write("revoked.pem", &authority.revocation_list(revoked, Valid::Always));
+    list(&[]);
+    let broker = Broker::start(files.folder(), &with_list());
+
+    let reader = reader(&broker, &files.options("ca.pem", Some("alice")));
+    let mut stream = shaken(&broker, &authority, &alice);
+    list(&[&alice]);
+    reload(&broker, "was read again");
+    // Everybody has been looked at once.
+    assert_eq!(reader.ended().code, Some(3));
+    stream.write_all(CONNECT).expect("it is open");
+    let mut connack = [0; 4];
+    stream
+        .read_exact(&mut connack)
+        .expect("it is accepted, by what it has shown before");
+    assert_eq!(connack, [0x20, 2, 0, 0]);
+    assert_eq!(stream.read(&mut connack).expect("the stream ends in good order"), 0);
+}
+
+/// A stream whose handshake is over at both ends.
+fn shaken(broker: &Broker, authority: &Authority, issued: &Issued) -> StreamOwned<ClientConnection, TcpStream> {
+    let certificate = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).expect("it is PEM");
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate(authority.pem())).expect("it is a certificate");
+    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).expect("it is PEM");
+    // The client of TLS 1.2 has the last word of the server.
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&version::TLS12])
+        .expect("there is such a version")
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![certificate(&issued.certificate)], key)
+        .expect("the key is that of the certificate");
+    let name = ServerName::try_from("localhost").expect("it is a name");
+    let mut tls = ClientConnection::new(Arc::new(config), name).expect("it can begin");
+    let mut stream = TcpStream::connect(broker.address).expect("the broker listens");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("it is a stream");
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream).expect("the broker lets it in");
+    }
+    StreamOwned::new(tls, stream)
 }

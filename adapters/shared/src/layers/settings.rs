@@ -138,6 +138,16 @@ impl ServerLayers {
         self
     }
 
+    /// Whether TLS as it is here, now, would let in a client that has shown these certificates, the first of them its own: for
+    /// connections that are open when authorities or revocation lists change. Looking takes as long as it does when a client
+    /// comes in.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn admits(&self, certificates: &[bytes::Bytes]) -> bool {
+        self.tls.as_ref().is_none_or(|tls| tls.admits(certificates))
+    }
+
     /// WebSocket, on TLS if there is any.
     #[cfg(feature = "websocket")]
     #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]

@@ -11,11 +11,13 @@ mod listening;
 mod log;
 mod metrics;
 mod notify;
+mod recheck;
 mod repeats;
 mod rules;
 mod runtime;
 mod sys;
 
+use std::collections::HashMap;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use self::checker::Checker;
 use self::control::Control;
 use self::gate::Gate;
 use self::health::Health;
+use self::recheck::Recheck;
 use self::repeats::Repeats;
 use self::rules::{Rules, SharedRules};
 use self::sys::Sys;
@@ -245,6 +248,7 @@ impl Broker {
             .iter()
             .map(listening::layers)
             .collect::<Result<_, _>>()?;
+        let mut renewed = HashMap::new();
         for (listener, layers) in config.listeners.iter().zip(layers) {
             if self
                 .config
@@ -254,7 +258,10 @@ impl Broker {
             {
                 let name = listener.address.to_string();
                 let entrance = self.entrances.iter().find(|entrance| **entrance.name() == *name);
-                entrance.inspect(|entrance| entrance.set_layers(layers));
+                entrance.inspect(|entrance| entrance.set_layers(layers.clone()));
+                if listener.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()) {
+                    renewed.insert(name, layers);
+                }
             }
         }
         let needs_restart = config.shards != self.config.shards
@@ -286,6 +293,16 @@ impl Broker {
                 gate::dismiss(desk, &lost);
                 desk.broker.policy_changed(desk.now);
             });
+        }
+        if !renewed.is_empty() {
+            let recheck = Recheck {
+                shards: self.running.handles().to_vec(),
+                layers: renewed,
+                in_force: self.rules.clone(),
+                rules: self.rules.current(),
+                coming: self.config.limits.client.handshake_timeout + Duration::from_secs(1),
+            };
+            recheck.start();
         }
         tracing::info!("the configuration was read again");
         Ok(())

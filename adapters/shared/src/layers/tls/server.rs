@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
@@ -28,6 +30,7 @@ use super::{Identity, TlsSetupError, provider};
 pub struct TlsServer {
     identity: Identity,
     alpn: Vec<Vec<u8>>,
+    clients: Arc<dyn ClientCertVerifier>,
     config: Arc<ServerConfig>,
 }
 
@@ -42,11 +45,13 @@ impl TlsServer {
         let versions = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
         let builder = versions.unwrap_or_else(|_| unreachable!("the cryptography has all that these versions need"));
         let resolver = Arc::clone(&identity.certified);
-        let mut config = builder.with_client_cert_verifier(clients).with_cert_resolver(resolver);
+        let verifier = Arc::clone(&clients);
+        let mut config = builder.with_client_cert_verifier(verifier).with_cert_resolver(resolver);
         config.alpn_protocols.clone_from(&alpn);
         Self {
             identity,
             alpn,
+            clients,
             config: Arc::new(config),
         }
     }
@@ -66,6 +71,19 @@ impl TlsServer {
         self.alpn = protocols.into_iter().map(Into::into).collect();
         Arc::make_mut(&mut self.config).alpn_protocols.clone_from(&self.alpn);
         self
+    }
+
+    /// See [`ServerLayers::admits`](crate::ServerLayers::admits).
+    pub(in crate::layers) fn admits(&self, certificates: &[Bytes]) -> bool {
+        if !self.clients.offer_client_auth() {
+            return true;
+        }
+        let mut certificates = certificates.iter().map(|der| CertificateDer::from(der.as_ref()));
+        let Some(own) = certificates.next() else {
+            return !self.clients.client_auth_mandatory();
+        };
+        let issuers: Vec<_> = certificates.collect();
+        self.clients.verify_client_cert(&own, &issuers, UnixTime::now()).is_ok()
     }
 
     pub(super) fn config(&self) -> Arc<ServerConfig> {
