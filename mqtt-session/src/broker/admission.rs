@@ -151,6 +151,7 @@ impl Broker {
         if found.is_some_and(|session| !self.is_open_to(session, owner)) {
             return Err(AcceptErrorKind::SessionOfAnother);
         }
+        let earlier = found.and_then(|session| self.sessions.connection_of(session));
         let Some(connection) = self.connections.get_mut(slot) else {
             return Err(AcceptErrorKind::NotAsked);
         };
@@ -160,6 +161,12 @@ impl Broker {
         if self.peers.is_elsewhere(client_id) {
             self.figures.clients_misdirected = self.figures.clients_misdirected.saturating_add(1);
             return self.turn_away(slot, ConnAckReason::ImplementationSpecificError);
+        }
+        if let Some(earlier) = earlier {
+            if !self.may_take_over(earlier) {
+                return self.turn_away(slot, ConnAckReason::ConnectionRateExceeded);
+            }
+            self.hand_on_pace(earlier, slot);
         }
         let before = self.mark();
         self.make_way(&who, clean_start);
@@ -198,8 +205,7 @@ impl Broker {
         let Some(session) = self.sessions.of_client(client_id) else {
             return;
         };
-        if let Some(Place::Connected(old)) = self.sessions.get(session).map(|entry| &entry.place) {
-            let old = *old;
+        if let Some(old) = self.sessions.connection_of(session) {
             self.figures.takeovers = self.figures.takeovers.saturating_add(1);
             if let Some(connection) = self.connections.get_mut(old) {
                 let farewell = Disconnect::new(DisconnectReason::SessionTakenOver);

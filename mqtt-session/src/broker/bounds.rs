@@ -38,6 +38,8 @@ bounds! {
     MessagesPerSecond,
     /// A stream is not read for a while, at [`bytes_per_second`](super::BrokerLimits::bytes_per_second).
     BytesPerSecond,
+    /// A client was refused, at [`takeovers_per_second`](super::BrokerLimits::takeovers_per_second).
+    TakeoversPerSecond,
 }
 
 /// How often each bound was met since that was told last.

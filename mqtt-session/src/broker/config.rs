@@ -118,11 +118,15 @@ pub struct BrokerLimits {
     /// How many messages a second a client may send in the long run. Default `u32::MAX`: as many as it can. One that sends more
     /// is not read until it has waited for as much as it was ahead; nothing is lost, and its keep-alive stands still. It is
     /// looked at when what has arrived is taken: so many messages as [`Limits::events`](crate::Limits) says may be ahead.
-    /// Each connection begins anew.
+    /// A connection begins anew, unless it takes over from an earlier one of its client.
     pub messages_per_second: u32,
     /// How many bytes a second a client may send in the long run, of all packets. Default `u32::MAX`. As above.
     pub bytes_per_second: u32,
-    /// So much time's worth of both may come at once. Default 1 s.
+    /// How often in a second a client may come while an earlier connection of it is there, in the long run. Default `u32::MAX`.
+    /// Two clients of one name put each other out as fast as they can connect: beyond this one who comes is refused with
+    /// `ConnectionRateExceeded`, the earlier connection goes on, and nothing of the session changes.
+    pub takeovers_per_second: u32,
+    /// So much time's worth of each may come at once, and at least one takeover. Default 1 s.
     pub burst: Duration,
     /// How many wills wait for answers of the host. Default 10,000. The oldest is given up, and counted.
     pub parked_wills: u32,
@@ -160,6 +164,7 @@ impl Default for BrokerLimits {
             remembered_topics: 16,
             messages_per_second: u32::MAX,
             bytes_per_second: u32::MAX,
+            takeovers_per_second: u32::MAX,
             burst: Duration::from_secs(1),
             parked_wills: 10_000,
             reviews: 1000,
@@ -241,6 +246,7 @@ setters! { BrokerLimits:
     remembered_topics: u16,
     messages_per_second: u32,
     bytes_per_second: u32,
+    takeovers_per_second: u32,
     burst: Duration,
     parked_wills: u32,
     reviews: u32,

@@ -101,6 +101,8 @@ figures! {
     Gauge sum clients_maximum: "The most clients that were connected at one time",
     Gauge most uptime_seconds: "Seconds since the broker began, or was restored",
     Counter sum takeovers: "Clients that came while an earlier connection of theirs was there",
+    /// At [`BrokerLimits::takeovers_per_second`](super::BrokerLimits).
+    Counter sum takeovers_refused: "Clients that were refused since they came too often while an earlier connection of theirs was there",
     Gauge sum subscriptions: "Subscriptions of clients and of the host",
     Gauge sum retained_messages: "Retained messages",
     Gauge sum retained_bytes: "What retained messages take in memory, in bytes",

@@ -426,11 +426,8 @@ impl Broker {
     /// The connection of a client, if it is connected.
     #[must_use]
     pub fn connection_of(&self, client_id: &[u8]) -> Option<ConnectionId> {
-        let slot = self.sessions.of_client(client_id)?;
-        match self.sessions.get(slot)?.place {
-            sessions::Place::Connected(connection) => self.connections.get(connection).map(|known| known.id),
-            _ => None,
-        }
+        let connection = self.sessions.connection_of(self.sessions.of_client(client_id)?)?;
+        self.connections.get(connection).map(|known| known.id)
     }
 
     /// What the broker has counted, and what it holds.

@@ -1,7 +1,8 @@
-//! How fast a client may send.
+//! How fast a client may send, and take over from itself.
 //!
 //! A bucket for messages and one for bytes: what is read goes in, and runs out again at the rate that is allowed. One that
-//! holds more than a burst keeps the stream from being read until it does not.
+//! holds more than a burst keeps the stream from being read until it does not. A third one for takeovers refuses what it has no
+//! room for. A takeover hands on all three, so that nobody begins anew by coming again.
 
 use alloc::boxed::Box;
 
@@ -24,6 +25,7 @@ struct Buckets {
     at: Instant,
     messages: u64,
     bytes: u64,
+    takeovers: u64,
 }
 
 impl Pace {
@@ -40,6 +42,20 @@ impl Pace {
         }
     }
 
+    /// Whether another connection may take over now, which counts then.
+    fn may_be_taken_over(&mut self, now: Instant, limits: &BrokerLimits) -> bool {
+        self.0
+            .as_mut()
+            .is_none_or(|buckets| buckets.charge_takeover(now, limits))
+    }
+
+    /// What the connection before has sent counts, too.
+    fn follow(&mut self, before: Self) {
+        if let (Some(buckets), Some(before)) = (&mut self.0, before.0) {
+            buckets.follow(&before);
+        }
+    }
+
     /// When reading goes on, if it pauses.
     #[inline]
     pub(super) fn until(&self) -> Option<Instant> {
@@ -50,18 +66,14 @@ impl Pace {
 impl Buckets {
     /// So much was read. Returns when reading goes on, if it pauses, and for the sake of what.
     fn charge(&mut self, now: Instant, limits: &BrokerLimits, bytes: usize) -> Option<(Instant, BrokerBound)> {
-        let passed = micros(now.saturating_since(self.at));
-        self.at = now;
+        self.run_out(now, limits);
         let messages = u64::from(core::mem::take(&mut self.came));
         let wait = |level: &mut u64, rate: u32, units: u64| {
             if rate == u32::MAX {
                 return 0;
             }
-            let rate = u64::from(rate.max(1));
-            *level = level.saturating_sub(passed.saturating_mul(rate));
             *level = level.saturating_add(units.saturating_mul(UNIT));
-            let burst = micros(limits.burst).saturating_mul(rate);
-            level.saturating_sub(burst).div_ceil(rate)
+            level.saturating_sub(limits.room(rate)).div_ceil(a_second(rate))
         };
         let messages = wait(&mut self.messages, limits.messages_per_second, messages);
         let bytes = wait(&mut self.bytes, limits.bytes_per_second, bytes as u64);
@@ -73,6 +85,46 @@ impl Buckets {
         let until = now.saturating_add(core::time::Duration::from_micros(wait));
         (wait > 0).then_some((until, bound))
     }
+
+    /// One that has no room does not count, so that somebody comes in as often as is allowed.
+    fn charge_takeover(&mut self, now: Instant, limits: &BrokerLimits) -> bool {
+        let rate = limits.takeovers_per_second;
+        if rate == u32::MAX {
+            return true;
+        }
+        self.run_out(now, limits);
+        let level = self.takeovers.saturating_add(UNIT);
+        // One is always as much as may come at once.
+        let has_room = level <= limits.room(rate).max(UNIT);
+        if has_room {
+            self.takeovers = level;
+        }
+        has_room
+    }
+
+    /// Takes the levels to now.
+    fn run_out(&mut self, now: Instant, limits: &BrokerLimits) {
+        let passed = micros(now.saturating_since(self.at));
+        self.at = now;
+        let run_out = |level: &mut u64, rate: u32| *level = level.saturating_sub(passed.saturating_mul(a_second(rate)));
+        run_out(&mut self.messages, limits.messages_per_second);
+        run_out(&mut self.bytes, limits.bytes_per_second);
+        run_out(&mut self.takeovers, limits.takeovers_per_second);
+    }
+
+    fn follow(&mut self, before: &Self) {
+        self.came = self.came.saturating_add(before.came);
+        self.until = self.until.max(before.until);
+        self.at = self.at.max(before.at);
+        self.messages = self.messages.saturating_add(before.messages);
+        self.bytes = self.bytes.saturating_add(before.bytes);
+        self.takeovers = self.takeovers.saturating_add(before.takeovers);
+    }
+}
+
+/// What runs out of a bucket in a microsecond.
+fn a_second(rate: u32) -> u64 {
+    rate.max(1).into()
 }
 
 fn micros(time: core::time::Duration) -> u64 {
@@ -81,7 +133,14 @@ fn micros(time: core::time::Duration) -> u64 {
 
 impl BrokerLimits {
     const fn has_rates(&self) -> bool {
-        self.messages_per_second != u32::MAX || self.bytes_per_second != u32::MAX
+        self.messages_per_second != u32::MAX
+            || self.bytes_per_second != u32::MAX
+            || self.takeovers_per_second != u32::MAX
+    }
+
+    /// So much of what has this rate may come at once.
+    fn room(&self, rate: u32) -> u64 {
+        micros(self.burst).saturating_mul(a_second(rate))
     }
 }
 
@@ -107,6 +166,33 @@ impl Broker {
         self.figures.reads_paused = self.figures.reads_paused.saturating_add(1);
         self.hit(bound);
         self.settle(connection.slot);
+    }
+
+    /// Whether a client may take over from its earlier connection now, which counts then.
+    pub(super) fn may_take_over(&mut self, earlier: u32) -> bool {
+        let (now, limits) = (self.now, &self.config.limits);
+        let connection = self.connections.get_mut(earlier);
+        if connection.is_none_or(|known| known.pace.may_be_taken_over(now, limits)) {
+            return true;
+        }
+        self.figures.takeovers_refused = self.figures.takeovers_refused.saturating_add(1);
+        self.hit(BrokerBound::TakeoversPerSecond);
+        false
+    }
+
+    /// A connection goes on at the pace of the one before it.
+    pub(super) fn hand_on_pace(&mut self, earlier: u32, later: u32) {
+        let before = self
+            .connections
+            .get_mut(earlier)
+            .map(|known| core::mem::take(&mut known.pace));
+        let (Some(before), Some(known)) = (before, self.connections.get_mut(later)) else {
+            return;
+        };
+        known.pace.follow(before);
+        if known.pace.until().is_some() {
+            known.machine.pause(true);
+        }
     }
 
     /// Reading goes on, if the time for that has come.

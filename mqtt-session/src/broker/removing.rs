@@ -4,7 +4,6 @@ use bytes::Bytes;
 use mqtt_proto::{Disconnect, TopicName};
 
 use super::Broker;
-use super::sessions::Place;
 use crate::time::Instant;
 
 impl Broker {
@@ -16,8 +15,7 @@ impl Broker {
         let Some(session) = self.sessions.of_client(client_id) else {
             return false;
         };
-        if let Some(Place::Connected(slot)) = self.sessions.get(session).map(|entry| &entry.place) {
-            let slot = *slot;
+        if let Some(slot) = self.sessions.connection_of(session) {
             if let Some(connection) = self.connections.get_mut(slot) {
                 connection.machine.disconnect(self.now, farewell);
             }

@@ -293,9 +293,7 @@ impl Broker {
         }
         entry.standing.epoch = epoch;
         self.drop_uncovered(session);
-        let place = self.sessions.get(session).map(|entry| &entry.place);
-        if let Some(Place::Connected(slot)) = place {
-            let slot = *slot;
+        if let Some(slot) = self.sessions.connection_of(session) {
             self.settle(slot);
         }
     }

@@ -141,6 +141,14 @@ impl Sessions {
         self.entries.get_mut(slot)
     }
 
+    /// The connection of a session, if its client has one.
+    pub(super) fn connection_of(&self, slot: u32) -> Option<u32> {
+        match self.get(slot)?.place {
+            Place::Connected(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
     /// The session of a client.
     pub(super) fn of_client(&self, client_id: &[u8]) -> Option<u32> {
         let is_it = |slot| self.get(slot).is_some_and(|entry| entry.who.client_id() == client_id);

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use super::Broker;
 use super::agenda::Who;
 use super::records::BrokerKey;
-use super::sessions::Place;
 use crate::time::Instant;
 use crate::timers::{Timeout, Timer};
 
@@ -119,8 +118,7 @@ impl Broker {
                 entry.is_replaying = false;
             }
             self.replay(session);
-            if let Some(Place::Connected(slot)) = self.sessions.get(session).map(|entry| &entry.place) {
-                let slot = *slot;
+            if let Some(slot) = self.sessions.connection_of(session) {
                 self.touch(slot);
             }
         }

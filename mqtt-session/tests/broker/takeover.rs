@@ -1,6 +1,9 @@
 //! A client that comes while its earlier connection is there.
 
+use core::time::Duration;
+
 use mqtt_session::proto::{Connect, Version};
+use mqtt_session::{BrokerBound, BrokerEvent, BrokerLimits};
 
 use super::rig::{NOTHING, Rig, VERSIONS, config, lasting};
 
@@ -73,4 +76,85 @@ fn a_storm_of_takeovers_leaves_one_connection() {
     }
     assert_eq!(rig.broker.figures().clients_connected, 1);
     assert_eq!(rig.broker.figures().sessions, 1);
+}
+
+/// Two programs with one name throw each other out as fast as they can connect.
+#[test]
+fn who_takes_over_too_often_is_refused_and_the_earlier_connection_goes_on() {
+    for version in VERSIONS {
+        let limits = BrokerLimits::default().takeovers_per_second(2);
+        let mut rig = Rig::new(config().limits(limits));
+        rig.join(lasting("s", version));
+        rig.subscribe("s", "t", 1);
+        rig.join(lasting("other", version));
+        for _ in 0..2 {
+            assert_eq!(
+                come_again(&mut rig, lasting("s", version)).len(),
+                1,
+                "a second's worth may come at once"
+            );
+        }
+        rig.rename("s", "kept");
+        let refused = if version == Version::V5 {
+            "CONNACK 0x9f"
+        } else {
+            "CONNACK 0x88"
+        };
+        for _ in 0..10 {
+            assert_eq!(rig.connect(lasting("s", version)), [refused], "{version:?}");
+            rig.rename("s", "refused");
+        }
+        rig.publish("other", "t", 0, "m");
+        assert_eq!(rig.sent("kept"), ["PUBLISH q0 t: m"]);
+        assert_eq!(rig.broker.figures().takeovers, 2);
+        assert_eq!(rig.broker.figures().takeovers_refused, 10);
+        let hits = rig.events().into_iter().filter_map(|event| match event {
+            BrokerEvent::LimitHit { bound, times } => Some((bound, times)),
+            _ => None,
+        });
+        assert_eq!(hits.collect::<Vec<_>>(), [(BrokerBound::TakeoversPerSecond, 10)]);
+
+        // Who was refused does not count: after half a second there is room for one.
+        rig.now = rig.now + Duration::from_millis(500);
+        assert_eq!(rig.connect(lasting("s", version)).len(), 1);
+        assert_eq!(rig.broker.figures().takeovers, 3);
+        rig.rename("s", "kept");
+        assert_eq!(rig.connect(lasting("s", version)), [refused]);
+        // Others are not meant, and neither is who comes when nobody is there.
+        rig.rename("other", "old");
+        assert!(rig.connect(lasting("other", version))[0].starts_with("CONNACK"));
+        rig.cut("kept");
+        rig.rename("s", "refused");
+        assert_ne!(rig.connect(lasting("s", version)), [refused]);
+    }
+}
+
+#[test]
+fn one_takeover_is_let_through_however_small_the_burst() {
+    let limits = BrokerLimits::default().takeovers_per_second(1).burst(Duration::ZERO);
+    let mut rig = Rig::new(config().limits(limits));
+    rig.join(lasting("s", Version::V5));
+    for seconds in 0..3 {
+        assert_eq!(
+            come_again(&mut rig, lasting("s", Version::V5)),
+            ["CONNACK present"],
+            "{seconds}"
+        );
+        rig.advance(1);
+    }
+}
+
+#[test]
+fn who_was_too_fast_does_not_begin_anew_by_taking_over() {
+    let limits = BrokerLimits::default().messages_per_second(1).burst(Duration::ZERO);
+    let mut rig = Rig::new(config().limits(limits));
+    rig.join(lasting("s", Version::V5));
+    assert_eq!(rig.feed_bytes("s", &b"\x30\x04\0\x01t\0".repeat(10)), 0);
+    assert_eq!(rig.broker.input_room(rig.id("s")), 0);
+    assert_eq!(come_again(&mut rig, lasting("s", Version::V5)), ["CONNACK present"]);
+    assert_eq!(rig.broker.input_room(rig.id("s")), 0);
+    rig.advance(9);
+    assert_eq!(rig.broker.input_room(rig.id("s")), 0);
+    rig.advance(1);
+    assert!(rig.broker.input_room(rig.id("s")) > 0);
 }

@@ -79,7 +79,11 @@ impl BrokerParts for BrokerLimits {
         let about = "How many bytes a second a client may send in the long run, of all packets. As above.";
         let key = Key::new("bytes_per_second", about).at_least(1).or_unlimited();
         keys.key(key, &mut self.bytes_per_second);
-        let key = Key::new("burst", "So much time's worth of both may come at once.").at_least(1);
+        let about = "How often in a second a client may come while an earlier connection of it is there, in the long run. \
+                     One that comes more often is refused, and the earlier connection goes on.";
+        let key = Key::new("takeovers_per_second", about).at_least(1).or_unlimited();
+        keys.key(key, &mut self.takeovers_per_second);
+        let key = Key::new("burst", "So much time's worth of each may come at once.").at_least(1);
         keys.key(key.at_most(86_400_000), &mut self.burst);
     }
 
