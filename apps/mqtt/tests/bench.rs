@@ -127,6 +127,76 @@ fn an_offered_rate_sends_what_it_says() {
 }
 
 #[test]
+fn a_message_to_a_topic_at_random_comes_once_to_who_has_that_topic() {
+    let broker = Broker::start("");
+    for shape in [
+        "",
+        "-q 1 --publishers 3",
+        "-q 2 --subscribers 7 -V 3.1.1",
+        "-q 1 --publishers 2 --subscribers 500 --keep-sessions",
+        "--rate 20000 --subscribers 2",
+        "--payload 4",
+    ] {
+        let figures = broker.figures(&format!("--random-topics 500 --seed 9 --count 600 --ahead 50 {shape}"));
+        for (what, count) in [("sent", 600.0), ("owed", 600.0), ("received", 600.0)] {
+            assert_eq!(number(&figures, &format!("/total/{what}")), count, "{shape}: {figures}");
+        }
+        assert_eq!(
+            number(&figures, "/lost") + number(&figures, "/repeated"),
+            0.0,
+            "{figures}"
+        );
+        let topics = (number(&figures, "/topics"), number(&figures, "/seed"));
+        assert_eq!(topics, (500.0, 9.0));
+    }
+    let nobody = broker.figures("--random-topics 500 --subscribers 0 --count 600 -q 1");
+    assert_eq!(number(&nobody, "/total/acknowledged"), 600.0);
+    assert!(broker.figures("--count 1")["seed"].is_null());
+}
+
+#[test]
+fn subscribers_share_more_filters_than_the_server_takes_from_one() {
+    let broker = Broker::start("[limits.broker]\nsubscriptions_per_session = 100\n");
+    let alone = broker.bench("--random-topics 250 --count 300");
+    assert_eq!(
+        alone.status.code(),
+        Some(3),
+        "{}",
+        String::from_utf8_lossy(&alone.stderr)
+    );
+    let figures = broker.figures("--random-topics 250 --subscribers 3 --count 300");
+    assert_eq!(number(&figures, "/total/received"), 300.0, "{figures}");
+}
+
+#[test]
+fn the_seed_says_which_topics_come_in_which_order() {
+    let broker = Broker::start("");
+    retain(&broker, "bench/ready");
+    let drawn = |seed: u32| -> Vec<String> {
+        let port = broker.address.rsplit(':').next().expect("a port");
+        let mut listener = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+            .args(["sub", "-p", port, "-q", "1", "-t", "bench/+", "-F", "%t", "-C", "401"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let mut lines = BufReader::new(listener.stdout.take().expect("a pipe")).lines();
+        // The retained message: it has subscribed.
+        let first = lines.next().expect("a line").expect("it is read");
+        assert_eq!(first, "bench/ready");
+        broker.figures(&format!("--random-topics 20 --seed {seed} --count 400 -q 1"));
+        let topics = lines.map(|line| line.expect("it is read")).collect();
+        assert!(listener.wait().expect("it ends").success());
+        topics
+    };
+    let topics = drawn(1);
+    let different: BTreeSet<&String> = topics.iter().collect();
+    let all: Vec<String> = (0..20).map(|number| format!("bench/{number:02}")).collect();
+    assert_eq!((topics.len(), different), (400, all.iter().collect()));
+    assert_eq!(drawn(1), topics);
+    assert_ne!(drawn(2), topics);
+}
+
+#[test]
 fn payloads_of_all_sizes_go_through() {
     let broker = Broker::start("");
     for payload in [0, 1, 15, 16, 200_000, 900_000] {
@@ -325,6 +395,10 @@ fn what_cannot_be_is_refused_with_advice() {
         ("--topic a/+", "--topic"),
         ("--publishers 0", "nothing is done"),
         ("--topics 5", "--topics"),
+        ("--random-topics 5 --subscribers 6", "--random-topics"),
+        ("--random-topics 9000 --subscribers 300 --publishers 300", "65536"),
+        ("--random-topics 5 --topics 1", "cannot be used with"),
+        ("--seed 5", "--random-topics"),
         ("--payload 99999999", "16777216"),
         ("--patience 0", "--patience"),
         ("--duration 50000", "43200"),

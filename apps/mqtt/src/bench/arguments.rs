@@ -12,6 +12,8 @@ use crate::client::{Password, TlsArguments, qos, seconds, version};
 
 /// The least payload that has room for a number and a time.
 pub(super) const STAMP_BYTES: usize = 16;
+/// Publishers times subscribers where topics are drawn: for each of these pairs 2 KiB say which messages have come.
+const PAIRS_MAX: u64 = 65_536;
 /// The keep-alive of the connections, which nothing renews, is 18 hours.
 const DURATION_MAX: Duration = Duration::from_secs(12 * 3600);
 /// How long a message may be.
@@ -31,6 +33,8 @@ Examples:
   mqtt bench --subscribers 100                      each message to a hundred
   mqtt bench --publishers 100                       a hundred to one
   mqtt bench --publishers 10 --subscribers 10 --topics 10    ten pairs
+  mqtt bench --random-topics 10000                  each message to one of 10,000 topics, each with a filter
+  mqtt bench --random-topics 100000 --subscribers 10 --seed 7    more filters than `mqtt broker` takes from a client
   mqtt bench --rate 1000 --pid $(pidof mosquitto) --json
   mqtt bench --rate 20000 --svg latency.svg
   mqtt bench --idle 10000 --pid 4711                memory of connections that only stand
@@ -78,6 +82,18 @@ pub struct BenchArguments {
     /// Over how many topics they are spread, in turn
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60_000), help_heading = "Shape")]
     pub topics: u32,
+    /// Each message goes to one of so many topics, drawn with equal chances. All of them are subscribed to, each once: the subscribers share them, in turn
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), conflicts_with = "topics", help_heading = "Shape")]
+    pub random_topics: Option<u32>,
+    /// Of --random-topics: with the same one the same topics are drawn
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        requires = "random_topics",
+        help_heading = "Shape"
+    )]
+    pub seed: u64,
     /// QoS of messages and subscriptions: 0, 1 or 2
     #[arg(short, long, default_value = "0", value_parser = qos, help_heading = "Shape")]
     pub qos: QoS,
@@ -129,7 +145,7 @@ pub struct BenchArguments {
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Beside it")]
     pub filters: u32,
     /// Instead of publishing: keep so many retained messages, and measure how they are sent to new subscribers
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["rate", "count", "duration", "warm_up", "topics"], help_heading = "Beside it")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["rate", "count", "duration", "warm_up", "topics", "random_topics"], help_heading = "Beside it")]
     pub retained: Option<u32>,
 
     /// Process of the broker: its CPU time, memory and context switches are measured (Linux)
@@ -180,6 +196,19 @@ impl BenchArguments {
             return refused(
                 "--publishers 0: nothing is done",
                 "--idle, --stalled or --filters stand without publishers",
+            );
+        }
+        if self.random_topics.is_some_and(|topics| topics < self.subscribers) {
+            return refused(
+                "--random-topics: some subscribers have none of the topics",
+                "take as many as there are subscribers, or more",
+            );
+        }
+        let pairs = u64::from(self.publishers) * u64::from(self.subscribers);
+        if self.random_topics.is_some() && pairs > PAIRS_MAX {
+            return refused(
+                "--random-topics: too many publishers and subscribers to tell what is lost between them",
+                "--publishers times --subscribers is at most 65536 then",
             );
         }
         if self.publishers > 0 && self.topics > self.publishers.max(self.subscribers) {

@@ -33,7 +33,7 @@ pub(super) enum Role {
     Subscriber(usize),
 }
 
-/// A topic, and who has to do with it.
+/// A topic, or all that a subscriber has where they are drawn; and who has to do with it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Topic {
     pub(super) publishers: u32,
@@ -218,27 +218,28 @@ impl<'a> Engine<'a> {
 
     /// As much as is not too far ahead of the subscribers.
     fn offer_ahead(&mut self, place: usize, now: u64) -> bool {
-        let topic = &self.cast.topics[self.cast.publishers[place].topic];
+        let topics = &self.cast.topics[self.cast.publishers[place].topics()];
         let ahead = u64::from(self.arguments.ahead);
-        let slowest = topic
-            .subscribers
-            .iter()
-            .map(|subscriber| self.cast.subscribers[*subscriber].passed)
-            .min();
-        let budget = match slowest {
-            Some(passed) => ahead.saturating_sub(topic.sent.saturating_sub(passed)),
-            None => u64::MAX,
-        };
+        // All that is sent may go to whoever is furthest behind.
+        let furthest = topics.iter().filter_map(|topic| self.behind(topic)).max();
         // Several publishers of a topic share what may be sent to it.
-        let share = (ahead / u64::from(topic.publishers.max(1))).max(1);
+        let publishers = topics.first().map_or(1, |topic| topic.publishers.max(1));
+        let share = (ahead / u64::from(publishers)).max(1);
         let room = self.room(place);
-        let wanted = if slowest.is_some() { budget.min(share) } else { budget };
+        let wanted = furthest.map_or(u64::MAX, |behind| ahead.saturating_sub(behind).min(share));
         let some = room.min(usize::try_from(wanted).unwrap_or(usize::MAX));
         for _ in 0..some {
             self.push(place, now);
         }
         let client = &self.cast.clients[self.cast.publishers[place].client].0;
         some > 0 && some == room && !client.is_blocked && self.cast.publishers[place].room() > 0
+    }
+
+    /// How many messages the slowest subscriber of a topic has before it, if there is one.
+    fn behind(&self, topic: &Topic) -> Option<u64> {
+        let passed = |subscriber: &usize| self.cast.subscribers[*subscriber].passed;
+        let slowest = topic.subscribers.iter().map(passed).min()?;
+        Some(topic.sent.saturating_sub(slowest))
     }
 
     /// How many messages the window, the buffer and the count leave room for.
@@ -272,8 +273,8 @@ impl<'a> Engine<'a> {
     fn push(&mut self, place: usize, due: u64) {
         let publisher = &mut self.cast.publishers[place];
         let client = &mut self.cast.clients[publisher.client].0;
-        publisher.push(due, &mut client.out);
-        let topic = &mut self.cast.topics[publisher.topic];
+        let topic = publisher.push(due, &mut client.out);
+        let topic = &mut self.cast.topics[topic];
         topic.sent += 1;
         self.counts.sent += 1;
         self.counts.owed += topic.subscribers.len() as u64;

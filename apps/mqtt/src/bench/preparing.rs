@@ -5,10 +5,12 @@ use mqtt_tokio::session::proto::QoS;
 use super::arguments::BenchArguments;
 use super::client::Client;
 use super::dialing::{Dialed, Dialer, subscribe_packet};
+use super::drawing::Drawing;
 use super::engine::{Cast, Role, Topic};
 use super::frames::{Frame, Stamp};
-use super::publisher::Publisher;
+use super::publisher::{Aim, Publisher};
 use super::screen::Screen;
+use super::seen::Seen;
 use super::subscriber::Subscriber;
 use crate::Ending;
 
@@ -82,47 +84,80 @@ pub(super) fn beside(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &S
 
 /// Publishers and subscribers, ready to begin.
 pub(super) fn cast(arguments: &BenchArguments, dialer: &Dialer<'_>, screen: &Screen) -> Result<Cast, Ending> {
-    let mut cast = Cast::new(vec![Topic::default(); arguments.topics as usize])?;
-    for number in 0..arguments.publishers {
-        cast.topics[(number % arguments.topics) as usize].publishers += 1;
-    }
+    let mut cast = Cast::new(topics(arguments))?;
+    let drawing = Drawing::of(arguments);
     for number in 0..arguments.subscribers {
         dialer.interrupt.check()?;
         screen.prepare("subscribers", number as usize, arguments.subscribers as usize);
-        let topic = (number % arguments.topics) as usize;
+        let topic = (number as usize) % cast.topics.len();
+        let filters = drawing.map_or_else(
+            || vec![format!("{}/{topic}", arguments.topic)],
+            |drawing| drawing.filters(number),
+        );
         let mut dialed = dialer.connect_with(&dialer.name("sub", number), arguments.keep_sessions)?;
-        dialed.subscribe(&[format!("{}/{topic}", arguments.topic)])?;
-        add_subscriber(&mut cast, dialed, topic, arguments.is_stamped().then_some(dialer.run))?;
+        dialed.subscribe(&filters)?;
+        let seen = match (arguments.is_stamped(), drawing) {
+            (false, _) => Vec::new(),
+            (true, None) => vec![Seen::in_order(); cast.topics[topic].publishers as usize],
+            (true, Some(_)) => vec![Seen::in_any_order(); cast.topics[topic].publishers as usize],
+        };
+        add_subscriber(&mut cast, dialed, Subscriber::new(topic, seen, dialer.run))?;
     }
     for number in 0..arguments.publishers {
         dialer.interrupt.check()?;
         screen.prepare("publishers", number as usize, arguments.publishers as usize);
-        let place = ((number % arguments.topics) as usize, number / arguments.topics);
-        let topic = format!("{}/{}", arguments.topic, place.0);
-        let frame = Frame::new(
-            &topic,
-            arguments.qos,
-            false,
-            arguments.payload,
-            arguments.protocol_version,
-        )?;
-        let dialed = dialer.connect(&dialer.name("pub", number))?;
-        dialed.takes(frame.len())?;
-        let window = arguments.window.min(dialed.receive_maximum);
-        let publisher = Publisher::new(cast.clients.len(), place, frame, (arguments.qos, window), dialer.run);
-        let role = Role::Publisher(cast.publishers.len());
-        cast.publishers.push(publisher);
-        cast.add(dialed, role)?;
+        add_publisher(&mut cast, arguments, dialer, number)?;
     }
     Ok(cast)
 }
 
-/// With the number of the run, if its messages carry it.
-fn add_subscriber(cast: &mut Cast, dialed: Dialed, topic: usize, run: Option<u64>) -> Result<&mut Client, Ending> {
-    let publishers = run.map_or(0, |_| cast.topics[topic].publishers);
+/// With their publishers: each has some of them, or draws from all.
+fn topics(arguments: &BenchArguments) -> Vec<Topic> {
+    let (count, is_drawn) = Drawing::of(arguments).map_or((arguments.topics, false), |drawing| (drawing.parts(), true));
+    let mut topics = vec![Topic::default(); count as usize];
+    for (number, topic) in topics.iter_mut().enumerate() {
+        let own = (number..arguments.publishers as usize).step_by(count as usize);
+        topic.publishers = if is_drawn {
+            arguments.publishers
+        } else {
+            own.count() as u32
+        };
+    }
+    topics
+}
+
+fn add_publisher(cast: &mut Cast, arguments: &BenchArguments, dialer: &Dialer<'_>, number: u32) -> Result<(), Ending> {
+    let (aim, topic) = match Drawing::of(arguments) {
+        Some(drawing) => (
+            (Aim::Drawn(drawing.draws(number), drawing.digits()), number),
+            drawing.first(),
+        ),
+        None => {
+            let topic = number % arguments.topics;
+            let aim = (Aim::At(topic as usize), number / arguments.topics);
+            (aim, format!("{}/{topic}", arguments.topic))
+        }
+    };
+    let frame = Frame::new(
+        &topic,
+        arguments.qos,
+        false,
+        arguments.payload,
+        arguments.protocol_version,
+    )?;
+    let dialed = dialer.connect(&dialer.name("pub", number))?;
+    dialed.takes(frame.len())?;
+    let window = arguments.window.min(dialed.receive_maximum);
+    let publisher = Publisher::new(cast.clients.len(), aim, frame, (arguments.qos, window), dialer.run);
+    let role = Role::Publisher(cast.publishers.len());
+    cast.publishers.push(publisher);
+    cast.add(dialed, role)?;
+    Ok(())
+}
+
+fn add_subscriber(cast: &mut Cast, dialed: Dialed, subscriber: Subscriber) -> Result<&mut Client, Ending> {
     let place = cast.subscribers.len();
-    let subscriber = Subscriber::new(topic, publishers as usize, run.unwrap_or_default());
-    cast.topics[topic].subscribers.push(place);
+    cast.topics[subscriber.topic].subscribers.push(place);
     cast.subscribers.push(subscriber);
     cast.add(dialed, Role::Subscriber(place))
 }
@@ -183,7 +218,7 @@ pub(super) fn replayed(arguments: &BenchArguments, dialer: &Dialer<'_>, count: u
     for number in 0..arguments.subscribers {
         dialer.interrupt.check()?;
         let dialed = dialer.connect(&dialer.name("sub", number))?;
-        let client = add_subscriber(&mut cast, dialed, 0, None)?;
+        let client = add_subscriber(&mut cast, dialed, Subscriber::new(0, Vec::new(), 0))?;
         client.out.extend_from_slice(&packet);
         client.is_dirty = true;
     }

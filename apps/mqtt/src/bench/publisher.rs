@@ -1,7 +1,10 @@
 //! A client that publishes: its window, and its times.
 
+use std::ops::Range;
+
 use mqtt_tokio::session::proto::QoS;
 
+use super::drawing::{Drawn, Draws};
 use super::frames::{Frame, PUBACK, PUBCOMP, PUBREC, PUBREL, Stamp, push_ack};
 
 /// The first reason code that says that something went wrong.
@@ -11,14 +14,23 @@ const FIRST_FAILURE: u8 = 0x80;
 pub(super) struct Publisher {
     /// Its connection.
     pub(super) client: usize,
-    pub(super) topic: usize,
+    aim: Aim,
     /// The how manieth publisher of its topic it is.
-    pub(super) index: u32,
+    index: u32,
     pub(super) frame: Frame,
     window: Window,
     run: u64,
     /// How many messages it has sent.
     pub(super) sent: u64,
+}
+
+/// Where messages go.
+#[derive(Debug)]
+pub(super) enum Aim {
+    /// To one topic.
+    At(usize),
+    /// To one of many, drawn for each message, that end with so many digits.
+    Drawn(Draws, usize),
 }
 
 /// What an acknowledgement has ended.
@@ -35,14 +47,14 @@ pub(super) enum Ended {
 impl Publisher {
     pub(super) fn new(
         client: usize,
-        (topic, index): (usize, u32),
+        (aim, index): (Aim, u32),
         frame: Frame,
         (qos, window): (QoS, u16),
         run: u64,
     ) -> Self {
         Self {
             client,
-            topic,
+            aim,
             index,
             frame,
             window: Window::new(qos, window),
@@ -64,18 +76,37 @@ impl Publisher {
         self.window.due.len() - self.window.free.len()
     }
 
-    /// Appends the next message, which is due at this time. There has to be room.
-    pub(super) fn push(&mut self, nanos: u64, out: &mut Vec<u8>) {
+    /// What it may send to.
+    pub(super) fn topics(&self) -> Range<usize> {
+        match &self.aim {
+            Aim::At(topic) => *topic..*topic + 1,
+            Aim::Drawn(draws, _) => draws.parts(),
+        }
+    }
+
+    /// Appends the next message, which is due at this time, and says where it goes. There has to be room.
+    pub(super) fn push(&mut self, nanos: u64, out: &mut Vec<u8>) -> usize {
         let id = self.window.take(nanos).unwrap_or(0);
-        let stamp = Stamp {
+        let stamp = |number| Stamp {
             nanos,
-            // Numbers go round; no subscriber is so far behind.
-            number: self.sent as u32,
+            number,
             publisher: self.index,
             run: Some(self.run),
         };
-        self.frame.push(out, id, stamp);
+        let topic = match &mut self.aim {
+            Aim::At(topic) => {
+                // Numbers go round; no subscriber is so far behind.
+                self.frame.push(out, id, stamp(self.sent as u32));
+                *topic
+            }
+            Aim::Drawn(draws, digits) => {
+                let Drawn { topic, part, number } = draws.next();
+                self.frame.push_numbered(out, (topic, *digits), id, stamp(number));
+                part
+            }
+        };
         self.sent += 1;
+        topic
     }
 
     /// Hears an acknowledgement, and answers it.
@@ -164,7 +195,7 @@ mod tests {
 
     fn publisher(qos: QoS) -> Publisher {
         let frame = Frame::new("bench/0", qos, false, 64, Version::V5).unwrap();
-        Publisher::new(0, (0, 0), frame, (qos, 2), 9)
+        Publisher::new(0, (Aim::At(0), 0), frame, (qos, 2), 9)
     }
 
     #[test]

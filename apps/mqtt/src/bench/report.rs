@@ -24,6 +24,8 @@ pub(super) struct Report {
     publishers: u32,
     subscribers: u32,
     topics: u32,
+    /// Of the topics, where they are drawn.
+    seed: Option<u64>,
     qos: u8,
     payload_bytes: usize,
     rate: Option<u32>,
@@ -81,7 +83,8 @@ impl Report {
             version: arguments.protocol_version.to_string(),
             publishers: arguments.publishers,
             subscribers: arguments.subscribers,
-            topics: arguments.topics,
+            topics: arguments.random_topics.unwrap_or(arguments.topics),
+            seed: arguments.random_topics.map(|_| arguments.seed),
             qos: arguments.qos.bits(),
             payload_bytes: arguments.payload,
             rate: arguments.rate,
@@ -148,10 +151,10 @@ impl Report {
                 "load        {retained} retained messages to {subscribers} subscribers, QoS {qos}, {payload_bytes} B"
             )?;
         } else {
-            let many = if *topics > 1 {
-                format!(" on {topics} topics")
-            } else {
-                String::new()
+            let many = match (self.seed, *topics) {
+                (Some(seed), _) => format!(" on {topics} topics at random, seed {seed}"),
+                (None, 1) => String::new(),
+                (None, _) => format!(" on {topics} topics"),
             };
             writeln!(
                 out,
@@ -161,6 +164,9 @@ impl Report {
             )?;
             let bound = match (self.rate, self.ahead) {
                 (Some(rate), _) => format!("{rate} messages a second are offered"),
+                (_, Some(ahead)) if *subscribers > 0 && self.seed.is_some() => {
+                    format!("at most {ahead} messages ahead of the slowest subscriber")
+                }
                 (_, Some(ahead)) if *subscribers > 0 => {
                     format!("at most {ahead} messages of a topic ahead of its slowest subscriber")
                 }
