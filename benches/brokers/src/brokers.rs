@@ -32,16 +32,19 @@ pub enum Kind {
     Nats,
     /// What only forwards.
     Null,
+    /// The store of `mqtt broker` without the broker.
+    Store,
 }
 
 /// All of them.
-pub const ALL: [Kind; 6] = [
+pub const ALL: [Kind; 7] = [
     Kind::Ours,
     Kind::OursTwo,
     Kind::Mosquitto,
     Kind::Rumqttd,
     Kind::Nats,
     Kind::Null,
+    Kind::Store,
 ];
 
 impl Kind {
@@ -54,6 +57,7 @@ impl Kind {
             Self::Rumqttd => "rumqttd",
             Self::Nats => "nats",
             Self::Null => "null",
+            Self::Store => "store",
         }
     }
 
@@ -75,6 +79,7 @@ pub struct Programs {
     /// This project's.
     pub mqtt: PathBuf,
     null: PathBuf,
+    store: PathBuf,
     rumqttd: PathBuf,
     /// The generator that is not ours, if it is there.
     pub foreign: Option<PathBuf>,
@@ -85,20 +90,23 @@ pub struct Programs {
 impl Programs {
     /// With `mqtt` there, and `rumqttd` where it was told to be.
     pub fn new(mqtt: PathBuf, rumqttd: PathBuf) -> Result<Self, Failed> {
-        let null = std::env::current_exe()?.with_file_name("null");
+        let own = std::env::current_exe()?;
         Ok(Self {
             mqtt,
-            null,
+            null: own.with_file_name("null"),
+            store: own.with_file_name("store"),
             rumqttd,
             foreign: None,
             certificate: Certificate::new()?,
         })
     }
 
-    fn command(&self, kind: Kind) -> Command {
+    /// What starts it.
+    pub fn command(&self, kind: Kind) -> Command {
         match kind {
             Kind::Ours | Kind::OursTwo => Command::new(&self.mqtt),
             Kind::Null => Command::new(&self.null),
+            Kind::Store => Command::new(&self.store),
             Kind::Mosquitto => Command::new(found("mosquitto")),
             Kind::Rumqttd => Command::new(&self.rumqttd),
             Kind::Nats => Command::new(found("nats-server")),
@@ -116,6 +124,12 @@ impl Programs {
             ),
             Kind::Nats => (["--version"], "apt install nats-server"),
             Kind::Null => return self.null.exists().then(|| "of this folder".to_owned()),
+            Kind::Store => {
+                return self
+                    .store
+                    .exists()
+                    .then(|| "the store of mqtt, without the broker".to_owned());
+            }
         };
         let Ok(output) = self.command(kind).args(arguments).output() else {
             eprintln!("skipped: {}, which is not there: {advice}", kind.name());

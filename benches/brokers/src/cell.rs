@@ -37,6 +37,11 @@ pub struct Cell {
 
 /// Starts a broker, loads it, and ends it.
 pub fn measure(programs: &Programs, kind: Kind, row: &Row, seconds: f64) -> Result<Cell, Failed> {
+    if kind == Kind::Store {
+        let group = row.group.ok_or("nothing is stored")?;
+        let words = [group.to_string(), seconds.to_string(), (seconds / 4.0).to_string()];
+        return figures(row, programs.command(kind).args(words));
+    }
     let broker = Running::start(programs, kind, row)?;
     if let Some(shape) = row.foreign {
         let program = programs.foreign.as_ref().ok_or("the generator is not there")?;
@@ -59,6 +64,11 @@ pub fn measure(programs: &Programs, kind: Kind, row: &Row, seconds: f64) -> Resu
             &seconds.to_string(),
         ]);
     }
+    figures(row, &mut command)
+}
+
+/// Those that a program prints.
+fn figures(row: &Row, command: &mut Command) -> Result<Cell, Failed> {
     let (output, errors) = within(
         command
             .stdin(Stdio::null())

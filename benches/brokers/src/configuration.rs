@@ -69,6 +69,8 @@ pub fn configure(command: &mut Command, setup: &Setup<'_>) -> Result<(), Failed>
         Kind::Null => {
             command.arg(setup.port.to_string());
         }
+        // It is told on its command line what to do, and listens to nobody.
+        Kind::Store => {}
     }
     Ok(())
 }

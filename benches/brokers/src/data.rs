@@ -113,6 +113,14 @@ impl Measured {
         Spread::of(cells.filter_map(figure).collect())
     }
 
+    /// A figure of a broker in each of its rounds.
+    pub fn of_rounds(&self, kind: Kind, figure: impl Fn(&Cell) -> Option<f64>) -> BTreeMap<usize, f64> {
+        let cells = self.cells.get(kind.name()).into_iter().flatten();
+        cells
+            .filter_map(|(round, cell)| Some((*round, figure(cell)?)))
+            .collect()
+    }
+
     /// The ratios of the rounds that both have gone through.
     pub fn ratio(&self, over: Kind, under: Kind, figure: impl Fn(&Cell) -> Option<f64>) -> Option<Spread> {
         let under = self.cells.get(under.name())?;
@@ -144,7 +152,8 @@ impl fmt::Display for Spread {
 }
 
 impl Spread {
-    fn of(mut values: Vec<f64>) -> Option<Self> {
+    /// Of these; `None` if there are none.
+    pub fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         Some(Self {
             median: *values.get(values.len() / 2)?,

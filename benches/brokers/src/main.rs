@@ -1,5 +1,6 @@
 //! Brokers over sockets beside each other, under the load of `mqtt bench`. See the README of this folder.
 
+mod added;
 mod agreement;
 mod brokers;
 mod cell;
@@ -48,6 +49,7 @@ const SLOW_ROUNDS: usize = 3;
   cargo run --release -- --rounds 1 --rows qos0,qos1     a look at two rows
   cargo run --release -- --write                         all rows, nine rounds: RESULTS.md and brokers.svg
   cargo run --release -- --write --rows idle,retained    these two again; the others stay as they were measured
+  cargo run --release -- --write --rows random-10,sync-1,sync-10,sync-100
   cargo run --release -- --write --rows tls0,tls-rate,idle-tls,foreign-qos0,foreign-qos1,foreign-fanout
   cargo run --release -- --write --rounds 0              the report again, without measuring")]
 struct Options {
@@ -118,8 +120,8 @@ fn run(options: &Options) -> Result<(), Failed> {
     if options.rounds > 0 {
         let began = Instant::now();
         let bar = progress(options, &rows, &kinds);
-        for row in &rows {
-            measure(row, options, &programs, &kinds, &mut data, &bar);
+        for rows in rows.chunk_by(|one, next| one.together.is_some() && one.together == next.together) {
+            measure(rows, options, &programs, &kinds, &mut data, &bar);
             // What is measured stays, if the next row is interrupted.
             data.write(&file)?;
         }
@@ -159,8 +161,15 @@ fn chosen(names: &[String]) -> Result<Vec<Row>, Failed> {
         let names: Vec<&str> = all.iter().map(|row| row.name).collect();
         return Err(format!("there is no row {unknown}: they are {}", names.join(", ")).into());
     }
-    let is_chosen = |row: &Row| names.is_empty() || names.iter().any(|name| name == row.name);
-    Ok(all.into_iter().filter(is_chosen).collect())
+    let is_named = |row: &Row| names.is_empty() || names.iter().any(|name| name == row.name);
+    // Of those that are compared, none is measured without the others.
+    let with: Vec<&str> = all
+        .iter()
+        .filter(|row| is_named(row))
+        .filter_map(|row| row.together)
+        .collect();
+    let is_chosen = |row: &Row| is_named(row) || row.together.is_some_and(|name| with.contains(&name));
+    Ok(all.iter().copied().filter(is_chosen).collect())
 }
 
 /// Builds `mqtt`, and says where it is.
@@ -207,33 +216,93 @@ fn progress(options: &Options, rows: &[Row], kinds: &[Kind]) -> ProgressBar {
     }
 }
 
-/// All brokers in turn, a round for a round. Each round begins with another.
-fn measure(row: &Row, options: &Options, programs: &Programs, kinds: &[Kind], data: &mut Data, bar: &ProgressBar) {
-    let taking_part: Vec<Kind> = kinds.iter().copied().filter(|kind| row.has(*kind)).collect();
+/// All brokers in turn, a round for a round, each with all of these rows. Each round begins with another broker, and another row.
+fn measure(rows: &[Row], options: &Options, programs: &Programs, kinds: &[Kind], data: &mut Data, bar: &ProgressBar) {
     let began = Instant::now();
-    let mut is_slow = Vec::new();
-    let mut measured = data::Measured::new(options.seconds);
-    for round in 0..row.rounds(options.rounds) {
+    let mut all: Vec<Turns<'_>> = rows.iter().map(|row| Turns::new(row, options.seconds)).collect();
+    let takes_part = |kind: &Kind| rows.iter().any(|row| row.has(*kind));
+    let taking_part: Vec<Kind> = kinds.iter().copied().filter(takes_part).collect();
+    let rounds = rows.iter().map(|row| row.rounds(options.rounds)).max().unwrap_or(0);
+    for round in 0..rounds {
         for step in 0..taking_part.len() {
             let kind = taking_part[(round + step) % taking_part.len()];
-            bar.set_message(format!("{} {}", row.name, kind.name()));
-            let cell_began = Instant::now();
-            // One that has failed twice fails again.
-            if measured.failures(kind) < 2 && !is_slow.contains(&kind) {
-                match cell::measure(programs, kind, row, options.seconds) {
-                    Ok(cell) => measured.add(kind, round, cell),
-                    Err(error) => {
-                        bar.suspend(|| eprintln!("{} at {}, round {round}: {error}", row.name, kind.name()));
-                        measured.fail(kind, error.to_string());
-                    }
+            for place in 0..all.len() {
+                let turns = &mut all[(round + place) % rows.len()];
+                if turns.row.has(kind) && round < turns.row.rounds(options.rounds) {
+                    turns.take(programs, kind, round, bar);
                 }
             }
-            if round + 1 >= SLOW_ROUNDS && cell_began.elapsed() > SLOW {
-                is_slow.push(kind);
-            }
-            bar.inc(1);
         }
     }
-    bar.suspend(|| eprintln!("{}: {:.0} s", row.name, began.elapsed().as_secs_f64()));
-    data.rows.insert(row.name.to_owned(), measured);
+    let names: Vec<&str> = rows.iter().map(|row| row.name).collect();
+    bar.suspend(|| eprintln!("{}: {:.0} s", names.join(", "), began.elapsed().as_secs_f64()));
+    for turns in all {
+        data.rows.insert(turns.row.name.to_owned(), turns.measured);
+    }
+}
+
+/// A row while it is measured.
+struct Turns<'a> {
+    row: &'a Row,
+    measured: data::Measured,
+    /// Who has taken too long for it.
+    slow: Vec<Kind>,
+}
+
+impl<'a> Turns<'a> {
+    fn new(row: &'a Row, seconds: f64) -> Self {
+        Self {
+            row,
+            measured: data::Measured::new(seconds),
+            slow: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, programs: &Programs, kind: Kind, round: usize, bar: &ProgressBar) {
+        let row = self.row;
+        bar.set_message(format!("{} {}", row.name, kind.name()));
+        let began = Instant::now();
+        // One that has failed twice fails again.
+        if self.measured.failures(kind) < 2 && !self.slow.contains(&kind) {
+            match cell::measure(programs, kind, row, self.measured.seconds) {
+                Ok(cell) => self.measured.add(kind, round, cell),
+                Err(error) => {
+                    bar.suspend(|| eprintln!("{} at {}, round {round}: {error}", row.name, kind.name()));
+                    self.measured.fail(kind, error.to_string());
+                }
+            }
+        }
+        if round + 1 >= SLOW_ROUNDS && began.elapsed() > SLOW {
+            self.slow.push(kind);
+        }
+        bar.inc(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(chosen_by: &[&str]) -> Vec<&'static str> {
+        let names: Vec<String> = chosen_by.iter().map(|name| (*name).to_owned()).collect();
+        let rows = chosen(&names).expect("these are rows");
+        rows.iter().map(|row| row.name).collect()
+    }
+
+    #[test]
+    fn rows_that_are_compared_are_measured_together_and_stand_together() {
+        assert_eq!(
+            names(&["random-100000", "qos0"]),
+            ["qos0", "random-10", "random-100000"]
+        );
+        assert_eq!(names(&["sync-1"]), ["sync-1"]);
+        assert_eq!(names(&[]).len(), rows::all().len());
+        assert!(chosen(&["random".to_owned()]).is_err());
+        let all = rows::all();
+        let chunks: Vec<_> = all
+            .chunk_by(|one, next| one.together.is_some() && one.together == next.together)
+            .filter_map(|rows| rows[0].together)
+            .collect();
+        assert_eq!(chunks, ["random"], "no row of them stands apart");
+    }
 }

@@ -40,7 +40,7 @@ fn push_group(body: &mut String, row: &Row, measured: &Measured, top: f64) -> f6
         let colour = match kind {
             Kind::Ours => OURS,
             Kind::OursTwo => OURS_OTHER,
-            Kind::Null => FLOOR,
+            Kind::Null | Kind::Store => FLOOR,
             _ => PEER,
         };
         push_text(body, (NAME_WIDTH - 6.0, baseline), "end", "11px", kind.name());

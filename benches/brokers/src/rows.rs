@@ -34,15 +34,27 @@ pub struct Row {
     pub load: &'static str,
     /// Whether it goes over TLS.
     pub has_tls: bool,
+    /// The name of those rows that are measured in the same rounds, as their figures are compared.
+    pub together: Option<&'static str>,
+    /// How many messages may be unacknowledged at a time, where they are stored: the groups that the bare store gets.
+    pub group: Option<u16>,
     /// The load, if it is not `mqtt bench` that loads.
     pub foreign: Option<Foreign>,
     /// What does not take part, and why.
     pub without: &'static [(Kind, &'static str)],
 }
 
+/// The rows that say what filters add to a message.
+pub const FEW_TOPICS: &str = "random-10";
+pub const MANY_TOPICS: &str = "random-100000";
+
 const NO_QOS_2: (Kind, &str) = (Kind::Nats, "it knows no QoS 2");
 const ONE_TOPIC: (Kind, &str) = (Kind::Null, "it knows no wildcards and no retained messages");
 const REPLAY_STALLS: (Kind, &str) = (Kind::Rumqttd, "it stops after 200 retained messages");
+const MANY_STALL: (Kind, &str) = (
+    Kind::Rumqttd,
+    "it delivers nothing within ten seconds to a client with 100,000 filters",
+);
 const NO_TLS: (Kind, &str) = (Kind::Null, "it speaks no TLS");
 const NO_FILE: [(Kind, &str); 3] = [
     (Kind::Null, "it stores nothing"),
@@ -57,6 +69,8 @@ const fn row(name: &'static str, title: &'static str, measure: Measure, load: &'
         measure,
         load,
         has_tls: false,
+        together: None,
+        group: None,
         foreign: None,
         without: &[],
     }
@@ -66,6 +80,16 @@ impl Row {
     const fn without(mut self, without: &'static [(Kind, &'static str)]) -> Self {
         self.without = without;
         self
+    }
+
+    const fn together(mut self, name: &'static str) -> Self {
+        self.together = Some(name);
+        self
+    }
+
+    const fn stored_in_groups_of(mut self, messages: u16) -> Self {
+        self.group = Some(messages);
+        self.without(&NO_FILE)
     }
 
     const fn by_another(mut self, qos: u8, subscribers: u32, own: &'static [&'static str]) -> Self {
@@ -85,7 +109,8 @@ impl Row {
 
     /// Whether a broker takes part.
     pub fn has(&self, kind: Kind) -> bool {
-        self.without.iter().all(|(other, _)| *other != kind)
+        let is_left_out = self.without.iter().any(|(other, _)| *other == kind);
+        !is_left_out && (kind != Kind::Store || self.group.is_some())
     }
 
     /// What the brokers keep.
@@ -180,6 +205,21 @@ pub fn all() -> Vec<Row> {
             Throughput,
             "-q 0 --filters 100000 --ahead 2000",
         ),
+        row(
+            FEW_TOPICS,
+            "1→1, QoS 0, random topics, 10 filters",
+            Throughput,
+            "-q 0 --random-topics 10 --ahead 2000",
+        )
+        .together("random"),
+        row(
+            MANY_TOPICS,
+            "1→1, QoS 0, random topics, 100,000 filters",
+            Throughput,
+            "-q 0 --random-topics 100000 --ahead 2000",
+        )
+        .without(&[MANY_STALL])
+        .together("random"),
         row("tls0", "1→1, QoS 0, 64 B, TLS", Throughput, "-q 0").over_tls(),
         row(
             "tls-rate",
@@ -214,21 +254,22 @@ pub fn all() -> Vec<Row> {
             Durable,
             "-q 1 --window 20 --keep-sessions",
         )
-        .without(&NO_FILE),
+        .stored_in_groups_of(20),
         row(
             "sync-10",
             "10 publishers, QoS 1, kept for a session, in a file",
             Durable,
             "-q 1 --window 20 --keep-sessions --publishers 10",
         )
-        .without(&NO_FILE),
+        .stored_in_groups_of(200),
+        // Window 20 lets 2,000 be under way, and 500 ahead of the subscriber are the most.
         row(
             "sync-100",
             "100 publishers, QoS 1, kept for a session, in a file",
             Durable,
             "-q 1 --window 20 --keep-sessions --publishers 100",
         )
-        .without(&NO_FILE),
+        .stored_in_groups_of(500),
         row("foreign-qos0", "1→1, QoS 0, 64 B, by Paho C", Foreign, "").by_another(0, 1, &["qos0", "qos0-20000"]),
         row("foreign-qos1", "1→1, QoS 1, window 20, 64 B, by Paho C", Foreign, "").by_another(
             1,
