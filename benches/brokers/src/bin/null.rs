@@ -1,12 +1,14 @@
 //! A broker that only forwards: what a load generator can do, when the broker costs next to nothing.
 //!
-//! It knows topics by their exact name, sends on what came as it came, and believes its clients everything: no sessions, no queues,
+//! It knows topics by a hash of their exact name, sends on what came as it came, and believes its clients everything: no sessions, no queues,
 //! no wildcards, no order between acknowledgements. It is a measure, not a broker.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 
+use foldhash::fast::FixedState;
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -49,10 +51,37 @@ struct Client {
     written: usize,
 }
 
+/// Who gets a topic. Most have one, which is found without another look into memory.
+enum Route {
+    One(usize),
+    Many(Vec<usize>),
+}
+
+impl Route {
+    fn push(&mut self, place: usize) {
+        match self {
+            Self::One(first) => *self = Self::Many(vec![*first, place]),
+            Self::Many(all) => all.push(place),
+        }
+    }
+
+    /// Whether anybody is left.
+    fn leave(&mut self, place: usize) -> bool {
+        match self {
+            Self::One(only) => *only != place,
+            Self::Many(all) => {
+                all.retain(|client| *client != place);
+                !all.is_empty()
+            }
+        }
+    }
+}
+
 #[derive(Default)]
 struct Null {
     clients: Vec<Option<Client>>,
-    routes: HashMap<Vec<u8>, Vec<usize>>,
+    /// By the hash of the topic.
+    routes: HashMap<u64, Route, FixedState>,
     dirty: Vec<usize>,
 }
 
@@ -105,9 +134,7 @@ impl Null {
 
     fn close(&mut self, place: usize) {
         self.clients[place] = None;
-        self.routes
-            .values_mut()
-            .for_each(|route| route.retain(|client| *client != place));
+        self.routes.retain(|_, route| route.leave(place));
     }
 
     fn answer(&mut self, place: usize, bytes: &[u8]) {
@@ -131,16 +158,7 @@ impl Null {
                     0b010 => self.answer(place, &ack(0x40, topic)),
                     _ => self.answer(place, &ack(0x50, topic)),
                 }
-                // Taken out while it is gone through, and put back.
-                let Some(route) = self.routes.get_mut(&body[2..topic]).map(std::mem::take) else {
-                    return;
-                };
-                for subscriber in &route {
-                    self.answer(*subscriber, packet);
-                }
-                if let Some(place) = self.routes.get_mut(&body[2..topic]) {
-                    *place = route;
-                }
+                self.forward(hash(&body[2..topic]), packet);
             }
             5 => self.answer(place, &ack(0x62, 0)),
             6 => self.answer(place, &ack(0x70, 0)),
@@ -150,12 +168,26 @@ impl Null {
         }
     }
 
+    fn forward(&mut self, topic: u64, packet: &[u8]) {
+        match self.routes.get_mut(&topic) {
+            None => {}
+            Some(&mut Route::One(place)) => self.answer(place, packet),
+            Some(Route::Many(all)) => {
+                // Taken out while it is gone through, and put back.
+                let all = std::mem::take(all);
+                all.iter().for_each(|place| self.answer(*place, packet));
+                self.routes.insert(topic, Route::Many(all));
+            }
+        }
+    }
+
     fn subscribe(&mut self, place: usize, body: &[u8]) {
         let mut codes = vec![body[0], body[1]];
         let mut rest = &body[2..];
         while rest.len() > 2 {
             let len = usize::from(u16::from_be_bytes([rest[0], rest[1]]));
-            self.routes.entry(rest[2..2 + len].to_vec()).or_default().push(place);
+            let route = self.routes.entry(hash(&rest[2..2 + len]));
+            route.and_modify(|route| route.push(place)).or_insert(Route::One(place));
             codes.push(rest[2 + len] & 0b11);
             rest = &rest[3 + len..];
         }
@@ -194,6 +226,10 @@ impl Null {
             }
         }
     }
+}
+
+fn hash(topic: &[u8]) -> u64 {
+    FixedState::default().hash_one(topic)
 }
 
 /// The packet at the front, if it is there in whole, and where its body begins.
