@@ -33,8 +33,8 @@ Examples:
   mqtt bench --subscribers 100                      each message to a hundred
   mqtt bench --publishers 100                       a hundred to one
   mqtt bench --publishers 10 --subscribers 10 --topics 10    ten pairs
-  mqtt bench --random-topics 10000                  each message to one of 10,000 topics, each with a filter
-  mqtt bench --random-topics 100000 --subscribers 10 --seed 7    more filters than `mqtt broker` takes from a client
+  mqtt bench --random-topics 10000                  each message to one of 10,000 topics
+  mqtt bench --random-topics 100000 --subscribers 10 --seed 7    whose filters ten clients share
   mqtt bench --rate 1000 --pid $(pidof mosquitto) --json
   mqtt bench --rate 20000 --svg latency.svg
   mqtt bench --idle 10000 --pid 4711                memory of connections that only stand
