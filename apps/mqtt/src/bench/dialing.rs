@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use mqtt_tokio::session::proto::{
     Binary, ConnAck, Connect, ConnectProperties, Decoded, Filters, PINGREQ, Packet, PacketId, QoS, Role, Rules, SubAck,
-    Subscribe, SubscriptionOptions, Text, Version, decode,
+    SubAckReason, Subscribe, SubscriptionOptions, Text, Version, decode,
 };
 use mqtt_tokio::{ClientLayers, DialError, Endpoint, Failure, LayerError};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -270,7 +270,13 @@ impl Dialed {
         for code in answer.codes.iter() {
             let Some(qos) = QoS::from_bits(code.value()) else {
                 let refused = format!("{}: the server refuses the subscription: {}", self.name, code.meaning());
-                return Err(Ending::failed(refused).code(REFUSED));
+                let ending = Ending::failed(refused).code(REFUSED);
+                return Err(match code {
+                    SubAckReason::QuotaExceeded => ending.advice(
+                        "a client has more filters than it may have: fewer --filters, or more --subscribers for --random-topics to share",
+                    ),
+                    _ => ending,
+                });
             };
             if qos < self.qos {
                 return Err(self.refuses("subscriptions", qos));
