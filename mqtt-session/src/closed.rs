@@ -43,7 +43,8 @@ pub enum Closed {
     SourceFailed,
     /// The host refused the client's CONNECT.
     RefusedByHost(ConnAckReason),
-    /// The CONNECT cannot be encoded, or is larger than the peer accepts. Trying again cannot help.
+    /// What has to be sent cannot be encoded, or is larger than the peer accepts: CONNECT of a client, or an answer of a server
+    /// that has a code for each filter. Trying again cannot help.
     NotEncodable(mqtt_proto::EncodeError),
 }
 
@@ -173,7 +174,7 @@ impl core::fmt::Display for Closed {
             Self::StoreFailed => f.write_str("the store failed"),
             Self::SourceFailed => f.write_str("the host could not go on with a payload that was being sent"),
             Self::RefusedByHost(reason) => write!(f, "the client was refused: {}", reason.meaning()),
-            Self::NotEncodable(error) => write!(f, "CONNECT cannot be sent: {error}"),
+            Self::NotEncodable(error) => write!(f, "what has to be sent cannot be: {error}"),
         }
     }
 }

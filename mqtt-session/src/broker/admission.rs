@@ -36,8 +36,10 @@ impl Broker {
             });
         } else {
             connection.connect = Some(connect);
-            // Without words of the host there is nothing that could not be said.
-            let _ = self.admit_client(slot, None, ConnAckProperties::empty());
+            // There are no words of the host: what cannot be said is too large for the client.
+            if self.admit_client(slot, None, ConnAckProperties::empty()).is_err() {
+                let _ = self.turn_away(slot, ConnAckReason::PacketTooLarge);
+            }
         }
     }
 

@@ -124,7 +124,7 @@ impl<E: Tells> Flow<E> {
         };
         let expiry = exchange.expires_at.map(|at| self.session.now.seconds_until(at));
         let aliases = self.link.send_aliases.as_ref();
-        let alias = aliases.map_or(Alias::None, |aliases| aliases.choose(message.topic.as_bytes()));
+        let mut alias = aliases.map_or(Alias::None, |aliases| aliases.choose(message.topic.as_bytes()));
         let (number, with_topic) = match alias {
             Alias::None => (None, true),
             Alias::New(number) => (Some(number), true),
@@ -147,7 +147,13 @@ impl<E: Tells> Flow<E> {
             None
         };
         let is_whole = whole.is_some();
-        let written = whole.unwrap_or_else(|| outline.write(limit, outbox.buffer()));
+        let mut written = whole.unwrap_or_else(|| outline.write(limit, outbox.buffer()));
+        if written.is_err() && matches!(alias, Alias::New(_)) {
+            // The alias is this end's choice, and its first use makes the packet longer. [MQTT-3.1.2-25]
+            alias = Alias::None;
+            let plain = Outline { alias: None, ..outline };
+            written = plain.write(limit, outbox.buffer());
+        }
         written.map_err(|bytes| Outcome::TooLarge { bytes, limit })?;
         outbox.count_messages(1);
         if !is_whole && exchange.source_bytes.is_none() {

@@ -149,7 +149,8 @@ impl ServerConnection {
         Ok(())
     }
 
-    /// Refuses the client, and ends the connection. MQTT 3 is told the nearest return code, if there is one.
+    /// Refuses the client, and ends the connection. MQTT 3 is told the nearest return code, if there is one; a client that takes
+    /// no packet as large is told no more than the reason, or nothing.
     ///
     /// # Errors
     /// If no client waits for an answer, or the properties cannot be encoded. Nothing has changed then.
@@ -169,13 +170,28 @@ impl ServerConnection {
             properties,
         };
         if let Some(connack) = connack.for_version(self.version) {
-            let written = connack
-                .fit(self.version, self.peer_packet_bytes())
-                .and_then(|connack| connack.encode_to(self.version, &mut self.wire.urgent));
-            written.map_err(AcceptErrorKind::NotEncodable)?;
+            let reason = connack.reason;
+            match self.write_connack(connack) {
+                Ok(()) => {}
+                // What makes it too large is left out, and what is too large without it is not sent. [MQTT-3.1.2-24]
+                Err(EncodeError::PacketTooLarge { .. }) => {
+                    let bare = ConnAck {
+                        session_present: false,
+                        reason,
+                        properties: ConnAckProperties::empty(),
+                    };
+                    let _ = self.write_connack(bare);
+                }
+                Err(error) => return Err(AcceptErrorKind::NotEncodable(error)),
+            }
         }
         self.end(Closed::RefusedByHost(reason));
         Ok(())
+    }
+
+    fn write_connack(&mut self, connack: ConnAck<Bytes>) -> Result<(), EncodeError> {
+        let connack = connack.fit(self.version, self.peer_packet_bytes())?;
+        connack.encode_to(self.version, &mut self.wire.urgent).map(|_| ())
     }
 
     /// The largest packet that the client takes, before it is accepted. [MQTT-3.1.2-24]

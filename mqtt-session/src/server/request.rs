@@ -4,8 +4,8 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 use mqtt_proto::{
-    AckProperties, EncodeError, PINGRESP, Packet, PacketId, Properties, SubAck, SubAckCodes, SubAckReason, Subscribe,
-    UnsubAck, UnsubAckCodes, UnsubAckReason, Unsubscribe,
+    AckProperties, DisconnectReason, EncodeError, PINGRESP, Packet, PacketId, Properties, SubAck, SubAckCodes,
+    SubAckReason, Subscribe, UnsubAck, UnsubAckCodes, UnsubAckReason, Unsubscribe,
 };
 
 use super::{Phase, RequestId, ServerConnection, ServerEvent};
@@ -167,10 +167,20 @@ impl ServerConnection {
     }
 
     fn answer_at_once(&mut self, packet: Result<Packet<Bytes>, EncodeError>) -> Result<(), Violation> {
-        if let Ok(packet) = packet {
-            let _ = packet.encode_to(self.version, &mut self.wire.urgent);
+        let limit = self.flow.peer_packet_bytes();
+        let packet = packet.and_then(|packet| packet.fit(self.version, limit));
+        match packet.and_then(|packet| packet.encode_to(self.version, &mut self.wire.urgent)) {
+            Ok(_) => self.is_read(),
+            Err(error) => {
+                self.cannot_answer(error);
+                Ok(())
+            }
         }
-        self.is_read()
+    }
+
+    /// The client waits for an answer that it does not take. [MQTT-3.1.2-24, MQTT-3.8.4-1]
+    fn cannot_answer(&mut self, error: EncodeError) {
+        self.end_with(Closed::NotEncodable(error), DisconnectReason::PacketTooLarge);
     }
 
     /// [MQTT-3.12.4-1]
@@ -179,7 +189,8 @@ impl ServerConnection {
         self.is_read()
     }
 
-    /// Answers a [`ServerEvent::Subscribe`]: a code for each filter, in their order. MQTT 3 is told the nearest codes.
+    /// Answers a [`ServerEvent::Subscribe`]: a code for each filter, in their order. MQTT 3 is told the nearest codes. If the
+    /// client takes no packet as large, the connection ends instead.
     ///
     /// # Errors
     /// If nothing of this name is asked, or there is not a code for each filter. Nothing has changed then.
@@ -204,7 +215,8 @@ impl ServerConnection {
         self.answer(index, Packet::SubAck(packet.for_version(self.version)))
     }
 
-    /// Answers a [`ServerEvent::Unsubscribe`]: a code for each filter, in their order. MQTT 3 is told none.
+    /// Answers a [`ServerEvent::Unsubscribe`]: a code for each filter, in their order. MQTT 3 is told none. If the client takes
+    /// no packet as large, the connection ends instead.
     ///
     /// # Errors
     /// If nothing of this name is asked, or there is not a code for each filter. Nothing has changed then.
@@ -251,7 +263,14 @@ impl ServerConnection {
         };
         let packet = packet.fit(self.version, self.flow.peer_packet_bytes());
         let written = packet.and_then(|packet| packet.encode_to(self.version, &mut self.wire.urgent));
-        written.map_err(AnswerError::NotEncodable)?;
+        match written {
+            Ok(_) => {}
+            Err(error @ EncodeError::PacketTooLarge { .. }) => {
+                self.cannot_answer(error);
+                return Ok(());
+            }
+            Err(error) => return Err(AnswerError::NotEncodable(error)),
+        }
         self.requests.open.remove(index);
         self.requests.rest();
         if let Err(violation) = self.is_read() {

@@ -1,7 +1,7 @@
 //! Every bound has a consequence, and is counted.
 
-use mqtt_session::proto::{SubscriptionOptions, Version};
-use mqtt_session::{BrokerBound, BrokerEvent, BrokerLimits};
+use mqtt_session::proto::{Connect, ConnectProperties, SubscriptionOptions, Version};
+use mqtt_session::{Ask, BrokerBound, BrokerEvent, BrokerLimits};
 use mqtt_session::{Limits, ServerConfig, SessionConfig};
 
 use super::rig::{NOTHING, Rig, config, fleeting, lasting, qos};
@@ -181,7 +181,7 @@ fn a_client_that_is_not_read_is_not_taken_for_silent() {
         .messages_per_second(1)
         .burst(core::time::Duration::ZERO);
     let mut rig = Rig::new(config().limits(limits));
-    rig.join(mqtt_session::proto::Connect {
+    rig.join(Connect {
         keep_alive: 10,
         ..fleeting("c", Version::V5)
     });
@@ -195,4 +195,52 @@ fn a_client_that_is_not_read_is_not_taken_for_silent() {
     assert_eq!(rig.sent("c"), NOTHING);
     rig.advance(1);
     assert_eq!(rig.sent("c"), ["DISCONNECT 0x8d"]);
+}
+
+/// A client that takes packets of so many bytes.
+fn small(name: &str, packet_bytes: u32) -> Connect<bytes::Bytes> {
+    let properties = ConnectProperties::builder().maximum_packet_size(packet_bytes);
+    Connect {
+        properties: properties.build().unwrap(),
+        ..fleeting(name, Version::V5)
+    }
+}
+
+/// Nobody waits for a client that cannot be answered, whoever decides about it.
+#[test]
+fn a_client_that_takes_no_connack_is_not_kept() {
+    for asks in [false, true] {
+        let ask = Ask {
+            connect: asks,
+            ..Ask::default()
+        };
+        let mut rig = Rig::new(config().ask(ask));
+        for (packet_bytes, refused) in [(1, &[][..]), (4, &[]), (5, &["CONNACK 0x95"]), (12, &["CONNACK 0x95"])] {
+            let mut sent = rig.connect(small("c", packet_bytes));
+            let id = rig.id("c");
+            if asks {
+                let none = mqtt_session::proto::ConnAckProperties::empty();
+                let admitted = rig.broker.admit(rig.now, id, none.clone());
+                assert!(admitted.is_err(), "{packet_bytes}");
+                let reason = mqtt_session::proto::ConnAckReason::PacketTooLarge;
+                assert_eq!(rig.broker.refuse(rig.now, id, reason, none), Ok(()));
+                sent = rig.sent("c");
+            }
+            assert_eq!(sent, refused, "{packet_bytes}");
+            rig.advance(60);
+            assert_eq!(rig.broker.figures().connections, 0, "{packet_bytes}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_takes_no_suback_of_that_size_is_told_so_and_let_go() {
+    let mut rig = Rig::new(config());
+    rig.join(small("c", 30));
+    let filters: Vec<String> = (0..30).map(|number| format!("f{number}")).collect();
+    let options = SubscriptionOptions::new(qos(0));
+    let filters: Vec<_> = filters.iter().map(|filter| (filter.as_str(), options)).collect();
+    assert_eq!(rig.subscribe_with("c", &filters, None), ["DISCONNECT 0x95"]);
+    assert!(rig.broker.is_drained(rig.id("c")));
+    assert_eq!(rig.broker.figures().clients_connected, 0);
 }

@@ -190,6 +190,26 @@ fn a_topic_is_sent_once_and_then_its_alias() {
 }
 
 #[test]
+fn an_alias_that_makes_a_message_too_large_is_left_out() {
+    // Type and length 2, topic 8, no properties 1, payload 1; and an alias 3.
+    for (limit, sent) in [
+        (15, ["PUBLISH q0 home/a alias 1: x", "PUBLISH q0 alias 1: x"]),
+        (14, ["PUBLISH q0 home/a: x"; 2]),
+        (12, ["PUBLISH q0 home/a: x"; 2]),
+    ] {
+        let mut rig = Rig::connected_with(
+            config(),
+            said(|server| server.topic_alias_maximum(4).maximum_packet_size(limit)),
+        );
+        for tag in 0..2 {
+            rig.client.publish(rig.now, about("home/a"), tag).unwrap();
+        }
+        assert_eq!(rig.sent(), sent, "{limit}");
+        assert_eq!(rig.told(), ["completed 0: Sent", "completed 1: Sent"], "{limit}");
+    }
+}
+
+#[test]
 fn aliases_end_with_their_connection() {
     let mut rig = Rig::connected_with(config(), said(|server| server.topic_alias_maximum(4)));
     rig.client

@@ -1,6 +1,6 @@
 //! The first packet, and what is no first packet.
 
-use mqtt_session::proto::{ConnAckReason, Packet, Version};
+use mqtt_session::proto::{ConnAckProperties, ConnAckReason, Packet, Version};
 use mqtt_session::{Closed, Limits, ServerConfig, ServerEvent, Timer, Violation};
 
 use crate::rig::{NOTHING, Rig, VERSIONS, asks, connect, encoded, limited, text, will};
@@ -256,4 +256,31 @@ fn what_only_servers_send_closes() {
         "MQTT-3.1.0-1",
         "the statement is that of the first packet"
     );
+}
+
+#[test]
+fn a_refusal_that_the_client_does_not_take_is_not_sent_and_ends_the_connection() {
+    for (limit, with_words) in [(1, false), (4, false), (5, false), (12, true), (12, false)] {
+        let mut small = connect(Version::V5);
+        small.properties = asks(|client| client.maximum_packet_size(limit));
+        let mut rig = Rig::asked(ServerConfig::default(), small);
+        // Too much for any of them, and not to be left out by itself.
+        let properties = if with_words {
+            ConnAckProperties::builder()
+                .server_reference(&"x".repeat(20))
+                .build()
+                .unwrap()
+                .to_owned()
+        } else {
+            ConnAckProperties::empty()
+        };
+        let refused = rig
+            .server
+            .refuse_client(rig.now, ConnAckReason::NotAuthorized, properties);
+        assert_eq!(refused, Ok(()), "{limit}");
+        let sent: &[u8] = if limit < 5 { b"" } else { b"\x20\x03\0\x87\0" };
+        assert_eq!(rig.sent_bytes(), sent, "{limit}");
+        assert_eq!(rig.told(), ["closed refused 0x87"], "{limit}");
+        assert!(rig.server.is_drained());
+    }
 }

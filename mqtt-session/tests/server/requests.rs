@@ -1,10 +1,9 @@
 //! SUBSCRIBE, UNSUBSCRIBE and PINGREQ.
 
 use mqtt_session::proto::{
-    AckProperties, DisconnectReason, Properties, SubAckReason, SubscribeProperties, SubscriptionId, UnsubAckReason,
-    Version,
+    AckProperties, EncodeError, Properties, SubAckReason, SubscribeProperties, SubscriptionId, UnsubAckReason, Version,
 };
-use mqtt_session::{AnswerError, Limits, RequestId, ServerConfig, ServerEvent};
+use mqtt_session::{AnswerError, Closed, Limits, RequestId, ServerConfig, ServerEvent};
 
 use crate::rig::{NOTHING, Rig, VERSIONS, asks, connect, limited};
 
@@ -210,23 +209,47 @@ fn words_that_do_not_fit_are_left_out_of_an_answer() {
     assert_eq!(rig.sent_bytes(), b"\x90\x0B\0\x03\x07\x26\0\x01a\0\x01b\0");
 }
 
-#[test]
-fn an_answer_that_cannot_fit_is_an_error_of_the_host() {
+/// A client that takes packets of 20 bytes, and asks about more filters than an answer has codes for in them.
+fn asked_for_too_much() -> (Rig, Vec<String>) {
     let mut small = connect(Version::V5);
     small.properties = asks(|client| client.maximum_packet_size(20));
-    let mut rig = Rig::accepted_as(ServerConfig::default(), small);
-    let filters: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    let rig = Rig::accepted_as(ServerConfig::default(), small);
+    (rig, (0..20).map(|number| number.to_string()).collect())
+}
+
+#[test]
+fn an_answer_that_the_client_does_not_take_ends_the_connection() {
+    let (mut rig, filters) = asked_for_too_much();
     let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
     rig.subscribe(3, &filters);
     let request = rig.requests()[0];
-    let answer = subscribed(&mut rig, request, &[SubAckReason::GrantedQoS0; 20]);
-    assert!(matches!(answer, Err(AnswerError::NotEncodable(_))), "{answer:?}");
-    assert!(rig.server.is_connected());
-    rig.server.disconnect(
-        rig.now,
-        mqtt_session::proto::Disconnect::new(DisconnectReason::PacketTooLarge),
-    );
+    subscribed(&mut rig, request, &[SubAckReason::GrantedQoS0; 20]).unwrap();
     assert_eq!(rig.sent(), ["DISCONNECT 0x95"]);
+    assert!(matches!(
+        rig.events()[..],
+        [ServerEvent::Closed {
+            reason: Closed::NotEncodable(EncodeError::PacketTooLarge { len: 25, limit: 20 }),
+            ..
+        }]
+    ));
+
+    let (mut rig, _) = asked_for_too_much();
+    rig.unsubscribe(3, &filters);
+    let request = rig.requests()[0];
+    let codes = [UnsubAckReason::Success; 20];
+    let answered = rig.server.unsubscribed(rig.now, request, codes, AckProperties::empty());
+    assert_eq!((answered, rig.sent()), (Ok(()), vec!["DISCONNECT 0x95".to_owned()]));
+}
+
+#[test]
+fn so_does_one_that_the_machine_gives_itself() {
+    let (mut rig, filters) = asked_for_too_much();
+    let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+    rig.subscribe(3, &["a"]);
+    // The identifier is in use.
+    rig.subscribe(3, &filters);
+    assert_eq!(rig.sent(), ["DISCONNECT 0x95"]);
+    assert!(rig.server.is_drained());
 }
 
 #[test]

@@ -122,7 +122,11 @@ impl Guest {
             Ok(()) | Err(AcceptErrorKind::NotAsked) => {}
             Err(error) => {
                 tracing::warn!(client = %text(&self.client_id), %error, "a client is refused");
-                self.refuse(desk, ConnAckReason::NotAuthorized);
+                let reason = match error {
+                    AcceptErrorKind::NotEncodable(_) => ConnAckReason::PacketTooLarge,
+                    _ => ConnAckReason::NotAuthorized,
+                };
+                self.refuse(desk, reason);
             }
         }
     }

@@ -127,8 +127,9 @@ impl Findings {
         }
         // A session can end since its time is over, too.
         for client in &report.ended {
-            let told = format_args!("  the session of \"{}\" ends with the next start", text(client));
-            self.telling.line(told)?;
+            let client = text(client);
+            self.telling
+                .line(format_args!("  the session of \"{client}\" ends with the next start"))?;
         }
         Ok(())
     }
