@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mqtt_proto::{
-    ConnAckProperties, ConnAckReason, DecodeError, DisconnectProperties, DisconnectReason, Role, Version,
+    ConnAckProperties, ConnAckReason, DecodeError, DisconnectProperties, DisconnectReason, Role, Text, Version,
 };
 
 use crate::timers::Timer;
@@ -165,16 +165,42 @@ impl core::fmt::Display for Closed {
         match self {
             Self::Malformed(error) => write!(f, "the peer sent a malformed packet: {error}"),
             Self::Violation(violation) => write!(f, "the peer broke the protocol: {violation}"),
-            Self::Refused { reason, .. } => write!(f, "the server refused the connection: {}", reason.meaning()),
-            Self::Disconnected { reason, .. } => write!(f, "the peer disconnected: {}", reason.meaning()),
+            Self::Refused { reason, properties } => {
+                write!(f, "the server refused the connection: {}", phrase(reason.meaning()))?;
+                write_words(f, properties.reason_string(), properties.server_reference())
+            }
+            Self::Disconnected { reason, properties } => {
+                write!(f, "the peer disconnected: {}", phrase(reason.meaning()))?;
+                write_words(f, properties.reason_string(), properties.server_reference())
+            }
             Self::StreamEnded => f.write_str("the stream ended without a farewell"),
             Self::NotOpened => f.write_str("the stream could not be opened"),
             Self::TimedOut(timer) => write!(f, "timed out: {timer}"),
-            Self::ByHost(reason) => write!(f, "closed by this end: {}", reason.meaning()),
+            Self::ByHost(reason) => write!(f, "closed by this end: {}", phrase(reason.meaning())),
             Self::StoreFailed => f.write_str("the store failed"),
             Self::SourceFailed => f.write_str("the host could not go on with a payload that was being sent"),
-            Self::RefusedByHost(reason) => write!(f, "the client was refused: {}", reason.meaning()),
+            Self::RefusedByHost(reason) => write!(f, "the client was refused: {}", phrase(reason.meaning())),
             Self::NotEncodable(error) => write!(f, "what has to be sent cannot be: {error}"),
         }
     }
+}
+
+/// A sentence within another one.
+fn phrase(meaning: &str) -> &str {
+    meaning.strip_suffix('.').unwrap_or(meaning)
+}
+
+/// What the peer says in its own words, which are quoted: they may be anything.
+fn write_words(
+    f: &mut core::fmt::Formatter<'_>,
+    reason: Option<Text<&[u8]>>,
+    server: Option<Text<&[u8]>>,
+) -> core::fmt::Result {
+    if let Some(reason) = reason {
+        write!(f, "; it says {:?}", reason.as_str())?;
+    }
+    if let Some(server) = server {
+        write!(f, "; it names another server, {:?}", server.as_str())?;
+    }
+    Ok(())
 }

@@ -232,9 +232,7 @@ const fn refusal_advice(reason: ConnAckReason) -> &'static str {
         ConnAckReason::ConnectionRateExceeded => "connect less often",
         ConnAckReason::RetainNotSupported => "leave `retain` out of the will: the server retains nothing",
         ConnAckReason::QoSNotSupported => "give the will a lower QoS: the server does not do this one",
-        ConnAckReason::UseAnotherServer | ConnAckReason::ServerMoved => {
-            "connect to another server: the answer may name it"
-        }
+        ConnAckReason::UseAnotherServer | ConnAckReason::ServerMoved => "connect to another server",
         _ => "the log of the server may say more",
     }
 }

@@ -199,6 +199,20 @@ fn the_printed_configuration_can_be_used() {
     assert!(checked.status.success(), "{checked:?}");
 }
 
+/// The next connection would only be sent the same.
+#[test]
+fn a_message_that_the_broker_ends_the_connection_for_is_not_sent_again_and_again() {
+    let folder = folder();
+    let broker = Broker::start(folder.path(), LISTENER);
+    for qos in ["1", "2"] {
+        let refused = broker.client("pub", &["-t", "a\u{1}", "-m", "m", "-q", qos]);
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(3), "{told}");
+        assert!(told.contains("the peer disconnected: "), "{told}");
+    }
+    assert_eq!(broker.publish(&["-t", "a", "-m", "m", "-q", "1"]), Some(0));
+}
+
 #[test]
 fn clients_are_told_that_the_broker_ends() {
     let folder = folder();

@@ -118,7 +118,7 @@ pub struct BrokerLimits {
     /// How many messages a second a client may send in the long run. Default `u32::MAX`: as many as it can. One that sends more
     /// is not read until it has waited for as much as it was ahead; nothing is lost, and its keep-alive stands still. It is
     /// looked at when what has arrived is taken: so many messages as [`Limits::events`](crate::Limits) says may be ahead.
-    /// A connection begins anew, unless it takes over from an earlier one of its client.
+    /// Each connection begins anew.
     pub messages_per_second: u32,
     /// How many bytes a second a client may send in the long run, of all packets. Default `u32::MAX`. As above.
     pub bytes_per_second: u32,

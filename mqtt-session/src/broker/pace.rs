@@ -1,8 +1,8 @@
 //! How fast a client may send, and take over from itself.
 //!
 //! A bucket for messages and one for bytes: what is read goes in, and runs out again at the rate that is allowed. One that
-//! holds more than a burst keeps the stream from being read until it does not. A third one for takeovers refuses what it has no
-//! room for. A takeover hands on all three, so that nobody begins anew by coming again.
+//! holds more than a burst keeps the stream from being read until it does not. A third one, for takeovers, refuses what it has no
+//! room for, and goes to the connection that takes over.
 
 use alloc::boxed::Box;
 
@@ -26,6 +26,7 @@ struct Buckets {
     messages: u64,
     bytes: u64,
     takeovers: u64,
+    taken_over_at: Instant,
 }
 
 impl Pace {
@@ -49,10 +50,11 @@ impl Pace {
             .is_none_or(|buckets| buckets.charge_takeover(now, limits))
     }
 
-    /// What the connection before has sent counts, too.
+    /// Takeovers of the connection before count, too.
     fn follow(&mut self, before: Self) {
         if let (Some(buckets), Some(before)) = (&mut self.0, before.0) {
-            buckets.follow(&before);
+            buckets.takeovers = before.takeovers;
+            buckets.taken_over_at = before.taken_over_at;
         }
     }
 
@@ -66,14 +68,15 @@ impl Pace {
 impl Buckets {
     /// So much was read. Returns when reading goes on, if it pauses, and for the sake of what.
     fn charge(&mut self, now: Instant, limits: &BrokerLimits, bytes: usize) -> Option<(Instant, BrokerBound)> {
-        self.run_out(now, limits);
+        let passed = micros(now.saturating_since(self.at));
+        self.at = now;
         let messages = u64::from(core::mem::take(&mut self.came));
         let wait = |level: &mut u64, rate: u32, units: u64| {
             if rate == u32::MAX {
                 return 0;
             }
-            *level = level.saturating_add(units.saturating_mul(UNIT));
-            level.saturating_sub(limits.room(rate)).div_ceil(a_second(rate))
+            *level = after(*level, passed, rate).saturating_add(units.saturating_mul(UNIT));
+            level.saturating_sub(limits.room(rate)).div_ceil(a_microsecond(rate))
         };
         let messages = wait(&mut self.messages, limits.messages_per_second, messages);
         let bytes = wait(&mut self.bytes, limits.bytes_per_second, bytes as u64);
@@ -86,44 +89,31 @@ impl Buckets {
         (wait > 0).then_some((until, bound))
     }
 
-    /// One that has no room does not count, so that somebody comes in as often as is allowed.
+    /// Whether there is room for a takeover. One that has none does not count, so that somebody comes in as often as is allowed.
     fn charge_takeover(&mut self, now: Instant, limits: &BrokerLimits) -> bool {
         let rate = limits.takeovers_per_second;
         if rate == u32::MAX {
             return true;
         }
-        self.run_out(now, limits);
-        let level = self.takeovers.saturating_add(UNIT);
+        let passed = micros(now.saturating_since(self.taken_over_at));
+        let level = after(self.takeovers, passed, rate).saturating_add(UNIT);
         // One is always as much as may come at once.
         let has_room = level <= limits.room(rate).max(UNIT);
         if has_room {
             self.takeovers = level;
+            self.taken_over_at = now;
         }
         has_room
     }
+}
 
-    /// Takes the levels to now.
-    fn run_out(&mut self, now: Instant, limits: &BrokerLimits) {
-        let passed = micros(now.saturating_since(self.at));
-        self.at = now;
-        let run_out = |level: &mut u64, rate: u32| *level = level.saturating_sub(passed.saturating_mul(a_second(rate)));
-        run_out(&mut self.messages, limits.messages_per_second);
-        run_out(&mut self.bytes, limits.bytes_per_second);
-        run_out(&mut self.takeovers, limits.takeovers_per_second);
-    }
-
-    fn follow(&mut self, before: &Self) {
-        self.came = self.came.saturating_add(before.came);
-        self.until = self.until.max(before.until);
-        self.at = self.at.max(before.at);
-        self.messages = self.messages.saturating_add(before.messages);
-        self.bytes = self.bytes.saturating_add(before.bytes);
-        self.takeovers = self.takeovers.saturating_add(before.takeovers);
-    }
+/// What is left in a bucket after so many microseconds.
+fn after(level: u64, passed: u64, rate: u32) -> u64 {
+    level.saturating_sub(passed.saturating_mul(a_microsecond(rate)))
 }
 
 /// What runs out of a bucket in a microsecond.
-fn a_second(rate: u32) -> u64 {
+fn a_microsecond(rate: u32) -> u64 {
     rate.max(1).into()
 }
 
@@ -140,7 +130,7 @@ impl BrokerLimits {
 
     /// So much of what has this rate may come at once.
     fn room(&self, rate: u32) -> u64 {
-        micros(self.burst).saturating_mul(a_second(rate))
+        micros(self.burst).saturating_mul(a_microsecond(rate))
     }
 }
 
@@ -180,18 +170,14 @@ impl Broker {
         false
     }
 
-    /// A connection goes on at the pace of the one before it.
+    /// A connection takes over from an earlier one.
     pub(super) fn hand_on_pace(&mut self, earlier: u32, later: u32) {
         let before = self
             .connections
             .get_mut(earlier)
             .map(|known| core::mem::take(&mut known.pace));
-        let (Some(before), Some(known)) = (before, self.connections.get_mut(later)) else {
-            return;
-        };
-        known.pace.follow(before);
-        if known.pace.until().is_some() {
-            known.machine.pause(true);
+        if let (Some(before), Some(known)) = (before, self.connections.get_mut(later)) {
+            known.pace.follow(before);
         }
     }
 

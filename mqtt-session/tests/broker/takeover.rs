@@ -143,18 +143,3 @@ fn one_takeover_is_let_through_however_small_the_burst() {
         rig.advance(1);
     }
 }
-
-#[test]
-fn who_was_too_fast_does_not_begin_anew_by_taking_over() {
-    let limits = BrokerLimits::default().messages_per_second(1).burst(Duration::ZERO);
-    let mut rig = Rig::new(config().limits(limits));
-    rig.join(lasting("s", Version::V5));
-    assert_eq!(rig.feed_bytes("s", &b"\x30\x04\0\x01t\0".repeat(10)), 0);
-    assert_eq!(rig.broker.input_room(rig.id("s")), 0);
-    assert_eq!(come_again(&mut rig, lasting("s", Version::V5)), ["CONNACK present"]);
-    assert_eq!(rig.broker.input_room(rig.id("s")), 0);
-    rig.advance(9);
-    assert_eq!(rig.broker.input_room(rig.id("s")), 0);
-    rig.advance(1);
-    assert!(rig.broker.input_room(rig.id("s")) > 0);
-}

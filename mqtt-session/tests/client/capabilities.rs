@@ -173,3 +173,28 @@ fn another_server_that_is_named_is_told_and_this_one_not_tried_again() {
         assert_eq!(rig.client.poll_timeout(), None);
     }
 }
+
+#[test]
+fn what_a_server_says_in_words_is_told_and_quoted() {
+    let refused = Closed::Refused {
+        reason: ConnAckReason::ServerMoved,
+        properties: said(|server| {
+            server
+                .reason_string("moved\u{1b}[2J\"\n")
+                .server_reference("b.example:1883")
+        }),
+    };
+    assert_eq!(
+        refused.to_string(),
+        "the server refused the connection: The server has moved for good; it says \"moved\\u{1b}[2J\\\"\\n\"; it names another server, \"b.example:1883\""
+    );
+    let properties = DisconnectProperties::builder().reason_string("enough \u{202e}");
+    let farewell = Closed::Disconnected {
+        reason: DisconnectReason::ServerBusy,
+        properties: properties.build().unwrap(),
+    };
+    assert!(
+        farewell.to_string().ends_with("; it says \"enough \\u{202e}\""),
+        "{farewell}"
+    );
+}

@@ -400,18 +400,27 @@ impl Drop for Subscription {
     }
 }
 
+/// What codes say, as parts of one sentence.
+fn write_meanings(f: &mut fmt::Formatter<'_>, meanings: impl Iterator<Item = &'static str>) -> fmt::Result {
+    for (place, meaning) in meanings.enumerate() {
+        let before = if place == 0 { "" } else { "; " };
+        write!(f, "{before}{}", meaning.trim_end_matches('.'))?;
+    }
+    Ok(())
+}
+
 impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Filters(error) => write!(f, "the filters cannot be sent: {error}"),
             Self::NotTaken(refusal) => write!(f, "the request was not taken: {refusal}"),
             Self::Refused(codes) => {
-                f.write_str("the server refused all filters:")?;
-                codes.iter().try_for_each(|code| write!(f, " {};", code.meaning()))
+                f.write_str("the server refused all filters: ")?;
+                write_meanings(f, codes.iter().map(|code| code.meaning()))
             }
             Self::NotUnsubscribed(codes) => {
-                f.write_str("the server did not unsubscribe all filters:")?;
-                codes.iter().try_for_each(|code| write!(f, " {};", code.meaning()))
+                f.write_str("the server did not unsubscribe all filters: ")?;
+                write_meanings(f, codes.iter().map(|code| code.meaning()))
             }
             Self::Failed(outcome) => write!(f, "the request was not answered: {}", Ended(outcome)),
             Self::Ended(failure) => write!(f, "the client has ended: {failure}"),

@@ -5,6 +5,7 @@ pub(crate) mod tls;
 
 use std::fs;
 use std::process;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use mqtt_tokio::session::proto::{
     Binary, Disconnect, DisconnectReason, Properties as Encoded, Property, Text, TopicName, Version, Will,
 };
 use mqtt_tokio::session::{Authentication, CleanStart, ClientConfig, Limits, Reconnect};
-use mqtt_tokio::{Acknowledge, Client, ClientOptions, OptionsError, WebSocket};
+use mqtt_tokio::{Acknowledge, Client, ClientOptions, ConnectionState, Failure, OptionsError, States, WebSocket};
 
 use super::ConnectionArguments;
 use super::arguments::{Stage, encoded};
@@ -54,6 +55,17 @@ pub(crate) async fn open(options: ClientOptions, waits: bool, voice: &Voice) -> 
     }
     tokio::spawn(voice.clone().tell_states(states));
     Ok(client)
+}
+
+/// Waits until the server ends a connection for what was sent on it: the next one would be sent the same.
+pub(crate) async fn blame(mut states: States) -> Arc<Failure> {
+    while let Some(state) = states.next().await {
+        match state {
+            ConnectionState::Disconnected { failure, .. } if failing::is_blame(&failure) => return failure,
+            _ => {}
+        }
+    }
+    std::future::pending().await
 }
 
 /// What the arguments say, and the topic of their URL.

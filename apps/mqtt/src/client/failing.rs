@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use mqtt_tokio::session::proto::QoS;
+use mqtt_tokio::session::proto::{DisconnectReason, QoS};
 use mqtt_tokio::session::{Closed, Outcome, PublishError as Refusal};
 use mqtt_tokio::{Cause, DialError, Failure, LayerError, PublishError, SubscribeError, TlsAlert, TlsError};
 
@@ -59,6 +59,23 @@ fn is_refusal(failure: &Failure) -> bool {
     matches!(
         failure.cause,
         Cause::Closed(Closed::Refused { .. } | Closed::Disconnected { .. })
+    )
+}
+
+/// Whether the server has ended the connection for a packet that it was sent.
+pub(crate) fn is_blame(failure: &Failure) -> bool {
+    let Cause::Closed(Closed::Disconnected { reason, .. }) = &failure.cause else {
+        return false;
+    };
+    matches!(
+        reason,
+        DisconnectReason::MalformedPacket
+            | DisconnectReason::ProtocolError
+            | DisconnectReason::TopicNameInvalid
+            | DisconnectReason::PacketTooLarge
+            | DisconnectReason::PayloadFormatInvalid
+            | DisconnectReason::RetainNotSupported
+            | DisconnectReason::QoSNotSupported
     )
 }
 

@@ -15,7 +15,7 @@ use self::payloads::Payloads;
 use self::sender::Sender;
 use super::arguments::{PayloadArguments, Stage, encoded, qos, seconds};
 use super::connection;
-use super::failing::TIMED_OUT;
+use super::failing::{self, TIMED_OUT};
 use super::signals::Signals;
 use super::voice::Voice;
 use super::{ConnectionArguments, Properties, exit_codes};
@@ -119,6 +119,7 @@ async fn publish(
     let mut sender = Sender::new(client.clone(), message, voice.clone(), bar.clone());
     let stopped = tokio::select! {
         sent = sender.send_all(payloads) => sent.err(),
+        blame = connection::blame(client.states()) => Some(failing::of_connection(&blame)),
         code = signals.next() => Some(sender.stopped("interrupted", code)),
         () = &mut timeout => Some(sender.stopped("not done in time", TIMED_OUT)),
     };
@@ -133,7 +134,11 @@ async fn publish(
 /// A topic that can be published to.
 pub(crate) fn named(topic: &str) -> Result<Bytes, Ending> {
     let refused = |error| {
-        Ending::misused(format_args!("{topic}: {error}")).advice("wildcards (+ and #) are for those who subscribe")
+        let ending = Ending::misused(format_args!("the topic {topic:?}: {error}"));
+        match topic.contains(['+', '#']) {
+            true => ending.advice("wildcards (+ and #) are for those who subscribe"),
+            false => ending,
+        }
     };
     let name = TopicName::from_bytes(Bytes::copy_from_slice(topic.as_bytes())).map_err(refused)?;
     Ok(name.into_inner())
