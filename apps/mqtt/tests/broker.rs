@@ -4,9 +4,11 @@
 mod serving;
 mod web;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -197,6 +199,24 @@ fn the_printed_configuration_can_be_used() {
     fs::write(&file, mqtt(&["broker", "--print-config"]).stdout).expect("there is room for a file");
     let checked = mqtt(&["broker", "--check", "--config", file.to_str().expect("a plain name")]);
     assert!(checked.status.success(), "{checked:?}");
+}
+
+/// As with mosquitto's clients.
+#[test]
+fn a_message_may_be_any_bytes_and_the_last_of_several_options_counts() {
+    let folder = folder();
+    let broker = Broker::start(folder.path(), LISTENER);
+    let port = broker.address.port().to_string();
+    let sent = Command::new(env!("CARGO_BIN_EXE_mqtt"))
+        .args([
+            "pub", "-p", "1", "-p", &port, "-t", "a", "-t", "b", "-q", "0", "-q", "1", "-r", "-m",
+        ])
+        .arg(OsStr::from_bytes(b"\xFF"))
+        .output()
+        .expect("the program runs");
+    assert!(sent.status.success(), "{sent:?}");
+    let kept = broker.client("sub", &["-t", "#", "-C", "1", "-W", "10", "-F", "%t %x"]);
+    assert_eq!(String::from_utf8_lossy(&kept.stdout), "b ff\n", "{kept:?}");
 }
 
 /// The next connection would only be sent the same.

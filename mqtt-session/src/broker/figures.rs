@@ -120,7 +120,7 @@ figures! {
     Counter sum messages_published: "Messages that clients or the host published, wills too, and that were allowed",
     Counter sum messages_delivered: "Copies that were handed to a connection or a session",
     Counter sum payload_bytes_delivered: "Bytes of the payloads of copies that were handed to a connection or a session",
-    Counter sum messages_dropped: "Copies that were dropped since a queue was full",
+    Counter sum messages_dropped: "Copies that were dropped since a queue was full, or since the client takes no packet as large",
     Counter sum messages_handed_on: "Copies of shared subscriptions that went on to another member, since the session that had them ended",
     Counter sum messages_refused: "Messages that the host did not allow",
     Counter sum retained_refused: "Messages that were to be retained and had no room",

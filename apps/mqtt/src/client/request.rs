@@ -21,7 +21,7 @@ use crate::Ending;
 
 /// Publish a request, and print the response
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = concat!("Examples:
+#[command(args_override_self = true, after_help = concat!("Examples:
   mqtt rr -t lamp/1/ask -m state -W 5
   mqtt rr -t lamp/1/ask -e lamp/1/answers/me -m state -V 3.1.1
   mqtt rr -t lamp/1/ask -m state --json

@@ -1,5 +1,6 @@
 //! Where a payload comes from.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use crate::client::failing::of_file;
 pub struct PayloadArguments {
     /// Payload
     #[arg(short, long, value_name = "PAYLOAD", allow_hyphen_values = true)]
-    pub message: Option<String>,
+    pub message: Option<OsString>,
     /// The content of this file; more than once for several messages
     #[arg(short, long)]
     pub file: Vec<PathBuf>,
@@ -40,7 +41,7 @@ impl PayloadArguments {
         let one = match self {
             Self {
                 message: Some(text), ..
-            } => Bytes::from(text.clone()),
+            } => Bytes::from(text.clone().into_encoded_bytes()),
             Self { hex: Some(text), .. } => hex(text)?,
             Self { base64: Some(text), .. } => base64(text)?,
             Self { stdin_file: true, .. } => {

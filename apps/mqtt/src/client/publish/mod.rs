@@ -24,6 +24,7 @@ use crate::Ending;
 /// Publish messages
 #[derive(Clone, Debug, clap::Args)]
 #[command(
+    args_override_self = true,
     after_help = concat!("Examples:
   mqtt pub -t lamp/1 -m on
   mqtt pub -t lamp/1 -r -q 2 -f state.bin

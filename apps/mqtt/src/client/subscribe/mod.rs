@@ -23,7 +23,7 @@ use crate::Ending;
 
 /// Subscribe, and print the messages that come
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = concat!("Examples:
+#[command(args_override_self = true, after_help = concat!("Examples:
   mqtt sub -t 'lamp/+' -v
   mqtt sub -t lamp/1 -C 1 -W 5
   mqtt sub -t '#' --json | jq .topic
