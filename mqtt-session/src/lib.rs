@@ -178,9 +178,9 @@ mod wire;
 pub use broker::{
     Ask, Broker, BrokerBatch, BrokerBound, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits,
     BrokerRecord, BrokerReport, BrokerRestore, ClientRecord, ConnectionId, Cursor, Figure, FigureKind, Figures,
-    ForwardId, ForwardRecord, LocalError, LocalId, MessageView, Overlap, Party, PayloadId, PeerMessage, PeerPublish,
-    QuestionId, ReplayRecord, RetainedCursor, RetainedView, Scope, SessionId, SessionView, ShardId, Shards, Share,
-    SubscriptionRecord, SubscriptionView, Verdict, WillRecord,
+    ForwardId, ForwardRecord, LocalError, LocalId, MessageView, Origin, Overlap, Party, PayloadId, PeerMessage,
+    PeerPublish, QuestionId, ReplayRecord, RetainedCursor, RetainedView, Scope, SessionId, SessionView, ShardId,
+    Shards, Share, SubscriptionRecord, SubscriptionView, Verdict, WillRecord,
 };
 pub use capabilities::Capabilities;
 pub use client::{

@@ -7,6 +7,8 @@
 //! | key | as [`BrokerKey::encode`] gives it |
 //! | publisher, in versions 2 and 3 of what has one | length of its name 2, name |
 //! | owner, in version 3 | length of its name 2, name |
+//! | retained message, in version 4 | flags 1, publisher and owner if they say so, as before; shard 2, name of the message 8 |
+//! | subscription, in version 4 | number of shards 2, of each the name of a message 8 |
 //! | broker | saved at 8, sessions 8, forwards 8 |
 //! | client | session expiry 4, flags 1, end 8 if they say so, length of its name 2, name; then a will, if they say so |
 //! | record of a session | as in [`Record::encode`], between key and checksum |
@@ -21,7 +23,8 @@
 //! A will has flags 1, delay 4, expiry 4 and due 8 if the flags say so, length of its message 4, message; and then its payload.
 //! A message is that of the records of sessions. The highest byte of a number comes first.
 //!
-//! A record has the lowest version that can say it: 3 if its client or its publisher has an owner; 2 if it has a publisher
+//! A record has the lowest version that can say it: 4 if it is a retained message with a name of its own, or a subscription
+//! whose replay goes by such names; 3 if its client or its publisher has an owner; 2 if it has a publisher
 //! without one, which a retained message and one to other shards may have; and otherwise 1, as all had before there were
 //! publishers.
 
@@ -36,7 +39,7 @@ use mqtt_proto::EncodeError;
 
 use super::party::Party;
 use super::records::{
-    BrokerKey, BrokerRecord, ClientRecord, ForwardRecord, ReplayRecord, SubscriptionRecord, WillRecord,
+    BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, Origin, SubscriptionRecord, WillRecord,
 };
 use crate::store::codec::Fields;
 use crate::store::crc::Crc32c;
@@ -48,6 +51,8 @@ const VERSION: u8 = 1;
 const WITH_PUBLISHER: u8 = 2;
 /// That of a record whose client or publisher has an owner.
 const WITH_OWNER: u8 = 3;
+/// That of a retained message with its name, and of a subscription with a replay that goes by names.
+const WITH_NAMES: u8 = 4;
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -57,6 +62,9 @@ const HAS_WILL: u8 = 2;
 /// Flags of a will.
 const HAS_EXPIRY: u8 = 1;
 const IS_DUE: u8 = 2;
+/// Flags of a retained message, in the version with names.
+const HAS_PUBLISHER: u8 = 1;
+const HAS_OWNER: u8 = 2;
 /// Flags of a subscription.
 const HAS_IDENTIFIER: u8 = 1;
 const IS_REPLAYED: u8 = 2;
@@ -76,8 +84,8 @@ impl BrokerRecord {
     /// | a client | 26 to 34, with a will 12 to 32 more, and 2 more with an owner |
     /// | a record of a session | 13 more than [`Record::encoded_len`] says; 14 for a payload |
     /// | the payload of a message | 36 |
-    /// | a subscription | 21 to 27 |
-    /// | a retained message | 19 to 27, 2 more with the name of its publisher, and 2 more with that of an owner |
+    /// | a subscription | 21 to 27, with a replay 2 more, and 8 more for each shard |
+    /// | a retained message | 30 to 38, 2 more with the name of its publisher, and 2 more with that of an owner |
     /// | a payload | 18 |
     /// | a message to other shards | 34 to 42, 4 for each group, 2 more with the name of its publisher, and 2 more with that of an owner |
     /// | another shard | 20 |
@@ -114,7 +122,7 @@ impl BrokerRecord {
     /// If they are damaged, of a version that is not known, or not a record.
     pub fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
         let (version, _) = bytes.split_first().ok_or(RecordError::TooShort)?;
-        if !matches!(*version, VERSION | WITH_PUBLISHER | WITH_OWNER) {
+        if !matches!(*version, VERSION..=WITH_NAMES) {
             return Err(RecordError::Version(*version));
         }
         let (sealed, checksum) = bytes
@@ -131,6 +139,7 @@ impl BrokerRecord {
                 let owner = fields.short("owner")?;
                 fields.client(session, Some(&owner)).map(Self::Client)
             }
+            Some(key) if *version == WITH_NAMES => fields.named_record_of(key),
             Some(key) if *version != VERSION => {
                 let client_id = fields.short("publisher")?;
                 let owner = match *version {
@@ -172,6 +181,34 @@ impl BrokerRecord {
         Ok(self)
     }
 
+    /// Whether it tells names of messages, which earlier versions did not.
+    fn has_names(&self) -> bool {
+        match self {
+            Self::Retained { origin, .. } => *origin != Origin::default(),
+            Self::Subscription(subscription) => subscription.seen().is_some(),
+            _ => false,
+        }
+    }
+
+    fn put_names(&self, put: &mut impl FnMut(&[u8])) {
+        match self {
+            Self::Retained { origin, .. } => {
+                put(&origin.shard.0.to_be_bytes());
+                put(&origin.name.0.to_be_bytes());
+            }
+            Self::Subscription(subscription) => {
+                // There are no more shards than two bytes can say.
+                let seen = subscription.seen().unwrap_or_default();
+                let seen = seen.get(..usize::from(u16::MAX)).unwrap_or(seen);
+                put(&len_2(seen.len()));
+                for name in seen {
+                    put(&name.0.to_be_bytes());
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Everything before the checksum, part by part.
     fn put(&self, put: &mut impl FnMut(&[u8])) {
         let key = self.key();
@@ -181,7 +218,9 @@ impl BrokerRecord {
             Self::Client(client) => client.who.owner(),
             _ => publisher.and_then(Party::owner),
         };
+        let has_names = self.has_names();
         put(&[match (publisher, owner) {
+            _ if has_names => WITH_NAMES,
             (_, Some(_)) => WITH_OWNER,
             (Some(_), None) => WITH_PUBLISHER,
             (None, None) => VERSION,
@@ -189,9 +228,15 @@ impl BrokerRecord {
         put(&len_4(head.as_slice().len().saturating_add(text.len())));
         put(head.as_slice());
         put(text);
+        if has_names && matches!(self, Self::Retained { .. }) {
+            put(&[flag(HAS_PUBLISHER, publisher.is_some()) | flag(HAS_OWNER, owner.is_some())]);
+        }
         let client_id = publisher.map(Party::client_id);
         for name in [client_id, owner].into_iter().flatten() {
             put_name(name, put);
+        }
+        if has_names {
+            self.put_names(put);
         }
         match self {
             Self::Broker {
@@ -223,6 +268,7 @@ impl BrokerRecord {
                 message,
                 payload,
                 publisher: _,
+                origin: _,
             } => {
                 put(&payload.0.to_be_bytes());
                 message.put_without_topic(put);
@@ -281,6 +327,12 @@ impl WillRecord {
 }
 
 impl SubscriptionRecord {
+    /// By which names its replay goes, if it does.
+    fn seen(&self) -> Option<&[ForwardId]> {
+        let seen = self.replay.as_ref().map(|replay| replay.seen.as_slice());
+        seen.filter(|seen| !seen.is_empty())
+    }
+
     fn put(&self, put: &mut impl FnMut(&[u8])) {
         let Self {
             session: _,
@@ -289,7 +341,7 @@ impl SubscriptionRecord {
             identifier,
             replay,
         } = self;
-        let shard = replay.as_ref().map(|ReplayRecord { shard, after: _ }| shard);
+        let shard = replay.as_ref().map(|replay| replay.shard);
         let after = replay.as_ref().and_then(|replay| replay.after.as_ref());
         put(&[
             options.bits(),

@@ -41,7 +41,7 @@ impl Broker {
             return false;
         };
         let places = vec![place];
-        let forward = self.forward(message, None, &places, false);
+        let forward = self.forward(message, None, &places, false, None);
         self.publish_to_peers(message, None, places, false, None, forward);
         true
     }

@@ -5,7 +5,7 @@ use mqtt_proto::TopicName;
 
 use super::agenda::Who;
 use super::party::Party;
-use super::records::{BrokerKey, BrokerRecord, PayloadId};
+use super::records::{BrokerKey, BrokerRecord, Origin, PayloadId};
 use super::retained::RetainedLimits;
 use super::{Broker, BrokerBound, BrokerLimits};
 use crate::Message;
@@ -27,6 +27,8 @@ pub(super) struct Kept {
     /// Who published it; its names are shared with its session. `None`: the host did, or nobody knows.
     pub(super) publisher: Option<Party>,
     pub(super) consent: Consent,
+    /// Which message it is. Who was subscribed when it came has got it as one that is published.
+    pub(super) origin: Origin,
 }
 
 /// What the host has said of a retained message, if it is asked.
@@ -68,7 +70,7 @@ impl BrokerLimits {
 
 impl Broker {
     /// The last message of a topic is kept; an empty one takes it away. [MQTT-3.3.1-5, MQTT-3.3.1-6]
-    pub(super) fn retain(&mut self, message: &mut Message, publisher: Option<Party>, consent: Consent) {
+    pub(super) fn retain(&mut self, message: &mut Message, publisher: Option<Party>, consent: Consent, origin: Origin) {
         if message.payload.is_empty() {
             if let Some(kept) = self.retained.remove(&message.topic) {
                 self.forget_retained(kept.payload_id, &message.topic);
@@ -92,6 +94,7 @@ impl Broker {
             payload_id,
             publisher: publisher.clone(),
             consent,
+            origin,
         };
         if self.keep(kept) {
             if let Some(payload) = payload_id {
@@ -100,6 +103,7 @@ impl Broker {
                     message: record,
                     payload,
                     publisher,
+                    origin,
                 });
             }
         } else {

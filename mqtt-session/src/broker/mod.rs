@@ -57,7 +57,7 @@ pub use figures::{Figure, FigureKind, Figures};
 pub use party::Party;
 pub use peers::{PeerMessage, PeerPublish, ShardId, Shards};
 pub use records::{
-    BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, PayloadId,
+    BrokerBatch, BrokerChange, BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, Origin, PayloadId,
     ReplayRecord, SubscriptionRecord, WillRecord,
 };
 pub use restore::{BrokerReport, BrokerRestore};

@@ -28,6 +28,11 @@ impl Names {
         is_due
     }
 
+    /// The one that was given last, or may have been in an earlier life.
+    pub(super) const fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Those up to this number are set aside.
     pub(super) const fn named(&self) -> u64 {
         self.named

@@ -9,6 +9,7 @@ use mqtt_proto::{EncodeError, PublishProperties, QoS, SubscriptionId};
 use super::config::Share;
 use super::kept::Consent;
 use super::party::Party;
+use super::records::Origin;
 use super::routes::{Delivery, Fitness, GroupId, Turn, Wanted};
 use super::sessions::Place;
 use super::{Broker, BrokerEvent, LocalId};
@@ -31,7 +32,9 @@ impl Broker {
     /// is stored, if it `is_once`. `publisher` is that client, if the message is to be retained.
     pub(super) fn route(&mut self, mut message: Message, from: Option<u32>, publisher: Option<&Party>, is_once: bool) {
         self.figures.messages_published = self.figures.messages_published.saturating_add(1);
-        self.keep_if_ours(&mut message, publisher, Consent::Given(self.epoch));
+        let name = message.retain.then(|| self.name_retained());
+        let origin = self.peers.origin(name);
+        self.keep_if_ours(&mut message, publisher, Consent::Given(self.epoch), origin);
         self.deliver_matching(&message, from);
         let mut handed = Vec::new();
         let mut place = 0..;
@@ -45,7 +48,7 @@ impl Broker {
         }
         if !self.peers.is_alone() {
             let forward = match is_once {
-                true => self.forward(&message, publisher, &handed, true),
+                true => self.forward(&message, publisher, &handed, true, name),
                 false => None,
             };
             self.publish_to_peers(&message, publisher, handed, true, None, forward);
@@ -53,9 +56,15 @@ impl Broker {
     }
 
     /// Keeps a message that is to be retained, if this shard is the one that keeps its topic.
-    pub(super) fn keep_if_ours(&mut self, message: &mut Message, publisher: Option<&Party>, consent: Consent) {
+    pub(super) fn keep_if_ours(
+        &mut self,
+        message: &mut Message,
+        publisher: Option<&Party>,
+        consent: Consent,
+        origin: Origin,
+    ) {
         if message.retain && self.peers.keeps(&message.topic) {
-            self.retain(message, publisher.cloned(), consent);
+            self.retain(message, publisher.cloned(), consent, origin);
         }
     }
 

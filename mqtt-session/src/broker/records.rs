@@ -40,7 +40,7 @@ pub enum BrokerKey {
 /// A piece of what a broker keeps.
 ///
 /// ```text
-///  Broker: clock, last session number
+///  Broker: clock, last numbers of sessions and of messages
 ///
 ///  Client 5 "sensor-7": expiry, end, will with its payload
 ///    │
@@ -57,7 +57,7 @@ pub enum BrokerKey {
 ///
 /// | record | put | deleted |
 /// |---|---|---|
-/// | [`Broker`](Self::Broker) | when numbers for sessions are set aside | never |
+/// | [`Broker`](Self::Broker) | when numbers for sessions or messages are set aside | never |
 /// | [`Client`](Self::Client) | before CONNACK, and when its connection ends | when its session ends |
 /// | [`Session`](Self::Session) | as [`Record`] says | as [`Record`] says, and with its session |
 /// | [`PayloadOf`](Self::PayloadOf) | with the message | with the message |
@@ -91,7 +91,7 @@ pub enum BrokerRecord {
         saved_at: Instant,
         /// Sessions up to this number have been named.
         sessions: u64,
-        /// Messages on their way to other shards have been named up to this number.
+        /// Messages that are retained or on their way to other shards have been named up to this number.
         forwards: u64,
     },
     /// A client and its session.
@@ -122,6 +122,8 @@ pub enum BrokerRecord {
         payload: PayloadId,
         /// Who published it. `None`: the host did, or an earlier version wrote this, which kept no names.
         publisher: Option<Party>,
+        /// Which message it is. The default: nobody knows, since an earlier version wrote this.
+        origin: Origin,
     },
     /// A payload.
     Payload {
@@ -193,9 +195,29 @@ pub struct ReplayRecord {
     pub shard: ShardId,
     /// The last one of it; `None`: none yet.
     pub after: Option<TopicName<Bytes>>,
+    /// The last message of each shard, by its number, that was here when the client subscribed: later ones are not sent
+    /// again. Empty: an earlier version wrote this, and those of it alone are sent.
+    pub seen: Vec<ForwardId>,
 }
 
-/// The name of a message on its way from one shard to the others. Later ones have higher numbers, over restarts too.
+/// Which message is retained: the shard that it was published on, and its name there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The shard.
+    pub shard: ShardId,
+    /// Its name among the messages of that shard.
+    pub name: ForwardId,
+}
+
+impl Origin {
+    /// Whether it is none of the messages up to these, by shard.
+    pub(super) fn is_behind(self, seen: &[ForwardId]) -> bool {
+        self.name > seen.get(usize::from(self.shard.0)).copied().unwrap_or_default()
+    }
+}
+
+/// The name of a message that is to be retained, or is on its way from one shard to the others. Later ones of a shard have
+/// higher numbers, over restarts too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ForwardId(pub(super) u64);
 

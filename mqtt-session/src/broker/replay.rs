@@ -6,8 +6,9 @@ use bytes::Bytes;
 use mqtt_proto::{TopicFilter, TopicName};
 
 use super::Broker;
+use super::kept::Kept;
 use super::peers::ShardId;
-use super::records::ReplayRecord;
+use super::records::{ForwardId, ReplayRecord};
 use super::retained::Step;
 use super::review::Waiter;
 use super::routes::Wanted;
@@ -23,8 +24,9 @@ pub(super) struct Replay {
     /// The shard whose messages are sent; those of shards before it have been.
     pub(super) shard: ShardId,
     pub(super) after: Option<TopicName<Bytes>>,
-    /// The messages that were here when the client subscribed, by shard.
-    pub(super) seen: Vec<u64>,
+    /// The last message of each shard that was here when the client subscribed. Later ones are delivered as published ones,
+    /// and not sent again. [MQTT-3.3.1-12]
+    pub(super) seen: Vec<ForwardId>,
     /// What another shard was asked and has not answered, and by which policy.
     pub(super) asked: Option<(u64, u64)>,
 }
@@ -34,6 +36,7 @@ impl Replay {
         ReplayRecord {
             shard: self.shard,
             after: self.after.clone(),
+            seen: self.seen.clone(),
         }
     }
 }
@@ -117,7 +120,8 @@ impl Broker {
             return self.ask_for_page(session);
         }
         let (wanted, after) = (replay.wanted, replay.after.as_ref());
-        match self.retained.next(&replay.filter, after, self.now, budget) {
+        let is_wanted = |kept: &Kept| !kept.origin.is_behind(&replay.seen);
+        match self.retained.next(&replay.filter, after, self.now, budget, is_wanted) {
             Step::Found(topic, kept) if kept.awaits_consent(policy) => {
                 let topic = topic.clone();
                 self.await_consent(topic, Waiter::Session(session));

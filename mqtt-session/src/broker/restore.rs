@@ -10,7 +10,10 @@ use bytes::Bytes;
 use super::agenda::Who;
 use super::kept::{Consent, Kept};
 use super::party::Party;
-use super::records::{BrokerKey, BrokerRecord, ClientRecord, ForwardRecord, PayloadId, SubscriptionRecord, WillRecord};
+use super::peers::ShardId;
+use super::records::{
+    BrokerKey, BrokerRecord, ClientRecord, ForwardRecord, Origin, PayloadId, SubscriptionRecord, WillRecord,
+};
 use super::replay::Replay;
 use super::routes::Wanted;
 use super::sessions::{PendingWill, Place, SessionId};
@@ -41,7 +44,7 @@ use crate::time::Instant;
 pub struct BrokerRestore {
     broker: Broker,
     sessions: BTreeMap<SessionId, Gathered>,
-    retained: Vec<(MessageRecord, PayloadId, Option<Party>)>,
+    retained: Vec<(MessageRecord, PayloadId, Option<Party>, Origin)>,
     payloads: BTreeMap<PayloadId, Bytes>,
     /// Sessions that are over. They end when all others are there, which may get what they leave.
     over: Vec<u32>,
@@ -110,7 +113,10 @@ impl BrokerRestore {
                 self.broker.peers.forwards.names.restore_named(forwards);
             }
             BrokerRecord::Forward(forward) => self.forwards.push(forward),
-            BrokerRecord::Shard { shard, upto } => self.broker.peers.forwards.take(shard, upto),
+            BrokerRecord::Shard { shard, upto } => {
+                self.broker.peers.forwards.take(shard, upto);
+                self.broker.peers.note_seen(shard, upto);
+            }
             BrokerRecord::Client(client) => {
                 let session = client.session;
                 self.of(session).client = Some(client);
@@ -130,7 +136,8 @@ impl BrokerRestore {
                 message,
                 payload,
                 publisher,
-            } => self.retained.push((message, payload, publisher)),
+                origin,
+            } => self.retained.push((message, payload, publisher, origin)),
             BrokerRecord::Payload { id, bytes } => {
                 self.payloads.insert(id, bytes);
             }
@@ -163,10 +170,11 @@ impl BrokerRestore {
             }
         }
         self.restore_retained();
+        // Before what sessions leave, which gets later names: what is said later is not taken for an earlier message.
+        self.restore_forwards();
         for slot in core::mem::take(&mut self.over) {
             self.broker.end_session(slot);
         }
-        self.restore_forwards();
         for (id, _) in core::mem::take(&mut self.payloads) {
             if !self.broker.journal.has_payload(id) {
                 self.broker.journal.delete(|| BrokerKey::Payload(id));
@@ -276,12 +284,15 @@ impl BrokerRestore {
         self.report.subscriptions = self.report.subscriptions.saturating_add(1);
         let (replay, entry) = (subscription.replay, self.broker.sessions.get_mut(slot));
         if let (Some(replay), Some(entry)) = (replay, entry) {
+            for (shard, name) in (0..).map(ShardId).zip(&replay.seen) {
+                self.broker.peers.note_seen(shard, *name);
+            }
             entry.replays.push_back(Replay {
                 filter: subscription.filter,
                 wanted,
                 shard: replay.shard,
                 after: replay.after,
-                seen: Vec::new(),
+                seen: replay.seen,
                 asked: None,
             });
         }
@@ -306,7 +317,7 @@ impl BrokerRestore {
     fn restore_retained(&mut self) {
         // Names once for all of a publisher's messages.
         let mut parties = BTreeSet::new();
-        for (record, payload_id, publisher) in core::mem::take(&mut self.retained) {
+        for (record, payload_id, publisher, origin) in core::mem::take(&mut self.retained) {
             let key = BrokerKey::Retained(record.topic.clone());
             let expires_at = record.expires_at;
             let Some(payload) = self.payloads.get(&payload_id) else {
@@ -321,7 +332,9 @@ impl BrokerRestore {
                 payload_id: Some(payload_id),
                 publisher: publisher.map(|publisher| self.broker.shared_party(publisher, &mut parties)),
                 consent: Consent::Unknown,
+                origin,
             };
+            self.broker.peers.note_seen(origin.shard, origin.name);
             if self.broker.keep(kept) {
                 self.report.retained = self.report.retained.saturating_add(1);
             } else {

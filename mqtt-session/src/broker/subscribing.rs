@@ -150,7 +150,6 @@ impl Broker {
             return;
         };
         let is_host = matches!(entry.place, Place::Host);
-        let seen = self.peers.seen();
         // [MQTT-4.8.2-1] A group shares what comes, not what is there.
         if sends_retained && filter.shared().is_none() {
             entry.replays.retain(|replay| replay.filter != *filter);
@@ -159,7 +158,7 @@ impl Broker {
                 wanted,
                 shard: ShardId(0),
                 after: None,
-                seen,
+                seen: self.peers.seen(),
                 asked: None,
             });
         } else if let Some(replay) = entry.replays.iter_mut().find(|replay| replay.filter == *filter) {

@@ -8,16 +8,16 @@ use mqtt_session::{Ask, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, Peer
 
 use super::rig::{NOTHING, Rig, config, fleeting, lasting, line, qos, will};
 
-const COUNT: u16 = 3;
+pub(crate) const COUNT: u16 = 3;
 
 /// The machines, and what is on its way between each two of them.
-struct Cluster {
-    rigs: Vec<Rig>,
-    between: [[VecDeque<PeerMessage>; COUNT as usize]; COUNT as usize],
+pub(crate) struct Cluster {
+    pub(crate) rigs: Vec<Rig>,
+    pub(crate) between: [[VecDeque<PeerMessage>; COUNT as usize]; COUNT as usize],
 }
 
 impl Cluster {
-    fn new(config: &BrokerConfig) -> Self {
+    pub(crate) fn new(config: &BrokerConfig) -> Self {
         let rig = |own| Rig::new(config.clone().shards(Shards::new(own, COUNT).unwrap()));
         let mut cluster = Self {
             rigs: (0..COUNT).map(rig).collect(),
@@ -28,11 +28,11 @@ impl Cluster {
     }
 
     /// The machine that has the session of a client.
-    fn of(&mut self, name: &str) -> &mut Rig {
+    pub(crate) fn of(&mut self, name: &str) -> &mut Rig {
         &mut self.rigs[place(name)]
     }
 
-    fn join(&mut self, connect: Connect<Bytes>) {
+    pub(crate) fn join(&mut self, connect: Connect<Bytes>) {
         let name = String::from_utf8(connect.client_id.as_bytes().to_vec()).unwrap();
         self.of(&name).join(connect);
     }
@@ -47,7 +47,7 @@ impl Cluster {
     }
 
     /// All that one machine has said to another arrives. Whether there was something.
-    fn carry(&mut self, from: usize, to: usize) -> bool {
+    pub(crate) fn carry(&mut self, from: usize, to: usize) -> bool {
         self.collect();
         let mut any = false;
         while let Some(message) = self.between[from][to].pop_front() {
@@ -59,7 +59,7 @@ impl Cluster {
     }
 
     /// Everything arrives, and the stores have everything.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let mut moves = true;
         while moves {
             moves = false;
@@ -271,12 +271,12 @@ fn a_machine_that_lost_how_far_it_is_with_another_takes_what_comes() {
     assert!(sent.last().is_some_and(|line| line.ends_with("t: n")), "{sent:?}");
 }
 
-fn place(name: &str) -> usize {
+pub(crate) fn place(name: &str) -> usize {
     usize::from(Shards::new(0, COUNT).unwrap().of_client(name.as_bytes()).0)
 }
 
 /// A name that belongs to a machine.
-fn named(shard: usize, prefix: &str) -> String {
+pub(crate) fn named(shard: usize, prefix: &str) -> String {
     let mut names = (0..).map(|number| format!("{prefix}{number}"));
     names.find(|name| place(name) == shard).unwrap()
 }

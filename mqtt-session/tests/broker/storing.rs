@@ -435,12 +435,14 @@ fn the_figures_of_the_host_are_retained_and_not_stored() {
             mut message,
             payload,
             publisher,
+            origin,
         } => {
             message.topic = super::rig::topic(topic);
             Some(BrokerRecord::Retained {
                 message,
                 payload,
                 publisher,
+                origin,
             })
         }
         _ => None,

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use mqtt_session::proto::{PacketId, PublishProperties, SubscriptionOptions, TopicFilter, TopicName};
 use mqtt_session::{
     BrokerChange, BrokerKey, BrokerRecord, Change, ClientRecord, InboxRecord, IncomingRecord, Instant, Key,
-    MessageRecord, OutgoingRecord, OutgoingState, Party, PayloadId, PayloadOf, QoS, Record, SessionId, SessionRecord,
-    SubscriptionRecord,
+    MessageRecord, Origin, OutgoingRecord, OutgoingState, Party, PayloadId, PayloadOf, QoS, Record, SessionId,
+    SessionRecord, SubscriptionRecord,
 };
 use mqtt_store::{Action, Durability, FileOptions, FileStore, MemoryStore, SessionName, Store, Write, Writer};
 use proptest::prelude::*;
@@ -130,6 +130,7 @@ fn broker_changes() -> impl Strategy<Value = BrokerChange> {
                 message: message(len),
                 payload,
                 publisher: None,
+                origin: Origin::default(),
             }),
             _ => BrokerChange::Put(BrokerRecord::Payload {
                 id: payload,

@@ -192,6 +192,7 @@ impl<W: Write> Dump<'_, W> {
                 message,
                 payload,
                 publisher,
+                origin: _,
             } if self.is_wanted(publisher.as_ref().map(Party::client_id)) => {
                 let payload = payloads.bytes.get(payload).copied();
                 let message = self.message(message, None, payload);

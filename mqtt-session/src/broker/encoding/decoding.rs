@@ -8,18 +8,78 @@ use mqtt_proto::{SubscriptionId, SubscriptionOptions, TopicFilter, TopicName};
 use super::super::party::Party;
 use super::super::peers::ShardId;
 use super::super::records::{
-    BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, PayloadId, ReplayRecord, SubscriptionRecord,
-    WillRecord,
+    BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, Origin, PayloadId, ReplayRecord,
+    SubscriptionRecord, WillRecord,
 };
 use super::super::sessions::SessionId;
 use super::{
-    HAS_END, HAS_EXPIRY, HAS_IDENTIFIER, HAS_REPLAYED, HAS_WILL, IS_DUE, IS_OWN, IS_REPLAYED, IS_ROUTED, IS_SHARED,
+    HAS_END, HAS_EXPIRY, HAS_IDENTIFIER, HAS_OWNER, HAS_PUBLISHER, HAS_REPLAYED, HAS_WILL, IS_DUE, IS_OWN, IS_REPLAYED,
+    IS_ROUTED, IS_SHARED, WITH_NAMES,
 };
 use crate::store::codec::Fields;
 use crate::store::{Key, Record, RecordError};
 use crate::time::Instant;
 
 impl Fields {
+    /// A record of the version in which names of messages stand behind the key.
+    pub(super) fn named_record_of(mut self, key: BrokerKey) -> Result<BrokerRecord, RecordError> {
+        match key {
+            BrokerKey::Retained(_) => {
+                let named = self.party()?;
+                let origin = Origin {
+                    shard: self.shard()?,
+                    name: ForwardId(self.u64("name")?),
+                };
+                if origin == Origin::default() {
+                    return Err(RecordError::Field("name"));
+                }
+                let mut record = self.record_of(key)?;
+                if let BrokerRecord::Retained {
+                    publisher, origin: of, ..
+                } = &mut record
+                {
+                    (*publisher, *of) = (named, origin);
+                }
+                Ok(record)
+            }
+            BrokerKey::Subscription(..) => {
+                let count = self.array("names").map(u16::from_be_bytes)?;
+                if count == 0 {
+                    return Err(RecordError::Field("names"));
+                }
+                // Not trusted: room is made as they are read.
+                let mut seen = Vec::new();
+                for _ in 0..count {
+                    seen.push(ForwardId(self.u64("name")?));
+                }
+                let mut record = self.record_of(key)?;
+                let BrokerRecord::Subscription(SubscriptionRecord {
+                    replay: Some(replay), ..
+                }) = &mut record
+                else {
+                    return Err(RecordError::Field("names"));
+                };
+                replay.seen = seen;
+                Ok(record)
+            }
+            _ => Err(RecordError::Version(WITH_NAMES)),
+        }
+    }
+
+    /// Who has published a retained message, if flags say so.
+    fn party(&mut self) -> Result<Option<Party>, RecordError> {
+        let flags = self.flags(HAS_PUBLISHER | HAS_OWNER)?;
+        let client_id = self.optional(flags, HAS_PUBLISHER, |fields| fields.short("publisher"))?;
+        let owner = self.optional(flags, HAS_OWNER, |fields| fields.short("owner"))?;
+        match (client_id, owner) {
+            (Some(client_id), owner) => Party::new(&client_id, owner.as_deref())
+                .map(Some)
+                .ok_or(RecordError::Field("publisher")),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(RecordError::Field("flags")),
+        }
+    }
+
     pub(super) fn record_of(mut self, key: BrokerKey) -> Result<BrokerRecord, RecordError> {
         match key {
             BrokerKey::Broker => {
@@ -65,6 +125,7 @@ impl Fields {
                     message,
                     payload,
                     publisher: None,
+                    origin: Origin::default(),
                 })
             }
             BrokerKey::Payload(id) => Ok(BrokerRecord::Payload { id, bytes: self.rest() }),
@@ -123,11 +184,18 @@ impl Fields {
         let shard = self.optional(flags, IS_REPLAYED, Self::shard)?;
         let replay = match (shard, flags & HAS_REPLAYED) {
             (None, 0) => self.end(None)?,
-            (Some(shard), 0) => self.end(Some(ReplayRecord { shard, after: None }))?,
+            (Some(shard), 0) => self.end(Some(ReplayRecord {
+                shard,
+                after: None,
+                seen: Vec::new(),
+            }))?,
             (Some(shard), _) => {
                 let after = TopicName::from_bytes(self.rest()).map_err(RecordError::Topic)?;
-                let after = Some(after);
-                Some(ReplayRecord { shard, after })
+                Some(ReplayRecord {
+                    shard,
+                    after: Some(after),
+                    seen: Vec::new(),
+                })
             }
             (None, _) => return Err(RecordError::Field("flags")),
         };

@@ -9,8 +9,8 @@ use mqtt_proto::{QoS, SubscriptionId, SubscriptionOptions, TopicFilter, Version}
 use crate::broker::party::Party;
 use crate::broker::peers::ShardId;
 use crate::broker::records::{
-    BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, PayloadId, ReplayRecord, SubscriptionRecord,
-    WillRecord,
+    BrokerKey, BrokerRecord, ClientRecord, ForwardId, ForwardRecord, Origin, PayloadId, ReplayRecord,
+    SubscriptionRecord, WillRecord,
 };
 use crate::broker::sessions::SessionId;
 use crate::random::Random;
@@ -50,8 +50,20 @@ fn subscription(text: &str, identifier: Option<u32>, replay: Option<Option<&str>
         replay: replay.map(|after| ReplayRecord {
             shard: ShardId(258),
             after: after.map(topic),
+            seen: Vec::new(),
         }),
     })
+}
+
+/// One whose replay goes by the names of these messages.
+fn named(mut record: BrokerRecord, seen: &[u64]) -> BrokerRecord {
+    if let BrokerRecord::Subscription(SubscriptionRecord {
+        replay: Some(replay), ..
+    }) = &mut record
+    {
+        replay.seen = seen.iter().copied().map(ForwardId).collect();
+    }
+    record
 }
 
 fn forward(groups: Vec<(ShardId, TopicFilter<Bytes>)>, publisher: Option<Party>) -> BrokerRecord {
@@ -98,11 +110,13 @@ pub(super) fn broker_samples() -> Vec<BrokerRecord> {
             message: message(QoS::ExactlyOnce),
             payload: PayloadId(9),
             publisher: None,
+            origin: Origin::default(),
         },
         BrokerRecord::Retained {
             message: plain_message(QoS::AtMostOnce),
             payload: PayloadId(10),
             publisher: None,
+            origin: Origin::default(),
         },
         BrokerRecord::Payload {
             id: PayloadId(9),
@@ -125,6 +139,7 @@ pub(super) fn broker_samples() -> Vec<BrokerRecord> {
             message: plain_message(QoS::AtMostOnce),
             payload: PayloadId(10),
             publisher: Some(party(None)),
+            origin: Origin::default(),
         },
         forward(Vec::new(), Some(party(None))),
         client(Some(AT), Some(will(None, None)), Some("alice")),
@@ -133,9 +148,25 @@ pub(super) fn broker_samples() -> Vec<BrokerRecord> {
             message: plain_message(QoS::AtMostOnce),
             payload: PayloadId(10),
             publisher: Some(party(Some("alice"))),
+            origin: Origin::default(),
         },
         forward(Vec::new(), Some(party(Some("alice")))),
     ];
+    let publishers = [None, Some(party(None)), Some(party(Some("alice")))];
+    records.extend(publishers.map(|publisher| BrokerRecord::Retained {
+        message: plain_message(QoS::AtMostOnce),
+        payload: PayloadId(10),
+        publisher,
+        origin: Origin {
+            shard: ShardId(258),
+            name: ForwardId(1_025),
+        },
+    }));
+    records.push(named(subscription("a", None, Some(None)), &[7]));
+    records.push(named(
+        subscription("+", Some(1), Some(Some("home/hall"))),
+        &[0, u64::MAX],
+    ));
     records.extend(samples().into_iter().map(|record| BrokerRecord::Session {
         session: SessionId(5),
         record,
@@ -208,12 +239,17 @@ pub(super) fn random_broker_record(random: &mut Random) -> BrokerRecord {
             replay: (random.below(2) == 0).then(|| ReplayRecord {
                 shard: ShardId(random.next_u64() as u16),
                 after: (random.below(2) == 0).then(|| topic(&random_text(random, 1))),
+                seen: (0..random.below(3)).map(|_| ForwardId(random_number(random))).collect(),
             }),
         }),
         4 => BrokerRecord::Retained {
             message: random_message(random, QoS::AtLeastOnce),
             payload: PayloadId(random_number(random)),
             publisher: (random.below(2) == 0).then(|| random_party(random)),
+            origin: Origin {
+                shard: ShardId(random.next_u64() as u16),
+                name: ForwardId(random_number(random)),
+            },
         },
         5 => BrokerRecord::Payload {
             id: PayloadId(random_number(random)),

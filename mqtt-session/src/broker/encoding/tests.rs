@@ -7,7 +7,7 @@ use mqtt_proto::{EncodeError, PropertyId, QoS};
 
 use super::samples::{broker_samples, filter, keys, random_broker_record};
 use crate::broker::party::Party;
-use crate::broker::records::{BrokerKey, BrokerRecord, PayloadId};
+use crate::broker::records::{BrokerKey, BrokerRecord, Origin, PayloadId};
 use crate::broker::sessions::SessionId;
 use crate::random::Random;
 use crate::store::crc::Crc32c;
@@ -273,6 +273,7 @@ fn only_messages_have_publishers() {
         let behind_key = 5 + record.key().encoded_len();
         match bytes[0] {
             super::VERSION => {}
+            super::WITH_NAMES => continue,
             super::WITH_OWNER if matches!(record, BrokerRecord::Client(_)) => continue,
             _ => {
                 assert!(may_have);
@@ -294,7 +295,7 @@ fn only_clients_and_messages_have_owners() {
         let mut bytes = opened(&record);
         let behind_key = 5 + record.key().encoded_len();
         let (new, may_have): (&[u8], bool) = match (bytes[0], &record) {
-            (super::WITH_OWNER, _) => continue,
+            (super::WITH_OWNER | super::WITH_NAMES, _) => continue,
             (super::WITH_PUBLISHER, _) => (b"", true),
             (_, BrokerRecord::Client(_)) => (b"\0\x01o", true),
             (_, BrokerRecord::Retained { .. } | BrokerRecord::Forward(_)) => (b"\0\x01p\0\x01o", true),
@@ -415,6 +416,7 @@ fn a_retained_message_that_is_exchanged_or_has_no_payload_is_refused() {
         message,
         payload: PayloadId(1),
         publisher: None,
+        origin: Origin::default(),
     };
     assert_eq!(decoded(&encoded(&record)), Err(RecordError::Field("source bytes")));
     // The flag of a packet identifier, and one.
@@ -475,6 +477,7 @@ fn the_longest_names_fit() {
                     message,
                     payload,
                     publisher: Some(long_names.clone()),
+                    origin: Origin::default(),
                 }
             }
             _ => continue,

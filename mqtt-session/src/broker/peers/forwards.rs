@@ -31,11 +31,6 @@ impl Forwards {
         forward.is_some_and(|forward| taken.is_some_and(|taken| forward <= *taken))
     }
 
-    /// The last message of another shard that was taken.
-    pub(super) fn taken(&self, from: ShardId) -> Option<ForwardId> {
-        self.taken.get(&from).copied()
-    }
-
     pub(in super::super) fn take(&mut self, from: ShardId, forward: ForwardId) {
         let taken = self.taken.entry(from).or_default();
         *taken = forward.max(*taken);
@@ -47,21 +42,36 @@ impl Forwards {
 }
 
 impl Broker {
-    /// Stores a message until the other shards have it. `None`: there is no store.
+    /// The name of a message that is to be retained, which came now.
+    pub(in super::super) fn name_retained(&mut self) -> ForwardId {
+        self.peers.retained = self.name_message();
+        self.peers.retained
+    }
+
+    fn name_message(&mut self) -> ForwardId {
+        if self.peers.forwards.names.set_aside() {
+            self.write_broker();
+            if self.journal.is_enabled() && !self.peers.is_alone() {
+                // Another shard would store a name that the next life gives to another message.
+                self.peers.gate = self.journal.ticket();
+            }
+        }
+        ForwardId(self.peers.forwards.names.give())
+    }
+
+    /// Stores a message until the other shards have it, with the name that it has. `None`: there is no store.
     pub(in super::super) fn forward(
         &mut self,
         message: &Message,
         publisher: Option<&Party>,
         groups: &[(ShardId, TopicFilter<Bytes>)],
         is_routed: bool,
+        name: Option<ForwardId>,
     ) -> Option<ForwardId> {
         if !self.journal.is_enabled() {
             return None;
         }
-        if self.peers.forwards.names.set_aside() {
-            self.write_broker();
-        }
-        let id = ForwardId(self.peers.forwards.names.give());
+        let id = name.unwrap_or_else(|| self.name_message());
         let expires_at = message.expiry_seconds.map(|seconds| self.now.after_seconds(seconds));
         let record = ForwardRecord {
             id,

@@ -233,7 +233,7 @@ impl Broker {
         if let Some((shard, group)) = elsewhere.filter(|(shard, _)| *shard != from) {
             let groups = vec![(shard, group)];
             let forward = match handed.forward {
-                Some(_) => self.forward(&message, None, &groups, false),
+                Some(_) => self.forward(&message, None, &groups, false, None),
                 None => None,
             };
             self.publish_to_peers(&message, None, groups, false, Some(first), forward);

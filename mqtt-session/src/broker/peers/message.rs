@@ -89,8 +89,9 @@ pub(super) fn spread(bytes: &[u8]) -> u64 {
 pub enum PeerMessage {
     /// What was restored has been said: from here on this shard is a part of the broker.
     Here {
-        /// The last stored message that it has of the other one, which gives its next ones higher names.
-        taken: Option<ForwardId>,
+        /// The last message of each shard, by its name, that it knows of: that shard gives its next ones higher names, and
+        /// all take what was retained in earlier lives for earlier.
+        seen: Vec<ForwardId>,
     },
     /// A message was published.
     Publish(PeerPublish),
@@ -129,8 +130,9 @@ pub enum PeerMessage {
         after: Option<TopicName<Bytes>>,
         /// At most so many.
         most: u16,
-        /// The publishes that the shard that asks had when the client subscribed, by shard: the answer has all of them.
-        seen: Vec<u64>,
+        /// The last retained message of each shard that the shard that asks had when the client subscribed: the answer has
+        /// all up to these, and none behind them.
+        seen: Vec<ForwardId>,
     },
     /// Retained messages.
     Page {
@@ -160,4 +162,6 @@ pub struct PeerPublish {
     pub is_awaited: bool,
     /// The name of the message in the store of its shard: what was taken once is not taken again.
     pub forward: Option<ForwardId>,
+    /// The name of the message, if it is to be retained.
+    pub retained: Option<ForwardId>,
 }

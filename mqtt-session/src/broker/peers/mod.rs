@@ -17,7 +17,8 @@
 //!   them: for a set of tickets, the own one and that of the others.
 //! - A retained message is kept by one shard, by its topic. A replay goes through the shards one after the other. Its
 //!   question says which messages its shard had when the client subscribed, and is answered when these are there: so a
-//!   message that came before the subscription is in the replay, and one that came later is delivered.
+//!   message that came before the subscription is in the replay. One that came later is delivered, and passed over in the
+//!   replay: each has a name, in the order of its shard, which is stored with what is retained and with the replay.
 //! - A shard takes nothing from clients before all have said what they restored: which groups have members where.
 //! - Who of a group gets a message is chosen where it was published: first the shard, each as often as it has connected
 //!   members, and there a member. A shard whose last member has left in between refuses, and another one is chosen.
@@ -39,7 +40,7 @@ use mqtt_proto::{QoS, TopicFilter, TopicName};
 
 use super::kept::Consent;
 use super::party::Party;
-use super::records::{BrokerRecord, ForwardId};
+use super::records::{BrokerRecord, ForwardId, Origin};
 use super::routes::Routes;
 use super::sessions::Place;
 use super::{Broker, ConnectionId};
@@ -60,6 +61,8 @@ pub(super) struct Peers {
     gate: u64,
     /// The number that was given last.
     last: u64,
+    /// The last message that was published here and was to be retained.
+    retained: ForwardId,
     /// How often the policy has changed.
     policies: u64,
     /// All shards, this one too, by number. Empty if there are no others.
@@ -86,8 +89,8 @@ struct Peer {
     asked: u64,
     /// The last number that it has answered.
     answered: u64,
-    /// The last message that was published there and is for all.
-    seen: u64,
+    /// The last message that was published there and was to be retained.
+    seen: ForwardId,
     /// How often the policy has changed there.
     policies: u64,
     /// What it has to be answered, and the batch that this waits for.
@@ -123,6 +126,24 @@ impl Peers {
     /// Whether the session of this client is on another shard.
     pub(super) fn is_elsewhere(&self, client_id: &[u8]) -> bool {
         !self.is_alone() && self.shards.of_client(client_id) != self.shards.own()
+    }
+
+    /// What is retained here under this name, if it is.
+    pub(super) fn origin(&self, name: Option<ForwardId>) -> Origin {
+        Origin {
+            shard: self.shards.own(),
+            name: name.unwrap_or_default(),
+        }
+    }
+
+    /// A message of a shard, under this name, has been here in this life or an earlier one.
+    pub(super) fn note_seen(&mut self, shard: ShardId, name: ForwardId) {
+        if shard == self.shards.own() {
+            self.forwards.names.restore_given(name.0);
+            self.retained = self.retained.max(name);
+        } else if let Some(peer) = self.peer(shard) {
+            peer.seen = peer.seen.max(name);
+        }
     }
 
     fn peer(&mut self, shard: ShardId) -> Option<&mut Peer> {
@@ -214,7 +235,7 @@ impl Broker {
             return;
         }
         match message {
-            PeerMessage::Here { taken } => self.peer_is_here(from, taken),
+            PeerMessage::Here { seen } => self.peer_is_here(from, &seen),
             PeerMessage::Publish(publish) => self.take_publish(from, publish),
             PeerMessage::PolicyChanged => {
                 if let Some(peer) = self.peers.peer(from) {
@@ -267,21 +288,26 @@ impl Broker {
 
     /// Tells the others that this shard is there, and has said what it restored.
     pub(super) fn say_here(&mut self) {
+        // Earlier lives have given no higher names.
+        self.peers.retained = ForwardId(self.peers.forwards.names.last());
         for shard in self.peers.shards.others() {
-            let taken = self.peers.forwards.taken(shard);
-            self.peers.send(shard, PeerMessage::Here { taken });
+            let seen = self.peers.seen();
+            self.peers.send(shard, PeerMessage::Here { seen });
         }
     }
 
     /// Nothing is taken from clients before all are there: of a message that was published earlier, nobody would know which
     /// restored groups elsewhere have to get it.
-    fn peer_is_here(&mut self, from: ShardId, taken: Option<ForwardId>) {
+    fn peer_is_here(&mut self, from: ShardId, seen: &[ForwardId]) {
         // It may know of names that the own store has lost: a message under one of them would pass for one that it has.
-        self.peers.forwards.names.restore_given(taken.unwrap_or_default().0);
+        for (shard, name) in (0..).map(ShardId).zip(seen) {
+            self.peers.note_seen(shard, *name);
+        }
         if let Some(peer) = self.peers.peer(from) {
             peer.is_here = true;
         }
         if self.peers.are_here() {
+            self.answer_queries();
             for slot in self.connections.slots() {
                 self.touch(slot);
             }
@@ -335,6 +361,9 @@ impl Broker {
             self.peers.gate = self.journal.ticket();
         }
         let number = self.peers.number();
+        // What is stored until it has arrived has the same name there, over restarts too.
+        let name = forward.unwrap_or(self.peers.retained);
+        let retained = (is_routed && message.retain).then_some(name);
         let waits = message.qos > QoS::AtMostOnce;
         for shard in self.peers.shards.others() {
             let here = handed.iter().filter(|(of, _)| *of == shard);
@@ -351,6 +380,7 @@ impl Broker {
                 groups,
                 is_awaited,
                 forward,
+                retained,
             };
             self.peers.send(shard, PeerMessage::Publish(publish));
             if is_awaited {
@@ -375,7 +405,11 @@ impl Broker {
             let mut message = publish.message;
             if publish.is_routed {
                 let consent = self.consent_of(from);
-                self.keep_if_ours(&mut message, publish.publisher.as_ref(), consent);
+                let origin = Origin {
+                    shard: from,
+                    name: publish.retained.unwrap_or_default(),
+                };
+                self.keep_if_ours(&mut message, publish.publisher.as_ref(), consent, origin);
                 self.deliver_matching(&message, None);
             }
             let mut has_handed = false;
@@ -392,8 +426,8 @@ impl Broker {
             }
             if let Some(forward) = publish.forward {
                 self.peers.forwards.take(from, forward);
-                // A session that is not stored may hand on to one that is.
-                if has_handed || self.journal.mark() != since {
+                // A session that is not stored may hand on to one that is, and one that subscribes now gets it as retained.
+                if has_handed || publish.retained.is_some() || self.journal.mark() != since {
                     self.journal.put(|| BrokerRecord::Shard {
                         shard: from,
                         upto: forward,
@@ -401,10 +435,8 @@ impl Broker {
                 }
             }
         }
-        if publish.is_routed {
-            if let Some(peer) = self.peers.peer(from) {
-                peer.seen = publish.number;
-            }
+        if let Some(name) = publish.retained {
+            self.peers.note_seen(from, name);
             self.answer_queries();
         }
         if publish.is_awaited {

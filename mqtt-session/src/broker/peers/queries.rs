@@ -1,12 +1,15 @@
 //! Retained messages that other shards keep.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use mqtt_proto::{TopicFilter, TopicName};
 
 use super::super::Broker;
+use super::super::kept::Kept;
+use super::super::records::ForwardId;
 use super::super::retained::Step;
 use super::super::review::Waiter;
 use super::super::sessions::SessionId;
@@ -28,7 +31,7 @@ pub(super) struct Query {
     filter: TopicFilter<Bytes>,
     after: Option<TopicName<Bytes>>,
     most: u16,
-    seen: Vec<u64>,
+    seen: Vec<ForwardId>,
 }
 
 impl Query {
@@ -37,7 +40,7 @@ impl Query {
         filter: TopicFilter<Bytes>,
         after: Option<TopicName<Bytes>>,
         most: u16,
-        seen: Vec<u64>,
+        seen: Vec<ForwardId>,
     ) -> Self {
         Self {
             query,
@@ -50,16 +53,23 @@ impl Query {
 }
 
 impl Peers {
-    /// The last message of each shard that is here.
-    pub(in super::super) fn seen(&self) -> Vec<u64> {
-        self.known.iter().map(|peer| peer.seen).collect()
+    /// The last message of each shard that is here and was to be retained.
+    pub(in super::super) fn seen(&self) -> Vec<ForwardId> {
+        if self.is_alone() {
+            return vec![self.retained];
+        }
+        let own = usize::from(self.shards.own().0);
+        let of_peers = self.known.iter().enumerate();
+        of_peers
+            .map(|(shard, peer)| if shard == own { self.retained } else { peer.seen })
+            .collect()
     }
 
-    /// Whether all messages are here that another shard had.
-    fn has_seen(&self, seen: &[u64]) -> bool {
+    /// Whether all messages are here that another shard had. What comes of an earlier life comes before its shard is here.
+    fn has_seen(&self, seen: &[ForwardId]) -> bool {
         let own = usize::from(self.shards.own().0);
         let mut pairs = self.known.iter().zip(seen).enumerate();
-        pairs.all(|(shard, (peer, seen))| shard == own || peer.seen >= *seen)
+        self.are_here() && pairs.all(|(shard, (peer, seen))| shard == own || peer.seen >= *seen)
     }
 
     /// The shard behind this one.
@@ -80,7 +90,7 @@ impl Peers {
         filter: &TopicFilter<Bytes>,
         after: Option<TopicName<Bytes>>,
         most: u16,
-        seen: Vec<u64>,
+        seen: Vec<ForwardId>,
     ) -> u64 {
         self.queries.last = self.queries.last.saturating_add(1);
         let query = self.queries.last;
@@ -119,11 +129,15 @@ impl Broker {
         let mut budget = crate::flow::size(self.config.limits.steps_per_call.max(1));
         let policy = self.policy_of_messages();
         let (mut messages, mut after) = (Vec::new(), query.after.take());
+        let is_wanted = |kept: &Kept| !kept.origin.is_behind(&query.seen);
         let upto = loop {
             if messages.len() >= usize::from(query.most.max(1)) {
                 break after;
             }
-            match self.retained.next(&query.filter, after.as_ref(), self.now, budget) {
+            match self
+                .retained
+                .next(&query.filter, after.as_ref(), self.now, budget, is_wanted)
+            {
                 Step::Found(topic, kept) if kept.awaits_consent(policy) => {
                     if messages.is_empty() {
                         let topic = topic.clone();

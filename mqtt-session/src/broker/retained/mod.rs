@@ -12,7 +12,8 @@
 //!
 //! A cursor is the topic that was looked at last, and nothing else: it can be stored, and continued in another life of the
 //! broker. What is retained from the first step to the last is found exactly once, whatever changes around it; what comes,
-//! goes or is replaced meanwhile is found as it is when the cursor passes, or not at all.
+//! goes or is replaced meanwhile is found as it is when the cursor passes, or not at all. Whoever replays says which messages
+//! are wanted: those that came later than the subscription are not, since they are delivered as published ones.
 //!
 //! # What a replay costs
 //!
@@ -166,16 +167,17 @@ impl<M> Retained<M> {
     }
 
     /// The next message for a filter behind a topic, or the first one. What has expired is left out. Of a shared filter
-    /// nothing is taken apart: such a subscription gets no retained messages. [MQTT-4.8.2]
+    /// nothing is taken apart: such a subscription gets no retained messages. [MQTT-4.8.2] What is not wanted is passed over.
     pub(crate) fn next<B: AsRef<[u8]>>(
         &self,
         filter: &TopicFilter<B>,
         after: Option<&TopicName<Bytes>>,
         now: Instant,
         budget: usize,
+        is_wanted: impl Fn(&M) -> bool,
     ) -> Step<'_, M> {
         let mut looks = budget;
-        self.next_within(filter, after, now, &mut looks)
+        self.next_within(filter, after, now, &mut looks, is_wanted)
     }
 
     /// The same with a budget for several steps, from which each look is taken.
@@ -185,13 +187,16 @@ impl<M> Retained<M> {
         after: Option<&TopicName<Bytes>>,
         now: Instant,
         looks: &mut usize,
+        is_wanted: impl Fn(&M) -> bool,
     ) -> Step<'_, M> {
         let behind = |topic: &TopicName<Bytes>| Bound::Excluded(ByLevels(topic.clone()));
         let mut from = after.map_or(Bound::Unbounded, behind);
         while let Some((ByLevels(topic), held)) = self.messages.range((from, Bound::Unbounded)).next() {
             *looks = looks.saturating_sub(1);
             from = match scan::judge(filter.as_bytes(), topic.as_bytes()) {
-                Verdict::Match if !held.is_expired(now) => return Step::Found(topic, &held.message),
+                Verdict::Match if !held.is_expired(now) && is_wanted(&held.message) => {
+                    return Step::Found(topic, &held.message);
+                }
                 Verdict::Match | Verdict::Next => behind(topic),
                 // What is too long for a topic is no place to jump to. The next topic leads on as well.
                 Verdict::Jump(place) => match TopicName::from_bytes(Bytes::from(place)) {

@@ -36,7 +36,7 @@ fn replay<M>(retained: &Retained<M>, text: &str, budget: usize) -> (Vec<String>,
     let (mut found, mut after, mut calls) = (Vec::new(), None, 0);
     loop {
         calls += 1;
-        match retained.next(&filter(text), after, NOW, budget) {
+        match retained.next(&filter(text), after, NOW, budget, |_| true) {
             Step::Found(topic, _) => {
                 found.push(topic.as_str().to_string());
                 after = Some(topic);
@@ -89,7 +89,7 @@ fn replay_among_changes(random: &mut Random, retained: &mut Retained<u64>, all: 
     let (mut found, mut after): (Vec<String>, Option<TopicName<Bytes>>) = (Vec::new(), None);
     loop {
         let budget = 1 + random.below(4) as usize;
-        after = match retained.next(&filter, after.as_ref(), NOW, budget) {
+        after = match retained.next(&filter, after.as_ref(), NOW, budget, |_| true) {
             Step::Found(topic, message) => {
                 assert_eq!(all.get(topic.as_str()), Some(message), "{text}");
                 found.push(topic.as_str().to_string());
@@ -255,11 +255,16 @@ fn messages_expire_one_by_one_in_their_order_and_are_not_found_before() {
     retained.set(topic("b"), (), 9, Some(at(20))).unwrap();
     assert_eq!(retained.next_expiry(), Some(at(20)));
     assert_eq!(retained.expire(Instant::from_micros(19_999_999)), None);
-    let found =
-        |retained: &Retained<()>, after: &str, now| match retained.next(&filter("#"), Some(&topic(after)), now, 9) {
-            Step::Found(topic, ()) => topic.as_str().to_string(),
-            step => format!("{step:?}"),
-        };
+    let found = |retained: &Retained<()>, after: &str, now| match retained.next(
+        &filter("#"),
+        Some(&topic(after)),
+        now,
+        9,
+        |()| true,
+    ) {
+        Step::Found(topic, ()) => topic.as_str().to_string(),
+        step => format!("{step:?}"),
+    };
     assert_eq!(found(&retained, "a", at(19)), "b");
     assert_eq!(found(&retained, "a", at(20)), "c");
     assert_eq!(found(&retained, "c", at(20)), "End");

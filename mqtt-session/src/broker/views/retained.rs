@@ -53,7 +53,7 @@ impl Broker {
         while looks > 0 && !cursor.is_at_end {
             match self
                 .retained
-                .next_within(filter, cursor.after.as_ref(), self.now, &mut looks)
+                .next_within(filter, cursor.after.as_ref(), self.now, &mut looks, |_| true)
             {
                 Step::Found(topic, kept) => {
                     cursor.after = Some(topic.clone());
