@@ -46,22 +46,27 @@ fn publish(rig: &mut Rig, topic: &str, bits: u8, payload: &str) {
     rig.sent("p");
 }
 
-/// Comes back, and goes on with what it has.
 fn come_back(rig: &mut Rig) {
-    rig.connect(lasting("s", Version::V5));
+    come(rig, "s");
+}
+
+/// A client comes, and has read nothing yet.
+pub(crate) fn come(rig: &mut Rig, name: &str) {
+    let connect = lasting(name, Version::V5);
+    rig.open(name, connect.version);
+    rig.feed(name, &Packet::Connect(connect));
     rig.commit();
 }
 
 /// All messages that a client gets, which it acknowledges, as "topic: payload", with a star if RETAIN is set.
 pub(crate) fn drain(rig: &mut Rig, name: &str) -> Vec<String> {
-    let mut came = Vec::new();
-    loop {
+    let (mut came, mut quiet) = (Vec::new(), 0);
+    // What is taken from the machine may be a step of a replay, or wait for the store.
+    while quiet < 3 {
         rig.run();
         rig.commit();
         let packets = rig.sent_packets(name);
-        if packets.is_empty() {
-            return came;
-        }
+        quiet = if packets.is_empty() { quiet + 1 } else { 0 };
         for packet in packets {
             match packet {
                 Packet::Publish(publish) => {
@@ -80,6 +85,7 @@ pub(crate) fn drain(rig: &mut Rig, name: &str) -> Vec<String> {
             }
         }
     }
+    came
 }
 
 /// What came of the topics that begin so.
@@ -106,7 +112,10 @@ fn what_is_retained_while_its_subscriber_is_slow_comes_once_as_published() {
     for bits in [0, 1, 2] {
         let mut rig = standing(config(), granted(2));
         publish(&mut rig, "a/z", bits, "m");
-        assert_eq!(of(&drain(&mut rig, "s"), "a/z"), ["a/z: m"], "QoS {bits}");
+        rig.puback("s", 1);
+        let came = drain(&mut rig, "s");
+        assert_eq!(of(&came, "a/z"), ["a/z: m"], "QoS {bits}: {came:?}");
+        assert_eq!(of(&came, "a/2"), ["a/2: a/2*"], "the replay went on to its end");
     }
 }
 
@@ -118,10 +127,8 @@ fn what_is_retained_with_qos_0_while_its_subscriber_is_away_was_sent_to_nobody()
     come_back(&mut rig);
     assert_eq!(of(&drain(&mut rig, "s"), "a/z"), NOTHING);
     // It is retained for who asks.
-    rig.subscribe_with("s", &[("a/#", granted(0))], None);
-    rig.cut("s");
-    come_back(&mut rig);
-    assert_eq!(of(&drain(&mut rig, "s"), "a/z"), ["a/z: m*"]);
+    let came = rig.subscribe_with("s", &[("a/#", granted(0))], None);
+    assert_eq!(came.last().unwrap(), "PUBLISH q0 retain a/z: m");
 }
 
 #[test]
@@ -206,7 +213,8 @@ fn many_that_were_retained_anew_are_passed_over_in_steps() {
         publish(&mut rig, &format!("b/{number}"), 0, "m");
     }
     come_back(&mut rig);
-    assert_eq!(of(&drain(&mut rig, "s"), "b/"), ["b/last: there*"]);
+    // The first was on its way and comes again.
+    assert_eq!(drain(&mut rig, "s"), ["b/1: first*", "b/last: there*"]);
 }
 
 #[test]

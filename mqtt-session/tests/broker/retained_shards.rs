@@ -1,10 +1,10 @@
 //! Retained messages and replays between several machines: what a subscriber has got as published is not sent again.
 
-use mqtt_session::proto::{SubscriptionOptions, Version};
+use mqtt_session::proto::SubscriptionOptions;
 use mqtt_session::{BrokerConfig, BrokerKey, Shards};
 
-use super::retained_anew::narrow;
-use super::rig::{config, lasting, qos};
+use super::retained_anew::{self, narrow};
+use super::rig::{config, qos};
 use super::shards::{COUNT, Cluster, named, place};
 
 const OPTIONS: fn() -> SubscriptionOptions = || SubscriptionOptions::new(qos(2));
@@ -25,7 +25,7 @@ fn publish(cluster: &mut Cluster, publisher: &str, topic: &str, payload: &str) {
 }
 
 fn come(cluster: &mut Cluster, name: &str) {
-    cluster.of(name).connect(lasting(name, Version::V5));
+    retained_anew::come(cluster.of(name), name);
     cluster.settle();
 }
 
@@ -33,7 +33,7 @@ fn come(cluster: &mut Cluster, name: &str) {
 fn drain(cluster: &mut Cluster, name: &str) -> Vec<String> {
     let mut came = Vec::new();
     for _ in 0..20 {
-        came.append(&mut super::retained_anew::drain(cluster.of(name), name));
+        came.append(&mut retained_anew::drain(cluster.of(name), name));
         cluster.settle();
     }
     came.sort();

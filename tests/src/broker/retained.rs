@@ -37,6 +37,13 @@ struct Arrival {
     is_over: bool,
 }
 
+/// How often a message has come to a client.
+#[derive(Clone, Copy, Debug, Default)]
+struct Copies {
+    live: u64,
+    retained: u64,
+}
+
 /// The books.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Books {
@@ -46,8 +53,8 @@ pub(super) struct Books {
     arrivals: Vec<Arrival>,
     /// Those that have ended, of which something may be on its way.
     earlier: Vec<Arrival>,
-    /// Copies of QoS 2 by client, its session and number.
-    copies: BTreeMap<(usize, u64, u64), u64>,
+    /// Copies of QoS 2, retained and as published ones, by client, its session and number.
+    copies: BTreeMap<(usize, u64, u64), Copies>,
     last_crash: u64,
 }
 
@@ -115,55 +122,91 @@ impl Books {
 
     /// A client gets a message as one that is published: one that is on its way between machines is not sent a second time.
     pub(super) fn got_live(&mut self, client: usize, topic: &str, number: u64) {
-        let is_it = |arrival: &&mut Arrival| arrival.client == client;
-        for arrival in self.arrivals.iter_mut().filter(is_it) {
-            if arrival
-                .expected
-                .get(topic)
-                .is_some_and(|(expected, _)| *expected == number)
-            {
-                arrival.got.insert(topic.to_owned());
-            }
+        self.note(client, topic, number);
+    }
+
+    /// The same of one that comes once, with QoS 2. `shared`: by way of how many groups it may come.
+    pub(super) fn got_live_once(
+        &mut self,
+        who: (usize, u64),
+        topic: &str,
+        number: u64,
+        shared: u64,
+    ) -> Result<(), String> {
+        if !self.puts.contains_key(&number) {
+            return Ok(());
         }
+        self.copies.entry((who.0, who.1, number)).or_default().live += 1;
+        self.is_no_more_often(who, topic, number, shared)
     }
 
     /// A client gets a retained message, in its session of this number. Returns how many replays went on after a cut.
+    ///
+    /// `shared`: by way of how many groups it may come, as a published one. `is_prompt`: what the client asks for takes effect
+    /// when it is read.
     pub(super) fn got(
         &mut self,
-        (client, epoch): (usize, u64),
+        who: (usize, u64),
         topic: &str,
-        number: u64,
-        qos: QoS,
+        (number, qos): (u64, QoS),
+        shared: u64,
+        is_prompt: bool,
     ) -> Result<u64, String> {
+        let resumed = self.note(who.0, topic, number);
+        // Whoever had subscribed by then gets it as published.
+        let asked = self.asked(who.0, topic).max();
+        let later = self
+            .puts
+            .get(&number)
+            .filter(|put| asked.is_none_or(|asked| asked < put.at));
+        if let Some(put) = later.filter(|_| is_prompt) {
+            return Err(format!(
+                "client {} got {number} as retained, which was published at {}, and has asked last at {asked:?}",
+                who.0, put.at
+            ));
+        }
+        if qos == QoS::ExactlyOnce {
+            self.copies.entry((who.0, who.1, number)).or_default().retained += 1;
+            self.is_no_more_often(who, topic, number, shared)?;
+        }
+        Ok(resumed)
+    }
+
+    /// What a client asked for has come, in one way or the other. Returns how many replays went on after a cut.
+    fn note(&mut self, client: usize, topic: &str, number: u64) -> u64 {
         let mut resumed = 0;
         for arrival in self.arrivals.iter_mut().filter(|arrival| arrival.client == client) {
-            if arrival
-                .expected
-                .get(topic)
-                .is_some_and(|(expected, _)| *expected == number)
-            {
+            let expected = arrival.expected.get(topic);
+            if expected.is_some_and(|(expected, _)| *expected == number) {
                 let is_new = arrival.got.insert(topic.to_owned());
                 if is_new && arrival.was_cut && !core::mem::replace(&mut arrival.is_counted, true) {
                     resumed += 1;
                 }
             }
         }
-        if qos == QoS::ExactlyOnce {
-            let copies = self.copies.entry((client, epoch, number)).or_default();
-            *copies += 1;
-            let all = self.arrivals.iter().chain(&self.earlier);
-            let most = all
-                .filter(|arrival| arrival.client == client && matches(&arrival.filter, topic))
-                .count();
-            if *copies > most as u64 {
-                return Err(format!(
-                    "client {client} got {number} {copies} times as retained, and asked {most} times"
-                ));
-            }
-        }
-        Ok(resumed)
+        resumed
     }
 
+    /// Each SUBSCRIBE asks for one copy of QoS 2: for the retained message, if that was published before, or for the
+    /// published one.
+    fn is_no_more_often(&self, who: (usize, u64), topic: &str, number: u64, shared: u64) -> Result<(), String> {
+        let asked = self.asked(who.0, topic).count() as u64;
+        let Copies { live, retained } = self.copies.get(&(who.0, who.1, number)).copied().unwrap_or_default();
+        if retained > asked || live + retained > asked + shared {
+            return Err(format!(
+                "client {} got {number} {live} times as published and {retained} times as retained, and asked {asked} times",
+                who.0
+            ));
+        }
+        Ok(())
+    }
+
+    /// When a client has asked for what is retained for a topic.
+    fn asked<'b>(&'b self, client: usize, topic: &'b str) -> impl Iterator<Item = u64> + 'b {
+        let all = self.arrivals.iter().chain(&self.earlier);
+        let is_it = move |arrival: &&Arrival| arrival.client == client && matches(&arrival.filter, topic);
+        all.filter(is_it).map(|arrival| arrival.at)
+    }
     /// All has come to rest. Returns how many copies had to arrive.
     ///
     /// `granted` says whether a client has kept a filter since a step, and by which QoS.

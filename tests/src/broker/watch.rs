@@ -386,11 +386,16 @@ impl Watch {
                 return Err(format!("client {client} got {text}, although it was denied it before"));
             }
         }
+        let who = (client, subscriber.epoch);
+        let matching = subscriber.asked.iter().filter(|filter| matches(filter, &topic));
+        let (shared, own): (Vec<&str>, Vec<&str>) = matching.copied().partition(|filter| filter.starts_with("$share"));
+        let by_groups = shared.len() as u64;
         if message.retain {
             self.counts.retained_copies += 1;
             let number = number_in(&text).ok_or_else(|| format!("{text} is retained"))?;
-            let key = (client, subscriber.epoch);
-            self.counts.retained_cuts += self.retained.got(key, &topic, number, message.qos)?;
+            let what = (number, message.qos);
+            // What the host is asked about takes effect when it answers.
+            self.counts.retained_cuts += self.retained.got(who, &topic, what, by_groups, !self.asks)?;
             return Ok(());
         }
         // It takes away what was retained, and is for subscribers too.
@@ -429,12 +434,13 @@ impl Watch {
         *times += 1;
         *once += u32::from(is_once);
         // One for its own subscriptions together, and one for each group.
-        let matching = subscriber.asked.iter().filter(|filter| matches(filter, &topic));
-        let (shared, own): (Vec<&str>, Vec<&str>) = matching.copied().partition(|filter| filter.starts_with("$share"));
         let own_most = if self.copies_each { own.len() } else { own.len().min(1) };
         let most = u32::try_from(own_most).unwrap_or(0) + u32::try_from(shared.len()).unwrap_or(0);
         if *once > most {
             return Err(format!("client {client} got {number} {once} times"));
+        }
+        if is_once && message.qos == QoS::ExactlyOnce {
+            self.retained.got_live_once(who, &topic, number, by_groups)?;
         }
         let key = (sent.publisher, sent.topic, sent.qos.bits(), message.qos.bits());
         let last = subscriber.order.entry(key).or_insert(0);

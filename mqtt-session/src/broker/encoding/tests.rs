@@ -207,7 +207,7 @@ fn every_flipped_bit_is_detected() {
         for bit in 0..bytes.len() * 8 {
             bytes[bit / 8] ^= 1 << (bit % 8);
             let expected = match bytes[0] {
-                super::VERSION | super::WITH_PUBLISHER | super::WITH_OWNER => RecordError::Checksum,
+                super::VERSION..=super::WITH_NAMES => RecordError::Checksum,
                 version => RecordError::Version(version),
             };
             assert_eq!(decoded(&bytes), Err(expected), "bit {bit} of {record:?}");
