@@ -97,13 +97,11 @@ impl World {
                 continue;
             };
             let (may, has_to) = replays(*handling);
-            if !may {
-                continue;
-            }
-            let mut expected = Snapshot::new();
-            if has_to {
-                expected = self.cluster.retained(filter);
-            }
+            let snapshot = || match has_to {
+                true => self.cluster.retained(filter),
+                false => Snapshot::new(),
+            };
+            let expected = may.then(snapshot);
             self.watch.retained.subscribes(index, filter, self.watch.step, expected);
         }
     }
