@@ -161,3 +161,23 @@ fn a_message_that_is_told_again_after_a_restart_is_no_published_one_for_who_subs
     come(&mut cluster, &subscriber);
     assert_eq!(drain(&mut cluster, &subscriber), [format!("{topic}: new*")]);
 }
+
+#[test]
+fn another_machine_hears_of_no_name_that_the_next_life_could_give_to_another_message() {
+    let mut cluster = Cluster::new(&config().is_stored(true));
+    let publisher = named(0, "p");
+    come(&mut cluster, &publisher);
+    let topic = kept_by(2, "new");
+    let mut is_said = Vec::new();
+    for _ in 0..2 {
+        cluster.of(&publisher).retain(&publisher, &topic, 0, "new");
+        cluster.collect();
+        is_said.push(!cluster.between[0][2].is_empty());
+        // The first name is stored together with many that follow.
+        cluster.rigs[0].commit();
+        cluster.collect();
+        assert!(!cluster.between[0][2].is_empty());
+        cluster.settle();
+    }
+    assert_eq!(is_said, [false, true]);
+}

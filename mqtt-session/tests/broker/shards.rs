@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use mqtt_session::proto::{Connect, SubscriptionOptions, Version, Will};
-use mqtt_session::{Ask, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, PeerMessage, ShardId, Shards, Verdict};
+use mqtt_session::{
+    Ask, BrokerConfig, BrokerEvent, BrokerKey, BrokerLimits, BrokerRecord, PeerMessage, ShardId, Shards, Verdict,
+};
 
 use super::rig::{NOTHING, Rig, config, fleeting, lasting, line, qos, will};
 
@@ -38,7 +40,7 @@ impl Cluster {
     }
 
     /// Takes what the machines have to say.
-    fn collect(&mut self) {
+    pub(crate) fn collect(&mut self) {
         for (from, rig) in self.rigs.iter_mut().enumerate() {
             while let Some((to, message)) = rig.broker.poll_peer() {
                 self.between[from][usize::from(to.0)].push_back(message);
@@ -269,6 +271,53 @@ fn a_machine_that_lost_its_numbers_is_told_by_the_others_which_are_taken() {
 fn a_machine_that_lost_how_far_it_is_with_another_takes_what_comes() {
     let sent = forwarded_after_damage(1, |key| matches!(key, BrokerKey::Shard(_)));
     assert!(sent.last().is_some_and(|line| line.ends_with("t: n")), "{sent:?}");
+}
+
+#[test]
+fn a_message_on_its_way_comes_although_a_session_that_is_damaged_leaves_a_will() {
+    let config = config().is_stored(true);
+    let mut cluster = Cluster::new(&config);
+    let (publisher, leaver, subscriber) = (named(0, "p"), named(0, "l"), named(1, "s"));
+    let connects = [
+        lasting(&publisher, Version::V5),
+        Connect {
+            will: will("gone", 20),
+            ..lasting(&leaver, Version::V5)
+        },
+        lasting(&subscriber, Version::V5),
+    ];
+    for (name, connect) in [&publisher, &leaver, &subscriber].into_iter().zip(connects) {
+        cluster.of(name).connect(connect);
+        cluster.settle();
+        cluster.of(name).sent(name);
+    }
+    let options = SubscriptionOptions::new(qos(2));
+    cluster
+        .of(&subscriber)
+        .subscribe_with(&subscriber, &[("+", options)], None);
+    cluster.of(&leaver).cut(&leaver);
+    cluster.settle();
+    cluster.of(&publisher).publish(&publisher, "t", 2, "m");
+    // It is stored, and the others have heard nothing of it when all end.
+    cluster.rigs[0].commit();
+    cluster.between = Default::default();
+    for (own, rig) in (0..).zip(&mut cluster.rigs) {
+        let is_leaver = |record: &BrokerRecord| match record {
+            BrokerRecord::Client(client) => (client.who.client_id() == leaver.as_bytes()).then_some(client.session),
+            _ => None,
+        };
+        let session = rig.disk.values().find_map(is_leaver);
+        let key = session.map(|session| BrokerKey::Session(session, mqtt_session::Key::Session));
+        let damaged: Vec<BrokerKey> = key.into_iter().collect();
+        assert_eq!(damaged.len(), usize::from(own == 0));
+        rig.restart_damaged(config.clone().shards(Shards::new(own, COUNT).unwrap()), &damaged);
+    }
+    cluster.settle();
+    cluster.of(&subscriber).connect(lasting(&subscriber, Version::V5));
+    cluster.settle();
+    let sent = cluster.of(&subscriber).sent(&subscriber);
+    let has = |end: &str| sent.iter().any(|line| line.ends_with(end));
+    assert!(has("t: m") && has("w: gone"), "{sent:?}");
 }
 
 pub(crate) fn place(name: &str) -> usize {
