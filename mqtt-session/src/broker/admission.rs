@@ -19,7 +19,10 @@ impl Broker {
         let Some(id) = self.connections.get(slot).map(|connection| connection.id) else {
             return;
         };
-        let refusal = connect.will.as_ref().and_then(|will| self.refuses_will(will));
+        // A method that nobody looks at proves nothing, and success would say that it did. [MQTT-4.12.0-1]
+        let has_method = connect.properties.authentication_method().is_some();
+        let is_unknown = (has_method && !self.config.ask.connect).then_some(ConnAckReason::BadAuthenticationMethod);
+        let refusal = is_unknown.or_else(|| connect.will.as_ref().and_then(|will| self.refuses_will(will)));
         if let Some(reason) = refusal {
             // It waits for an answer, and nothing stands in this one that could not be said.
             let _ = self.turn_away(slot, reason);

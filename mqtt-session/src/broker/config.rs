@@ -52,7 +52,8 @@ pub struct BrokerConfig {
 /// What a host is asked before it happens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
-    /// Who may connect: [`BrokerEvent::Connect`](super::BrokerEvent).
+    /// Who may connect: [`BrokerEvent::Connect`](super::BrokerEvent). Without it, a client that names a method of enhanced
+    /// authentication is refused with `BadAuthenticationMethod`: nobody is there who could look at it.
     pub connect: bool,
     /// Who may publish what, wills and retained messages too: [`BrokerEvent::MayPublish`](super::BrokerEvent).
     pub publish: bool,

@@ -1,5 +1,6 @@
 //! The broker from outside: scripted clients, virtual time, and the promises of the public API.
 
+mod authentication;
 mod contract;
 mod figures;
 mod limits;

@@ -81,7 +81,7 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
     }
 }
 
-/// Everybody may do everything.
+/// Everybody may do everything. Methods of enhanced authentication are refused: there is nobody who could look at them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AllowAll;
 
@@ -90,10 +90,10 @@ impl Policy for AllowAll {
         let (broker, now) = (&mut *desk.broker, desk.now);
         // A question whose connection has ended in between needs no answer.
         match event {
-            BrokerEvent::Connect { connection, .. } => {
+            BrokerEvent::Connect { connection, connect } if connect.properties.authentication_method().is_none() => {
                 let _ = broker.admit(now, connection, ConnAckProperties::empty());
             }
-            BrokerEvent::Authenticate { connection, .. } => {
+            BrokerEvent::Connect { connection, .. } | BrokerEvent::Authenticate { connection, .. } => {
                 let reason = ConnAckReason::BadAuthenticationMethod;
                 let _ = broker.refuse(now, connection, reason, ConnAckProperties::empty());
             }

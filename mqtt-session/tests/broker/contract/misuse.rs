@@ -9,7 +9,7 @@ use mqtt_session::proto::{
 };
 use mqtt_session::{
     AcceptErrorKind, AuthenticateError, Broker, BrokerConfig, ConnectionId, Instant, LocalId, Outbox, PeerMessage,
-    QuestionId, ShardId, Verdict,
+    ShardId, Verdict,
 };
 use proptest::prelude::*;
 
@@ -66,6 +66,16 @@ fn ended(stage: &Stage) -> Option<ConnectionId> {
 }
 
 impl Stage {
+    /// What was answered is answered otherwise.
+    pub(super) fn answer_again(&mut self) {
+        let now = self.told_now();
+        for question in &self.answered {
+            for verdict in [Verdict::ALLOW, Verdict::DENY] {
+                assert!(!self.broker.authorize(now, *question, verdict), "{question:?}");
+            }
+        }
+    }
+
     /// One call that should not be, which may be of many kinds.
     pub(super) fn misuse(&mut self, choice: usize) {
         let now = self.told_now();
@@ -81,12 +91,7 @@ impl Stage {
             // What is stored is what was taken: nobody can have stored more.
             4 | 5 => self.broker.handle_stored(now, 0),
             6 | 7 if self.is_stored_whole() => self.broker.handle_stored(now, u64::MAX),
-            8 | 9 => {
-                let none: Vec<QuestionId> = self.answered.clone();
-                for question in none {
-                    assert!(!self.broker.authorize(now, question, Verdict::ALLOW), "{question:?}");
-                }
-            }
+            8 | 9 => self.answer_again(),
             10 => {
                 // Who is connected has been let in.
                 for link in &self.links {

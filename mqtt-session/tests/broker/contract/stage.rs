@@ -256,8 +256,12 @@ impl Stage {
         for _ in 0..ROUNDS {
             let mut moved = takes_output && self.take_output();
             moved |= self.take_events() | self.take_store();
-            for question in core::mem::take(&mut self.questions) {
+            // The last question first: what is answered early waits for its turn.
+            while let Some(question) = self.questions.pop() {
                 self.decide(&question);
+                if self.manners.misuses {
+                    self.answer_again();
+                }
                 moved = true;
             }
             while let Some(batch) = self.flying.pop_front() {
