@@ -102,7 +102,7 @@ fn clients_publish_and_subscribe_by_every_kind_of_listener() {
 
 /// A broker that was killed leaves the file of its socket behind, and the next one takes its place.
 #[test]
-fn a_unix_socket_is_there_again_after_a_kill_and_gone_for_nobody_else() {
+fn a_unix_socket_is_there_again_after_a_kill_and_taken_from_nobody() {
     let folder = folder();
     let config = "[[listener]]\naddress = 'unix:mqtt.sock'\n";
     let socket = path(&folder, "mqtt.sock");
@@ -119,4 +119,21 @@ fn a_unix_socket_is_there_again_after_a_kill_and_gone_for_nobody_else() {
     assert_eq!(third.code, Some(1), "{}", third.stderr);
     assert!(third.stderr.contains("mqtt.sock"), "{}", third.stderr);
     publish("three", &way);
+    assert_eq!(second.signalled("TERM").code, Some(0));
+    assert!(!folder.path().join("mqtt.sock").exists(), "it goes with its broker");
+}
+
+#[test]
+fn a_file_that_is_no_socket_stays_where_it_is() {
+    let folder = folder();
+    let file = folder.path().join("mqtt.sock");
+    fs::write(&file, "precious").expect("there is room for a file");
+    let refused = start(&folder, "[[listener]]\naddress = 'unix:mqtt.sock'\n").ended();
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("something else than a socket"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(fs::read_to_string(&file).expect("it is there"), "precious");
 }

@@ -31,6 +31,8 @@ mod proxied;
 mod reading;
 mod sending;
 mod shard;
+#[cfg(unix)]
+mod socket_file;
 mod start;
 #[cfg(feature = "store")]
 mod storing;

@@ -5,9 +5,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::num::{NonZeroU16, NonZeroU32};
 #[cfg(unix)]
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 #[cfg(unix)]
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mqtt_session::BrokerConfig;
@@ -17,8 +17,14 @@ use mqtt_store::Writer;
 use super::entrance::Entrance;
 use super::mailbox::ShardHandle;
 use super::policy::{AllowAll, Policy};
+#[cfg(unix)]
+use super::socket_file::{self, SocketFile};
 use super::start::StartError;
 use crate::ServerLayers;
+
+/// Only paths have files.
+#[cfg(not(unix))]
+pub(super) type SocketFile = std::convert::Infallible;
 
 pub(super) type MakePolicy = Arc<dyn Fn(ShardHandle) -> Box<dyn Policy> + Send + Sync>;
 
@@ -180,8 +186,8 @@ impl Listen {
         }
     }
 
-    /// A path of the file system. A socket that is left there by a process that has ended is replaced. Who may connect is up to
-    /// the permissions of the folder.
+    /// A path of the file system. A socket that is left there by a process that has ended is replaced, and nothing else; the
+    /// file goes when the host ends. Who may connect is up to the permissions of the folder.
     #[cfg(unix)]
     #[must_use]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
@@ -227,37 +233,23 @@ impl Listen {
         self.entrance.clone()
     }
 
-    pub(super) fn bind(self) -> Result<(Socket, Entrance), StartError> {
+    /// Opens it. If it has a path, its file goes with the value that is returned for it.
+    pub(super) fn bind(self) -> Result<(Socket, Entrance, Option<SocketFile>), StartError> {
         let bound = match self.at {
-            At::Bound(socket) => Ok(socket),
+            At::Bound(socket) => Ok((socket, None)),
             At::Addresses(addresses) => {
-                addresses.and_then(|addresses| TcpListener::bind(&addresses[..]).map(Socket::Tcp))
+                let bound = addresses.and_then(|addresses| TcpListener::bind(&addresses[..]));
+                bound.map(|socket| (Socket::Tcp(socket), None))
             }
             #[cfg(unix)]
-            At::Path(path) => bind_path(&path).map(Socket::Unix),
+            At::Path(path) => socket_file::bind(&path).map(|(socket, file)| (Socket::Unix(socket), Some(file))),
         };
         match bound {
-            Ok(socket) => Ok((socket, self.entrance)),
+            Ok((socket, file)) => Ok((socket, self.entrance, file)),
             Err(error) => Err(StartError::Listen {
                 listener: Arc::clone(self.entrance.name()),
                 error,
             }),
         }
-    }
-}
-
-#[cfg(unix)]
-fn bind_path(path: &Path) -> io::Result<UnixListener> {
-    match UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let is_left =
-                matches!(UnixStream::connect(path), Err(error) if error.kind() == io::ErrorKind::ConnectionRefused);
-            if !is_left {
-                return Err(error);
-            }
-            std::fs::remove_file(path)?;
-            UnixListener::bind(path)
-        }
-        bound => bound,
     }
 }

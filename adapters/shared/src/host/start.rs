@@ -18,9 +18,13 @@ use mqtt_store::{BrokerWriter, SessionName, StoreError, Writer};
 use super::addresses::Addresses;
 use super::entrance::{Entrance, Network};
 use super::mailbox::ShardHandle;
+#[cfg(not(unix))]
+use super::plan::SocketFile;
 use super::plan::{Host, MakePolicy, Socket};
 use super::policy::Policy;
 use super::shard::{Ended, Seat, Shard};
+#[cfg(unix)]
+use super::socket_file::SocketFile;
 use crate::Clock;
 use crate::places::Places;
 
@@ -138,6 +142,8 @@ pub struct Running {
     reports: Vec<BrokerReport>,
     clock: Clock,
     threads: Vec<JoinHandle<io::Result<Ended>>>,
+    /// They go with this value.
+    _files: Vec<SocketFile>,
 }
 
 /// A shard has ended by a panic, of a policy or of an errand. The others have ended in good order.
@@ -244,11 +250,12 @@ impl Host {
     ) -> Result<Running, StartError> {
         let clock = Clock::new();
         let configs = self.configs();
-        let mut sockets = Vec::new();
+        let (mut sockets, mut files) = (Vec::new(), Vec::new());
         let all = self.connections.map(Places::new);
         let of_each = self.connections_per_address.map(Addresses::new);
         for listener in self.listeners {
-            let (socket, entrance) = listener.bind()?;
+            let (socket, entrance, file) = listener.bind()?;
+            files.extend(file);
             let entrance = match &all {
                 Some(all) => entrance.within(all),
                 None => entrance,
@@ -265,6 +272,7 @@ impl Host {
             reports: Vec::new(),
             clock,
             threads: Vec::new(),
+            _files: files,
         };
         #[cfg(feature = "store")]
         let stored = match &self.store {

@@ -2,6 +2,7 @@
 
 use mqtt_adapter::host::{Desk, Host, Listen, Notice, Origin, Policy, ProxyHeaderError};
 use mqtt_adapter::{ClientOptions, ServerLayers, WebSocketServer};
+use mqtt_session::proto::DisconnectReason;
 use mqtt_session::{BrokerConfig, BrokerEvent, Message, QoS};
 use std::sync::mpsc;
 
@@ -79,7 +80,7 @@ pub async fn a_host_takes_streams_with_layers<H: Hosts>() {
     }
 }
 
-/// A path of the file system; a socket that a process has left there is replaced, and one in use is not.
+/// A path of the file system; a socket that a process has left there is replaced; one in use is not, and no other file is.
 pub async fn a_host_listens_at_paths<H: Hosts>() {
     #[cfg(unix)]
     {
@@ -94,7 +95,13 @@ pub async fn a_host_listens_at_paths<H: Hosts>() {
         let error = H::host(watched(Listen::unix(&path)).0).unwrap_err();
         assert!(error.to_string().contains(&url), "{error}");
         exchange::<H>(ClientOptions::from_url(&url).unwrap()).await;
-        drop(broker);
+        broker.shutdown(DisconnectReason::ServerShuttingDown, std::time::Duration::ZERO);
+        broker.wait().unwrap();
+        assert!(!path.exists(), "its file goes with the host");
+        std::fs::write(&path, "precious").unwrap();
+        let error = H::host(watched(Listen::unix(&path)).0).unwrap_err();
+        assert!(error.to_string().contains("something else than a socket"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
     }
 }
 
