@@ -161,6 +161,21 @@ fn a_capture_that_was_cut_off_is_read_up_to_there() {
     assert!(told.contains("CONNECT") && !told.contains("PUBLISH"), "{told}");
 }
 
+/// It would be room for gigabytes that are never read.
+#[test]
+fn a_length_that_no_block_has_is_refused() {
+    let mut capture = Capture::new().client(99, b"").client(100, CONNECT);
+    for number in [1_700_000_000_u32, 250_000, u32::MAX, 5] {
+        capture.bytes.extend(number.to_le_bytes());
+    }
+    capture.bytes.extend(b"abcde");
+    let output = decode(&[], &capture.bytes);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told(&output).contains("CONNECT"), "{output:?}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("more than 16 MiB"), "{errors}");
+}
+
 #[test]
 fn a_capture_of_something_else_says_so() {
     let other = segment([10, 0, 0, 1], [10, 0, 0, 2], (40_000, 80), 1, b"GET / HTTP/1.1\r\n\r\n");

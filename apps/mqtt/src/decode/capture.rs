@@ -13,8 +13,10 @@ use super::reader::Reader;
 use super::segments::{Brought, Segments};
 use crate::Ending;
 
-/// Of the file that is held at a time. A frame is smaller.
+/// Of the file that is held at a time, unless a block is longer.
 const BUFFER_BYTES: usize = 1 << 20;
+/// No block is longer, whatever length it states.
+const BLOCK_BYTES_MAX: usize = 16 << 20;
 
 /// Explains a capture. Whether everything could be read.
 pub(super) fn explain(bytes: &[u8], version: Version, port: u16, out: &mut impl Write) -> Result<bool, Ending> {
@@ -71,8 +73,10 @@ fn frames(bytes: &[u8], mut tell: impl FnMut(f64, &PacketData<'_>) -> io::Result
             Next::Bytes => reader.refill().map_err(|error| damaged(&error))?,
             Next::Room => {
                 capacity *= 2;
-                if !reader.grow(capacity) {
-                    return Err(damaged(&"a block is too large"));
+                if capacity > BLOCK_BYTES_MAX || !reader.grow(capacity) {
+                    let most = BLOCK_BYTES_MAX >> 20;
+                    return Err(damaged(&format_args!("a block has more than {most} MiB"))
+                        .advice("what stands before it was explained; the rest may be damaged: capture it again"));
                 }
             }
         }
