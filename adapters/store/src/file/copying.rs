@@ -188,13 +188,12 @@ fn has_same<K: Key + 'static, V: Value + 'static>(
 /// Where a copy is to be.
 pub(super) struct Destination<'p> {
     path: &'p Path,
-    replaces: bool,
     /// A store that has it open would go on writing into a file without a name.
     replaced: Option<LockedFile>,
 }
 
 impl<'p> Destination<'p> {
-    /// `replaces`: a file that is there goes; otherwise it is an error.
+    /// `replaces`: a file that is there goes; otherwise it is an error. What is no file never goes.
     pub(super) fn new(path: &'p Path, replaces: bool) -> Result<Self, StoreError> {
         if !replaces && path.symlink_metadata().is_ok() {
             let error = io::Error::from(io::ErrorKind::AlreadyExists);
@@ -204,11 +203,7 @@ impl<'p> Destination<'p> {
             true => LockedFile::open_replaced(path).map_err(|error| error.at(path))?,
             false => None,
         };
-        Ok(Self {
-            path,
-            replaces,
-            replaced,
-        })
+        Ok(Self { path, replaced })
     }
 
     /// Gives a copy that is whole its name.
@@ -216,8 +211,7 @@ impl<'p> Destination<'p> {
         let path = self.path;
         match self.replaced {
             Some(replaced) => copy.name_over(path, &replaced),
-            // A folder, or a link that leads nowhere. A file that came there meanwhile stays.
-            None if self.replaces && !path.is_file() && path.symlink_metadata().is_ok() => copy.rename(path),
+            // What came there meanwhile stays.
             None => copy.name(path),
         }
     }
@@ -229,10 +223,10 @@ impl FileReader {
     /// many bytes are written and read again, and of how many. Returns how many bytes the copy has.
     ///
     /// # Errors
-    /// If there is a file already, or one to replace that is in use; if there is one with that name and `.new` behind, which is
-    /// in use or no store: one of a process that was killed is removed; if the store is damaged, or if a medium fails. What was
-    /// at `to` is as it was; unless the error is [`NotFlushed`](StoreErrorKind::NotFlushed) and at that path: then the copy is
-    /// there, and whether it is there after a loss of power is not known.
+    /// If there is a file already, one to replace that is in use, or something that is no file; if there is one with that name and
+    /// `.new` behind, which is in use or no store: one of a process that was killed is removed; if the store is damaged, or if a
+    /// medium fails. What was at `to` is as it was; unless the error is [`NotFlushed`](StoreErrorKind::NotFlushed) and at that path:
+    /// then the copy is there, and whether it is there after a loss of power is not known.
     pub fn copy_to(
         &self,
         to: impl AsRef<Path>,

@@ -86,11 +86,16 @@ impl LockedFile {
         }
     }
 
-    /// Keeps all others from a file that is to be replaced, or that a link there leads to. None if there is none.
+    /// Keeps all others from a file that is to be replaced, or that a link there leads to. None if there is none; what is no file
+    /// is not replaced: nobody can tell whether a socket or a pipe is in use.
     pub(super) fn open_replaced(path: &Path) -> Result<Option<Self>, StoreError> {
-        if !path.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        if path
+            .symlink_metadata()
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        {
             return Ok(None);
         }
+        is_plain(path)?;
         let file = match OpenOptions::new().read(true).write(true).open(path) {
             // What may only be read can be replaced, too.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path),

@@ -54,10 +54,11 @@ impl Snapshot {
     /// `tell` hears how many records are written, and of how many. Returns how many bytes the copy has.
     ///
     /// # Errors
-    /// If there is a file already, or one to replace that is in use, as the store itself is; if there is one with that name and
-    /// `.new` behind, which is in use or no store: one of a process that was killed is removed; if the store is closed meanwhile, or
-    /// if a medium fails. What was at `to` is as it was; unless the error is [`NotFlushed`](StoreErrorKind::NotFlushed) and at that
-    /// path: then the copy is there, and whether it is there after a loss of power is not known.
+    /// If there is a file already, one to replace that is in use, as the store itself is, or something that is no file; if there is
+    /// one with that name and `.new` behind, which is in use or no store: one of a process that was killed is removed; if the store
+    /// is closed meanwhile, or if a medium fails. What was at `to` is as it was; unless the error is
+    /// [`NotFlushed`](StoreErrorKind::NotFlushed) and at that path: then the copy is there, and whether it is there after a loss of
+    /// power is not known.
     pub fn copy_to(
         &self,
         to: impl AsRef<Path>,

@@ -259,6 +259,29 @@ fn a_snapshot_replaces_nothing_that_is_in_use_or_that_it_was_not_told_to() {
 }
 
 /// A store may be closed while it is copied: what can still be read of it is right, and the copy is whole or not there.
+/// A socket may be one that is served, a pipe one that somebody waits at.
+#[cfg(unix)]
+#[test]
+fn only_files_are_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broker.store");
+    drop(FileStore::open(&path).unwrap());
+    let reader = FileReader::open(&path).unwrap();
+    let there = |name: &str| folder.path().join(name);
+    let _socket = std::os::unix::net::UnixListener::bind(there("socket")).unwrap();
+    fs::create_dir(there("folder")).unwrap();
+    std::os::unix::fs::symlink(there("nothing"), there("link")).unwrap();
+    for name in ["socket", "folder", "link"] {
+        let before = there(name).symlink_metadata().unwrap().file_type();
+        let error = reader.copy_to(there(name), true, |_, _| {}).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::NotOpened, "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+        assert_eq!(there(name).symlink_metadata().unwrap().file_type(), before);
+    }
+    assert_eq!(names(folder.path()), ["broker.store", "folder", "link", "socket"]);
+    reader.copy_to(there("nothing"), true, |_, _| {}).unwrap();
+}
+
 #[test]
 fn a_snapshot_of_a_store_that_is_closed_is_whole_or_refused() {
     let folder = tempfile::tempdir().unwrap();

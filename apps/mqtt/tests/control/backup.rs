@@ -113,8 +113,17 @@ fn what_cannot_be_copied_or_replaced_is_told() {
     assert_eq!(refused.code, Some(3), "{}", refused.errors);
     assert!(refused.errors.contains("a file already"), "{}", refused.errors);
     assert_eq!(fs::read(&copy).expect("it is there"), b"precious");
-    // Its own file, and a folder that is not there.
-    for (path, why) in [("broker.store", "in use"), ("nowhere/copy", "nowhere")] {
+    // Its own file, a folder that is not there, and the socket that it is asked by.
+    let socket = broker
+        .socket
+        .file_name()
+        .and_then(|name| name.to_str())
+        .expect("a plain name");
+    for (path, why) in [
+        ("broker.store", "in use"),
+        ("nowhere/copy", "nowhere"),
+        (socket, "not a file"),
+    ] {
         let failed = broker.ctl(&["backup", "--force", &path_of(folder.path(), path)]);
         assert_eq!(failed.code, Some(1), "{}", failed.errors);
         assert!(failed.errors.contains(why), "{}", failed.errors);
