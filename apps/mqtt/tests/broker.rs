@@ -256,3 +256,24 @@ fn clients_are_told_that_the_broker_ends() {
         .expect("text");
     assert!(told.contains("shutting down"), "{told}");
 }
+
+/// A client chooses its name, and the log is read by people and scripts.
+#[test]
+fn names_of_clients_look_like_nothing_else_in_the_log() {
+    let folder = folder();
+    let broker = Broker::start(folder.path(), LISTENER);
+    let forged = "x peer=9.9.9.9:1 user=admin";
+    assert_eq!(broker.publish(&["-i", forged, "-t", "a", "-m", "b"]), Some(0));
+    assert_eq!(
+        broker.publish(&["-i", "turned\u{202e}\u{2028}", "-t", "a", "-m", "b"]),
+        Some(0)
+    );
+    assert_eq!(broker.publish(&["-i", "plain-7", "-t", "a", "-m", "b"]), Some(0));
+    let lines = broker.told_up_to("disconnected client=plain-7").join("\n");
+    assert!(
+        lines.contains("connected client=\"x peer=9.9.9.9:1 user=admin\" peer=127.0.0.1"),
+        "{lines}"
+    );
+    assert!(lines.contains("client=\"turned\\u{202e}\\u{2028}\" "), "{lines}");
+    assert!(lines.contains("connected client=plain-7 peer=127.0.0.1"), "{lines}");
+}

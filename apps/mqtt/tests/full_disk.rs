@@ -104,7 +104,7 @@ fn in_a_namespace_of_its_own() {
     assert_eq!(health(&control), (Some(0), "healthy\n".to_owned()));
     let is_over = Arc::<Mutex<bool>>::default();
     let lanes = runtime.block_on(publish(address, &book, &is_over));
-    let why = broker.told("the store has failed: nothing is acknowledged", "error=");
+    let why = broker.told("the store has failed: nothing is acknowledged", "error=\"");
     assert!(why.starts_with("there"), "there is no room: {why}");
     is_silent(&broker, &book, metrics);
     let (code, told) = health(&control);

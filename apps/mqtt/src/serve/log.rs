@@ -8,6 +8,7 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
 
+use super::fields::Quoting;
 use crate::broker::config::{Log, LogLevel};
 
 /// What is done by the control socket is logged for this target, whatever the level is.
@@ -23,8 +24,9 @@ pub(super) fn begin(log: Log) {
     let begun = if log.json {
         registry.with(lines.json().flatten_event(true)).try_init()
     } else {
+        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
         registry
-            .with(lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())))
+            .with(lines.fmt_fields(Quoting).with_ansi(is_terminal))
             .try_init()
     };
     // A process that logs already goes on with that.

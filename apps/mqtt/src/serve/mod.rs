@@ -2,6 +2,7 @@
 
 mod checker;
 mod control;
+mod fields;
 mod figures;
 #[cfg(feature = "broken-store")]
 mod forgetful;
