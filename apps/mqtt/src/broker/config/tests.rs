@@ -192,6 +192,10 @@ fn a_value_that_cannot_be_is_told_with_what_can_be() {
         "shards = 'two'",
         &["shards = 'two': a number from 1 to 256", "without quotes"],
     );
+    tells(
+        "limits.client.receive_maximum = 70000",
+        &["70000: a number from 1 to 65535 is expected\n    write one of these"],
+    );
     tells("shards = 70000", &["shards = 70000: a number from 1 to 256"]);
     tells("shards = -1", &["shards = -1"]);
     tells("sys_interval = 10", &["a time with its unit", "\"10s\""]);

@@ -121,9 +121,10 @@ fn read_number(value: &DeValue<'_>, key: &Key, unlimited: u64) -> Option<u64> {
     UNITS.into_iter().filter(|_| key.counts_bytes()).find_map(in_unit)
 }
 
-fn no_number(key: &Key, most: u64) -> Fault {
+fn no_number(value: &DeValue<'_>, key: &Key, most: u64) -> Fault {
     let what = format!("a number from {} to {} is expected", key.least, key.most.min(most));
     let advice = match (key.counts_bytes(), key.unlimited) {
+        _ if value.as_integer().is_some() => "write one of these",
         (true, false) => "write it without quotes, or with a unit: \"64 KiB\", \"16 MiB\", \"1 GiB\"",
         (true, true) => "write it without quotes, with a unit (\"64 KiB\", \"16 MiB\", \"1 GiB\"), or \"unlimited\"",
         (false, false) => "write it without quotes",
@@ -153,7 +154,7 @@ macro_rules! numbers {
                 fn read(value: &DeValue<'_>, origin: Origin<'_>) -> Result<Self, Fault> {
                     let most = u64::from(Self::MAX);
                     let number = read_number(value, origin.key, most).and_then(|number| number.try_into().ok());
-                    number.ok_or_else(|| no_number(origin.key, most))
+                    number.ok_or_else(|| no_number(value, origin.key, most))
                 }
 
                 fn write(&self, key: &Key) -> Option<String> {
