@@ -343,7 +343,7 @@ fn open_store(config: &Config) -> Result<Option<Writer>, Ending> {
         return Ok(None);
     };
     let refused = |error: &dyn std::fmt::Display| Ending::failed(format_args!("{}: {error}", path.display()));
-    let options = FileOptions::default().durability(config.persistence.durability);
+    let options = FileOptions::default().durability(config.persistence.durability.unwrap_or_default());
     let store = FileStore::open_with(path, options).map_err(|error| refused(&error))?;
     #[cfg(feature = "broken-store")]
     if std::env::var_os(forgetful::SWITCH).is_some() {

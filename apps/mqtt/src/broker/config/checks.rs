@@ -15,6 +15,8 @@ use crate::broker::problem::{Problem, Report};
 pub struct Surroundings {
     /// How many files the process may open at most, if that is known.
     pub open_files_max: Option<u64>,
+    /// Whether the broker is to run on this machine, so that what is at the paths of its store and its sockets counts.
+    pub has_files: bool,
 }
 
 impl Surroundings {
@@ -27,6 +29,7 @@ impl Surroundings {
         let hard = line.and_then(|line| line.split_whitespace().nth(1));
         Self {
             open_files_max: hard.and_then(|hard| hard.parse().ok()),
+            has_files: true,
         }
     }
 }
@@ -44,6 +47,7 @@ pub(super) fn check(config: &Config, file: &Path, places: &Places, surroundings:
         }
     }
     checks.one_owner_of_each_address(config);
+    checks.paths(config, surroundings.has_files);
     checks.rest(config);
     checks.open_files(config, surroundings);
 }
@@ -53,14 +57,14 @@ pub(super) fn check_rules(config: &Config, file: &Path, places: &Places, report:
     Checks { file, places, report }.rules(config);
 }
 
-struct Checks<'a> {
+pub(super) struct Checks<'a> {
     file: &'a Path,
     places: &'a Places,
     report: &'a mut Report,
 }
 
 impl Checks<'_> {
-    fn error(&mut self, path: &str, message: impl Display, advice: impl Display) {
+    pub(super) fn error(&mut self, path: &str, message: impl Display, advice: impl Display) {
         let message = format!("{path}: {message}");
         let problem = Problem::error(self.file, self.places.of(path), message, advice);
         self.report.push(problem);
@@ -140,20 +144,13 @@ impl Checks<'_> {
 
     fn one_owner_of_each_address(&mut self, config: &Config) {
         let listeners = (1..).zip(&config.listeners);
-        let mut all: Vec<(String, Address)> = listeners
-            .map(|(number, listener)| (format!("listener[{number}].address"), listener.address.clone()))
-            .collect();
-        all.extend(
-            config
-                .metrics
-                .map(|metrics| ("metrics.address".to_owned(), Address::Tcp(metrics.address))),
-        );
-        all.extend(
-            config
-                .control
-                .clone()
-                .map(|path| ("control".to_owned(), Address::Unix(path))),
-        );
+        let of_listener = |(number, listener): (usize, &Listener)| match listener.address {
+            Address::Tcp(address) => Some((format!("listener[{number}].address"), address)),
+            Address::Unix(_) => None,
+        };
+        let mut all: Vec<(String, SocketAddr)> = listeners.filter_map(of_listener).collect();
+        let metrics = config.metrics.map(|metrics| metrics.address);
+        all.extend(metrics.map(|address| ("metrics.address".to_owned(), address)));
         for (index, (path, address)) in all.iter().enumerate() {
             let earlier = all.iter().take(index).find(|(_, other)| collide(address, other));
             if let Some((other, its_address)) = earlier {
@@ -167,7 +164,7 @@ impl Checks<'_> {
         let persistence = &config.persistence;
         let default = Persistence::default();
         let told = [
-            ("persistence.durability", persistence.durability != default.durability),
+            ("persistence.durability", persistence.durability.is_some()),
             (
                 "persistence.restart_grace",
                 persistence.restart_grace != default.restart_grace,
@@ -245,15 +242,9 @@ impl Checks<'_> {
 }
 
 /// Whether the system refuses the second of two addresses.
-fn collide(one: &Address, other: &Address) -> bool {
-    match (one, other) {
-        (Address::Unix(one), Address::Unix(other)) => one == other,
-        (Address::Tcp(one), Address::Tcp(other)) => {
-            let covers = |one: &SocketAddr, other: &SocketAddr| {
-                one.ip() == other.ip() || one.ip().is_unspecified() && one.is_ipv4() == other.is_ipv4()
-            };
-            one.port() != 0 && one.port() == other.port() && (covers(one, other) || covers(other, one))
-        }
-        _ => false,
-    }
+fn collide(one: &SocketAddr, other: &SocketAddr) -> bool {
+    let covers = |one: &SocketAddr, other: &SocketAddr| {
+        one.ip() == other.ip() || one.ip().is_unspecified() && one.is_ipv4() == other.is_ipv4()
+    };
+    one.port() != 0 && one.port() == other.port() && (covers(one, other) || covers(other, one))
 }

@@ -13,6 +13,7 @@
 mod checks;
 mod description;
 mod limits;
+mod paths;
 mod printing;
 mod reading;
 mod sections;

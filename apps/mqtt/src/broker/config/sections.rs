@@ -146,9 +146,10 @@ impl Section for Persistence {
             Key::new("path", about).sample("\"/var/lib/mqtt/broker.store\""),
             &mut self.path,
         );
-        let about =
-            "What an acknowledged message survives: \"sync\" (kill -9 and loss of power), \"os\" (kill -9), \"none\".";
-        keys.key(Key::new("durability", about), &mut self.durability);
+        let about = "What an acknowledged message survives: \"sync\" (kill -9 and loss of power), \"os\" (kill -9), \"none\". \
+                     If nothing is said, \"sync\".";
+        let key = Key::new("durability", about).sample("\"sync\"");
+        keys.key(key, &mut self.durability);
         let about = "A will that a restart found waiting is published this much after it at the earliest: its client may \
                      come back before.";
         keys.key(Key::new("restart_grace", about), &mut self.restart_grace);

@@ -276,8 +276,8 @@ pub enum Access {
 pub struct Persistence {
     /// The file, of all shards together. `None`: in memory, nothing outlives the broker.
     pub path: Option<PathBuf>,
-    /// What an acknowledgement promises.
-    pub durability: Durability,
+    /// What an acknowledgement promises. `None`: what it does by default.
+    pub durability: Option<Durability>,
     /// A will that a restart found waiting is published this much after it at the earliest.
     pub restart_grace: Duration,
 }
@@ -286,7 +286,7 @@ impl Default for Persistence {
     fn default() -> Self {
         Self {
             path: None,
-            durability: Durability::default(),
+            durability: None,
             restart_grace: BrokerConfig::new(0).restart_grace,
         }
     }

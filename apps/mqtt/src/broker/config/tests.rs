@@ -136,7 +136,7 @@ fn values_reach_the_machine() {
     assert_eq!((machine.share, machine.seed), (Share::ByTopic, 9));
     assert!(machine.is_stored && machine.dollar_topics);
     assert_eq!(config.persistence.path, Some(PathBuf::from("/etc/mqtt/store")));
-    assert_eq!(config.persistence.durability, Durability::Os);
+    assert_eq!(config.persistence.durability, Some(Durability::Os));
 }
 
 #[test]
@@ -311,7 +311,15 @@ fn two_owners_of_one_address_are_refused() {
     assert!(!listeners("127.0.0.1:0", "127.0.0.1:0"));
     tells(
         "control = 'a'\n[[listener]]\naddress = 'unix:a'",
-        &["control: unix:/etc/mqtt/a belongs to listener[1].address"],
+        &["control: /etc/mqtt/a belongs to listener[1].address"],
+    );
+    tells(
+        "control = 'b'\n[persistence]\npath = './b'",
+        &["1:11: error", "control: /etc/mqtt/b belongs to persistence.path"],
+    );
+    tells(
+        "[persistence]\npath = 'a'\n[[listener]]\naddress = 'unix:a'",
+        &["listener[1].address: /etc/mqtt/a belongs to persistence.path"],
     );
 }
 
@@ -358,7 +366,10 @@ fn certificates_of_clients_need_somebody_who_signed_them() {
 
 #[test]
 fn what_says_nothing_is_told() {
-    tells("persistence.durability = 'os'", &["warning", "nothing is stored"]);
+    for durability in ["os", "sync"] {
+        let text = format!("persistence.durability = '{durability}'");
+        tells(&text, &["warning", "nothing is stored"]);
+    }
     tells("listener = []", &["there is no listener"]);
     tells("[[rights.rule]]\nfilters = []", &["a rule without topics"]);
     tells(
@@ -379,7 +390,10 @@ fn more_connections_than_files_are_warned_of() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let file = folder.path().join("mqtt.toml");
     std::fs::write(&file, "[limits.broker]\nconnections = 2000").expect("there is room for a file");
-    let surroundings = |open_files_max| Surroundings { open_files_max };
+    let surroundings = |open_files_max| Surroundings {
+        open_files_max,
+        has_files: false,
+    };
     let (_, report) = Config::load(&file, surroundings(Some(2063)));
     assert!(
         report.to_string().contains("2:15: warning") && report.to_string().contains("2064 open files"),
