@@ -484,7 +484,9 @@ fn records_that_belong_to_nothing_are_told() {
 fn what_is_no_store_is_told_and_left_alone() {
     let kept = Kept::new(CONFIG);
     let whole = kept.bytes();
-    let cases: [(&str, &[u8], &str); 3] = [
+    let wiped = vec![0; whole.len() - 4096];
+    let cases: [(&str, &[u8], &str); 4] = [
+        ("wiped", &wiped, "not a store"),
         ("cut", &whole[..whole.len() / 2], "damaged"),
         ("cut in its header", &whole[..100], "damaged"),
         ("a text", b"listener 1883\n", "not a store"),

@@ -15,11 +15,14 @@ pub(super) const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 /// The page that redb keeps its header in.
 const HEADER_BYTES: usize = 4096;
 
+/// How long a file is that redb has begun to make: it gets its length before anything else.
+const BEGUN_BYTES: u64 = 1_056_768;
+
 /// What a medium has before it is opened.
 pub(super) enum Content {
     Nothing,
     /// What redb leaves behind if it ends while it makes a file: it writes its first bytes last, and refuses a file without
-    /// them.
+    /// them. A store of another length that something has wiped is none of these.
     Begun,
     /// A file of redb, with this header.
     Store(Vec<u8>),
@@ -71,7 +74,10 @@ impl Watch {
             Content::Nothing
         } else if header.starts_with(&MAGIC) {
             Content::Store(header)
-        } else if header.iter().take(MAGIC.len()).all(|byte| *byte == 0) && self.is_blank_from(header.len(), len)? {
+        } else if len == BEGUN_BYTES
+            && header.iter().take(MAGIC.len()).all(|byte| *byte == 0)
+            && self.is_blank_from(header.len(), len)?
+        {
             Content::Begun
         } else {
             Content::SomethingElse
@@ -150,5 +156,46 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.0.watched(false, |medium| medium.write(offset, data))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{FileReader, FileStore};
+
+    #[test]
+    fn only_what_making_a_store_leaves_is_taken_for_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("broker.store");
+        let store = FileStore::open(&path).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().len(),
+            BEGUN_BYTES,
+            "redb makes them as long"
+        );
+        assert!(!store.was_blank());
+        drop(store);
+        let bytes = usize::try_from(BEGUN_BYTES).unwrap();
+        for wiped in [HEADER_BYTES, bytes - HEADER_BYTES, bytes + HEADER_BYTES] {
+            fs::write(&path, vec![0; wiped]).unwrap();
+            for error in [
+                FileStore::open(&path).unwrap_err(),
+                FileReader::open(&path).unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), StoreErrorKind::NotAStore, "{wiped}");
+            }
+            assert_eq!(fs::read(&path).unwrap(), vec![0; wiped], "it is as it was");
+        }
+        let mut begun = vec![0; bytes];
+        for changed in [9, 100] {
+            begun[changed] = 1;
+            fs::write(&path, &begun).unwrap();
+            assert!(FileReader::open(&path).unwrap().was_blank());
+        }
+        assert!(FileStore::open(&path).unwrap().was_blank());
+        assert!(!FileStore::open(&path).unwrap().was_blank(), "it is a store by now");
     }
 }

@@ -76,6 +76,7 @@ pub struct FileStore {
     numbers: Numbers,
     scratch: Vec<u8>,
     has_failed: bool,
+    was_blank: bool,
     salvaged: Option<Salvaged>,
 }
 
@@ -159,7 +160,7 @@ impl FileStore {
 
     fn open_medium(medium: Arc<dyn Medium>, options: FileOptions, path: Option<&Path>) -> Result<Self, StoreError> {
         let watch = Watch::new(medium, options.durability);
-        let database = open_database(&watch, options)?;
+        let (database, was_blank) = open_database(&watch, options)?;
         let mut store = Self {
             database: Some(database),
             watch,
@@ -168,12 +169,19 @@ impl FileStore {
             numbers: Numbers::default(),
             scratch: Vec::new(),
             has_failed: false,
+            was_blank,
             salvaged: None,
         };
         store.check_format()?;
         store.make_tables()?;
         store.read_numbers()?;
         Ok(store)
+    }
+
+    /// Whether the file had room for a store and nothing in it: making one was interrupted, or it was wiped. It is a new one.
+    #[must_use]
+    pub const fn was_blank(&self) -> bool {
+        self.was_blank
     }
 
     /// What opening has saved from a damaged file, if it was damaged.
@@ -351,17 +359,18 @@ fn stored<K>(role: Role, place: &[u8], value: &[u8], key: impl FnOnce(&[u8]) -> 
     }
 }
 
-/// Opens what is there, or makes it. What is refused is left as it was.
-fn open_database(watch: &Arc<Watch>, options: FileOptions) -> Result<Database, StoreError> {
-    match watch.look().map_err(StoreError::io)? {
+/// Opens what is there, or makes it. What is refused is left as it was. Whether it was begun, and nothing more.
+fn open_database(watch: &Arc<Watch>, options: FileOptions) -> Result<(Database, bool), StoreError> {
+    let opened = match watch.look().map_err(StoreError::io)? {
         Content::Nothing => checked(watch, options),
         Content::Begun => {
             watch.empty().map_err(StoreError::io)?;
-            checked(watch, options)
+            return Ok((checked(watch, options)?, true));
         }
         Content::Store(header) => checked(watch, options).inspect_err(|_| watch.put_back(&header)),
         Content::SomethingElse => Err(StoreError::new(StoreErrorKind::NotAStore)),
-    }
+    };
+    Ok((opened?, false))
 }
 
 /// Opens a file, and reads all of it.

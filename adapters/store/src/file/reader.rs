@@ -75,6 +75,12 @@ impl FileReader {
         self.store.salvaged()
     }
 
+    /// As [`FileStore::was_blank`].
+    #[must_use]
+    pub const fn was_blank(&self) -> bool {
+        self.store.was_blank()
+    }
+
     /// How many bytes the file has.
     ///
     /// # Errors

@@ -342,6 +342,10 @@ fn open_store(config: &Config) -> Result<Option<Writer>, Ending> {
     let Some(path) = &config.persistence.path else {
         return Ok(None);
     };
+    if store.was_blank() {
+        let path = path.display();
+        tracing::warn!(%path, "there was nothing in the file of the store: making it was interrupted, or it was wiped; it is a new one");
+    }
     let refused = |error: &dyn std::fmt::Display| Ending::failed(format_args!("{}: {error}", path.display()));
     let options = FileOptions::default().durability(config.persistence.durability.unwrap_or_default());
     let store = FileStore::open_with(path, options).map_err(|error| refused(&error))?;

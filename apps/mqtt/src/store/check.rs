@@ -27,6 +27,15 @@ pub(super) fn run(source: &Source) -> Result<(), Ending> {
     };
     let told = format_args!("{}: {bytes} bytes", source.path.display());
     findings.telling.line(told)?;
+    if reader.was_blank() {
+        let message = format_args!(
+            "{}: there is nothing in it: making a store was interrupted, or it was wiped",
+            source.path.display()
+        );
+        return Err(Ending::failed(message).advice(
+            "if there has been a store, bring back a copy; a broker that starts with the file makes a new one of it",
+        ));
+    }
     if let Some(salvaged) = reader.salvaged().cloned() {
         findings.of_file(&salvaged)?;
     }
