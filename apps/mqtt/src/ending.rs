@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 use std::io;
 use std::process::ExitCode;
 
+use crate::screen::note;
+
 /// Why a command could not do what it was asked to: one line for a person, a line of advice, and a code for a script.
 #[derive(Debug)]
 pub struct Ending {
@@ -70,7 +72,7 @@ impl Ending {
     /// Says so on standard error.
     pub(crate) fn tell(&self) -> ExitCode {
         if !self.is_silent {
-            eprintln!("{self}");
+            note(self);
         }
         ExitCode::from(self.code)
     }

@@ -16,6 +16,7 @@ mod demo;
 mod ending;
 mod json;
 mod progress;
+mod screen;
 #[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
 mod serve;
 mod shell;

@@ -9,12 +9,14 @@ use clap_complete::Shell;
 
 use crate::Ending;
 use crate::cli::Cli;
+use crate::screen::print;
 
 /// Prints a completion script.
 pub(crate) fn complete(shell: Shell) -> Result<(), Ending> {
+    // It takes no failure to write for one, and ends by a panic.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "mqtt", &mut script);
-    Ok(io::Write::write_all(&mut io::stdout(), &script)?)
+    Ok(print(String::from_utf8_lossy(&script))?)
 }
 
 /// Writes a page for the program and one for each command.

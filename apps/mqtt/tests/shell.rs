@@ -20,6 +20,37 @@ fn every_shell_gets_a_script() {
     }
 }
 
+/// A program whose output goes nowhere: how it ended, and what it told, if that was heard.
+fn unread(arguments: &[&str], is_heard: bool) -> (Option<i32>, String) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt"));
+    command.args(arguments).stdout(writer.try_clone().expect("a pipe"));
+    if !is_heard {
+        command.stderr(writer);
+    }
+    let output = command.output().expect("the program runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), told)
+}
+
+#[test]
+fn whoever_ends_reading_has_enough() {
+    for (arguments, code) in [
+        (&["completion", "bash"][..], 0),
+        (&["broker", "--print-config"], 0),
+        (&["decode", "c000"], 0),
+        (&["decode", "c001"], 1),
+        (&["decode", "--file", "/nowhere/file"], 1),
+        (&["broker", "--config", "/nowhere/file"], 1),
+    ] {
+        let (ended, told) = unread(arguments, true);
+        assert_eq!(ended, Some(code), "{arguments:?}: {told}");
+        assert!(!told.contains("Broken pipe"), "{arguments:?}: {told}");
+        assert_eq!(unread(arguments, false).0, Some(code), "{arguments:?}");
+    }
+}
+
 #[test]
 fn every_command_has_a_page() {
     let folder = tempfile::tempdir().expect("there is room for a folder");

@@ -37,6 +37,7 @@ use self::process::{Memory, Watched};
 use self::report::Report;
 use self::screen::Screen;
 use crate::Ending;
+use crate::screen::print;
 
 /// Loads a broker, and tells what came of it.
 pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Ending> {
@@ -51,8 +52,8 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Ending> {
         fs::write(file, drawn).map_err(|error| Ending::failed(format_args!("{}: {error}", file.display())))?;
     }
     match arguments.json {
-        true => println!("{}", serde_json::to_string(&report).map_err(Ending::failed)?),
-        false => println!("{report}"),
+        true => print(serde_json::to_string(&report).map_err(Ending::failed)? + "\n")?,
+        false => print(format_args!("{report}\n"))?,
     }
     report.verdict()
 }

@@ -2,7 +2,6 @@
 
 mod asking;
 pub(crate) mod protocol;
-mod screen;
 mod showing;
 mod table;
 mod text;
@@ -12,8 +11,8 @@ use std::path::PathBuf;
 
 use self::asking::Asking;
 use self::protocol::{Level, Request};
-use self::screen::Screen;
 use crate::Ending;
+use crate::screen::Screen;
 
 /// What `mqtt ctl` is told.
 #[derive(Clone, Debug, clap::Args)]

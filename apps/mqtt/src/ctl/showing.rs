@@ -10,11 +10,11 @@ use super::asking::Asking;
 use super::protocol::{
     Copied, Deleted, Healthy, Kicked, Logged, Request, Retained, Session, Shown, Stat, Subscription,
 };
-use super::screen::Screen;
 use super::table::Table;
 use super::text::{ago, now, shown, span, until};
 use crate::Ending;
 use crate::progress::Progress;
+use crate::screen::{Screen, note};
 
 /// Prints the items as they come, an object a line; of figures, one object with all of them.
 pub(super) fn json(asking: &mut Asking, request: &Request, screen: &mut Screen) -> Result<(), Ending> {
@@ -66,7 +66,7 @@ fn items<T: DeserializeOwned>(asking: &mut Asking, request: &Request) -> Result<
 
 fn say_more(more: bool) {
     if more {
-        eprintln!("mqtt: there are more: --limit ends here");
+        note("mqtt: there are more: --limit ends here");
     }
 }
 
@@ -125,7 +125,7 @@ fn backup(asking: &mut Asking, request: &Request, screen: &mut Screen) -> Result
 
 /// An answer without items is one too.
 fn say_none() {
-    eprintln!("mqtt: there are none");
+    note("mqtt: there are none");
 }
 
 fn clients(all: &[Session]) -> Table {

@@ -6,7 +6,7 @@ mod reader;
 mod segments;
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use mqtt_proto::{Role, Version};
@@ -14,6 +14,7 @@ use mqtt_proto::{Role, Version};
 use self::input::Input;
 use self::reader::Reader;
 use crate::Ending;
+use crate::screen::Screen;
 
 /// What is to be explained.
 #[derive(Clone, Debug, clap::Args)]
@@ -63,7 +64,7 @@ pub(crate) fn run(decode: &Decode) -> Result<(), Ending> {
     } else {
         (decode.hex.concat().into_bytes(), Some(input::Kind::Hex))
     };
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(Screen::new());
     let is_whole = match Input::of(bytes, kind)? {
         Input::Capture(bytes) => capture::explain(&bytes, decode.version, decode.port, &mut out)?,
         Input::Packets(bytes) => {
@@ -77,7 +78,7 @@ pub(crate) fn run(decode: &Decode) -> Result<(), Ending> {
             reader.end(version, &mut out)?
         }
     };
-    out.flush()?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.end()?;
     if is_whole {
         Ok(())
     } else {

@@ -43,6 +43,7 @@ use self::rules::{Rules, SharedRules};
 use self::sys::Sys;
 use crate::Ending;
 use crate::broker::{Config, Setup, check};
+use crate::screen::{note, print};
 
 /// How long clients and the store have at the end.
 const ENDING: Duration = Duration::from_secs(10);
@@ -89,18 +90,14 @@ struct Broker {
 /// Runs it.
 pub(crate) fn run(serve: Serve) -> Result<(), Ending> {
     if serve.print_config {
-        return Ok(std::io::Write::write_all(
-            &mut std::io::stdout(),
-            Config::example().as_bytes(),
-        )?);
+        return Ok(print(Config::example())?);
     }
     let setup = read(&serve)?;
     if serve.check {
         for listener in &setup.config.listeners {
             listening::layers(listener)?;
         }
-        println!("The configuration can be used.");
-        return Ok(());
+        return Ok(print("The configuration can be used.\n")?);
     }
     log::begin(setup.config.log);
     // Signals are heard from here on: one that comes early ends the broker in good order too.
@@ -113,7 +110,7 @@ pub(crate) fn run(serve: Serve) -> Result<(), Ending> {
 fn read(serve: &Serve) -> Result<Setup, Ending> {
     let (setup, report) = check(serve.config.as_deref());
     for problem in report.problems() {
-        eprintln!("{problem}");
+        note(problem);
     }
     if report.has_errors() {
         return Err(Ending::failed("the configuration cannot be used"));
@@ -342,13 +339,13 @@ fn open_store(config: &Config) -> Result<Option<Writer>, Ending> {
     let Some(path) = &config.persistence.path else {
         return Ok(None);
     };
+    let refused = |error: &dyn std::fmt::Display| Ending::failed(format_args!("{}: {error}", path.display()));
+    let options = FileOptions::default().durability(config.persistence.durability.unwrap_or_default());
+    let store = FileStore::open_with(path, options).map_err(|error| refused(&error))?;
     if store.was_blank() {
         let path = path.display();
         tracing::warn!(%path, "there was nothing in the file of the store: making it was interrupted, or it was wiped; it is a new one");
     }
-    let refused = |error: &dyn std::fmt::Display| Ending::failed(format_args!("{}: {error}", path.display()));
-    let options = FileOptions::default().durability(config.persistence.durability.unwrap_or_default());
-    let store = FileStore::open_with(path, options).map_err(|error| refused(&error))?;
     #[cfg(feature = "broken-store")]
     if std::env::var_os(forgetful::SWITCH).is_some() {
         tracing::error!("this is a test: the store forgets");

@@ -16,6 +16,7 @@ use crate::Ending;
 use crate::broker::Config;
 use crate::broker::config::Surroundings;
 use crate::progress::Progress;
+use crate::screen::note;
 
 /// What `mqtt store` is told.
 #[derive(Clone, Debug, clap::Args)]
@@ -151,7 +152,7 @@ impl BackupArguments {
 fn configured(file: &Path) -> Result<Source, Ending> {
     let (config, report) = Config::load(file, Surroundings::default());
     if report.has_errors() {
-        eprint!("{report}");
+        note(report.to_string().trim_end());
         return Err(Ending::failed("the configuration cannot be used"));
     }
     match config.persistence.path.clone() {

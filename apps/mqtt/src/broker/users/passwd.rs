@@ -8,6 +8,7 @@ use clap::Args;
 use super::file::{UsersFile, with_line};
 use super::secret::hash;
 use crate::Ending;
+use crate::screen::note;
 
 /// The longest user name and password that fit into CONNECT.
 const TEXT_BYTES_MAX: usize = 65_535;
@@ -53,7 +54,10 @@ pub fn passwd(arguments: &PasswdArguments) -> Result<(), Ending> {
     };
     file.replace(&text).map_err(about)?;
     if !file.is_there() {
-        eprintln!("mqtt: {} is made, for its owner alone", arguments.file.display());
+        note(format_args!(
+            "mqtt: {} is made, for its owner alone",
+            arguments.file.display()
+        ));
     }
     Ok(())
 }

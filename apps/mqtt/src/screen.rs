@@ -1,15 +1,28 @@
-//! Standard output, as long as somebody reads it.
+//! Standard output and standard error, as long as somebody reads them.
 
+use std::fmt::Display;
 use std::io::{self, StdoutLock, Write};
 
+/// Says a line on standard error. Nobody has to hear it: it is no failure if nobody can.
+pub(crate) fn note(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Prints text on standard output. Whoever ends reading has enough.
+pub(crate) fn print(text: impl Display) -> io::Result<()> {
+    let mut screen = Screen::new();
+    write!(screen, "{text}")?;
+    screen.end()
+}
+
 /// Standard output. What is written after a failure is left out, so that what was asked for is done to its end.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     out: StdoutLock<'static>,
     failed: Option<io::Error>,
 }
 
 impl Screen {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             out: io::stdout().lock(),
             failed: None,
@@ -17,12 +30,12 @@ impl Screen {
     }
 
     /// Whether nothing more is shown.
-    pub(super) const fn is_closed(&self) -> bool {
+    pub(crate) const fn is_closed(&self) -> bool {
         self.failed.is_some()
     }
 
     /// How it went. Whoever ends reading has enough: that is no failure.
-    pub(super) fn end(mut self) -> io::Result<()> {
+    pub(crate) fn end(mut self) -> io::Result<()> {
         self.flush()?;
         match self.failed {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
