@@ -105,8 +105,8 @@ fn parse_line(bytes: &[u8]) -> Result<Option<Header>, ProxyHeaderError> {
 /// An address of this family.
 fn place(family: &str, ip: &str, port: &str) -> Option<SocketAddr> {
     let ip: IpAddr = ip.parse().ok()?;
-    // A sign in front would be taken for part of the number.
-    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    // Signs and zeros in front would be taken for part of the number.
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit()) && (port == "0" || !port.starts_with('0'));
     let port = port.parse().ok().filter(|_| is_number)?;
     (ip.is_ipv4() == (family == "TCP4")).then(|| SocketAddr::new(ip, port))
 }
@@ -125,7 +125,8 @@ fn parse_binary(bytes: &[u8]) -> Result<Option<Header>, ProxyHeaderError> {
     let source = match (command, family) {
         (0x20, _) => None,
         (0x21, 0x11) => {
-            let &[a, b, c, d, _, _, _, _, high, low, ..] = rest else {
+            // What the connection was made to has its port, too.
+            let &[a, b, c, d, _, _, _, _, high, low, _, _, ..] = rest else {
                 return Err(ProxyHeaderError::Malformed);
             };
             let port = u16::from_be_bytes([high, low]);
@@ -276,10 +277,13 @@ mod tests {
             b"PROXY TCP4 10.0.0.1 10.0.0.2 70000 1\r\n",
             b"PROXY TCP4 10.0.0.1 10.0.0.2 +1 1\r\n",
             b"PROXY TCP4 10.0.0.1 10.0.0.2 1 port\r\n",
+            b"PROXY TCP4 10.0.0.1 10.0.0.2 01 1\r\n",
+            b"PROXY TCP4 10.0.0.1 10.0.0.2 1 00\r\n",
             b"PROXY TCP4 10.0.0.1 ::2 1 2\r\n",
             b"PROXY UDP4 10.0.0.1 10.0.0.2 1 1\r\n",
             b"PROXY TCP4 10.0.0.1\r\n",
             b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x02ab",
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0B\x0A\0\0\x01\x0A\0\0\x02\x30\x39\x07",
             b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0",
         ] {
             assert_eq!(parse(bad), Err(ProxyHeaderError::Malformed), "{bad:?}");
