@@ -87,6 +87,14 @@ fn a_folder_that_cannot_be_made_is_named() {
 }
 
 #[test]
+fn a_list_of_nothing_is_a_misuse() {
+    for list in [&["ctl", "sessions"][..], &["ctl", "retained", "list"]] {
+        let output = mqtt(&[list, &["--limit", "0"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    }
+}
+
+#[test]
 fn an_unknown_command_is_a_misuse() {
     let output = mqtt(&["complete"]);
     assert_eq!(output.status.code(), Some(2));

@@ -164,7 +164,7 @@ Examples:
         #[arg(default_value = "#")]
         filter: String,
         /// No more than so many
-        #[arg(short, long)]
+        #[arg(short, long, value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
     },
     /// Delete some
@@ -193,7 +193,7 @@ struct Selection {
     #[arg(short, long, value_name = "PATTERN")]
     client: Option<String>,
     /// No more than so many
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 }
 
