@@ -367,6 +367,12 @@ fn settings_that_cannot_work_are_refused_when_they_are_made() {
     assert!(Trust::roots_file("/no/such/file").is_err_and(|error| {
         matches!(&error, TlsSetupError::File(_, io::ErrorKind::NotFound)) && error.to_string().contains("/no/such/file")
     }));
+    let key = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("server.key");
+    std::fs::write(&key, &papers.server.key).unwrap();
+    assert!(Trust::roots_file(&key).is_err_and(|error| {
+        let (path, why) = ("server.key: ", "there is no certificate");
+        error.to_string().contains(path) && error.to_string().ends_with(why)
+    }));
     let tls = Tls::new(Trust::roots_pem(papers.authority.pem()).unwrap());
     assert!(
         tls.server_name("two..dots")

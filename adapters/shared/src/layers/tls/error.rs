@@ -16,6 +16,8 @@ use crate::Stranger;
 pub enum TlsSetupError {
     /// A file cannot be read.
     File(PathBuf, io::ErrorKind),
+    /// A file has no certificate, or one that is not valid.
+    CertificateFile(PathBuf, Arc<str>),
     /// There is no certificate where one should be.
     NoCertificate,
     /// A certificate is not valid.
@@ -234,7 +236,9 @@ impl TlsSetupError {
     const fn advice(&self) -> &'static str {
         match self {
             Self::File(..) => "check the path and the rights of this process",
-            Self::NoCertificate | Self::Certificate(_) => "give certificates as PEM, with BEGIN CERTIFICATE",
+            Self::CertificateFile(..) | Self::NoCertificate | Self::Certificate(_) => {
+                "give certificates as PEM, with BEGIN CERTIFICATE"
+            }
             Self::RevocationList(_) => "give each list as PEM, with BEGIN X509 CRL",
             Self::NoKey | Self::Key(_) => "give the key as PEM, with BEGIN PRIVATE KEY, and not encrypted",
             Self::KeyOfOther => "give the key that the certificate was made for",
@@ -249,6 +253,7 @@ impl TlsSetupError {
 impl fmt::Display for TlsSetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CertificateFile(path, why) => write!(f, "{}: {why}", path.display()),
             Self::File(path, kind) => write!(f, "{} cannot be read: {kind}", path.display()),
             Self::NoCertificate => f.write_str("there is no certificate"),
             Self::RevocationList(why) => write!(f, "the revocation list is not valid: {why}"),

@@ -51,7 +51,9 @@ impl Trust {
     /// # Errors
     /// If the file cannot be read, or holds no certificate, or something else.
     pub fn roots_file(path: impl AsRef<Path>) -> Result<Self, TlsSetupError> {
-        Self::roots_pem(read(path.as_ref())?)
+        let path = path.as_ref();
+        let in_file = |error: TlsSetupError| TlsSetupError::CertificateFile(path.to_owned(), error.to_string().into());
+        Self::roots_pem(read(path)?).map_err(in_file)
     }
 
     /// The servers with exactly one of these certificates, as PEM. Neither its name nor its dates nor its issuer matter then.
