@@ -51,6 +51,19 @@ fn works(file: &Path, arguments: &[&str], input: &str) {
     assert!(output.status.success(), "{output:?}");
 }
 
+#[test]
+fn a_file_that_is_not_there_is_told_of_and_not_its_user() {
+    let folder = Folder::new();
+    refuses(
+        &folder.users(),
+        &["--delete", "alice"],
+        "",
+        1,
+        "users: there is no such file",
+    );
+    assert!(!folder.users().exists());
+}
+
 #[track_caller]
 fn refuses(file: &Path, arguments: &[&str], input: &str, code: i32, why: &str) {
     let before = fs::read(file).ok();
