@@ -140,7 +140,8 @@ impl ClientParts for mqtt_session::Limits {
         let key = Key::new("connect_bytes", about).at_least(64).at_most(PACKET_BYTES_MAX);
         keys.key(key, &mut self.connect_bytes);
         let about = "How many messages of QoS 1 and 2 a client may have open. MQTT 5.0 clients are told; one more closes the \
-                     connection. Older clients are read more slowly.";
+                     connection. Older clients cannot be told: they are read more slowly while so many messages wait to be taken, and may \
+                     have more exchanges of QoS 2 open, as many as there are packet identifiers.";
         keys.key(
             Key::new("receive_maximum", about).at_least(1),
             &mut self.receive_maximum,
