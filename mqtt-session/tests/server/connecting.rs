@@ -267,7 +267,7 @@ fn a_refusal_that_the_client_does_not_take_is_not_sent_and_ends_the_connection()
         // Too much for any of them, and not to be left out by itself.
         let properties = if with_words {
             ConnAckProperties::builder()
-                .server_reference(&"x".repeat(20))
+                .server_reference("x".repeat(20))
                 .build()
                 .unwrap()
                 .to_owned()
