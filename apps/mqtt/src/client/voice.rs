@@ -5,6 +5,8 @@ use std::fmt::Display;
 use indicatif::ProgressBar;
 use mqtt_tokio::{ConnectionState, States};
 
+use crate::screen::note;
+
 /// Tells as much as is wanted.
 #[derive(Clone, Debug)]
 pub(crate) struct Voice {
@@ -36,7 +38,7 @@ impl Voice {
     /// What everybody should know.
     pub(crate) fn say(&self, words: impl Display) {
         if !self.is_quiet {
-            self.bar.suspend(|| eprintln!("mqtt: {words}"));
+            self.bar.suspend(|| note(format_args!("mqtt: {words}")));
         }
     }
 

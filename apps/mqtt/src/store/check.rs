@@ -28,7 +28,7 @@ pub(super) fn run(source: &Source) -> Result<(), Ending> {
     let told = format_args!("{}: {bytes} bytes", source.path.display());
     findings.telling.line(told)?;
     if reader.was_blank() {
-        let message = format_args!(
+        let message = format!(
             "{}: there is nothing in it: making a store was interrupted, or it was wiped",
             source.path.display()
         );

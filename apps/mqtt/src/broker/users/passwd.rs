@@ -39,7 +39,7 @@ pub fn passwd(arguments: &PasswdArguments) -> Result<(), Ending> {
     let about = |error: io::Error| Ending::failed(format_args!("{}: {error}", arguments.file.display()));
     let file = UsersFile::open(&arguments.file).map_err(about)?;
     if arguments.delete && !file.is_there() {
-        let message = format_args!("{}: there is no such file", arguments.file.display());
+        let message = format!("{}: there is no such file", arguments.file.display());
         return Err(Ending::failed(message).advice("look at the path: users are taken out of a file that is there"));
     }
     let text = match &arguments.users[..] {

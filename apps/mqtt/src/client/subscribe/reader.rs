@@ -8,6 +8,7 @@ use mqtt_tokio::{Acknowledgement, Client, Incoming, Message, QoS, Subscription};
 
 use super::SubscribeArguments;
 use crate::client::format::Printer;
+use crate::screen::note;
 
 /// How much is written at once.
 const BUFFER: usize = 1 << 16;
@@ -109,7 +110,7 @@ impl Reader {
         let fate = self.fate(&message);
         let is_printed = fate == Fate::Printed && self.printer.print(&mut self.out, &message)?;
         if fate == Fate::Printed && !is_printed {
-            eprintln!("mqtt: {}: the payload is not JSON", message.topic);
+            note(format_args!("mqtt: {}: the payload is not JSON", message.topic));
         }
         self.printed.extend(acknowledgement);
         if self.removes_retained && message.retain && !message.payload.is_empty() && !self.is_hidden(&message) {
