@@ -179,7 +179,7 @@ fn without_a_file_left_accepting_pauses_and_goes_on_later() {
     let open = broker.process.lowest_free_file();
     limit(open).expect("it is a child of this process");
     guests.push(Guest::knock(broker.serving.address, 1));
-    assert_eq!(broker.serving.told(PAUSED, "os error "), "24)");
+    assert_eq!(broker.serving.told(PAUSED, "os error "), "24)\"");
     assert_sleeps(&broker);
     assert_eq!(count_in(&mut guests), 1);
     limit(open + 16).expect("it is a child of this process");
