@@ -161,7 +161,7 @@ fn has_one_end(events: &[BrokerEvent]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(super::runs(300))]
 
     /// Nothing panics, nothing grows beyond its bound, and each connection has one end, behind which nothing comes.
     #[test]

@@ -135,7 +135,7 @@ static FOREIGN_LOCAL: LazyLock<LocalId> = LazyLock::new(|| {
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(super::runs(200))]
 
     /// Names that there are not, answers to what was answered, tickets that were never given, and ends after the end: each is
     /// told, and all else is as without it.

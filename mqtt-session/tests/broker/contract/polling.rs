@@ -12,7 +12,7 @@ use super::stage::{Manners, Stage};
 use crate::show;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
+    #![proptest_config(super::runs(250))]
 
     /// Polls at any time, in any order between connections and kinds of output, change nothing and lose nothing; nor does the
     /// size of an outbox.

@@ -111,7 +111,7 @@ fn a_stream_that_is_split_at_any_byte_is_the_same_stream() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
+    #![proptest_config(super::runs(250))]
 
     /// Parts of packets, on several connections at once, as slices and as buffers: only whole packets count, in the order of
     /// their last bytes.

@@ -11,7 +11,7 @@ use super::stage::{Manners, Stage};
 use crate::rig::{Rig, config, expiring, lasting, will};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
+    #![proptest_config(super::runs(250))]
 
     /// An earlier time counts as the latest one that was told.
     #[test]

@@ -70,7 +70,7 @@ impl Checks<'_> {
         self.report.push(problem);
     }
 
-    fn warning(&mut self, path: &str, message: impl Display, advice: impl Display) {
+    pub(super) fn warning(&mut self, path: &str, message: impl Display, advice: impl Display) {
         let message = format!("{path}: {message}");
         let problem = Problem::warning(self.file, self.places.of(path), message, advice);
         self.report.push(problem);

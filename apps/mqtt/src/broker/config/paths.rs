@@ -43,6 +43,12 @@ impl Checks<'_> {
                 self.error(&this.key, message, advice);
             } else if let Some((what, advice)) = this.fault().filter(|_| is_here) {
                 self.error(&this.key, format!("{}: {what}", this.path.display()), advice);
+            } else if is_here && !folder_of(this.path).is_dir() {
+                // Whoever starts the broker may make it then, as systemd does.
+                let message = format!("{}: its folder does not exist", this.path.display());
+                let advice =
+                    "make the folder, for the user of the broker, if nothing does that before the broker starts";
+                self.warning(&this.key, message, advice);
             }
         }
     }
@@ -91,10 +97,7 @@ impl Named<'_> {
                 "choose another path, or remove it",
             )),
             Ok(_) => None,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (!folder_of(self.path).is_dir()).then(|| {
-                let advice = "make the folder, for the user of the broker, or choose another path";
-                ("its folder does not exist".to_owned(), advice)
-            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => Some((
                 format!("it cannot be looked at: {error}"),
                 "make sure that the path is right and that the broker's user gets there",
@@ -177,13 +180,10 @@ mod tests {
         for (wrong, why) in [
             (paths("folder", "a", "b"), "persistence.path: "),
             (paths("socket", "a", "b"), "persistence.path: "),
-            (paths("nowhere/a", "a", "b"), "its folder does not exist"),
             (paths("file/a", "a", "b"), "it cannot be looked at"),
             (paths("a", "file", "b"), "something else than a socket is there"),
             (paths("a", "folder", "b"), "something else than a socket is there"),
-            (paths("a", "nowhere/b", "b"), "its folder does not exist"),
             (paths("a", "b", "file"), "something else than a socket is there"),
-            (paths("a", "b", "nowhere/c"), "its folder does not exist"),
             (
                 paths("a", "folder/b", "link/b"),
                 "belongs to listener[1].address already",
@@ -191,6 +191,19 @@ mod tests {
         ] {
             assert_eq!(wrong.matches(" error: ").count(), 1, "{wrong}");
             assert!(wrong.contains(why), "{why:?} is missing in: {wrong}");
+        }
+        // It may be made before the broker starts.
+        for told in [
+            paths("nowhere/a", "a", "b"),
+            paths("a", "nowhere/b", "b"),
+            paths("a", "b", "nowhere/c"),
+        ] {
+            assert_eq!(
+                (told.matches(" error: ").count(), told.matches(" warning: ").count()),
+                (0, 1),
+                "{told}"
+            );
+            assert!(told.contains("its folder does not exist"), "{told}");
         }
     }
 }
