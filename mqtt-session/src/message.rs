@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use mqtt_proto::{Binary, EncodeError, PublishProperties, QoS, TextError, TopicName};
 
+use crate::time::Instant;
+
 /// A message: what PUBLISH carries, without what belongs to one connection alone.
 ///
 /// ```
@@ -114,6 +116,19 @@ impl Message {
     pub fn expiry_seconds(mut self, seconds: u32) -> Self {
         self.expiry_seconds = Some(seconds);
         self
+    }
+
+    /// The time of the message is over then.
+    pub(crate) fn ends_at(&mut self, end: Instant, now: Instant) {
+        self.expiry_seconds = Some(if end > now { now.seconds_until(end) } else { 0 });
+    }
+
+    /// The message has waited since then, and less is left of its interval: nothing, if it is over. [MQTT-3.3.2-6]
+    pub(crate) fn has_waited(&mut self, since: Instant, now: Instant) {
+        let Some(seconds) = self.expiry_seconds.filter(|_| now > since) else {
+            return;
+        };
+        self.ends_at(since.after_seconds(seconds), now);
     }
 
     /// Sets the properties.

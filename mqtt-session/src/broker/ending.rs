@@ -35,7 +35,7 @@ impl Broker {
                 will,
                 session_expiry_seconds,
             };
-            connection.parked.push_back(Parked::new(closed));
+            connection.parked.push_back(Parked::new(closed, self.now));
             return;
         }
         self.end_connection(slot, reason, will, session_expiry_seconds);
@@ -55,7 +55,9 @@ impl Broker {
             }
             match connection.machine.poll_event() {
                 Some(ServerEvent::Message(received)) => {
-                    connection.parked.push_back(Parked::new(Waiting::Publish(received)));
+                    connection
+                        .parked
+                        .push_back(Parked::new(Waiting::Publish(received), self.now));
                 }
                 Some(ServerEvent::Closed {
                     reason,

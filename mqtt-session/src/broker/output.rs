@@ -17,6 +17,9 @@ impl Broker {
     }
 
     /// Fills the outbox of a connection with what is to be sent, as far as it has room.
+    ///
+    /// It is as late as the last call said that told a time, [`handle_timeout`](Self::handle_timeout) for one: what has expired by
+    /// then is not sent, and what is left to a message is told as of then.
     pub fn poll_transmit(&mut self, connection: ConnectionId, outbox: &mut Outbox) {
         let Some(known) = self.connections.named_mut(connection) else {
             return;
@@ -34,6 +37,8 @@ impl Broker {
             let before = outbox.len();
             let mut has_plain = false;
             if let Some(known) = self.connections.named_mut(connection) {
+                // What is told of the time that is left to a message is of this moment.
+                known.machine.tell_time(self.now);
                 known.machine.hold(is_held);
                 known.machine.poll_transmit(outbox);
                 has_plain = known.machine.has_plain();

@@ -125,7 +125,8 @@ impl Broker {
     pub(super) fn on_packet(&mut self, slot: u32, what: Waiting) {
         let asked = self.ask(slot, &what);
         if let Some(connection) = self.connections.get_mut(slot) {
-            connection.parked.push_back(Parked { what, asked });
+            let since = self.now;
+            connection.parked.push_back(Parked { what, since, asked });
             if connection.parked.len() == usize::from(self.config.limits.parked_per_connection.max(1)) {
                 self.figures.parks_full = self.figures.parks_full.saturating_add(1);
             }
@@ -156,7 +157,10 @@ impl Broker {
     fn take(&mut self, slot: u32, parked: Parked) {
         let is_allowed = parked.is_allowed(0);
         match parked.what {
-            Waiting::Publish(received) => self.take_message(slot, received, is_allowed),
+            Waiting::Publish(mut received) => {
+                received.message.has_waited(parked.since, self.now);
+                self.take_message(slot, received, is_allowed);
+            }
             Waiting::Subscribe {
                 request,
                 ref filters,
@@ -350,7 +354,9 @@ impl Broker {
                 }
                 // It came before its session was stored, and is told now that it is: its client sends it again.
                 SessionEvent::Message(received) if received.message.qos == QoS::ExactlyOnce => {
-                    entry.parked.push_back(Parked::new(Waiting::Publish(received)));
+                    entry
+                        .parked
+                        .push_back(Parked::new(Waiting::Publish(received), self.now));
                 }
                 _ => {}
             }

@@ -47,6 +47,12 @@ impl ServerConnection {
         self.flow.queue_for_any(message, tag)
     }
 
+    /// It is this late.
+    #[inline]
+    pub(crate) fn tell_time(&mut self, now: Instant) {
+        self.advance(now);
+    }
+
     /// While it pauses, nothing is read from the client, and what waits for it stands still.
     pub(crate) fn pause(&mut self, is_paused: bool) {
         self.is_paused = is_paused;

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod contract;
+mod expiry;
 mod figures;
 mod limits;
 mod owners;

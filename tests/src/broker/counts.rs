@@ -1,5 +1,8 @@
 //! What happened in a run, so that green cannot mean that nothing did.
 
+use mqtt_session::proto::DisconnectReason;
+use mqtt_session::{Closed, Timer};
+
 macro_rules! counts {
     ($($name:ident: $text:literal,)*) => {
         /// What happened in a run.
@@ -70,5 +73,46 @@ counts! {
     retained_revoked: "retained messages that were dropped by that",
     paused: "times that a client was too fast, and not read for a while",
     held_back: "times that something of it had to wait for that",
+    flags_kept: "messages that came with RETAIN as they were published",
+    flags_cleared: "messages that were published with RETAIN, and came without it",
+    limited: "messages that were sent with the time that was left to them",
+    limited_waited: "of these, such as had waited",
+    limited_over_restart: "of these, such as were there before the broker ended",
+    expired: "messages that ended before they could be sent, by subscriber",
+    limited_restored: "messages with time left to them that a restart found",
+    retained_expired: "messages that were retained until they ended",
+    windows_full: "windows of clients that were full",
+    windows_shrunk: "sessions resumed with more on its way than the client takes by then",
+    wraps: "identifiers that were lower than the one before",
+    closed_by_farewell: "connections that ended by DISCONNECT",
+    closed_by_cut: "connections that ended with their stream",
+    closed_by_silence: "connections that ended since their client was silent",
+    closed_by_stall: "connections that ended since nobody took what was sent",
+    closed_by_takeover: "connections that ended since their client came again",
+    closed_by_host: "connections that the host ended",
+    closed_by_store: "connections that ended since the store had failed",
+    closed_by_bytes: "connections that ended by bytes that are no MQTT",
+    closed_by_violation: "connections that ended by a packet that may not come",
+    late_handshakes: "streams that ended since no CONNECT came in time",
+    redelivered: "messages of a group that reached a second member",
     held: "messages checked against what was denied before they were published",
+}
+
+impl Counts {
+    /// A connection has ended. The other variants are of clients, or of connections that were never accepted.
+    pub(super) fn count_closed(&mut self, reason: &Closed) {
+        let count = match reason {
+            Closed::Disconnected { .. } => &mut self.closed_by_farewell,
+            Closed::StreamEnded => &mut self.closed_by_cut,
+            Closed::TimedOut(Timer::KeepAlive) => &mut self.closed_by_silence,
+            Closed::TimedOut(Timer::Stall) => &mut self.closed_by_stall,
+            Closed::ByHost(DisconnectReason::SessionTakenOver) => &mut self.closed_by_takeover,
+            Closed::ByHost(_) => &mut self.closed_by_host,
+            Closed::StoreFailed => &mut self.closed_by_store,
+            Closed::Malformed(_) => &mut self.closed_by_bytes,
+            Closed::Violation(_) => &mut self.closed_by_violation,
+            other => panic!("the table of ways to end lacks {other:?}"),
+        };
+        *count += 1;
+    }
 }

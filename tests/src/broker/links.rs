@@ -1,6 +1,9 @@
 //! Streams between clients and the broker, which end at either side or at both.
 
+use std::collections::BTreeSet;
+
 use bytes::Buf;
+use mqtt_session::proto::Version;
 use mqtt_session::{ConnectionId, Outbox};
 
 use super::rates::Read;
@@ -9,6 +12,12 @@ use super::rates::Read;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) id: ConnectionId,
+    pub(super) version: Version,
+    /// How many messages its client takes at once, and those that it has and has not acknowledged.
+    pub(super) receive_maximum: u16,
+    pub(super) unacknowledged: BTreeSet<u16>,
+    /// The last identifier that the broker has used.
+    pub(super) last_identifier: u16,
     /// From the client to the broker.
     pub(super) up: Vec<u8>,
     /// From the broker to the client.
@@ -28,9 +37,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(id: ConnectionId) -> Self {
+    pub(super) fn new(id: ConnectionId, version: Version) -> Self {
         Self {
             id,
+            version,
+            receive_maximum: u16::MAX,
+            unacknowledged: BTreeSet::new(),
+            last_identifier: 0,
             up: Vec::new(),
             down: Vec::new(),
             said: 0,

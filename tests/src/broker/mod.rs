@@ -9,12 +9,14 @@
 mod counts;
 mod diagram;
 mod disk;
+mod expiry;
 mod links;
 mod options;
 mod plan;
 mod rates;
 mod retained;
 mod shards;
+mod traffic;
 mod watch;
 mod wills;
 mod world;

@@ -44,6 +44,8 @@ pub(super) struct Who {
     pub(super) will: Option<LastWords>,
     /// It takes no large packets, if its version can say so.
     pub(super) is_small: bool,
+    /// It takes few messages at once, if its version can say so, and on each connection as many of these as it says then.
+    pub(super) is_narrow: bool,
     pub(super) keep_alive_seconds: u16,
 }
 
@@ -83,6 +85,7 @@ impl Plan {
             expiry_seconds: random.one_of(&[20, 3600, 3600, u32::MAX]),
             will: random.percent(60).then(|| LastWords::new(random)),
             is_small: random.percent(15),
+            is_narrow: random.percent(30),
             keep_alive_seconds: random.one_of(&[0, 5, 60]),
         });
         let mut plan = Self {

@@ -220,8 +220,9 @@ impl Books {
         now: &Snapshot,
         may_vanish: bool,
         granted: impl Fn(usize, &str, u64) -> Option<QoS>,
+        may_have_ended: impl Fn(u64) -> bool,
     ) -> Result<u64, String> {
-        self.last_wins(now, may_vanish)?;
+        self.last_wins(now, may_vanish, may_have_ended)?;
         let mut required = 0;
         for arrival in &self.arrivals {
             let Some(qos) = granted(arrival.client, &arrival.filter, arrival.at) else {
@@ -247,7 +248,7 @@ impl Books {
     }
 
     /// Of what was published to a topic, the last is retained, as far as anybody can say which that is.
-    fn last_wins(&self, now: &Snapshot, may_vanish: bool) -> Result<(), String> {
+    fn last_wins(&self, now: &Snapshot, may_vanish: bool, may_have_ended: impl Fn(u64) -> bool) -> Result<(), String> {
         for (topic, (number, _)) in now {
             let Some(put) = self.puts.get(number) else {
                 return Err(format!("{number} is retained for {topic}, and nobody wanted it"));
@@ -258,12 +259,23 @@ impl Books {
         }
         let there = |put: &&Put| !put.is_empty && put.acknowledged.is_some() && !now.contains_key(put.topic);
         for put in self.puts.values().filter(there).filter(|_| !may_vanish) {
-            let takes_away = |other: &Put| other.topic == put.topic && other.is_empty && !self.is_surpassed(other);
-            if !self.puts.values().any(takes_away) {
+            let takes_away = |(number, other): (&u64, &Put)| {
+                let is_gone = other.is_empty || may_have_ended(*number);
+                other.topic == put.topic && is_gone && !self.is_surpassed(other)
+            };
+            if !self.puts.iter().any(takes_away) {
                 return Err(format!("nothing is retained for {}, in spite of {put:?}", put.topic));
             }
         }
         Ok(())
+    }
+
+    /// How many were retained until their time was over.
+    pub(super) fn expired(&self, now: &Snapshot, has_ended: impl Fn(u64) -> bool) -> u64 {
+        let last = |(number, put): &(&u64, &Put)| {
+            put.acknowledged.is_some() && !now.contains_key(put.topic) && has_ended(**number) && !self.is_surpassed(put)
+        };
+        self.puts.iter().filter(last).count() as u64
     }
 
     /// Whether another one came surely later.

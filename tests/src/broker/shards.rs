@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use mqtt_session::proto::{QoS, RetainHandling, Subscription, SubscriptionOptions, TopicFilter};
 use mqtt_session::{
-    Broker, BrokerBatch, BrokerKey, BrokerReport, Cursor, Figures, Instant, PeerMessage, RetainedCursor, ShardId,
-    Shards,
+    Broker, BrokerBatch, BrokerKey, BrokerReport, Cursor, Figures, Instant, Message, PeerMessage, RetainedCursor,
+    SessionView, ShardId, Shards,
 };
 
 use super::disk::Disk;
@@ -14,6 +14,7 @@ use super::links::{Link, drain};
 use super::plan::Plan;
 use super::rates::Rates;
 use super::retained::Snapshot;
+use super::traffic::{Passing, Traffic, Way};
 use super::watch::number_in;
 use super::world::FILTERS;
 use crate::frame::Frame;
@@ -28,6 +29,8 @@ pub(super) struct Shard {
     pub(super) subscribes: Vec<(String, Option<RetainHandling>)>,
     /// What is read counts at once. A message that waits for the host or for the store does when something is read after it.
     counts_at_once: bool,
+    pub(super) traffic: Traffic,
+    pub(super) windows_shrunk: u64,
 }
 
 impl Shard {
@@ -83,12 +86,13 @@ impl Shard {
         self.broker.handle_input(now, link.id, &mut rest);
         let taken = held.len() - rest.len();
         self.subscribes.extend(subscribes(&held[..taken]));
+        self.traffic.read(link, &held[..taken], now);
         held.drain(..taken);
         let is_too_fast = match self.rates {
             Some(rates) => self.judge(now, link, rates, &before)?,
             None => false,
         };
-        self.pull(link);
+        self.pull(now, link);
         if !link.is_used && link.up.is_empty() && link.is_served && self.broker.input_room(link.id) > held.len() {
             link.is_served = false;
             self.broker.handle_eof(now, link.id);
@@ -129,13 +133,20 @@ impl Shard {
     }
 
     /// Takes what the broker has to send, and closes the stream when it is drained.
-    pub(super) fn pull(&mut self, link: &mut Link) {
+    pub(super) fn pull(&mut self, now: Instant, link: &mut Link) {
         if !link.is_served {
             return;
         }
         self.broker.poll_transmit(link.id, &mut link.outbox);
-        link.is_answered |= !link.outbox.is_empty();
-        drain(&mut link.outbox, &mut link.down);
+        let is_first = !link.is_answered && !link.outbox.is_empty();
+        link.is_answered |= is_first;
+        let mut sent = Vec::new();
+        drain(&mut link.outbox, &mut sent);
+        if is_first {
+            self.windows_shrunk += u64::from(self.has_shrunk(link));
+        }
+        self.traffic.wrote(link, &sent, now);
+        link.down.extend_from_slice(&sent);
         if self.broker.is_drained(link.id) {
             link.is_served = false;
         }
@@ -143,11 +154,18 @@ impl Shard {
 }
 
 impl Shard {
+    /// More is on its way in a session than its client takes at once by now.
+    fn has_shrunk(&self, link: &Link) -> bool {
+        let name = self.broker.client_id(link.id);
+        let session = name.and_then(|name| self.broker.session(name));
+        session.is_some_and(|session| session.in_flight() > usize::from(link.receive_maximum))
+    }
+
     /// Takes all that the broker has to send.
-    pub(super) fn pull_all(&mut self, link: &mut Link) {
+    pub(super) fn pull_all(&mut self, now: Instant, link: &mut Link) {
         loop {
             let before = link.down.len();
-            self.pull(link);
+            self.pull(now, link);
             if link.down.len() == before {
                 break;
             }
@@ -171,6 +189,8 @@ impl Cluster {
                 rates: plan.rates,
                 subscribes: Vec::new(),
                 counts_at_once: !plan.asks && !waits_for_store,
+                traffic: Traffic::default(),
+                windows_shrunk: 0,
             })
             .collect();
         shards.iter_mut().for_each(|shard| shard.listen(now));
@@ -228,9 +248,10 @@ impl Cluster {
     }
 
     /// Takes what the machines have to say to each other.
-    fn collect(&mut self) {
+    fn collect(&mut self, now: Instant) {
         for (from, shard) in (0..).zip(&mut self.shards) {
             while let Some((to, message)) = shard.broker.poll_peer() {
+                shard.traffic.passing.extend(passing(&message, now, Way::Across));
                 self.between.entry((from, to.0)).or_default().push_back(message);
             }
         }
@@ -238,7 +259,7 @@ impl Cluster {
 
     /// Something of what one machine has said arrives at another. Returns what, in words.
     pub(super) fn carry(&mut self, now: Instant, random: &mut Random) -> Vec<String> {
-        self.collect();
+        self.collect(now);
         self.between.retain(|_, messages| !messages.is_empty());
         if self.between.is_empty() {
             return Vec::new();
@@ -252,6 +273,7 @@ impl Cluster {
         for message in messages.drain(..some) {
             told.push(format!("shard {from} says to {to}: {}", short(&message)));
             let shard = &mut self.shards[usize::from(*to)];
+            shard.traffic.passing.extend(passing(&message, now, Way::In));
             shard.broker.handle_peer(now, ShardId(*from), message);
         }
         told
@@ -282,6 +304,22 @@ impl Cluster {
         })
     }
 
+    /// How many messages that end some time wait in sessions.
+    pub(super) fn limited(&self) -> u64 {
+        let of = |shard: &Shard| {
+            let mut cursor = Cursor::default();
+            let sessions = shard.broker.sessions(&mut cursor, u32::MAX);
+            let ends = |session: SessionView<'_>| {
+                session
+                    .outgoing()
+                    .filter(|message| message.expires_at.is_some())
+                    .count()
+            };
+            sessions.map(ends).sum::<usize>() as u64
+        };
+        self.shards.iter().map(of).sum()
+    }
+
     /// Whether any machine has changes for its store.
     pub(super) fn has_flying(&self) -> bool {
         self.shards.iter().any(|shard| shard.disk.flying() > 0)
@@ -306,6 +344,24 @@ fn subscribes(mut bytes: &[u8]) -> Vec<(String, Option<RetainHandling>)> {
         bytes = &bytes[frame.len..];
     }
     filters
+}
+
+/// The messages in what one machine says to another.
+fn passing(message: &PeerMessage, at: Instant, way: Way) -> Vec<Passing> {
+    let messages = match message {
+        PeerMessage::Publish(publish) => core::slice::from_ref(&publish.message),
+        PeerMessage::Page { messages, .. } => &messages[..],
+        _ => &[],
+    };
+    let of = |message: &Message| {
+        number_in(&String::from_utf8_lossy(&message.payload)).map(|number| Passing {
+            number,
+            at,
+            expiry: message.expiry_seconds,
+            way,
+        })
+    };
+    messages.iter().filter_map(of).collect()
 }
 
 const fn handling(bits: u8) -> RetainHandling {

@@ -1,16 +1,20 @@
 //! What has to hold, whatever happens: kept outside of the machines, from what clients say and are told.
 
 mod ending;
+mod flag;
+mod host;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mqtt_session::proto::{SubscriptionOptions, TopicFilter, TopicName};
-use mqtt_session::{Closed, Event, Outcome, QoS, Received};
+use mqtt_session::{Closed, Event, Instant, Outcome, QoS, Received};
+
+use flag::Sight;
 
 use super::counts::Counts;
+use super::expiry::Lives;
 use super::options::Options;
 use super::retained::Books;
-use super::wills::{Cause, Will};
 
 /// A message that a client published.
 #[derive(Clone, Debug)]
@@ -26,6 +30,7 @@ struct Sent {
     /// It is a will that a restart found although it had been published, in a life that is forgotten.
     is_repeated: bool,
     is_large: bool,
+    is_retained: bool,
 }
 
 /// What a client is known to have.
@@ -70,8 +75,11 @@ pub(super) struct Watch {
     pub(super) copies_each: bool,
     pub(super) step: u64,
     sent: BTreeMap<u64, Sent>,
-    /// What has reached anybody.
-    reached: BTreeSet<u64>,
+    /// What has reached anybody, and whom first.
+    reached: BTreeMap<u64, usize>,
+    /// How long each message may be delivered.
+    pub(super) lives: Lives,
+    pub(super) now: Instant,
     /// When the broker ended last.
     last_crash: u64,
     subscribers: Vec<Subscriber>,
@@ -122,7 +130,14 @@ impl Watch {
         }
     }
 
-    pub(super) fn published(&mut self, number: u64, publisher: usize, topic: &'static str, qos: QoS, is_large: bool) {
+    pub(super) fn published(
+        &mut self,
+        number: u64,
+        publisher: usize,
+        (topic, qos): (&'static str, QoS),
+        is_retained: bool,
+        is_large: bool,
+    ) {
         self.counts.published += 1;
         self.open.insert(number);
         let sent = Sent {
@@ -134,6 +149,7 @@ impl Watch {
             is_orphan: false,
             is_repeated: false,
             is_large,
+            is_retained,
         };
         self.sent.insert(number, sent);
     }
@@ -246,49 +262,6 @@ impl Watch {
         subscriber.is_stale = true;
     }
 
-    /// A will is published, and from here on a message as others are.
-    pub(super) fn will_published(&mut self, number: u64, client: usize, will: Will, cause: Option<Cause>, lasts: bool) {
-        let counts = &mut self.counts;
-        match cause {
-            Some(Cause::Cut) => counts.wills_by_cut += 1,
-            Some(Cause::KeepAlive) => counts.wills_by_keep_alive += 1,
-            Some(Cause::Takeover) => counts.wills_by_takeover += 1,
-            Some(Cause::Disconnect) => counts.wills_by_disconnect += 1,
-            Some(Cause::Host) => counts.wills_by_host += 1,
-            Some(Cause::SessionEnd) => counts.wills_by_session_end += 1,
-            Some(Cause::Restart) => counts.wills_by_restart += 1,
-            None => {}
-        }
-        if will.is_retained {
-            // No will surpasses another message, nor the other way round: nobody acknowledges it.
-            self.retained.published(number, (will.topic, 0), false, self.step);
-        }
-        self.note(|| format!("will {number} of {client} is published to {}: {cause:?}", will.topic));
-        if !lasts {
-            self.passing_wills.push(number);
-        }
-        let sent = Sent {
-            publisher: client,
-            topic: will.topic,
-            qos: will.qos,
-            at: self.step,
-            is_acknowledged: true,
-            is_orphan: false,
-            is_repeated: self.sent.contains_key(&number),
-            is_large: false,
-        };
-        self.sent.insert(number, sent);
-    }
-
-    /// That these were published was not stored when the broker ended. They may be published again.
-    pub(super) fn wills_forgotten(&mut self, numbers: &[u64]) {
-        for number in numbers {
-            if let Some(sent) = self.sent.get_mut(number) {
-                sent.is_acknowledged = false;
-            }
-        }
-    }
-
     /// The broker has ended.
     pub(super) fn crashed(&mut self) {
         // Nobody was told that they are durable, and nothing brings them back.
@@ -296,27 +269,6 @@ impl Watch {
         let passing = core::mem::take(&mut self.passing_wills);
         self.wills_forgotten(&passing);
         self.last_crash = self.step;
-    }
-
-    /// The host denies a client a filter from here on, or does not any more.
-    pub(super) fn policy_changed(&mut self, (client, filter): (usize, &'static str), is_denied: bool) {
-        self.note(|| format!("{client} is denied {filter}: {is_denied}"));
-        let step = self.step;
-        let denied = &mut self.subscribers[client].denied;
-        if is_denied {
-            denied.insert(filter, step);
-        } else {
-            denied.remove(filter);
-        }
-    }
-
-    /// The broker says that a subscription has ended, since the host denies it.
-    pub(super) fn revoked(&mut self, client: usize, filter: &str, number: u64) {
-        self.retained.ended(client, Some(filter));
-        self.note(|| format!("{client} is subscribed to {filter} no more"));
-        let subscriber = &mut self.subscribers[client];
-        subscriber.granted.retain(|granted, _| *granted != filter);
-        subscriber.revoked.insert(filter.to_owned(), number);
     }
 
     fn completed(&mut self, tag: u64, outcome: &Outcome) {
@@ -362,6 +314,7 @@ impl Watch {
         let message = &received.message;
         let topic = String::from_utf8_lossy(message.topic.as_bytes()).into_owned();
         let text = String::from_utf8_lossy(&message.payload).into_owned();
+        let sight = self.judge_flag(client, &topic, &text, message.retain)?;
         let subscriber = &mut self.subscribers[client];
         if !subscriber.asked.iter().any(|filter| matches(filter, &topic)) {
             return Err(format!("client {client} got {topic}, which it never asked for"));
@@ -390,7 +343,7 @@ impl Watch {
         let matching = subscriber.asked.iter().filter(|filter| matches(filter, &topic));
         let (shared, own): (Vec<&str>, Vec<&str>) = matching.copied().partition(|filter| filter.starts_with("$share"));
         let by_groups = shared.len() as u64;
-        if message.retain {
+        if sight == Sight::Retained {
             self.counts.retained_copies += 1;
             let number = number_in(&text).ok_or_else(|| format!("{text} is retained"))?;
             let what = (number, message.qos);
@@ -425,11 +378,17 @@ impl Watch {
         if is_once {
             self.counts.delivered_once += 1;
         }
+        if sight == Sight::Either {
+            self.reached.entry(number).or_insert(client);
+            subscriber.got.entry((subscriber.epoch, number)).or_insert((0, 0)).0 += 1;
+            return Ok(());
+        }
         let is_own = sent.publisher == client && !is_will;
         if is_own && !subscriber.options.may_get_own(&topic) {
             return Err(format!("client {client} got {number}, its own, and never wanted that"));
         }
-        self.reached.insert(number);
+        let first = *self.reached.entry(number).or_insert(client);
+        self.counts.redelivered += u64::from(topic == OF_GROUP && first != client);
         let (times, once) = subscriber.got.entry((subscriber.epoch, number)).or_insert((0, 0));
         *times += 1;
         *once += u32::from(is_once);

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use mqtt_session::proto::{Binary, Properties, TopicName, Version, Will, WillProperties};
-use mqtt_session::{BrokerEvent, Client, ClientConfig, Instant, Limits, Outbox, QoS};
+use mqtt_session::{BrokerEvent, Client, ClientConfig, ConnectionId, Instant, Limits, Outbox, QoS};
 
 use super::links::Link;
 use super::plan::{Plan, Who};
@@ -38,6 +38,8 @@ const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 /// What a client takes that takes no large packets; and what makes a message large.
 const SMALL_PACKET_BYTES: u32 = 150;
 const LARGE_PAYLOAD_BYTES: usize = 200;
+/// How many messages a client takes at once that takes few, at most.
+pub(super) const NARROW: u16 = 4;
 /// After so many rounds in which nothing happened, nothing will: who was too fast has been read again by then.
 const QUIET_ROUNDS: u32 = 6;
 /// So many rounds may it take until everything has come to rest.
@@ -65,6 +67,8 @@ pub(super) struct World {
     served: Vec<Vec<u8>>,
     /// What the host does not allow, by client and filter.
     denied: BTreeSet<(usize, &'static str)>,
+    /// Connections on which a client has sent what no client may send.
+    wrong: BTreeSet<(usize, ConnectionId)>,
     /// What the host is asked and has not answered, with the machine that asks.
     asked: VecDeque<(usize, BrokerEvent)>,
     /// How often the broker has said that a client is too fast.
@@ -83,8 +87,15 @@ fn client(index: usize, who: &Who, seed: u64, now: Instant) -> Client {
         .session_expiry_seconds(if who.is_lasting { who.expiry_seconds } else { 0 })
         .keep_alive_seconds(who.keep_alive_seconds)
         .seed(seed);
-    if who.is_small && who.version == Version::V5 {
-        config = config.limits(Limits::default().packet_bytes(SMALL_PACKET_BYTES));
+    if who.version == Version::V5 {
+        let mut limits = Limits::default();
+        if who.is_small {
+            limits = limits.packet_bytes(SMALL_PACKET_BYTES);
+        }
+        if who.is_narrow {
+            limits = limits.receive_maximum(NARROW);
+        }
+        config = config.limits(limits);
     }
     if let Some(will) = who.will {
         let delay = WillProperties::<Bytes>::builder().will_delay(will.delay_seconds);
@@ -129,6 +140,7 @@ impl World {
             left: Vec::new(),
             served: vec![Vec::new(); peers.len()],
             denied: BTreeSet::new(),
+            wrong: BTreeSet::new(),
             asked: VecDeque::new(),
             pauses_told: 0,
             number: 1,
@@ -154,6 +166,7 @@ impl World {
             .iter()
             .flat_map(|filter| self.cluster.retained(filter))
             .collect();
+        self.watch.now = self.now;
         self.watch.finish(&kept)
     }
 

@@ -265,7 +265,9 @@ impl<N: Network, P: Policy> Shard<N, P> {
             }
         }
         let is_due = |broker: &Broker| broker.poll_timeout().is_some_and(|timeout| timeout.at <= now);
-        for _ in 0..TIMERS {
+        // Also if nothing is due: what is left of the time of a message is told as of the time that the broker knows.
+        self.broker.handle_timeout(now);
+        for _ in 1..TIMERS {
             if !is_due(&self.broker) {
                 return false;
             }

@@ -116,7 +116,9 @@ impl Broker {
         self.peers.forwards.names.restore_given(id.0);
         let expires_at = record.message.expires_at;
         let mut message = record.message.clone().into_message(payload);
-        message.expiry_seconds = expires_at.map(|at| self.now.seconds_until(at));
+        if let Some(end) = expires_at {
+            message.ends_at(end, self.now);
+        }
         let (groups, publisher) = (record.groups.clone(), record.publisher.clone());
         self.peers.forwards.kept.insert(id, record);
         self.publish_to_peers(&message, publisher.as_ref(), groups, is_routed, None, Some(id));

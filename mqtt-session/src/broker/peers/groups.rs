@@ -17,6 +17,7 @@ use super::message::spread;
 use super::{PeerMessage, ShardId};
 use crate::Message;
 use crate::slab::NONE;
+use crate::time::Instant;
 
 /// The groups that there are, by their names among the routes.
 pub(super) type Views = BTreeMap<GroupId, View>;
@@ -92,14 +93,17 @@ pub(super) struct Handed {
     /// With which number it was published.
     pub(super) first: u64,
     message: Message,
+    /// When the message was as old as it says.
+    since: Instant,
     forward: Option<ForwardId>,
 }
 
 impl Handed {
-    pub(super) const fn new(first: u64, message: Message, forward: Option<ForwardId>) -> Self {
+    pub(super) const fn new(first: u64, message: Message, since: Instant, forward: Option<ForwardId>) -> Self {
         Self {
             first,
             message,
+            since,
             forward,
         }
     }
@@ -225,7 +229,8 @@ impl Broker {
         let Some(handed) = peer.handed.remove(&(number, filter.clone())) else {
             return;
         };
-        let (first, message) = (handed.first, handed.message);
+        let (first, mut message) = (handed.first, handed.message);
+        message.has_waited(handed.since, self.now);
         let since = self.journal.mark();
         let group = self.routes.group_of(filter);
         let elsewhere = group.and_then(|group| self.elsewhere(group, &message.topic));

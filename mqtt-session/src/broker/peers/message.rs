@@ -8,6 +8,7 @@ use mqtt_proto::{TopicFilter, TopicName};
 use super::super::party::Party;
 use super::super::records::ForwardId;
 use crate::Message;
+use crate::time::Instant;
 
 /// One of the machines that are one broker together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,6 +144,17 @@ pub enum PeerMessage {
         /// How far was looked; `None`: as far as there are any.
         upto: Option<TopicName<Bytes>>,
     },
+}
+
+impl PeerMessage {
+    /// It has waited since then, and with it the messages in it.
+    pub(super) fn has_waited(&mut self, since: Instant, now: Instant) {
+        match self {
+            Self::Publish(publish) => publish.message.has_waited(since, now),
+            Self::Page { messages, .. } => messages.iter_mut().for_each(|message| message.has_waited(since, now)),
+            _ => {}
+        }
+    }
 }
 
 /// A message from one shard for the clients of another.

@@ -55,8 +55,8 @@ use queries::Queries;
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     shards: Shards,
-    /// What is to be said, and the batch that has to be stored before.
-    queue: VecDeque<(u64, ShardId, PeerMessage)>,
+    /// What is to be said, since when, and the batch that has to be stored before.
+    queue: VecDeque<(u64, Instant, ShardId, PeerMessage)>,
     /// The last of these batches.
     gate: u64,
     /// The number that was given last.
@@ -160,8 +160,14 @@ impl Peers {
         self.last
     }
 
+    /// Says something with no message in it.
     fn send(&mut self, shard: ShardId, message: PeerMessage) {
-        self.queue.push_back((self.gate, shard, message));
+        self.send_at(Instant::ZERO, shard, message);
+    }
+
+    /// Says something. The messages in it grow old from here on.
+    fn send_at(&mut self, now: Instant, shard: ShardId, message: PeerMessage) {
+        self.queue.push_back((self.gate, now, shard, message));
     }
 
     /// It has to answer this number.
@@ -225,7 +231,9 @@ impl Broker {
         if !self.journal.is_stored(*gate) {
             return None;
         }
-        self.peers.queue.pop_front().map(|(_, shard, message)| (shard, message))
+        let (_, since, shard, mut message) = self.peers.queue.pop_front()?;
+        message.has_waited(since, self.now);
+        Some((shard, message))
     }
 
     /// Another shard has said something. What comes from a shard that there is not, or is not awaited, is ignored.
@@ -382,7 +390,7 @@ impl Broker {
                 forward,
                 retained,
             };
-            self.peers.send(shard, PeerMessage::Publish(publish));
+            self.peers.send_at(self.now, shard, PeerMessage::Publish(publish));
             if is_awaited {
                 self.peers.await_from(shard, number);
             }
@@ -392,7 +400,7 @@ impl Broker {
         }
         if waits {
             for (shard, group) in handed {
-                let handed = Handed::new(first.unwrap_or(number), message.clone(), forward);
+                let handed = Handed::new(first.unwrap_or(number), message.clone(), self.now, forward);
                 self.peers.hand(shard, number, group, handed);
             }
         }

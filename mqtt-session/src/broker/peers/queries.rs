@@ -157,7 +157,8 @@ impl Broker {
             }
         };
         let query = query.query;
-        self.peers.send(to, PeerMessage::Page { query, messages, upto });
+        self.peers
+            .send_at(self.now, to, PeerMessage::Page { query, messages, upto });
         None
     }
 

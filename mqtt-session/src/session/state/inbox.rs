@@ -93,7 +93,7 @@ impl SessionState {
                 if self.is_quiet() {
                     return Some(received);
                 }
-                self.inbox.push_back((self.floor_ticket, received));
+                self.inbox.push_back((self.floor_ticket, self.now, received));
                 None
             }
             _ => Some(received),
@@ -137,7 +137,7 @@ impl SessionState {
             })
         });
         self.incoming.move_to_inbox(number, ticket);
-        self.inbox.push_back((ticket, received));
+        self.inbox.push_back((ticket, self.now, received));
     }
 
     /// Numbers of deliveries are set aside in blocks, so that none is used again after a restart.

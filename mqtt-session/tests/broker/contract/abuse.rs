@@ -200,10 +200,11 @@ proptest! {
         for (record, byte, value) in flips {
             if let Some(index) = (!records.is_empty()).then(|| record.index(records.len())) {
                 let bytes = &mut records[index].1;
-                let at = byte.index(bytes.len());
-                bytes[at] ^= value;
-                if value == 0 {
-                    bytes.truncate(at);
+                // A torn record has no byte to flip.
+                if !bytes.is_empty() {
+                    let at = byte.index(bytes.len());
+                    bytes[at] ^= value;
+                    bytes.truncate(if value == 0 { at } else { usize::MAX });
                 }
             }
         }

@@ -141,8 +141,9 @@ proptest! {
     /// told, and all else is as without it.
     #[test]
     fn misuse_is_told_and_changes_nothing(config in configs(), acts in acts(30), seed in any::<u64>()) {
-        let plain = Stage::play(config.clone(), &acts, Manners::default());
-        let misused = Stage::play(config, &acts, Manners { seed, misuses: true, ..Manners::default() });
+        let plain = Stage::play(config.clone(), &acts, Manners { hurries: true, ..Manners::default() });
+        let misused = Manners { seed, misuses: true, hurries: true, ..Manners::default() };
+        let misused = Stage::play(config, &acts, misused);
         prop_assert_eq!(misused, plain);
     }
 }

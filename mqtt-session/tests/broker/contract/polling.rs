@@ -100,8 +100,8 @@ fn without_ends(acts: &[Act]) -> Vec<Act> {
         Act::Connect(who, _) => connected.insert(*who),
         Act::Say(_, Say::Publish { retain: true, .. }) | Act::Publish(_, _, true) => false,
         Act::Say(who, Say::Publish { bits: 1.., number, .. }) => sent.insert((*who, *number)),
-        // Two of them may be no answers to anything, which ends the connection.
-        Act::Say(_, Say::Leave(_) | Say::Received(_) | Say::Complete(_)) => false,
+        // What answers nothing that was sent may end the connection, or take the place of what was to be sent.
+        Act::Say(_, Say::Leave(_) | Say::Received(_) | Say::Complete(_) | Say::Release(_)) => false,
         _ => matches!(act, Act::Say(..) | Act::Publish(..)),
     };
     acts.iter().filter(stays).cloned().collect()

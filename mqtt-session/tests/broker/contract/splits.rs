@@ -116,9 +116,11 @@ proptest! {
     /// Parts of packets, on several connections at once, as slices and as buffers: only whole packets count, in the order of
     /// their last bytes.
     #[test]
-    fn streams_that_come_in_any_parts_are_the_same(config in configs(), acts in acts(40), seed in any::<u64>()) {
-        let whole = Stage::play(config.clone(), &acts, Manners::default());
-        let split = Stage::play(config, &acts, Manners { seed, splits: true, ..Manners::default() });
+    fn streams_that_come_in_any_parts_are_the_same(
+        config in configs(), acts in acts(40), seed in any::<u64>(), hurries in any::<bool>(),
+    ) {
+        let whole = Stage::play(config.clone(), &acts, Manners { hurries, ..Manners::default() });
+        let split = Stage::play(config, &acts, Manners { seed, splits: true, hurries, ..Manners::default() });
         prop_assert_eq!(split, whole);
     }
 }

@@ -16,7 +16,14 @@ impl Watch {
             let granted = subscriber.granted.get(filter).map(|(_, qos)| *qos);
             granted.filter(|_| subscriber.since < at && !subscriber.is_mistaken && !subscriber.is_small)
         };
-        self.counts.retained_required += self.retained.finish(kept, self.asks, granted)?;
+        let (lives, now) = (&self.lives, self.now);
+        let may_have_ended = |number: u64| lives.may_have_ended(number, now);
+        let required = self.retained.finish(kept, self.asks, granted, may_have_ended)?;
+        self.counts.retained_required += required;
+        if let Some((topic, kept)) = kept.iter().find(|(_, (number, _))| lives.has_ended(*number, now)) {
+            return Err(format!("{kept:?} is retained for {topic} at {now:?}, and has ended"));
+        }
+        self.counts.retained_expired += self.retained.expired(kept, |number| lives.has_ended(number, now));
         for (number, sent) in &self.sent {
             if !sent.is_acknowledged || sent.qos == QoS::AtMostOnce || (self.asks && sent.topic == FORBIDDEN) {
                 continue;
@@ -48,6 +55,12 @@ impl Watch {
                 if subscriber.since >= sent.at || is_taken_for_another {
                     continue;
                 }
+                if self.lives.may_have_ended(*number, self.now) {
+                    if !subscriber.got.contains_key(&(subscriber.epoch, *number)) {
+                        self.counts.expired += 1;
+                    }
+                    continue;
+                }
                 self.counts.required += 1;
                 if !subscriber.got.contains_key(&(subscriber.epoch, *number)) {
                     return Err(format!(
@@ -73,8 +86,9 @@ impl Watch {
             && sent.topic == OF_GROUP
             && sent.qos == QoS::AtLeastOnce
             && sent.at > self.last_crash
+            && !self.lives.may_have_ended(number, self.now)
             && has_member;
-        if has_to && !self.reached.contains(&number) {
+        if has_to && !self.reached.contains_key(&number) {
             return Err(format!("{number} was acknowledged, and reached no member of {GROUP}"));
         }
         Ok(has_to)

@@ -26,6 +26,7 @@ impl World {
             .expect("a valid topic")
             .qos(qos)
             .retain(retain);
+        let message = self.limit(index, message);
         if self.peers[index].client.publish(self.now, message, number).is_ok() {
             self.number += 1;
             if retain {
@@ -36,11 +37,19 @@ impl World {
                     .published(number, (topic, lane), payload.is_empty(), step);
             }
             if !payload.is_empty() {
-                self.watch.published(number, index, topic, qos, is_large);
+                self.watch.published(number, index, (topic, qos), retain, is_large);
             }
             self.watch
                 .note(|| format!("{index} publishes {number} to {topic} q{}", qos.bits()));
         }
+    }
+
+    /// Some messages end after some time, if their version can say so.
+    fn limit(&mut self, index: usize, message: Message) -> Message {
+        if self.plan.clients[index].version != Version::V5 || !self.random.percent(30) {
+            return message;
+        }
+        message.expiry_seconds(self.random.one_of(&[1, 2, 15, 120, 5000]))
     }
 
     pub(super) fn subscribe(&mut self, index: usize) {
@@ -78,6 +87,7 @@ impl World {
             return (options, SubscribeProperties::empty());
         }
         options.no_local = !filter.starts_with("$share") && self.random.percent(20);
+        options.retain_as_published = self.random.percent(40);
         options.retain_handling = self.random.one_of(&[
             RetainHandling::Send,
             RetainHandling::Send,

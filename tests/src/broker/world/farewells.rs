@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use mqtt_session::proto::{Decoded, Disconnect, DisconnectProperties, DisconnectReason, Packet, Role, Rules, decode};
 
-use super::{Peer, World};
+use super::{NARROW, Peer, World};
+use crate::broker::links::drain;
 use crate::broker::wills::{Asked, UNNUMBERED};
 
 impl World {
@@ -25,6 +26,12 @@ impl World {
             let text = format!("w{number:08}");
             link.up.splice(at..at + UNNUMBERED.len(), text.into_bytes());
         }
+        let narrow = [0x21, 0, u8::try_from(NARROW).unwrap_or_default()];
+        let maximum = link.up.windows(narrow.len()).position(|part| part == narrow);
+        if let Some(at) = maximum.filter(|_| self.plan.clients[index].is_narrow) {
+            // It takes more than it says.
+            link.up[at + 2] = self.random.one_of(&[1, 2, 4]);
+        }
         let rules = Rules::new(self.plan.clients[index].version).sent_by(Role::Client);
         let Ok(Decoded::Packet {
             packet: Packet::Connect(connect),
@@ -41,13 +48,36 @@ impl World {
 
     /// A client says farewell, the host sends one away, or one comes again and again.
     pub(super) fn part(&mut self, index: usize) -> Result<(), String> {
-        match self.random.below(5) {
+        match self.random.below(6) {
+            5 => self.go_wrong(index),
             4 => self.restart_client(index),
             0 | 1 => self.farewell(index),
             2 => self.expel(index),
             _ => self.storm(index)?,
         }
         Ok(())
+    }
+
+    /// A client sends what no client may send.
+    fn go_wrong(&mut self, index: usize) {
+        let bytes: &[u8] = match self.random.below(2) {
+            0 => &[0x00, 0x00],
+            _ => &[0x10, 0x00],
+        };
+        let peer = &mut self.peers[index];
+        let place = self.cluster.place_of(&peer.name);
+        let Some(link) = peer
+            .link
+            .as_mut()
+            .filter(|link| link.is_used && link.is_served && link.is_answered)
+        else {
+            return;
+        };
+        peer.client.poll_transmit(&mut peer.outbox);
+        drain(&mut peer.outbox, &mut link.up);
+        link.up.extend_from_slice(bytes);
+        self.wrong.insert((place, link.id));
+        self.watch.note(|| format!("{index} sends {bytes:02x?}"));
     }
 
     /// A client says that it wants its will to be published, or not, and for how long its session is to go on.

@@ -38,7 +38,7 @@ impl World {
         let (place, link, held) = &mut self.left[index];
         let place = *place;
         let shard = &mut self.cluster.shards[place];
-        shard.pull(link);
+        shard.pull(self.now, link);
         link.down.clear();
         held.append(&mut link.up);
         let before = shard.broker.client_id(link.id).map(<[u8]>::to_vec);
@@ -67,6 +67,7 @@ impl World {
             let figures = shard.broker.figures();
             self.watch.counts.takeovers += figures.takeovers;
             self.watch.counts.handed_on += figures.messages_handed_on;
+            self.watch.counts.late_handshakes += figures.handshake_timeouts;
             self.watch.counts.revoked += figures.subscriptions_revoked;
             self.watch.counts.retained_revoked += figures.retained_revoked;
             paused += figures.reads_paused;
@@ -92,7 +93,7 @@ impl World {
         for peer in &mut self.peers {
             let place = self.cluster.place_of(&peer.name);
             if let Some(link) = peer.link.as_mut().filter(|_| place == failing) {
-                self.cluster.shards[failing].pull_all(link);
+                self.cluster.shards[failing].pull_all(self.now, link);
                 link.said = link.down.len();
             }
         }
@@ -108,7 +109,7 @@ impl World {
             let Some(link) = peer.link.as_mut().filter(|_| place == failing) else {
                 continue;
             };
-            self.cluster.shards[failing].pull_all(link);
+            self.cluster.shards[failing].pull_all(self.now, link);
             if let Some(first) = acknowledgement(&link.down[link.said..]) {
                 return Err(format!("{index} is sent {first:#04x} although the store has failed"));
             }
@@ -125,7 +126,9 @@ impl World {
         }
         self.count_life()?;
         self.asked.clear();
+        self.wrong.clear();
         self.watch.crashed();
+        self.watch.lives.crashed(self.now);
         self.lives += 1;
         let told = self.told();
         let (reports, torn) = self.cluster.crash(&self.plan, self.lives, self.now, &mut self.random)?;
@@ -134,6 +137,7 @@ impl World {
             self.watch.counts.quarantined += report.quarantined.len() as u64;
             self.watch.note(|| format!("the broker comes back: {report:?}"));
         }
+        self.watch.counts.limited_restored += self.cluster.limited();
         self.restart_wills(&told)?;
         self.left.clear();
         for (index, peer) in self.peers.iter_mut().enumerate() {

@@ -5,6 +5,7 @@ use core::time::Duration;
 use mqtt_session::{BrokerBound, BrokerEvent, Closed, ConnectionId, Instant, QuestionId, Scope, Timer, Verdict};
 
 use super::{FILTERS, Peer, World};
+use crate::broker::traffic::Way;
 use crate::broker::watch::FORBIDDEN;
 use crate::broker::wills::{self, FORBIDDEN_WILL};
 
@@ -60,6 +61,8 @@ impl World {
         self.watch.note(|| format!("it is {at:?}"));
         for shard in &mut self.cluster.shards {
             let broker = &mut shard.broker;
+            // What is polled is as old as the machine knows.
+            broker.handle_timeout(self.now);
             for _ in 0..10_000 {
                 match broker.poll_timeout() {
                     Some(next) if next.at <= self.now => broker.handle_timeout(self.now),
@@ -105,9 +108,33 @@ impl World {
                 }
             }
         }
+        self.look_at_traffic()?;
         let (cluster, peers) = (&self.cluster, &self.peers);
         let batches = |client: usize| cluster.shards[cluster.place_of(&peers[client].name)].disk.batches;
         self.wills.settle(self.now, self.asked.is_empty(), batches)
+    }
+
+    /// What has gone by on the streams since the last look. What came is known before what left.
+    fn look_at_traffic(&mut self) -> Result<(), String> {
+        let mut passing = Vec::new();
+        for shard in &mut self.cluster.shards {
+            passing.append(&mut shard.traffic.passing);
+            self.watch.counts.windows_full += core::mem::take(&mut shard.traffic.windows_full);
+            self.watch.counts.wraps += core::mem::take(&mut shard.traffic.wraps);
+            self.watch.counts.windows_shrunk += core::mem::take(&mut shard.windows_shrunk);
+            if let Some(fault) = shard.traffic.faults.pop() {
+                return Err(fault);
+            }
+        }
+        passing.sort_by_key(|passing| passing.way != Way::In);
+        for passing in passing {
+            if let Some(aged) = self.watch.lives.pass(passing)? {
+                self.watch.counts.limited += 1;
+                self.watch.counts.limited_waited += u64::from(aged.has_waited);
+                self.watch.counts.limited_over_restart += u64::from(aged.over_restart);
+            }
+        }
+        Ok(())
     }
 
     fn is_small(&self, client_id: &[u8]) -> bool {
@@ -146,6 +173,7 @@ impl World {
                 };
                 self.watch.retained.cut(client);
                 self.watch.note(|| format!("{client} is disconnected: {reason}"));
+                self.watch.counts.count_closed(reason);
                 let key = (place, *connection);
                 let is_dropped = self.wills.disconnected(client, key, reason, self.now, batches)?;
                 self.watch.counts.wills_dropped += u64::from(is_dropped);
@@ -197,8 +225,10 @@ impl World {
             BrokerEvent::Disconnected {
                 reason: reason @ (Closed::Malformed(_) | Closed::Violation(_)),
                 client_id,
-                ..
-            } => return Err(format!("the broker says of {client_id:?}: {reason}")),
+                connection,
+            } if !self.wrong.contains(&(place, connection)) => {
+                return Err(format!("the broker says of {client_id:?}: {reason}"));
+            }
             // Its keep-alive stands still.
             BrokerEvent::Disconnected {
                 reason: Closed::TimedOut(Timer::KeepAlive),

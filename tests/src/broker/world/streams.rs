@@ -17,7 +17,7 @@ impl World {
         peer.wants_stream = false;
         peer.held.clear();
         peer.outbox.clear();
-        if let Some(old) = peer.link.replace(Link::new(id)) {
+        if let Some(old) = peer.link.replace(Link::new(id, self.plan.clients[index].version)) {
             let held = core::mem::take(&mut self.served[index]);
             if !old.is_gone() {
                 let place = self.cluster.place_of(&peer.name);
@@ -112,7 +112,7 @@ impl World {
         let Some(link) = &mut peer.link else {
             return Ok(());
         };
-        self.cluster.of(&peer.name).pull(link);
+        self.cluster.of(&peer.name).pull(self.now, link);
         let some = if all {
             link.down.len()
         } else {
