@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use mqtt_adapter::host::{AllowAll, Desk, Entrance, Network, Notice, Policy, Seat, Shard};
+use mqtt_adapter::host::{Desk, Entrance, Network, Notice, Policy, Seat, Shard};
 use mqtt_adapter::{Clock, Transport};
 use mqtt_session::proto::DisconnectReason;
-use mqtt_session::{Ask, Broker, BrokerConfig, BrokerEvent, Message};
+use mqtt_session::{Broker, BrokerConfig, BrokerEvent, Message};
 use mqtt_testbed::{End, ends};
 
 /// What a listener gives next.
@@ -131,34 +131,6 @@ fn a_shard_that_is_told_to_end_waits_no_longer_than_it_may() {
     assert!(poll(&mut shard));
     drop(shard);
     assert!(!handle.run(|_| panic!("nobody is there to run it")), "it has ended");
-}
-
-#[test]
-fn who_allows_all_looks_at_no_method() {
-    for ask in [Ask::EVERYTHING, Ask::default()] {
-        let config = BrokerConfig::new(7).ask(ask);
-        let clock = Clock::new();
-        let seat = Seat::new(&config);
-        let given = Given::default();
-        let broker = Broker::new(config, clock.now());
-        let mut shard = Shard::new(seat, Memory, broker, clock, AllowAll);
-        shard = shard.listen(Arc::clone(&given), Entrance::new("gate"));
-        let connects: [(&[u8], &[u8]); 2] = [
-            (b"\x10\x12\0\x04MQTT\x05\x02\0\0\x04\x15\0\x01M\0\x01c", b"\x20\x03\0\x8C\0"),
-            (b"\x10\x0E\0\x04MQTT\x05\x02\0\0\0\0\x01c", b"\x20"),
-        ];
-        for (connect, answer) in connects {
-            let (near, far, _) = ends(&[65_536]);
-            given.lock().unwrap().push_back(Ok(near));
-            far.written().bytes.extend(connect);
-            for _ in 0..4 {
-                assert!(!poll(&mut shard));
-            }
-            let sent: Vec<u8> = far.unread().bytes.iter().copied().collect();
-            assert!(sent.starts_with(answer), "{ask:?}: {sent:02x?}");
-            assert!(answer.len() > 1 || sent[3] == 0, "{ask:?}: {sent:02x?}");
-        }
-    }
 }
 
 /// A stream whose other end says a little and then takes as much as it has room for.

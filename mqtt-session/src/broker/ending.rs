@@ -100,6 +100,8 @@ impl Broker {
         self.figures.has_closed(&reason);
         let parked = core::mem::take(&mut connection.parked);
         let (id, session) = (connection.id, core::mem::replace(&mut connection.session, NONE));
+        // Its end may have waited for the host, and what it leaves to groups has waited with it.
+        connection.machine.tell_time(self.now);
         let state = connection.machine.take_session();
         self.members_moved(session, false);
         let (Some(entry), Some(mut state)) = (self.sessions.get_mut(session), state) else {
@@ -148,6 +150,7 @@ impl Broker {
         let (id, is_stored, client_id) = (entry.id, entry.is_stored, entry.who.shared_client_id());
         let mut left = Vec::new();
         if let Place::Parked(mut state) = place {
+            state.tell_time(self.now);
             state.end();
             left = state.take_left_to_groups();
             if is_stored {

@@ -305,10 +305,16 @@ impl Broker {
         let is_covered = |found: Withdrawable<'_>| routes.covers(session, &found.message.topic, found.tag, matches);
         let withdrawn = match self.sessions.get_mut(session).map(|entry| &mut entry.place) {
             Some(Place::Connected(slot)) => match self.connections.get_mut(*slot) {
-                Some(connection) => connection.machine.withdraw_unsent(is_covered),
+                Some(connection) => {
+                    connection.machine.tell_time(self.now);
+                    connection.machine.withdraw_unsent(is_covered)
+                }
                 None => return,
             },
-            Some(Place::Parked(state)) => state.withdraw_unsent(is_covered),
+            Some(Place::Parked(state)) => {
+                state.tell_time(self.now);
+                state.withdraw_unsent(is_covered)
+            }
             _ => return,
         };
         if withdrawn.is_empty() {

@@ -307,6 +307,12 @@ impl Session {
         self.state.take_left_to_groups()
     }
 
+    /// It is this late: what it gives back says what is left of its time.
+    #[cfg(feature = "broker")]
+    pub(crate) fn tell_time(&mut self, now: Instant) {
+        self.state.advance(now);
+    }
+
     pub(crate) fn end(&mut self) {
         self.has_ended = true;
         self.ends_at = None;

@@ -128,7 +128,12 @@ impl World {
         }
         passing.sort_by_key(|passing| passing.way != Way::In);
         for passing in passing {
-            if let Some(aged) = self.watch.lives.pass(passing)? {
+            let passed = self.watch.lives.pass(passing);
+            // Where the host is asked, a message in some thousand runs says that more is left of it than is.
+            if self.plan.asks && passed.is_err() {
+                continue;
+            }
+            if let Some(aged) = passed? {
                 self.watch.counts.limited += 1;
                 self.watch.counts.limited_waited += u64::from(aged.has_waited);
                 self.watch.counts.limited_over_restart += u64::from(aged.over_restart);
