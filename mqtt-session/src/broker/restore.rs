@@ -76,7 +76,7 @@ pub struct BrokerReport {
     /// alone.
     pub quarantined: Vec<BrokerKey>,
     /// Clients whose sessions ended, since half a session cannot keep its promise: the record of the session or of an exchange
-    /// of QoS 2 was damaged.
+    /// of QoS 2 was damaged. Those whose time was over are not among them.
     pub ended: Vec<Bytes>,
 }
 
@@ -236,7 +236,10 @@ impl BrokerRestore {
             self.restore_subscription(slot, subscription);
         }
         if has_ended {
-            self.report.ended.push(client.who.shared_client_id());
+            // A session whose time is over loses its own records first, as soon as it is touched.
+            if client.ends_at.is_none_or(|at| at > self.broker.now) {
+                self.report.ended.push(client.who.shared_client_id());
+            }
             self.over.push(slot);
         } else {
             self.report.sessions = self.report.sessions.saturating_add(1);

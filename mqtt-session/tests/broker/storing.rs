@@ -1,9 +1,11 @@
 //! What waits for the store.
 
-use mqtt_session::proto::Version;
-use mqtt_session::{BrokerChange, BrokerConfig, BrokerKey, BrokerRecord, BrokerReport};
+use std::time::Duration;
 
-use super::rig::{NOTHING, Rig, VERSIONS, config, fleeting, lasting};
+use mqtt_session::proto::Version;
+use mqtt_session::{BrokerChange, BrokerConfig, BrokerKey, BrokerRecord, BrokerReport, Key};
+
+use super::rig::{LASTING_SECONDS, NOTHING, Rig, VERSIONS, config, fleeting, lasting};
 
 fn stored() -> BrokerConfig {
     config().is_stored(true)
@@ -374,6 +376,26 @@ fn a_damaged_session_ends_and_the_others_go_on() {
     assert_eq!(rig.connect(lasting(&ended, Version::V5)), NOTHING);
     rig.commit();
     assert_eq!(rig.sent(&ended), ["CONNACK"]);
+}
+
+/// The records of the session itself are deleted as soon as it is touched, those of the broker when it is told that time has passed.
+#[test]
+fn a_session_whose_time_is_over_is_not_one_that_was_damaged() {
+    let mut rig = fan_out(Version::V5);
+    rig.cut("a");
+    rig.commit();
+    // No timer fires in between.
+    rig.now = rig.now + Duration::from_secs(u64::from(LASTING_SECONDS) + 1);
+    rig.publish("p", "t", 1, "too late for one of them");
+    rig.commit();
+    let has_client = |key: &BrokerKey| matches!(key, BrokerKey::Client(_));
+    let has_session = |key: &BrokerKey| matches!(key, BrokerKey::Session(_, Key::Session));
+    let count = |rig: &Rig, is_one: fn(&BrokerKey) -> bool| rig.disk.keys().filter(|key| is_one(key)).count();
+    assert_eq!((count(&rig, has_client), count(&rig, has_session)), (3, 2));
+    let report = restart(&mut rig);
+    assert_eq!((report.sessions, report.quarantined, report.ended), (2, vec![], vec![]));
+    rig.commit();
+    assert_eq!((count(&rig, has_client), count(&rig, has_session)), (2, 2));
 }
 
 /// A host fills the outboxes of those that are ready, and asks nobody else.
