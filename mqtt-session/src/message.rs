@@ -204,16 +204,50 @@ impl DeliveryId {
 }
 
 /// A message that arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Received {
-    /// The message.
+    /// The message. Its interval is what was left of that when it was polled.
     pub message: Message,
     /// To be acknowledged by this name. `None` if nothing is to be acknowledged.
     pub delivery: Option<DeliveryId>,
     /// The same hand-over was told before, in an earlier life of this machine.
     pub redelivered: bool,
+    /// When the message was as old as it says.
+    pub(crate) came_at: Instant,
 }
+
+impl Received {
+    /// When the time of the message is over.
+    pub(crate) fn expires_at(&self) -> Option<Instant> {
+        let seconds = self.message.expiry_seconds?;
+        Some(self.came_at.after_seconds(seconds))
+    }
+
+    /// It is this late: less is left of the message's interval.
+    #[inline]
+    pub(crate) fn grows_old(&mut self, now: Instant) {
+        if self.message.expiry_seconds.is_some() {
+            self.message.has_waited(self.came_at, now);
+            self.came_at = self.came_at.max(now);
+        }
+    }
+}
+
+/// Whether it is the same message and the same hand-over. How long it has waited is no part of that.
+impl PartialEq for Received {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            message,
+            delivery,
+            redelivered,
+            came_at: _,
+        } = self;
+        (message, delivery, redelivered) == (&other.message, &other.delivery, &other.redelivered)
+    }
+}
+
+impl Eq for Received {}
 
 /// Who says when a received message has been handed over, so that it can be acknowledged to the peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

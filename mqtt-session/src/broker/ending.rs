@@ -35,7 +35,7 @@ impl Broker {
                 will,
                 session_expiry_seconds,
             };
-            connection.parked.push_back(Parked::new(closed, self.now));
+            connection.parked.push_back(Parked::new(closed));
             return;
         }
         self.end_connection(slot, reason, will, session_expiry_seconds);
@@ -55,9 +55,7 @@ impl Broker {
             }
             match connection.machine.poll_event() {
                 Some(ServerEvent::Message(received)) => {
-                    connection
-                        .parked
-                        .push_back(Parked::new(Waiting::Publish(received), self.now));
+                    connection.parked.push_back(Parked::new(Waiting::Publish(received)));
                 }
                 Some(ServerEvent::Closed {
                     reason,

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use mqtt_proto::{Filters, SubscribeProperties, TopicFilters, TopicName, Will};
 
 use super::event::{Scope, Verdict};
-use crate::time::Instant;
 use crate::{Closed, Received, RequestId};
 
 /// What a packet waits with.
@@ -35,8 +34,6 @@ pub(super) enum Waiting {
 #[derive(Debug)]
 pub(super) struct Parked {
     pub(super) what: Waiting,
-    /// When it came.
-    pub(super) since: Instant,
     /// None: nothing has to be asked. A SUBSCRIBE has one for each filter.
     pub(super) asked: Vec<Asked>,
 }
@@ -50,9 +47,9 @@ pub(super) struct Asked {
 
 impl Parked {
     /// A packet of which nothing has been asked.
-    pub(super) const fn new(what: Waiting, since: Instant) -> Self {
+    pub(super) const fn new(what: Waiting) -> Self {
         let asked = Vec::new();
-        Self { what, since, asked }
+        Self { what, asked }
     }
 
     /// Whether the host has said all that is needed.

@@ -40,6 +40,8 @@ impl Broker {
             if connection.parked.len() >= most {
                 break;
             }
+            // Messages that wait to be told have grown old, too.
+            connection.machine.tell_time(self.now);
             let Some(event) = connection.machine.poll_event() else {
                 break;
             };
@@ -125,8 +127,7 @@ impl Broker {
     pub(super) fn on_packet(&mut self, slot: u32, what: Waiting) {
         let asked = self.ask(slot, &what);
         if let Some(connection) = self.connections.get_mut(slot) {
-            let since = self.now;
-            connection.parked.push_back(Parked { what, since, asked });
+            connection.parked.push_back(Parked { what, asked });
             if connection.parked.len() == usize::from(self.config.limits.parked_per_connection.max(1)) {
                 self.figures.parks_full = self.figures.parks_full.saturating_add(1);
             }
@@ -158,7 +159,7 @@ impl Broker {
         let is_allowed = parked.is_allowed(0);
         match parked.what {
             Waiting::Publish(mut received) => {
-                received.message.has_waited(parked.since, self.now);
+                received.grows_old(self.now);
                 self.take_message(slot, received, is_allowed);
             }
             Waiting::Subscribe {
@@ -354,9 +355,7 @@ impl Broker {
                 }
                 // It came before its session was stored, and is told now that it is: its client sends it again.
                 SessionEvent::Message(received) if received.message.qos == QoS::ExactlyOnce => {
-                    entry
-                        .parked
-                        .push_back(Parked::new(Waiting::Publish(received), self.now));
+                    entry.parked.push_back(Parked::new(Waiting::Publish(received)));
                 }
                 _ => {}
             }

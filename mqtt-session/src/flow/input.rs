@@ -46,10 +46,12 @@ impl<E: Tells> Flow<E> {
     pub(crate) fn arrived(&mut self, kept: Kept, payload: Bytes, id: Option<PacketId>, delivery: Option<DeliveryId>) {
         self.flush_dropped();
         // Messages are large: this one is put together where it stays.
+        let came_at = self.session.now;
         let received = || Received {
             message: kept.with(payload),
             delivery,
             redelivered: false,
+            came_at,
         };
         if self.session.tells_at_once(delivery) {
             self.events.push_with(|| E::message(received()));

@@ -35,6 +35,8 @@ pub(crate) trait Tells: From<SessionEvent> + From<Traffic> {
 /// What it means that the host takes an event.
 pub(crate) enum Polled<'e> {
     /// This has been handed over.
+    Message(&'e mut Received),
+    /// So has what goes by this name.
     HandOver(&'e mut Option<DeliveryId>),
     /// So many bytes of a payload wait no more.
     Chunk(usize),
@@ -103,7 +105,7 @@ macro_rules! tells {
             fn polled(&mut self) -> $crate::flow::Polled<'_> {
                 use $crate::flow::Polled;
                 match self {
-                    Self::Message(received) => Polled::HandOver(&mut received.delivery),
+                    Self::Message(received) => Polled::Message(received),
                     Self::MessageEnd { delivery } => Polled::HandOver(delivery),
                     Self::Chunk(chunk) => Polled::Chunk(chunk.len()),
                     _ => Polled::Other,
@@ -142,6 +144,10 @@ impl<E: Tells> Flow<E> {
         }
         // It is looked at where it stands, so that it moves once.
         match self.events.front_mut()?.polled() {
+            Polled::Message(received) => {
+                received.grows_old(self.session.now);
+                self.session.handed_over(&mut received.delivery);
+            }
             Polled::HandOver(delivery) => self.session.handed_over(delivery),
             Polled::Chunk(bytes) => self.chunk_bytes = self.chunk_bytes.saturating_sub(bytes),
             Polled::Other => {}

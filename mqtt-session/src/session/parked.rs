@@ -340,6 +340,7 @@ impl Session {
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
         let mut event = self.told.pop_front()?;
         if let SessionEvent::Message(received) = &mut event {
+            received.grows_old(self.state.now);
             self.state.handed_over(&mut received.delivery);
         }
         Some(event)

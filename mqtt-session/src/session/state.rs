@@ -65,8 +65,8 @@ pub(crate) struct SessionState {
     is_written: bool,
     /// Whether the session outlives its connection, as the record says.
     is_kept: bool,
-    /// Messages that are told when the store has them, with the time at which each came.
-    inbox: VecDeque<(Ticket, Instant, Received)>,
+    /// Messages that are told when the store has them.
+    inbox: VecDeque<(Ticket, Received)>,
     /// What few sessions ever have.
     aside: Option<Box<Aside>>,
     /// Whether the last connection could say why something is refused.
@@ -125,7 +125,7 @@ impl SessionState {
         mark.number(self.incoming.next_delivery() < self.delivery_floor);
         mark.ticket(self.floor_ticket);
         mark.count(self.inbox.len());
-        for (ticket, _, received) in &self.inbox {
+        for (ticket, received) in &self.inbox {
             mark.ticket(*ticket);
             mark.bytes(received.message.topic.as_bytes());
             mark.bytes(&received.message.payload);
@@ -318,12 +318,11 @@ impl SessionState {
     /// Batches up to this one are durable.
     pub(crate) fn stored<E: From<SessionEvent>>(&mut self, upto: u64, told: &mut Queue<E>) {
         self.journal.stored(upto);
-        while let Some((ticket, came_at, mut received)) = self.inbox.pop_front() {
+        while let Some((ticket, received)) = self.inbox.pop_front() {
             if !self.journal.is_stored(ticket) {
-                self.inbox.push_front((ticket, came_at, received));
+                self.inbox.push_front((ticket, received));
                 break;
             }
-            received.message.has_waited(came_at, self.now);
             told.push_with(|| SessionEvent::Message(received).into());
         }
     }
@@ -335,6 +334,7 @@ impl SessionState {
             message,
             delivery: Some(DeliveryId(delivery)),
             redelivered: true,
+            came_at: self.now,
         };
         told.push_with(|| SessionEvent::Message(received).into());
     }

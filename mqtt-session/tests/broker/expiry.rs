@@ -1,7 +1,9 @@
 //! The time that is left to a message goes on wherever the message waits (I-23).
 
 use mqtt_session::proto::{Connect, ConnectProperties, Packet, PublishProperties, SubscriptionOptions, Version};
-use mqtt_session::{Ask, Broker, BrokerEvent, Instant, Message, PeerMessage, QuestionId, Shards, Verdict};
+use mqtt_session::{
+    Ask, Broker, BrokerEvent, BrokerLimits, Instant, Message, PeerMessage, QuestionId, Shards, Verdict,
+};
 
 use super::rig::{LASTING_SECONDS, Rig, config, fleeting, lasting, qos};
 
@@ -92,6 +94,37 @@ fn it_goes_on_while_the_host_is_asked() {
                 rig.sent("p");
             }
         }
+    }
+}
+
+/// Only so many packets of a client wait with the host; what it sent behind them waits unread by the broker, and grows old as well.
+#[test]
+fn it_goes_on_behind_what_the_host_is_asked() {
+    let ask = Ask {
+        publish: true,
+        ..Ask::default()
+    };
+    let limits = BrokerLimits::default().parked_per_connection(1);
+    let mut rig = Rig::new(config().ask(ask).limits(limits));
+    rig.join(fleeting("s", Version::V5));
+    rig.subscribe("s", "t", 0);
+    rig.join(fleeting("p", Version::V5));
+    for payload in ["first", "second", "third"] {
+        publish(&mut rig, "p", 0, payload, 10);
+    }
+    publish(&mut rig, "p", 0, "too late", 4);
+    for (waits, expected) in [
+        (2, left("first", 8)),
+        (3, left("second", 5)),
+        (4, left("third", 1)),
+        (0, vec![]),
+    ] {
+        rig.advance(waits);
+        let [question] = questions(&mut rig)[..] else {
+            panic!("one at a time");
+        };
+        assert!(rig.broker.authorize(rig.now, question, Verdict::ALLOW));
+        assert_eq!(got(&mut rig, "s"), expected);
     }
 }
 

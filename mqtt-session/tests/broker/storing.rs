@@ -101,7 +101,7 @@ fn a_client_whose_session_ends_with_its_connection_waits_for_nobody_but_the_copi
     assert!(
         rig.disk
             .keys()
-            .all(|key| !matches!(key, BrokerKey::Session(_, mqtt_session::Key::Incoming(_))))
+            .all(|key| !matches!(key, BrokerKey::Session(_, Key::Incoming(_))))
     );
 }
 
@@ -131,7 +131,7 @@ fn a_session_that_ends_leaves_nothing_in_the_store() {
     }
     rig.commit();
     assert!(!rig.disk.is_empty());
-    rig.advance(u64::from(super::rig::LASTING_SECONDS));
+    rig.advance(u64::from(LASTING_SECONDS));
     rig.commit();
     rig.disk.remove(&BrokerKey::Broker);
     assert!(rig.disk.is_empty(), "{:?}", rig.disk);
@@ -246,7 +246,7 @@ fn a_session_whose_time_passes_while_the_broker_is_away_ends() {
     let mut rig = fan_out(Version::V5);
     rig.cut("a");
     rig.commit();
-    rig.now = rig.now + core::time::Duration::from_secs(u64::from(super::rig::LASTING_SECONDS));
+    rig.now = rig.now + Duration::from_secs(u64::from(LASTING_SECONDS));
     restart(&mut rig);
     rig.run();
     rig.commit();
@@ -364,7 +364,7 @@ fn a_damaged_session_ends_and_the_others_go_on() {
     let session = rig
         .disk
         .keys()
-        .find(|key| matches!(key, BrokerKey::Session(_, mqtt_session::Key::Outgoing(_))));
+        .find(|key| matches!(key, BrokerKey::Session(_, Key::Outgoing(_))));
     let session = session.unwrap().clone();
     let report = rig.restart_damaged(stored(), &[session]);
     assert_eq!((report.sessions, report.subscriptions), (2, 2));

@@ -1,9 +1,9 @@
 //! Messages from the server.
 
-use mqtt_session::proto::{PubAckReason, PubRecReason, Version};
-use mqtt_session::{AcknowledgeError, CleanStart, ClientConfig, DeliveryId, HandOver, Limits};
+use mqtt_session::proto::{Delivery, Packet, PubAckReason, PubRecReason, PublishProperties, QoS, Version};
+use mqtt_session::{AcknowledgeError, CleanStart, ClientConfig, DeliveryId, Event, HandOver, Limits};
 
-use crate::rig::{Rig, VERSIONS, config};
+use crate::rig::{Rig, VERSIONS, config, id, incoming, stored};
 
 fn manual() -> ClientConfig {
     config().hand_over(HandOver::Manual)
@@ -12,6 +12,49 @@ fn manual() -> ClientConfig {
 fn acknowledge(rig: &mut Rig, number: u64) {
     let delivery = DeliveryId::from_number(number);
     rig.client.acknowledge(rig.now, delivery).unwrap();
+}
+
+/// MQTT-3.3.2-6
+#[test]
+fn what_is_left_of_an_interval_grows_less_until_the_message_is_polled() {
+    let expiring = |number: u16, seconds: u32| {
+        let mut publish = incoming(Delivery::first(QoS::AtLeastOnce, id(number)), "m");
+        if let Packet::Publish(publish) = &mut publish {
+            publish.properties = PublishProperties::builder().message_expiry(seconds).build().unwrap();
+        }
+        publish
+    };
+    let left = |rig: &mut Rig| -> Vec<Option<u32>> {
+        let events = rig.events().into_iter();
+        let messages = events.filter_map(|event| match event {
+            Event::Message(received) => Some(received.message.expiry_seconds),
+            _ => None,
+        });
+        messages.collect()
+    };
+    let inbox = stored().hand_over(HandOver::Inbox);
+    for config in [
+        config(),
+        manual(),
+        inbox.clone(),
+        inbox.limits(Limits::default().inbox_messages(1)),
+    ] {
+        let mut rig = Rig::connected(config);
+        rig.commit();
+        rig.feed(&expiring(1, 10));
+        rig.advance(2);
+        rig.feed(&expiring(2, 10));
+        rig.feed(&expiring(3, 3));
+        rig.advance(4);
+        let mut told = Vec::new();
+        for number in 1..=3 {
+            rig.commit();
+            told.append(&mut left(&mut rig));
+            // Those that the inbox had no room for come when it has.
+            let _ = rig.client.acknowledge(rig.now, DeliveryId::from_number(number));
+        }
+        assert_eq!(told, [Some(4), Some(6), Some(0)]);
+    }
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl SessionState {
                 if self.is_quiet() {
                     return Some(received);
                 }
-                self.inbox.push_back((self.floor_ticket, self.now, received));
+                self.inbox.push_back((self.floor_ticket, received));
                 None
             }
             _ => Some(received),
@@ -121,7 +121,7 @@ impl SessionState {
         };
         self.reserve_deliveries();
         let message = &received.message;
-        let expires_at = message.expiry_seconds.map(|seconds| self.now.after_seconds(seconds));
+        let expires_at = received.expires_at();
         let exactly_once = id.filter(|_| message.qos == QoS::ExactlyOnce);
         if let Some(id) = exactly_once {
             self.journal.put(|| Record::Incoming(IncomingRecord { id }));
@@ -137,7 +137,7 @@ impl SessionState {
             })
         });
         self.incoming.move_to_inbox(number, ticket);
-        self.inbox.push_back((ticket, self.now, received));
+        self.inbox.push_back((ticket, received));
     }
 
     /// Numbers of deliveries are set aside in blocks, so that none is used again after a restart.
