@@ -230,16 +230,15 @@ impl BrokerRestore {
                 self.report.quarantined.push(key);
             }
         }
-        let has_ended = report.session_ended || session.has_ended();
+        // A session whose time is over loses its own records first, and the others when its end is due: it is that still.
+        let is_over = client.ends_at.is_some_and(|at| at <= self.broker.now);
+        let has_ended = (report.session_ended || session.has_ended()) && !is_over;
         let slot = self.seat(client, session);
         for subscription in gathered.subscriptions {
             self.restore_subscription(slot, subscription);
         }
         if has_ended {
-            // A session whose time is over loses its own records first, as soon as it is touched.
-            if client.ends_at.is_none_or(|at| at > self.broker.now) {
-                self.report.ended.push(client.who.shared_client_id());
-            }
+            self.report.ended.push(client.who.shared_client_id());
             self.over.push(slot);
         } else {
             self.report.sessions = self.report.sessions.saturating_add(1);
