@@ -1,5 +1,7 @@
 //! Messages, as the host gives and gets them.
 
+use core::num::NonZeroU64;
+
 use bytes::Bytes;
 use mqtt_proto::{Binary, EncodeError, PublishProperties, QoS, TextError, TopicName};
 
@@ -187,19 +189,24 @@ impl core::fmt::Debug for Shortened<'_> {
 ///
 /// In a stored session it is the same after a restart, and never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeliveryId(pub(crate) u64);
+pub struct DeliveryId(NonZeroU64);
 
 impl DeliveryId {
     /// The number, for the host's own records.
     #[must_use]
+    #[inline]
     pub const fn number(self) -> u64 {
-        self.0
+        self.0.get()
     }
 
-    /// The name with this number.
+    /// The name with this number. The first hand-over of a session has the number 1; with 0 it is a name that none has.
     #[must_use]
+    #[inline]
     pub const fn from_number(number: u64) -> Self {
-        Self(number)
+        match NonZeroU64::new(number) {
+            Some(number) => Self(number),
+            None => Self(NonZeroU64::MAX),
+        }
     }
 }
 
@@ -225,12 +232,17 @@ impl Received {
     }
 
     /// It is this late: less is left of the message's interval.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn grows_old(&mut self, now: Instant) {
         if self.message.expiry_seconds.is_some() {
-            self.message.has_waited(self.came_at, now);
-            self.came_at = self.came_at.max(now);
+            self.has_waited_until(now);
         }
+    }
+
+    #[cold]
+    fn has_waited_until(&mut self, now: Instant) {
+        self.message.has_waited(self.came_at, now);
+        self.came_at = self.came_at.max(now);
     }
 }
 

@@ -102,7 +102,7 @@ impl<E: Tells> Flow<E> {
         };
         let delivery = match arrival {
             None => None,
-            Some(Arrival::New(number)) => Some(DeliveryId(number)),
+            Some(Arrival::New(number)) => Some(DeliveryId::from_number(number)),
             // Nothing that came in between can have made it known.
             Some(Arrival::Repeated | Arrival::TooMany) => return Err(Violation::ReceiveMaximumExceeded),
         };

@@ -37,7 +37,7 @@ impl<E: Tells> Flow<E> {
         };
         Ok(Some(Arrived {
             topic,
-            delivery: number.map(DeliveryId),
+            delivery: number.map(DeliveryId::from_number),
         }))
     }
 

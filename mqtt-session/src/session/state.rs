@@ -332,7 +332,7 @@ impl SessionState {
         self.incoming.restore_inbox(delivery);
         let received = Received {
             message,
-            delivery: Some(DeliveryId(delivery)),
+            delivery: Some(DeliveryId::from_number(delivery)),
             redelivered: true,
             came_at: self.now,
         };

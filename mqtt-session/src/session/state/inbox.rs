@@ -15,7 +15,7 @@ use crate::store::{InboxRecord, IncomingRecord, PayloadOf, Record, SessionRecord
 impl SessionState {
     pub(crate) fn acknowledge(&mut self, delivery: DeliveryId, reason: ReasonCode) -> Result<(), AcknowledgeError> {
         self.incoming
-            .acknowledge(delivery.0, reason.value(), &mut self.journal)?;
+            .acknowledge(delivery.number(), reason.value(), &mut self.journal)?;
         self.fill_inbox();
         Ok(())
     }
@@ -40,7 +40,7 @@ impl SessionState {
         if let Some(aside) = &mut self.aside {
             for (received, _) in core::mem::take(&mut aside.crowded_out) {
                 if let Some(delivery) = received.delivery {
-                    self.incoming.withdraw(delivery.0);
+                    self.incoming.withdraw(delivery.number());
                 }
             }
         }
@@ -56,7 +56,7 @@ impl SessionState {
         }
         if let Some(delivery) = delivery.take() {
             // A delivery whose connection has ended is not acknowledged any more.
-            let _ = self.incoming.acknowledge(delivery.0, 0, &mut self.journal);
+            let _ = self.incoming.acknowledge(delivery.number(), 0, &mut self.journal);
         }
     }
 
@@ -116,7 +116,7 @@ impl SessionState {
 
     /// The message is told when the store has it, and with it everything that its acknowledgement promises.
     fn store_inbox(&mut self, received: Received, id: Option<PacketId>) {
-        let Some(DeliveryId(number)) = received.delivery else {
+        let Some(number) = received.delivery.map(DeliveryId::number) else {
             return;
         };
         self.reserve_deliveries();
