@@ -68,7 +68,9 @@ fn instead_of(wanted: Content, bytes: &[u8]) -> Option<String> {
     let mut found: Vec<String> = Vec::new();
     let mut lines = text.lines().map(str::trim).peekable();
     while let Some(line) = lines.next() {
-        let label = line.strip_prefix("-----BEGIN ").and_then(|line| line.strip_suffix("-----"));
+        let label = line
+            .strip_prefix("-----BEGIN ")
+            .and_then(|line| line.strip_suffix("-----"));
         let Some(label) = label else { continue };
         // A key of OpenSSL's older form says in front of its bytes that it is encrypted.
         let is_encrypted = lines.peek().is_some_and(|next| next.ends_with("ENCRYPTED"));
@@ -145,9 +147,17 @@ mod tests {
             (RevocationList, &both, Some("holds a private key and a certificate")),
             (Certificate, &pem("EC PRIVATE KEY"), Some("holds a private key")),
             (Key, &pem("CERTIFICATE"), Some("holds a certificate")),
-            (Key, &pem("ENCRYPTED PRIVATE KEY"), Some("holds a private key that is encrypted")),
+            (
+                Key,
+                &pem("ENCRYPTED PRIVATE KEY"),
+                Some("holds a private key that is encrypted"),
+            ),
             (Key, encrypted, Some("holds a private key that is encrypted")),
-            (Certificate, &pem("CERTIFICATE REQUEST"), Some("holds a request for a certificate")),
+            (
+                Certificate,
+                &pem("CERTIFICATE REQUEST"),
+                Some("holds a request for a certificate"),
+            ),
             (Certificate, &pem("X509 CRL"), Some("holds a revocation list")),
             (Certificate, &pem("PGP MESSAGE"), Some("holds \"PGP MESSAGE\" as PEM")),
             (Certificate, "", Some("is empty")),
@@ -156,7 +166,11 @@ mod tests {
             (Certificate, "\x30\x03\x02\x01", Some("holds neither PEM nor DER")),
             (Certificate, "listener 1883", Some("holds neither PEM nor DER")),
         ] {
-            assert_eq!(instead_of(wanted, text.as_bytes()).as_deref(), told, "{wanted:?} in {text}");
+            assert_eq!(
+                instead_of(wanted, text.as_bytes()).as_deref(),
+                told,
+                "{wanted:?} in {text}"
+            );
         }
     }
 

@@ -54,7 +54,7 @@ fn tls(settings: &Tls) -> Result<TlsServer, String> {
         return Ok(server);
     };
     let authorities = source("client_ca", authorities);
-    let mut trust = pem::with(authorities, Content::Certificate, ClientTrust::roots_pem)?;
+    let mut trust = pem::with(authorities, Content::Certificate, |pem| ClientTrust::roots_pem(pem))?;
     for list in &settings.revocation_lists {
         let list = source("revocation_lists", list);
         trust = pem::with(list, Content::RevocationList, |pem| trust.revocation_lists_pem(pem))?;

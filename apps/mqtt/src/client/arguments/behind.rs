@@ -13,9 +13,8 @@ pub struct Behind {
 impl FromArgMatches for Behind {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let url = matches.index_of("url");
-        let is_behind = |option| {
-            matches.value_source(option) == Some(ValueSource::CommandLine) && matches.index_of(option) > url
-        };
+        let is_behind =
+            |option| matches.value_source(option) == Some(ValueSource::CommandLine) && matches.index_of(option) > url;
         Ok(Self {
             host: is_behind("host"),
             port: is_behind("port"),

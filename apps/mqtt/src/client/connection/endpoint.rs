@@ -60,7 +60,9 @@ fn replaced(url: String, arguments: &ConnectionArguments) -> Result<String, Endi
         (None, Some(_)) => "-p",
     };
     if url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("unix:")) {
-        let refused = Ending::misused(format_args!("{option}: the URL of -L names a unix socket, which has no host and no port"));
+        let refused = Ending::misused(format_args!(
+            "{option}: the URL of -L names a unix socket, which has no host and no port"
+        ));
         return Err(refused.advice("leave one of the two out"));
     }
     let Some((scheme, rest)) = url.split_once("://") else {
@@ -145,10 +147,7 @@ mod tests {
         ] {
             assert_eq!(url(words), expected, "{words:?}");
         }
-        for words in [
-            ["-L", "unix:/run/x", "-p", "2"],
-            ["-L", "unix:///run/x", "-h", "a"],
-        ] {
+        for words in [["-L", "unix:/run/x", "-p", "2"], ["-L", "unix:///run/x", "-h", "a"]] {
             let line = Line::try_parse_from([&["mqtt"], &words[..]].concat()).unwrap();
             let told = target(&line.connection).unwrap_err().to_string();
             assert!(told.contains(words[2]) && told.contains("-L"), "{told}");

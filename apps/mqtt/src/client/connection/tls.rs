@@ -22,8 +22,14 @@ pub(crate) fn wanted(arguments: &TlsArguments, scheme: Scheme) -> Result<Option<
     }
     let mut tls = Tls::new(trust(arguments)?);
     if let (Some(certificate), Some(key)) = (&arguments.cert, &arguments.key) {
-        let certificate = Source { option: "--cert", path: certificate };
-        let key = Source { option: "--key", path: key };
+        let certificate = Source {
+            option: "--cert",
+            path: certificate,
+        };
+        let key = Source {
+            option: "--key",
+            path: key,
+        };
         tls = tls.identity(pem::identity(certificate, key).map_err(of_pem)?);
     }
     if let Some(name) = &arguments.tls_name {
@@ -41,8 +47,11 @@ fn trust(arguments: &TlsArguments) -> Result<Trust, Ending> {
     }
     match (&arguments.cafile, &arguments.capath) {
         (Some(path), _) => {
-            let source = Source { option: "--cafile", path };
-            pem::with(source, Content::Certificate, Trust::roots_pem).map_err(of_pem)
+            let source = Source {
+                option: "--cafile",
+                path,
+            };
+            pem::with(source, Content::Certificate, |pem| Trust::roots_pem(pem)).map_err(of_pem)
         }
         (None, Some(folder)) => Trust::roots_pem(certificates(folder)?).map_err(told),
         (None, None) => Trust::platform().map_err(told),
