@@ -94,7 +94,7 @@ fn published(does: &'static [Does], words: &[&str], input: &[u8]) -> (Option<i32
 #[test]
 fn a_message_for_which_the_server_closes_is_not_sent_without_end() {
     for version in ["3.1.1", "5"] {
-        let (code, told, connections) = published(&[Does::CloseAtMessage], &["-m", "x", "-V", version], b"");
+        let (code, told, connections) = published(&[Does::CloseAtMessage], &["-m", "x", "-i", "me", "-V", version], b"");
         assert_eq!((code, connections), (Some(3), 3), "{version}: {told}");
         assert!(
             told.contains("3 connections in a row") && told.contains("not permitted, too large"),
