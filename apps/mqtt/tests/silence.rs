@@ -73,7 +73,7 @@ fn serve(mut stream: TcpStream, does: Does) -> Option<()> {
 
 /// What comes of `mqtt pub -q 1` with these options, at a server that does this on one connection after the other, and the last of
 /// it on all further ones; and how many there were.
-fn published(does: &'static [Does], words: &[&str], input: &[u8]) -> (Option<i32>, String, usize) {
+fn published(does: &'static [Does], words: &[&str]) -> (Option<i32>, String, usize) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let port = listener.local_addr().expect("it is bound").port().to_string();
     let count = Arc::new(AtomicUsize::new(0));
@@ -86,7 +86,8 @@ fn published(does: &'static [Does], words: &[&str], input: &[u8]) -> (Option<i32
             serve(stream, does[number.min(does.len() - 1)]);
         }
     });
-    let ended = mqtt(&[&["pub", "-p", &port, "-t", "t", "-q", "1"], words].concat(), input);
+    let words = [&["pub", "-p", &port, "-t", "t", "-q", "1", "-W", "60"], words].concat();
+    let ended = mqtt(&words, b"");
     let (code, _, told) = said(&ended);
     (code, told, count.load(Ordering::SeqCst))
 }
@@ -94,7 +95,7 @@ fn published(does: &'static [Does], words: &[&str], input: &[u8]) -> (Option<i32
 #[test]
 fn a_message_for_which_the_server_closes_is_not_sent_without_end() {
     for version in ["3.1.1", "5"] {
-        let (code, told, connections) = published(&[Does::CloseAtMessage], &["-m", "x", "-i", "me", "-V", version], b"");
+        let (code, told, connections) = published(&[Does::CloseAtMessage], &["-m", "x", "-i", "me", "-V", version]);
         assert_eq!((code, connections), (Some(3), 3), "{version}: {told}");
         assert!(
             told.contains("3 connections in a row") && told.contains("not permitted, too large"),
@@ -107,14 +108,14 @@ fn a_message_for_which_the_server_closes_is_not_sent_without_end() {
 #[test]
 fn the_message_that_is_not_taken_may_come_late() {
     let words = ["-m", "x", "--repeat", "5", "-M", "1", "-V", "3.1.1"];
-    let (code, told, connections) = published(&[Does::Acknowledge(3), Does::CloseAtMessage], &words, b"");
+    let (code, told, connections) = published(&[Does::Acknowledge(3), Does::CloseAtMessage], &words);
     assert_eq!((code, connections), (Some(3), 3), "{told}");
 }
 
 #[test]
 fn what_is_acknowledged_one_at_a_time_over_cuts_arrives() {
     let words = ["-m", "x", "--repeat", "4", "-M", "1", "-V", "3.1.1"];
-    let (code, told, connections) = published(&[Does::Acknowledge(1)], &words, b"");
+    let (code, told, connections) = published(&[Does::Acknowledge(1)], &words);
     // The last message has nothing behind it for which the connection would be closed.
     assert_eq!((code, connections), (Some(0), 4), "{told}");
 }
