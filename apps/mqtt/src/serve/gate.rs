@@ -247,7 +247,7 @@ impl Policy for Gate {
 impl Gate {
     /// Whether it is about a header of the PROXY protocol, of which nothing was told for a while.
     fn is_first_header(&self, error: &io::Error) -> bool {
-        let is_header = error.get_ref().is_some_and(|fault| fault.is::<ProxyHeaderError>());
+        let is_header = matches!(error.get_ref(), Some(fault) if fault.is::<ProxyHeaderError>());
         is_header && self.repeats.is_first(&What::ProxyHeader)
     }
 
