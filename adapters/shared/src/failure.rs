@@ -239,7 +239,10 @@ const fn refusal_advice(reason: ConnAckReason) -> &'static str {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {}", self.endpoint, self.cause, self.advice())
+        // What layers and streams say may be whole sentences.
+        let cause = self.cause.to_string();
+        let cause = cause.trim_end_matches('.');
+        write!(f, "{}: {cause}; {}", self.endpoint, self.advice())
     }
 }
 
@@ -300,6 +303,16 @@ mod tests {
             "mqtt://broker.example:1883: the connection could not be opened: connection refused; \
              nothing listens there: check the port, and that the server runs"
         );
+    }
+
+    #[test]
+    fn no_sentence_of_others_ends_in_front_of_what_to_try() {
+        let failure = Failure {
+            endpoint: Endpoint::tcp("broker.example", 1883),
+            cause: Cause::Broken(Arc::new(io::Error::other("It has ended."))),
+        };
+        let told = failure.to_string();
+        assert!(told.contains("the stream broke: It has ended; "), "{told}");
     }
 
     #[test]

@@ -151,7 +151,8 @@ impl fmt::Display for StoreError {
             write!(f, ": {}", path.display())?;
         }
         if let Some(source) = &self.source {
-            write!(f, ": {source}")?;
+            // What others say may be whole sentences.
+            write!(f, ": {}", source.to_string().trim_end_matches('.'))?;
         }
         write!(f, "; {}", self.kind.try_this())
     }
@@ -168,5 +169,22 @@ pub(crate) fn at(path: Option<&PathBuf>, error: StoreError) -> StoreError {
     match path {
         Some(path) if error.path.is_none() => error.at(path),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_sentence_ends_in_front_of_what_to_try() {
+        for source in [redb::Error::PreviousIo, redb::Error::RepairAborted] {
+            assert!(source.to_string().ends_with('.'), "{source}");
+            let told = StoreError::new(StoreErrorKind::Stopped).because(source).to_string();
+            assert!(
+                told.contains("; open the store again") && !told.contains(".;"),
+                "{told}"
+            );
+        }
     }
 }

@@ -15,6 +15,8 @@ mod decode;
 mod demo;
 mod ending;
 mod json;
+#[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]
+mod pem;
 mod progress;
 mod screen;
 #[cfg(any(feature = "tokio", feature = "smol", feature = "std"))]

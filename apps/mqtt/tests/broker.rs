@@ -160,10 +160,27 @@ fn a_file_that_is_no_certificate_or_key_is_named() {
     let issued = mqtt_testbed::Authority::new().server("localhost");
     let (certificate, key) = (issued.certificate.as_str(), issued.key.as_str());
     for (wrong, fault, files) in [
-        ("certificate.pem", "there is no certificate", ["", key, certificate]),
-        ("key.pem", "there is no private key", [certificate, "", certificate]),
-        ("authorities.pem", "there is no certificate", [certificate, key, ""]),
+        (
+            "certificate.pem",
+            "there is no certificate: the file is empty",
+            ["", key, certificate],
+        ),
+        (
+            "key.pem",
+            "there is no private key: the file holds a certificate",
+            [certificate, certificate, certificate],
+        ),
+        (
+            "authorities.pem",
+            "there is no certificate: the file holds a private key",
+            [certificate, key, key],
+        ),
     ] {
+        let option = match wrong {
+            "certificate.pem" => "certificate",
+            "key.pem" => "key",
+            _ => "client_ca",
+        };
         for (name, text) in ["certificate.pem", "key.pem", "authorities.pem"].iter().zip(files) {
             fs::write(folder.path().join(name), text).expect("there is room for a file");
         }
@@ -182,7 +199,9 @@ fn a_file_that_is_no_certificate_or_key_is_named() {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            told.contains(&format!("{wrong}: {fault}")) && told.contains("PEM"),
+            told.contains(&format!("{wrong}: {fault}"))
+                && told.contains(&format!(": {option}: "))
+                && told.contains("PEM"),
             "{told}"
         );
     }

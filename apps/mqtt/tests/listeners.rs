@@ -4,7 +4,8 @@
 mod running;
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 
 use mqtt_testbed::Authority;
 use tempfile::TempDir;
@@ -136,4 +137,31 @@ fn a_file_that_is_no_socket_stays_where_it_is() {
         refused.stderr
     );
     assert_eq!(fs::read_to_string(&file).expect("it is there"), "precious");
+}
+
+/// Whoever sets up a proxy sees it in the log, at the level that it has by itself.
+#[test]
+fn a_wrong_header_of_a_proxy_is_told() {
+    let folder = folder();
+    let listener = format!("{LISTENER}proxy_protocol = true\nanonymous = true\n");
+    for tls in ["", TLS] {
+        let broker = start(&folder, &format!("{listener}{tls}"));
+        let address = broker.addresses()[0];
+        // UDP over IPv4, twice: the second is told with those that follow it.
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(address).expect("it listens");
+            let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x12\0\x0C\xC0\0\x02\x01\xC0\0\x02\x02\x0F\xA0\x07\x5B";
+            stream.write_all(header).expect("it reads");
+            // It ends, whether in good order or not.
+            let _ = stream.read(&mut [0]);
+        }
+        broker.wait_for_words("is for datagrams, not for a stream: 0x12");
+        assert_eq!(broker.told().matches("datagrams").count(), 1, "{}", broker.told());
+        let ended = broker.signalled("TERM");
+        assert!(
+            ended.stderr.contains("further connections without a header"),
+            "{}",
+            ended.stderr
+        );
+    }
 }

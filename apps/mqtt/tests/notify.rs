@@ -33,6 +33,14 @@ impl Manager {
         String::from_utf8(message[..len].to_vec()).expect("text")
     }
 
+    /// Waits until it is told that the configuration is read again, and for which time that is said.
+    fn told_reloading(&self) -> u64 {
+        let told = self.told();
+        let micros = told.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+        let micros = micros.and_then(|micros| micros.parse().ok());
+        micros.unwrap_or_else(|| panic!("{told:?}"))
+    }
+
     /// Nothing more has been told.
     fn has_heard_all(&self) {
         self.socket.set_nonblocking(true).expect("it can be so");
@@ -58,6 +66,13 @@ fn command(folder: &Path, config: &str, manager: &str) -> Command {
     let mut command = Serving::command(folder, config);
     command.env("NOTIFY_SOCKET", manager);
     command
+}
+
+/// Microseconds of the clock that the manager goes by.
+fn monotonic() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let [seconds, nanos] = [u64::try_from(now.tv_sec), u64::try_from(now.tv_nsec)];
+    seconds.expect("it is after the start") * 1_000_000 + nanos.expect("it is after the start") / 1000
 }
 
 fn publish(broker: &Serving) -> Option<i32> {
@@ -89,8 +104,10 @@ fn is_told(manager: &Manager, name: &str) {
     assert!(made.expect("there is mkfifo").success());
     let closed = config(address, metrics, false).replace("'users'", "'others'");
     Serving::configure(folder.path(), &closed);
+    let before = monotonic();
     signal(&broker, "-HUP");
-    assert_eq!(manager.told(), "RELOADING=1");
+    let reloading = manager.told_reloading();
+    assert!(before <= reloading && reloading <= monotonic(), "{before} {reloading}");
     // It is opened for writing when the broker opens it for reading.
     let writing = File::create(&users).expect("it is there");
     manager.has_heard_all();
@@ -100,7 +117,7 @@ fn is_told(manager: &Manager, name: &str) {
     // One that cannot be used leaves a broker that is ready too.
     Serving::configure(folder.path(), "[[listener]]\naddress = 'nowhere'\n");
     signal(&broker, "-HUP");
-    assert_eq!(manager.told(), "RELOADING=1");
+    assert!(manager.told_reloading() > reloading);
     assert_eq!(manager.told(), "READY=1");
     broker.told("the configuration stays as it was", "");
     assert_eq!(publish(&broker), REFUSED);

@@ -98,6 +98,7 @@ fn what_does_not_fit_together_is_refused() {
         (&["sub", "-t", "a", "-D", "will", "content-type", "x"], "--will-topic"),
         (&["sub", "-L", "mqtt://user@:1/x"], "host"),
         (&["sub", "-L", "mqtt://h/x", "--cafile", "/x"], "mqtts://"),
+        (&["sub", "-L", "unix:/x", "-t", "a", "-p", "1"], "-p: the URL of -L"),
         (
             &["rr", "-t", "a", "-m", "b", "-D", "publish", "response-topic", "c"],
             "use -e",
@@ -144,6 +145,109 @@ fn files_that_are_not_there_are_named() {
         assert!(
             String::from_utf8_lossy(&ended.stderr).contains("/nowhere/x"),
             "{ended:?}"
+        );
+    }
+}
+
+/// A port at which nobody listens.
+fn closed_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    listener.local_addr().expect("it is bound").port().to_string()
+}
+
+/// As with mosquitto's clients.
+#[test]
+fn host_and_port_behind_a_url_take_the_place_of_its_own() {
+    let (port, other) = (closed_port(), closed_port());
+    let url = format!("mqtt://127.0.0.1:{port}/a");
+    for (words, expected) in [
+        (["-L", &url, "-p", &other], &other),
+        (["-p", &other, "-L", &url], &port),
+        (["-L", &url, "-h", "127.0.0.2"], &port),
+    ] {
+        let ended = mqtt(&[&["pub", "-m", "x"], &words[..]].concat(), b"");
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        let host = if words.contains(&"-h") {
+            "127.0.0.2"
+        } else {
+            "127.0.0.1"
+        };
+        assert!(told.contains(&format!("mqtt://{host}:{expected}")), "{words:?}: {told}");
+    }
+}
+
+#[test]
+fn a_file_without_what_an_option_wants_is_told_with_what_it_holds() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let issued = mqtt_testbed::Authority::new().client("client");
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("there is room for a file");
+        path.to_str().expect("a plain name").to_owned()
+    };
+    let certificate = file("certificate.pem", issued.certificate.as_bytes());
+    let key = file("key.pem", issued.key.as_bytes());
+    let other = mqtt_testbed::Authority::new().client("other").key;
+    let (empty, der, other) = (
+        file("empty", b""),
+        file("der", b"\x30\x03\x02\x01\x05"),
+        file("other", other.as_bytes()),
+    );
+    for (files, option, path, found) in [
+        (
+            [&key, &key, &certificate],
+            "--cert",
+            &key,
+            "there is no certificate: the file holds a private key",
+        ),
+        (
+            [&der, &key, &certificate],
+            "--cert",
+            &der,
+            "there is no certificate: the file holds DER, not PEM",
+        ),
+        (
+            [&certificate, &certificate, &certificate],
+            "--key",
+            &certificate,
+            "there is no private key: the file holds a certificate",
+        ),
+        (
+            [&certificate, &empty, &certificate],
+            "--key",
+            &empty,
+            "there is no private key: the file is empty",
+        ),
+        ([&certificate, &other, &certificate], "--key", &other, "certificate.pem"),
+        (
+            [&certificate, &key, &key],
+            "--cafile",
+            &key,
+            "there is no certificate: the file holds a private key",
+        ),
+    ] {
+        let [certificate, key, authorities] = files;
+        let mut words = vec![
+            "pub",
+            "-p",
+            "1",
+            "-t",
+            "a",
+            "-m",
+            "b",
+            "--cert",
+            certificate,
+            "--key",
+            key,
+        ];
+        words.extend(["--cafile", authorities]);
+        let ended = mqtt(&words, b"");
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(
+            told.contains(&format!("{option}: {path}: ")) && told.contains(found),
+            "{words:?}: {told}"
         );
     }
 }

@@ -56,6 +56,11 @@ fn the_unit_starts_what_there_is_where_the_configuration_says() {
         ["/usr/local/bin/mqtt", "broker", "--config", "/etc/mqtt/mqtt.toml"]
     );
     assert_eq!(values(&unit, "Type"), ["notify"]);
+    // A reload is one SIGHUP, with the drop-in or without it.
+    assert_eq!(values(&unit, "ExecReload"), ["/bin/kill -HUP $MAINPID"]);
+    let reload = read("mqtt-reload.conf");
+    assert_eq!(values(&reload, "Type"), ["notify-reload"]);
+    assert_eq!(values(&reload, "ExecReload"), [""]);
     let config = read("mqtt.toml");
     for (key, folder) in [("StateDirectory", "/var/lib"), ("RuntimeDirectory", "/run")] {
         let [name] = values(&unit, key)[..] else {
@@ -71,16 +76,33 @@ fn the_unit_starts_what_there_is_where_the_configuration_says() {
 
 #[test]
 fn systemd_takes_the_unit() {
+    let Some(version) = systemd() else { return };
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let file = folder.path().join("mqtt.service");
     let program = env!("CARGO_BIN_EXE_mqtt");
     fs::write(&file, read("mqtt.service").replace("/usr/local/bin/mqtt", program)).expect("there is room for a file");
-    match Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+    if version >= 253 {
+        let beside = folder.path().join("mqtt.service.d");
+        fs::create_dir(&beside).expect("there is room for a folder");
+        fs::write(beside.join("reload.conf"), read("mqtt-reload.conf")).expect("there is room for a file");
+    }
+    let output = Command::new("systemd-analyze").arg("verify").arg(&file).output();
+    let told = String::from_utf8_lossy(&output.expect("it runs").stderr).into_owned();
+    assert!(!told.contains("mqtt.service"), "{told}");
+}
+
+/// The version of systemd, if it is there.
+fn systemd() -> Option<u32> {
+    match Command::new("systemd-analyze").arg("--version").output() {
         Ok(output) => {
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(!told.contains("mqtt.service"), "{told}");
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            let number = told.split_whitespace().nth(1).and_then(|number| number.parse().ok());
+            Some(number.unwrap_or_else(|| panic!("no version: {told}")))
         }
-        Err(error) => mqtt_testbed::skipped(format_args!("systemd-analyze cannot be run: {error}")),
+        Err(error) => {
+            mqtt_testbed::skipped(format_args!("systemd-analyze cannot be run: {error}"));
+            None
+        }
     }
 }
 

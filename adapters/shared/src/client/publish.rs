@@ -313,7 +313,7 @@ pub(super) struct Ended<'o>(pub(super) &'o Outcome);
 impl fmt::Display for Ended<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Outcome::Refused(reason) => write!(f, "the server refused it: {}", reason.meaning()),
+            Outcome::Refused(reason) => write!(f, "the server refused it: {}", reason.meaning().trim_end_matches('.')),
             Outcome::Expired => f.write_str("it expired before it was sent"),
             Outcome::Dropped(limit) => write!(f, "it was dropped to stay within a limit ({limit:?})"),
             Outcome::TooLarge { bytes, limit } => {
@@ -324,5 +324,21 @@ impl fmt::Display for Ended<'_> {
             Outcome::Cancelled => f.write_str("it was cancelled"),
             other => write!(f, "{other:?}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mqtt_session::proto::ReasonCode;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_as_a_part_of_a_sentence() {
+        let refused = PublishError::Failed(Outcome::Refused(ReasonCode::NotAuthorized));
+        assert_eq!(
+            refused.to_string(),
+            "the message was not delivered: the server refused it: Not authorized"
+        );
     }
 }

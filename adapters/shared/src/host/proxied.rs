@@ -14,6 +14,8 @@ const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 const LINE_BYTES: usize = 107;
 /// A longer header of version 2 is refused: what it has room for beside addresses is of no use here.
 const HEADER_BYTES: usize = 2048;
+/// The path of a unix socket, in a header of version 2.
+const UNIX_BYTES: usize = 108;
 
 /// A stream that begins with a header of the PROXY protocol, or does not.
 pub(super) struct Proxied<T> {
@@ -40,6 +42,16 @@ pub enum ProxyHeaderError {
     Malformed,
     /// One that is longer than 107 bytes in version 1, or 2048 bytes in version 2.
     TooLong,
+    /// The byte for version and command is another one than those of version 2: 0x20 (LOCAL) and 0x21 (PROXY).
+    UnknownCommand(u8),
+    /// The byte for address family and transport has none of the values that version 2 gives to each of them.
+    UnknownFamily(u8),
+    /// One for datagrams (UDP), on a stream.
+    Datagram(u8),
+    /// One of version 2 that ends before the addresses that its family has.
+    AddressesCut,
+    /// One of version 2 that ends within what follows the addresses: one of its additions is longer than the rest.
+    AdditionCut,
 }
 
 impl fmt::Display for ProxyHeaderError {
@@ -48,6 +60,26 @@ impl fmt::Display for ProxyHeaderError {
             Self::Missing => "there is no header of the PROXY protocol: the listener takes connections of proxies only",
             Self::Malformed => "the header of the PROXY protocol cannot be read",
             Self::TooLong => "the header of the PROXY protocol is too long",
+            Self::UnknownCommand(byte) => {
+                return write!(
+                    f,
+                    "the header of the PROXY protocol has an unknown version or command: 0x{byte:02x}"
+                );
+            }
+            Self::UnknownFamily(byte) => {
+                return write!(
+                    f,
+                    "the header of the PROXY protocol has an unknown address family or transport: 0x{byte:02x}"
+                );
+            }
+            Self::Datagram(byte) => {
+                return write!(
+                    f,
+                    "the header of the PROXY protocol is for datagrams, not for a stream: 0x{byte:02x}"
+                );
+            }
+            Self::AddressesCut => "the header of the PROXY protocol ends within the addresses of its family",
+            Self::AdditionCut => "the header of the PROXY protocol ends within an addition (TLV) behind the addresses",
         })
     }
 }
@@ -122,28 +154,51 @@ fn parse_binary(bytes: &[u8]) -> Result<Option<Header>, ProxyHeaderError> {
     let Some(rest) = bytes.get(16..len) else {
         return Ok(None);
     };
-    let source = match (command, family) {
-        (0x20, _) => None,
-        (0x21, 0x11) => {
-            // What the connection was made to has its port, too.
-            let &[a, b, c, d, _, _, _, _, high, low, _, _, ..] = rest else {
-                return Err(ProxyHeaderError::Malformed);
-            };
-            let port = u16::from_be_bytes([high, low]);
-            Some((Ipv4Addr::new(a, b, c, d), port).into())
-        }
-        (0x21, 0x21) => {
-            let ip = rest.first_chunk::<16>().ok_or(ProxyHeaderError::Malformed)?;
-            let &[high, low, _, _] = rest.get(32..36).ok_or(ProxyHeaderError::Malformed)? else {
-                return Err(ProxyHeaderError::Malformed);
-            };
-            Some((Ipv6Addr::from(*ip), u16::from_be_bytes([high, low])).into())
-        }
-        // Other families have no address that means something here.
-        (0x21, _) => None,
-        _ => return Err(ProxyHeaderError::Malformed),
+    let source = match command {
+        // The proxy speaks for itself, whatever the rest says.
+        0x20 => None,
+        0x21 => parse_addresses(family, rest)?,
+        _ => return Err(ProxyHeaderError::UnknownCommand(command)),
     };
     Ok(Some(Header { len, source }))
+}
+
+/// The address of the client, where the family is one that has such, and the transport is a stream.
+fn parse_addresses(family: u8, rest: &[u8]) -> Result<Option<SocketAddr>, ProxyHeaderError> {
+    const CUT: ProxyHeaderError = ProxyHeaderError::AddressesCut;
+    let (source, additions) = match (family >> 4, family & 0x0F) {
+        // What is not specified leaves nothing to be read: the address of the stream counts.
+        (0, 0..=2) | (1..=3, 0) => return Ok(None),
+        (1..=3, 2) => return Err(ProxyHeaderError::Datagram(family)),
+        // What the connection was made to is there too, with its port.
+        (1, 1) => {
+            let (ip, rest) = rest.split_first_chunk::<4>().ok_or(CUT)?;
+            let (&[_, _, _, _, high, low, _, _], additions) = rest.split_first_chunk().ok_or(CUT)?;
+            (Some((Ipv4Addr::from(*ip).into(), [high, low])), additions)
+        }
+        (2, 1) => {
+            let (ip, rest) = rest.split_first_chunk::<16>().ok_or(CUT)?;
+            let (&[.., high, low, _, _], additions) = rest.split_first_chunk::<20>().ok_or(CUT)?;
+            (Some((Ipv6Addr::from(*ip).into(), [high, low])), additions)
+        }
+        // A path says nothing of where the client is.
+        (3, 1) => (None, rest.get(2 * UNIX_BYTES..).ok_or(CUT)?),
+        _ => return Err(ProxyHeaderError::UnknownFamily(family)),
+    };
+    check_additions(additions)?;
+    Ok(source.map(|(ip, port): (IpAddr, _)| SocketAddr::new(ip, u16::from_be_bytes(port))))
+}
+
+/// Each addition has a kind, a length and so many bytes. None is of use here, but all of them together are the rest.
+fn check_additions(mut additions: &[u8]) -> Result<(), ProxyHeaderError> {
+    while let [_, high, low, rest @ ..] = additions {
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        additions = rest.get(len..).ok_or(ProxyHeaderError::AdditionCut)?;
+    }
+    match additions.is_empty() {
+        true => Ok(()),
+        false => Err(ProxyHeaderError::AdditionCut),
+    }
 }
 
 impl<T> Proxied<T> {
@@ -261,8 +316,95 @@ mod tests {
     #[test]
     fn a_proxy_that_names_nobody_is_believed() {
         assert_eq!(source(b"PROXY UNKNOWN\r\n"), Ok(None));
-        assert_eq!(source(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"), Ok(None));
-        assert_eq!(source(b"\r\n\r\n\0\r\nQUIT\n\x21\x31\0\x02ab"), Ok(None));
+    }
+
+    /// A header of version 2 with these bytes behind the signature and these behind its length.
+    fn binary(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+        let len = u16::try_from(rest.len()).unwrap().to_be_bytes();
+        [&SIGNATURE[..], &[command, family], &len, rest].concat()
+    }
+
+    #[test]
+    fn a_proxy_that_speaks_for_itself_may_say_anything_more() {
+        for family in 0..=u8::MAX {
+            for len in [0, 1, 12, 216] {
+                let rest = vec![0xFF; len];
+                assert_eq!(source(&binary(0x20, family, &rest)), Ok(None), "{family:x} {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_specified_is_not_read() {
+        for family in [0x00, 0x01, 0x02, 0x10, 0x20, 0x30] {
+            for len in [0, 1, 12, 36] {
+                let rest = vec![0xFF; len];
+                assert_eq!(source(&binary(0x21, family, &rest)), Ok(None), "{family:x} {len}");
+            }
+        }
+    }
+
+    /// The families with their addresses: how long these are, and whom they name when all bytes are the same.
+    const FAMILIES: [(u8, usize, Option<&str>); 3] = [
+        (0x11, 12, Some("1.1.1.1:257")),
+        (0x21, 36, Some("[101:101:101:101:101:101:101:101]:257")),
+        (0x31, 216, None),
+    ];
+
+    #[test]
+    fn each_family_has_its_addresses_and_additions_behind_them() {
+        for (family, len, named) in FAMILIES {
+            let named = named.map(|named| named.parse().unwrap());
+            let whole = vec![1; len];
+            for additions in [
+                &b""[..],
+                b"\x04\0\0",
+                b"\x02\0\x04host",
+                b"\xEA\0\x01\x01\x04\0\x02\0\0\xFF\0\0",
+            ] {
+                let header = binary(0x21, family, &[&whole, additions].concat());
+                assert_eq!(source(&header), Ok(named), "{family:x} {additions:?}");
+            }
+            for cut in 0..len {
+                let header = binary(0x21, family, &whole[..cut]);
+                assert_eq!(parse(&header), Err(ProxyHeaderError::AddressesCut), "{family:x} {cut}");
+            }
+            for additions in [
+                &b"\x04"[..],
+                b"\x04\0",
+                b"\x04\0\x01",
+                b"\x02\0\x05host",
+                b"\x04\0\0\x02\xFF\xFF\0",
+            ] {
+                let header = binary(0x21, family, &[&whole, additions].concat());
+                assert_eq!(
+                    parse(&header),
+                    Err(ProxyHeaderError::AdditionCut),
+                    "{family:x} {additions:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn other_bytes_for_command_and_family_are_refused() {
+        let rest = [1; 216];
+        for byte in 0..=u8::MAX {
+            if !matches!(byte, 0x20 | 0x21) {
+                let refused = Err(ProxyHeaderError::UnknownCommand(byte));
+                assert_eq!(parse(&binary(byte, 0x11, &rest)), refused);
+            }
+            let parsed = parse(&binary(0x21, byte, &rest));
+            match byte {
+                0x12 | 0x22 | 0x32 => assert_eq!(parsed, Err(ProxyHeaderError::Datagram(byte))),
+                0x00..=0x02 | 0x10 | 0x20 | 0x30 | 0x31 => assert!(parsed.is_ok(), "{byte:x}"),
+                // What follows the addresses is not one addition after the other.
+                0x11 | 0x21 => assert_eq!(parsed, Err(ProxyHeaderError::AdditionCut)),
+                _ => assert_eq!(parsed, Err(ProxyHeaderError::UnknownFamily(byte))),
+            }
+        }
+        let told = ProxyHeaderError::Datagram(0x12).to_string();
+        assert!(told.contains("0x12") && told.contains("datagrams"), "{told}");
     }
 
     #[test]
@@ -282,9 +424,6 @@ mod tests {
             b"PROXY TCP4 10.0.0.1 ::2 1 2\r\n",
             b"PROXY UDP4 10.0.0.1 10.0.0.2 1 1\r\n",
             b"PROXY TCP4 10.0.0.1\r\n",
-            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x02ab",
-            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0B\x0A\0\0\x01\x0A\0\0\x02\x30\x39\x07",
-            b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0",
         ] {
             assert_eq!(parse(bad), Err(ProxyHeaderError::Malformed), "{bad:?}");
         }

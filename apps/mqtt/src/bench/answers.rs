@@ -74,13 +74,19 @@ fn answer(packet: &[u8], body_at: usize, out: &mut Vec<u8>) -> Result<(), String
         }
         SUBACK => match packet.last().and_then(|code| SubAckReason::from_value(*code)) {
             Some(code) if !code.is_error() => Ok(()),
-            Some(code) => Err(format!("the server refuses the subscription: {}", code.meaning())),
+            Some(code) => {
+                let meaning = code.meaning().trim_end_matches('.');
+                Err(format!("the server refuses the subscription: {meaning}"))
+            }
             None => Err("the server answers a subscription with a code that does not exist".to_owned()),
         },
         DISCONNECT => {
             let reason = packet.get(body_at).copied().unwrap_or(0);
             let meaning = DisconnectReason::from_value(reason).map_or("for no known reason", DisconnectReason::meaning);
-            Err(format!("the server ends the connection: {meaning}"))
+            Err(format!(
+                "the server ends the connection: {}",
+                meaning.trim_end_matches('.')
+            ))
         }
         _ => Ok(()),
     }

@@ -196,7 +196,7 @@ impl Dialed {
             let refused = format!(
                 "{}: the server refuses the connection: {}",
                 self.name,
-                answer.reason.meaning()
+                answer.reason.meaning().trim_end_matches('.')
             );
             return Err(Ending::failed(refused).code(REFUSED));
         }
@@ -269,7 +269,8 @@ impl Dialed {
         let mut granted = 0;
         for code in answer.codes.iter() {
             let Some(qos) = QoS::from_bits(code.value()) else {
-                let refused = format!("{}: the server refuses the subscription: {}", self.name, code.meaning());
+                let meaning = code.meaning().trim_end_matches('.');
+                let refused = format!("{}: the server refuses the subscription: {meaning}", self.name);
                 let ending = Ending::failed(refused).code(REFUSED);
                 return Err(match code {
                     SubAckReason::QuotaExceeded => ending.advice(

@@ -13,7 +13,7 @@ mod signals;
 mod subscribe;
 mod voice;
 
-pub use arguments::{Absent, ConnectionArguments, Password, PayloadArguments, Properties, Stage, TlsArguments};
+pub use arguments::{Absent, Behind, ConnectionArguments, Password, PayloadArguments, Properties, Stage, TlsArguments};
 pub(crate) use arguments::{qos, seconds, version};
 pub(crate) use connection::{TLS_PORT, tls};
 pub use format::OutputArguments;

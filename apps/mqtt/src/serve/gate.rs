@@ -1,10 +1,11 @@
 //! Who may connect, publish and subscribe; and what the log says of everybody.
 
 use std::collections::HashSet;
+use std::io;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use mqtt_adapter::host::{Desk, Notice, Policy, ShardHandle};
+use mqtt_adapter::host::{Desk, Notice, Policy, ProxyHeaderError, ShardHandle};
 use mqtt_proto::{ConnAckProperties, ConnAckReason, Connect, Disconnect, DisconnectReason, TopicName};
 use mqtt_session::{AcceptErrorKind, BrokerEvent, ConnectionId, Scope, Verdict};
 
@@ -220,6 +221,14 @@ impl Policy for Gate {
             Notice::ListenerFailed { listener, error } => {
                 tracing::error!(%listener, %error, "a listener is broken");
             }
+            Notice::StreamFailed { listener, peer, error } if self.is_first_header(&error) => {
+                tracing::warn!(
+                    %listener,
+                    peer = peer.map(tracing::field::display),
+                    %error,
+                    "a connection is closed: see whether its proxy and the listener are set up for each other"
+                );
+            }
             Notice::StreamFailed { listener, peer, error } => {
                 tracing::debug!(%listener, peer = peer.map(tracing::field::display), %error, "a stream is broken");
             }
@@ -236,6 +245,12 @@ impl Policy for Gate {
 }
 
 impl Gate {
+    /// Whether it is about a header of the PROXY protocol, of which nothing was told for a while.
+    fn is_first_header(&self, error: &io::Error) -> bool {
+        let is_header = matches!(error.get_ref(), Some(fault) if fault.is::<ProxyHeaderError>());
+        is_header && self.repeats.is_first(&What::ProxyHeader)
+    }
+
     fn tell_full(&self, listener: &str, peer: SocketAddr) {
         if self.repeats.is_first(&What::AddressFull) {
             tracing::warn!(%listener, %peer, "a connection is closed: its address has limits.connections_per_address");

@@ -1,13 +1,13 @@
 //! Listeners, as the configuration wants them.
 
-use std::fs;
 use std::path::Path;
 
 use mqtt_adapter::host::Listen;
-use mqtt_adapter::{ClientTrust, Identity, ServerLayers, TlsServer, TlsSetupError, WebSocketServer};
+use mqtt_adapter::{ClientTrust, ServerLayers, TlsServer, WebSocketServer};
 
 use crate::Ending;
 use crate::broker::config::{Address, Config, Listener, Tls};
+use crate::pem::{self, Content, Source};
 
 /// One of them, to be opened.
 pub(super) fn listen(listener: &Listener) -> Result<Listen, Ending> {
@@ -42,36 +42,27 @@ pub(super) fn layers(listener: &Listener) -> Result<ServerLayers, Ending> {
 
 /// Else what is wrong, and with which file.
 fn tls(settings: &Tls) -> Result<TlsServer, String> {
-    let Tls { certificate, key, .. } = settings;
-    let identity = Identity::from_pem_files(certificate, key).map_err(|error| match &error {
-        TlsSetupError::NoKey | TlsSetupError::Key(_) | TlsSetupError::KeyOfOther => told_of(key, &error),
-        _ => told_of(certificate, &error),
-    })?;
+    fn source<'a>(option: &'a str, path: &'a Path) -> Source<'a> {
+        Source { option, path }
+    }
+    let identity = pem::identity(
+        source("certificate", &settings.certificate),
+        source("key", &settings.key),
+    )?;
     let server = TlsServer::new(identity);
     let Some(authorities) = &settings.client_ca else {
         return Ok(server);
     };
-    let mut trust = with(authorities, ClientTrust::roots_pem)?;
+    let authorities = source("client_ca", authorities);
+    let mut trust = pem::with(authorities, Content::Certificate, |pem| ClientTrust::roots_pem(pem))?;
     for list in &settings.revocation_lists {
-        trust = with(list, |pem| trust.revocation_lists_pem(pem))?;
+        let list = source("revocation_lists", list);
+        trust = pem::with(list, Content::RevocationList, |pem| trust.revocation_lists_pem(pem))?;
     }
     if !settings.require_client_certificate {
         trust = trust.may_show_none();
     }
-    server.clients(trust).map_err(|error| told_of(authorities, &error))
-}
-
-/// What is made of a file.
-fn with<T>(path: &Path, make: impl FnOnce(Vec<u8>) -> Result<T, TlsSetupError>) -> Result<T, String> {
-    let read = fs::read(path).map_err(|error| TlsSetupError::File(path.to_owned(), error.kind()));
-    read.and_then(make).map_err(|error| told_of(path, &error))
-}
-
-fn told_of(path: &Path, error: &TlsSetupError) -> String {
-    match error {
-        TlsSetupError::File(..) => error.to_string(),
-        _ => format!("{}: {error}", path.display()),
-    }
+    server.clients(trust).map_err(|error| authorities.fault(error))
 }
 
 /// Whether a listener is one that is open, with other certificates at most on its streams.

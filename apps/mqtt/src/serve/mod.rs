@@ -230,7 +230,7 @@ impl Broker {
 
     /// Reads the configuration again. What is wrong with it is told, and nothing changes then.
     fn reload(&mut self) {
-        notify::tell("RELOADING=1");
+        notify::tell_reloading();
         if let Err(error) = self.try_reload() {
             tracing::error!(%error, "the configuration stays as it was");
         }

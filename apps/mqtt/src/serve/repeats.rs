@@ -23,6 +23,8 @@ pub(super) enum What {
     Limit(BrokerBound),
     /// An address has as many connections as it may have.
     AddressFull,
+    /// What stands where a header of the PROXY protocol has to be is none.
+    ProxyHeader,
     /// Events do not come to the log.
     Missed,
 }
@@ -150,6 +152,12 @@ fn write(what: &What, times: u64) {
             tracing::warn!(
                 connections = times,
                 "further connections of addresses that have as many as they may have were closed"
+            );
+        }
+        What::ProxyHeader => {
+            tracing::warn!(
+                connections = times,
+                "further connections without a header of the PROXY protocol that can be used were closed"
             );
         }
         What::Missed => tracing::warn!(events = times, "events are missing in this log"),

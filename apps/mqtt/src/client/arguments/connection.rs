@@ -7,12 +7,16 @@ use mqtt_tokio::QoS;
 use mqtt_tokio::session::proto::Version;
 
 use super::values::{qos, session_expiry, version};
-use super::{Absent, Password, Properties, TlsArguments};
+use super::{Absent, Behind, Password, Properties, TlsArguments};
 
 /// Where the server is, and who the client is.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectionArguments {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a text here would be the help of the command")]
+    // It looks at the options that follow, and has to come before they are taken.
+    pub behind_url: Behind,
     /// Host of the server
     #[arg(short = 'h', long, value_name = "HOST", default_value = "localhost")]
     pub host: String,
@@ -21,8 +25,9 @@ pub struct ConnectionArguments {
     pub port: Option<u16>,
     /// Server, user and topic in one: mqtt://user:password@host:port/topic, or mqtts://, ws://, wss://
     ///
-    /// Only the host is needed. Behind ws:// and wss:// the path is that of the WebSocket, and the topic is given by -t.
-    #[arg(short = 'L', long, conflicts_with_all = ["host", "port", "unix", "ws"])]
+    /// Only the host is needed. Behind ws:// and wss:// the path is that of the WebSocket, and the topic is given by -t. -h and
+    /// -p behind -L take the place of its host and port; before it they count for nothing.
+    #[arg(short = 'L', long, conflicts_with_all = ["unix", "ws"])]
     pub url: Option<String>,
     /// Connect through this unix socket
     #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port", "ws"])]

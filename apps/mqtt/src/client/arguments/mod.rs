@@ -1,6 +1,7 @@
 //! What all clients are told on the command line.
 
 mod absent;
+mod behind;
 mod connection;
 mod password;
 mod payload;
@@ -9,6 +10,7 @@ mod tls;
 mod values;
 
 pub use absent::Absent;
+pub use behind::Behind;
 pub use connection::ConnectionArguments;
 pub use password::Password;
 pub use payload::PayloadArguments;

@@ -18,7 +18,9 @@ pub(crate) const TLS_PORT: u16 = 8883;
 /// What the arguments name.
 pub(super) fn target(arguments: &ConnectionArguments) -> Result<Target, Ending> {
     if let Some(url) = &arguments.url {
-        return Ok(split(url));
+        let Target { url, topic } = split(url);
+        let url = replaced(url, arguments)?;
+        return Ok(Target { url, topic });
     }
     if let Some(path) = &arguments.unix {
         let Some(path) = path.to_str() else {
@@ -34,13 +36,47 @@ pub(super) fn target(arguments: &ConnectionArguments) -> Result<Target, Ending> 
         (true, false) => (Scheme::Ws, arguments.ws_path.as_str()),
         (true, true) => (Scheme::Wss, arguments.ws_path.as_str()),
     };
-    let host = match arguments.host.contains(':') && !arguments.host.starts_with('[') {
-        true => format!("[{}]", arguments.host),
-        false => arguments.host.clone(),
-    };
+    let host = bracketed(&arguments.host);
     let port = arguments.port.map_or_else(String::new, |port| format!(":{port}"));
     let url = format!("{}://{host}{port}{path}", scheme.name());
     Ok(Target { url, topic: None })
+}
+
+/// A host as it stands in a URL.
+fn bracketed(host: &str) -> String {
+    match host.contains(':') && !host.starts_with('[') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    }
+}
+
+/// The URL with the host and the port that stand behind it.
+fn replaced(url: String, arguments: &ConnectionArguments) -> Result<String, Ending> {
+    let host = Some(&arguments.host).filter(|_| arguments.behind_url.host);
+    let port = arguments.port.filter(|_| arguments.behind_url.port);
+    let option = match (host, port) {
+        (None, None) => return Ok(url),
+        (Some(_), _) => "-h",
+        (None, Some(_)) => "-p",
+    };
+    if url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("unix:")) {
+        let refused = Ending::misused(format_args!(
+            "{option}: the URL of -L names a unix socket, which has no host and no port"
+        ));
+        return Err(refused.advice("leave one of the two out"));
+    }
+    let Some((scheme, rest)) = url.split_once("://") else {
+        // It is no URL, which whoever reads it tells better.
+        return Ok(url);
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (user, place) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+    // A colon within brackets belongs to an address.
+    let colon = place.rfind(':').filter(|colon| !place[*colon..].contains(']'));
+    let (old_host, old_port) = place.split_at(colon.unwrap_or(place.len()));
+    let host = host.map_or_else(|| old_host.to_owned(), |host| bracketed(host));
+    let port = port.map_or_else(|| old_port.to_owned(), |port| format!(":{port}"));
+    Ok(format!("{scheme}://{user}{host}{port}{path}"))
 }
 
 /// Takes the topic off a URL; behind WebSocket the path is not a topic.
@@ -69,7 +105,7 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    #[command(disable_help_flag = true)]
+    #[command(disable_help_flag = true, args_override_self = true)]
     struct Line {
         #[command(flatten)]
         connection: ConnectionArguments,
@@ -92,6 +128,30 @@ mod tests {
             "wss://localhost/x"
         );
         assert_eq!(url(&["--unix", "/run/a b%"]), "unix:/run/a%20b%25");
+    }
+
+    #[test]
+    fn the_last_of_url_host_and_port_counts() {
+        for (words, expected) in [
+            (&["-L", "mqtt://h:1/t", "-p", "2"][..], "mqtt://h:2"),
+            (&["-L", "mqtt://h/t", "-p", "2"], "mqtt://h:2"),
+            (&["-p", "2", "-L", "mqtt://h:1/t"], "mqtt://h:1"),
+            (&["-p", "2", "-L", "mqtt://h/t"], "mqtt://h"),
+            (&["-L", "mqtt://h:1/t", "-h", "i"], "mqtt://i:1"),
+            (&["-h", "i", "-L", "mqtt://h:1/t"], "mqtt://h:1"),
+            (&["-h", "i", "-L", "mqtt://h:1/t", "-p", "2"], "mqtt://h:2"),
+            (&["-L", "mqtts://u:p@[::1]:1/t", "-h", "::2"], "mqtts://u:p@[::2]:1"),
+            (&["-L", "mqtt://[::1]/t", "-p", "2"], "mqtt://[::1]:2"),
+            (&["-L", "wss://h/mqtt?a=b:c", "-p", "2"], "wss://h:2/mqtt?a=b:c"),
+            (&["-p", "3", "-L", "mqtt://h:1/t", "-p", "2"], "mqtt://h:2"),
+        ] {
+            assert_eq!(url(words), expected, "{words:?}");
+        }
+        for words in [["-L", "unix:/run/x", "-p", "2"], ["-L", "unix:///run/x", "-h", "a"]] {
+            let line = Line::try_parse_from([&["mqtt"], &words[..]].concat()).unwrap();
+            let told = target(&line.connection).unwrap_err().to_string();
+            assert!(told.contains(words[2]) && told.contains("-L"), "{told}");
+        }
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use mqtt_tokio::{Identity, Scheme, Tls, TlsSetupError, Trust};
+use mqtt_tokio::{Scheme, Tls, TlsSetupError, Trust};
 
 use crate::Ending;
 use crate::client::TlsArguments;
 use crate::client::failing::of_file;
+use crate::pem::{self, Content, Source};
 
 /// The settings, if they differ from the default or TLS is asked for.
 pub(crate) fn wanted(arguments: &TlsArguments, scheme: Scheme) -> Result<Option<Tls>, Ending> {
@@ -21,7 +22,15 @@ pub(crate) fn wanted(arguments: &TlsArguments, scheme: Scheme) -> Result<Option<
     }
     let mut tls = Tls::new(trust(arguments)?);
     if let (Some(certificate), Some(key)) = (&arguments.cert, &arguments.key) {
-        tls = tls.identity(Identity::from_pem_files(certificate, key).map_err(told)?);
+        let certificate = Source {
+            option: "--cert",
+            path: certificate,
+        };
+        let key = Source {
+            option: "--key",
+            path: key,
+        };
+        tls = tls.identity(pem::identity(certificate, key).map_err(of_pem)?);
     }
     if let Some(name) = &arguments.tls_name {
         tls = tls.server_name(name).map_err(told)?;
@@ -37,7 +46,13 @@ fn trust(arguments: &TlsArguments) -> Result<Trust, Ending> {
         return Ok(Trust::pinned_sha256([sum]));
     }
     match (&arguments.cafile, &arguments.capath) {
-        (Some(file), _) => Trust::roots_file(file).map_err(told),
+        (Some(path), _) => {
+            let source = Source {
+                option: "--cafile",
+                path,
+            };
+            pem::with(source, Content::Certificate, |pem| Trust::roots_pem(pem)).map_err(of_pem)
+        }
         (None, Some(folder)) => Trust::roots_pem(certificates(folder)?).map_err(told),
         (None, None) => Trust::platform().map_err(told),
     }
@@ -45,6 +60,10 @@ fn trust(arguments: &TlsArguments) -> Result<Trust, Ending> {
 
 fn told(error: TlsSetupError) -> Ending {
     Ending::failed(error)
+}
+
+fn of_pem(fault: String) -> Ending {
+    Ending::failed(fault).advice("certificates and keys are read as PEM, keys without a passphrase")
 }
 
 /// All certificates in the files of a folder, as one text. What is no certificate is passed over, as other programs do.
@@ -63,7 +82,7 @@ fn certificates(folder: &Path) -> Result<Vec<u8>, Ending> {
     }
     match all.is_empty() {
         true => Err(Ending::failed(format_args!(
-            "{}: no file has a certificate in PEM",
+            "--capath: {}: no file has a certificate in PEM",
             folder.display()
         ))),
         false => Ok(all),

@@ -3,6 +3,7 @@
 mod lines;
 mod payloads;
 mod sender;
+mod silence;
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -121,6 +122,7 @@ async fn publish(
     let stopped = tokio::select! {
         sent = sender.send_all(payloads) => sent.err(),
         blame = connection::blame(client.states()) => Some(failing::of_connection(&blame)),
+        refusal = silence::refusal(client.clone(), arguments.qos) => Some(refusal),
         code = signals.next() => Some(sender.stopped("interrupted", code)),
         () = &mut timeout => Some(sender.stopped("not done in time", TIMED_OUT)),
     };

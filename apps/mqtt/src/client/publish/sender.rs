@@ -120,7 +120,8 @@ impl Sender {
         self.bar.inc(1);
         match ended {
             Ok(Published::Acknowledged(reason)) => {
-                self.voice.detail(format_args!("acknowledged: {}", reason.meaning()));
+                let meaning = reason.meaning().trim_end_matches('.');
+                self.voice.detail(format_args!("acknowledged: {meaning}"));
             }
             Ok(_) => self.voice.detail("sent"),
             Err(error) => {

@@ -194,7 +194,10 @@ fn told(subscription: &Subscription, filters: &[String], wanted: QoS, voice: &Vo
         match granted {
             Ok(qos) if qos < wanted => voice.say(format_args!("{filter}: the server grants only QoS {}", qos.bits())),
             Ok(qos) => voice.detail(format_args!("subscribed to {filter} with QoS {}", qos.bits())),
-            Err(reason) => voice.say(format_args!("{filter}: the server refused: {}", reason.meaning())),
+            Err(reason) => {
+                let meaning = reason.meaning().trim_end_matches('.');
+                voice.say(format_args!("{filter}: the server refused: {meaning}"));
+            }
         }
     }
 }
