@@ -172,13 +172,16 @@ fn chosen(names: &[String]) -> Result<Vec<Row>, Failed> {
     Ok(all.iter().copied().filter(is_chosen).collect())
 }
 
-/// Builds `mqtt`, and says where it is.
+/// Builds `mqtt`, and the programs of this folder beside it, and says where `mqtt` is.
 fn built() -> Result<PathBuf, Failed> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
-    let arguments = ["build", "--release", "-p", "mqtt", "--manifest-path"];
-    let status = Command::new("cargo").args(arguments).arg(&manifest).status()?;
-    if !status.success() {
-        return Err("mqtt does not build".into());
+    for (what, manifest) in [("--bins", &own), ("--package=mqtt", &manifest)] {
+        let arguments = ["build", "--release", what, "--manifest-path"];
+        let status = Command::new("cargo").args(arguments).arg(manifest).status()?;
+        if !status.success() {
+            return Err(format!("{} does not build", manifest.display()).into());
+        }
     }
     let target = match std::env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => PathBuf::from(folder),
