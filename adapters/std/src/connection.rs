@@ -173,7 +173,8 @@ impl<M: Machine, S: Stream> Connection<M, S> {
         mut poll: impl FnMut(&mut Self, &mut Context<'_>) -> Poll<T>,
     ) -> Option<T> {
         let reactor = Arc::clone(&self.reactor);
-        let until = time.map(|time| Clocked::now() + time);
+        // What lies too far ahead to be expressed does not come.
+        let until = time.and_then(|time| Clocked::now().checked_add(time));
         reactor.block_on(std::future::poll_fn(|cx| poll(self, cx)), until)
     }
 

@@ -105,7 +105,8 @@ impl Listener {
     /// # Errors
     /// As for [`accept`](Self::accept).
     pub fn accept_within(&mut self, time: Duration) -> io::Result<Option<Accepted>> {
-        let until = Some(Clocked::now() + time);
+        // What lies too far ahead to be expressed does not come.
+        let until = Clocked::now().checked_add(time);
         let reactor = Arc::clone(&self.reactor);
         reactor.block_on(self.accept_next(), until).transpose()
     }

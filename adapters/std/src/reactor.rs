@@ -106,7 +106,7 @@ impl Reactor {
             true => Some(Duration::ZERO),
             false => {
                 let now = Clocked::now();
-                let wakes = [until, self.deadline(), rest.map(|rest| now + rest)];
+                let wakes = [until, self.deadline(), rest.and_then(|rest| now.checked_add(rest))];
                 wakes
                     .into_iter()
                     .flatten()
@@ -313,5 +313,27 @@ impl<S: Source> fmt::Debug for Registered<S> {
         f.debug_struct("Registered")
             .field("key", &self.key)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Patient;
+
+    impl Slice for Patient {
+        fn take(&self, _: bool) -> Option<Duration> {
+            Some(Duration::MAX)
+        }
+    }
+
+    #[test]
+    fn a_slice_without_an_end_is_waited_for_until_something_else_is_due() {
+        let reactor = Reactor::new().unwrap();
+        let slice: Arc<dyn Slice> = Arc::new(Patient);
+        reactor.add_slice(&slice);
+        let until = Clocked::now() + Duration::from_millis(20);
+        assert!(reactor.block_on(std::future::pending::<()>(), Some(until)).is_none());
     }
 }

@@ -2,13 +2,15 @@
 
 mod parrot;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mqtt_std::session::ServerConfig;
+use mqtt_std::adapter::store::{MemoryStore, Writer};
+use mqtt_std::session::{Client as Machine, ClientConfig, Event, ServerConfig};
 use mqtt_std::{
-    ClientOptions, ConnectionState, Listener, Message, Published, QoS, ReauthenticateError, Step, block_on_within,
+    ClientOptions, Clock, Connection, ConnectionState, Listener, Message, Published, QoS, ReauthenticateError, Step,
+    Waited, block_on_within,
 };
 use parrot::answers;
 
@@ -103,12 +105,65 @@ fn threads_share_one_client_and_its_connection() {
     server.join().unwrap();
 }
 
-/// The threads of this process with the name of those that keep connections.
+#[test]
+fn the_longest_time_is_waited_for_as_if_there_were_no_end() {
+    let mut listener = Listener::bind("127.0.0.1:0", ServerConfig::default()).unwrap();
+    let address = listener.local_addr();
+    let server = thread::spawn(move || {
+        let accepted = listener.accept_within(Duration::MAX).unwrap();
+        let mut connection = accepted.expect("it waits for a client").connection;
+        loop {
+            match connection.next_within(Duration::MAX) {
+                Waited::Step(Step::Event(event)) => {
+                    let now = connection.now();
+                    answers(connection.machine_mut(), now, event);
+                }
+                Waited::Step(_) => {}
+                Waited::TimedOut => panic!("it does not wait"),
+                Waited::Over => return,
+            }
+        }
+    });
+    let clock = Clock::new();
+    let machine = Machine::new(ClientConfig::new("patient").unwrap(), clock.now());
+    let mut client = Connection::client(machine, clock).unwrap();
+    loop {
+        match client.next_within(Duration::MAX) {
+            Waited::Step(Step::Event(Event::Open)) => client.opened(TcpStream::connect(address).unwrap()).unwrap(),
+            Waited::Step(Step::Event(Event::Connected { .. })) => {
+                let now = client.now();
+                client.machine_mut().disconnect(now);
+            }
+            Waited::Step(_) => {}
+            Waited::TimedOut => panic!("it does not wait"),
+            Waited::Over => break,
+        }
+    }
+    server.join().unwrap();
+}
+
+/// The names of all threads of this process.
 #[cfg(target_os = "linux")]
-fn keepers() -> usize {
+fn threads() -> Vec<String> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|name| name.trim() == "mqtt").count()
+    names.map(|name| name.trim().to_owned()).collect()
+}
+
+/// The names of those that are not among these.
+#[cfg(target_os = "linux")]
+fn beside(others: &[String]) -> Vec<String> {
+    let mut others = others.to_vec();
+    let is_new = |name: &String| match others.iter().position(|other| other == name) {
+        Some(place) => {
+            others.remove(place);
+            false
+        }
+        None => true,
+    };
+    let mut found: Vec<_> = threads().into_iter().filter(is_new).collect();
+    found.sort();
+    found
 }
 
 /// In a process of its own: other tests have clients of their own.
@@ -124,25 +179,44 @@ fn no_thread_and_no_file_is_left_behind() {
         return;
     }
     let files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-    let once = || {
+    let without = threads();
+    let once = |is_durable: bool| {
         let (address, server) = parrot();
-        let client = mqtt_std::connect(options(address)).unwrap();
-        assert_eq!(keepers(), 1);
+        let with_server = threads();
+        let (mut options, mut own) = (options(address), vec!["mqtt"]);
+        if is_durable {
+            options = options.store(&Writer::start(MemoryStore::new()).unwrap());
+            own.push("mqtt-store");
+        }
+        let client = mqtt_std::connect(options).unwrap();
+        assert_eq!(beside(&with_server), own);
         client
             .publish(Message::new("t", "x").unwrap().qos(QoS::AtLeastOnce))
             .unwrap();
         drop(client);
         server.join().unwrap();
         let until = Instant::now() + SOON;
-        while keepers() > 0 {
-            assert!(Instant::now() < until, "the thread stays");
+        loop {
+            let left = beside(&without);
+            // One more waits until the store is closed.
+            assert!(
+                left.iter()
+                    .all(|name| own.contains(&&**name) || is_durable && name == "mqtt-store-end"),
+                "{left:?}"
+            );
+            if left.is_empty() {
+                break;
+            }
+            assert!(Instant::now() < until, "a thread stays: {left:?}");
             thread::sleep(Duration::from_millis(1));
         }
     };
-    once();
-    let before = files();
-    for _ in 0..100 {
-        once();
+    for is_durable in [false, true] {
+        once(is_durable);
+        let before = files();
+        for _ in 0..100 {
+            once(is_durable);
+        }
+        assert_eq!(files(), before);
     }
-    assert_eq!(files(), before);
 }

@@ -1,12 +1,13 @@
 //! What is published.
 
 use std::io::{self, IsTerminal};
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc::Receiver;
-use tokio::time::Instant;
+use tokio::time::Sleep;
 
 use super::PublishArguments;
 use super::lines::{self, Lines};
@@ -25,8 +26,8 @@ pub(super) enum Payloads {
         times: u64,
         pause: Duration,
         next: usize,
-        /// When the pause between two times is over.
-        resumes: Option<Instant>,
+        /// The pause between two times, while there is one.
+        pausing: Option<Pin<Box<Sleep>>>,
     },
     /// Lines, as they come.
     Lines {
@@ -49,7 +50,7 @@ impl Payloads {
             times: arguments.repeat.get(),
             pause: arguments.repeat_delay,
             next: 0,
-            resumes: None,
+            pausing: None,
         })
     }
 
@@ -61,16 +62,16 @@ impl Payloads {
                 times,
                 pause,
                 next,
-                resumes,
+                pausing,
             } => {
                 if *next == payloads.len() {
                     *next = 0;
                     *times -= 1;
-                    *resumes = (*times > 0 && !pause.is_zero()).then(|| Instant::now() + *pause);
+                    *pausing = (*times > 0 && !pause.is_zero()).then(|| Box::pin(tokio::time::sleep(*pause)));
                 }
-                if let Some(at) = *resumes {
-                    tokio::time::sleep_until(at).await;
-                    *resumes = None;
+                if let Some(sleep) = pausing {
+                    sleep.as_mut().await;
+                    *pausing = None;
                 }
                 let payload = payloads.get(*next).filter(|_| *times > 0).cloned();
                 *next += usize::from(payload.is_some());
@@ -131,12 +132,31 @@ mod tests {
             times: 2,
             pause: Duration::ZERO,
             next: 0,
-            resumes: None,
+            pausing: None,
         };
         let mut all = Vec::new();
         while let Some(payload) = runtime.block_on(payloads.next()).unwrap() {
             all.push(payload);
         }
         assert_eq!(all, ["a", "b", "a", "b"]);
+    }
+    #[test]
+    fn a_pause_that_never_ends_is_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let mut payloads = Payloads::Known {
+            payloads: vec![Bytes::from("a")],
+            times: 2,
+            pause: Duration::MAX,
+            next: 0,
+            pausing: None,
+        };
+        runtime.block_on(async {
+            assert_eq!(payloads.next().await.unwrap().unwrap(), "a");
+            let next = tokio::time::timeout(Duration::from_millis(20), payloads.next()).await;
+            assert!(next.is_err(), "the second one comes after the pause");
+        });
     }
 }
