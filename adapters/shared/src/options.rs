@@ -240,13 +240,21 @@ impl ClientOptions {
     }
 
     /// The bounds of the machine: sizes of packets and queues, windows, timeouts.
+    ///
+    /// Three of them are not taken as they are:
+    /// - `whole_packet_bytes` counts as `u32::MAX`: this client tells messages whole, so `packet_bytes` is the bound of their size. A payload in
+    ///   parts takes the machine itself, over a `Connection` of an adapter.
+    /// - `events` is at least 4096, so that all that one read brings fits. What waits in the streams is bounded by
+    ///   [`stream_messages`](Self::stream_messages), [`held_messages`](Self::held_messages) and [`held_bytes`](Self::held_bytes).
+    /// - `receive_maximum` counts as 65,535 with MQTT 3, whose servers cannot be told it: `held_messages` is the bound there.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self
     }
 
-    /// Everything else that the machine can be told. The options above are fields of it.
+    /// Everything else that the machine can be told. The options above are fields of it. For its `limits` the same is true as for
+    /// [`limits`](Self::limits); `is_stored` and `hand_over` say whether there is a store.
     #[must_use]
     pub fn configure(mut self, change: impl FnOnce(ClientConfig) -> ClientConfig) -> Self {
         let before = self.config.session_expiry_seconds;
@@ -298,7 +306,8 @@ impl ClientOptions {
         self
     }
 
-    /// How long opening a stream may take, with the handshakes of TLS and WebSocket. Default 10 s.
+    /// How long opening a stream may take, with the handshakes of TLS and WebSocket. Default 10 s. In no time nothing is opened: zero is no way to have no bound,
+    /// [`Duration::MAX`] is.
     #[must_use]
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time;
