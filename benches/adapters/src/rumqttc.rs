@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::load::{Failed, Load, Meter, PAYLOAD_BYTES, Pace, TOPIC, Used};
 
 /// How many requests may wait for the event loop.
-const REQUESTS: usize = 100;
+pub const REQUESTS: usize = 100;
 
 /// Runs the load on a runtime of one thread.
 pub fn run(port: u16, load: Load) -> Result<Used, Failed> {

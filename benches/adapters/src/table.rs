@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::Command;
 
+use mqtt_std::session::Limits;
+
 use crate::load::{Failed, Load, Pace, Used};
 use crate::peers::Client;
-use crate::target::verdicts;
+use crate::rumqttc::REQUESTS;
+use crate::target::{NO_WORSE, verdicts};
 
 /// Median, lowest and highest.
 #[derive(Clone, Copy, Debug)]
@@ -118,12 +121,22 @@ pub fn report(rows: &[Row], clients: &[Client], rounds: usize) -> Result<String,
     )?;
     writeln!(
         out,
-        "- null: a server that only answers, all packets of a read with one write\n"
+        "- null: a server that only answers, all packets of a read with one write"
+    )?;
+    writeln!(
+        out,
+        "- ahead of the window wait {} messages at most with ours, as by default, and {REQUESTS} with rumqttc, whose queue has no default length: the longer one may fill more of each write where messages come as fast as they are taken\n",
+        Limits::default().queued_messages
     )?;
     targets(&mut out, rows, clients)?;
     writeln!(
         out,
-        "\n## All figures\n\nMedians of the rounds. Calls: of the kernel, a message, counted by `strace` in a run of its own.\n"
+        "\n## All figures\n\nMedians of the rounds. Calls: of the kernel, a message, counted by `strace` in a run of its own."
+    )?;
+    writeln!(
+        out,
+        "The kernel knows the CPU time of a run exactly, but splits it into user and system by the ticks of its clock{}: that split is rough.\n",
+        few_ticks(rows, clients)
     )?;
     writeln!(
         out,
@@ -138,6 +151,22 @@ pub fn report(rows: &[Row], clients: &[Client], rounds: usize) -> Result<String,
     Ok(out)
 }
 
+/// How much CPU time the first client takes in a run at the first offered rate, if there is one.
+fn few_ticks(rows: &[Row], clients: &[Client]) -> String {
+    let offered = rows.iter().find_map(|row| match row.load.pace {
+        Pace::Offered(rate) => Some((row, rate)),
+        _ => None,
+    });
+    let told = offered.zip(clients.first()).and_then(|((row, rate), client)| {
+        let micros = row.median(client, |used| Some(used.user_micros + used.system_micros))?;
+        let (name, millis) = (client.name(), micros / 1e3);
+        Some(format!(
+            ", and a run of {name} at {rate} messages a second takes {millis:.0} ms"
+        ))
+    });
+    told.unwrap_or_default()
+}
+
 fn targets(out: &mut String, rows: &[Row], clients: &[Client]) -> Result<(), Failed> {
     let rumqttc = clients
         .iter()
@@ -150,7 +179,7 @@ fn targets(out: &mut String, rows: &[Row], clients: &[Client]) -> Result<(), Fai
         .collect();
     writeln!(
         out,
-        "## Targets\n\nThe median of the ratios of the rounds, in brackets the lowest and the highest.\n"
+        "## Targets\n\nThe median of the ratios of the rounds, in brackets the lowest and the highest. \"No worse\" means {NO_WORSE:.2} times at most.\n"
     )?;
     writeln!(out, "| target | where | measured | verdict |\n|---|---|---|---|")?;
     for verdict in &verdicts {

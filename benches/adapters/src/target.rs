@@ -5,7 +5,7 @@ use crate::peers::Client;
 use crate::table::{Row, Spread};
 
 /// "No worse" means within this.
-const NO_WORSE: f64 = 1.10;
+pub const NO_WORSE: f64 = 1.10;
 
 /// A verdict: what, where, measured, and whether it is met.
 pub struct Verdict {
