@@ -22,15 +22,39 @@ use crate::stream::Stream;
 /// A client of one server. It is cheap to clone, and all clones are the same client.
 ///
 /// Its connection is kept by one thread of its own: it is opened again when it ends, subscriptions are made again when the
-/// server has lost them, and keep-alive does not depend on the application. Messages may be published at any time, connected
+/// server has lost them, and keep-alive does not depend on the application. A durable client has a second thread for its store, unless it shares one with others, and a
+/// third at its end, which waits until the store is closed. Messages may be published at any time, connected
 /// or not; they wait in a bounded queue.
 ///
 /// A thread that waits often and briefly, while no other one waits, serves the connection itself as long as it waits, which saves two switches between threads for each
 /// message. What nobody waits for then is dealt with by the client's own thread 5 to 10 ms later at most. Sockets are opened, and the application's own code for
 /// authentication is called, by the client's own thread alone; a stream in [slices](crate::Sliced) is served by it alone too.
 ///
-/// Each call waits for as long as it takes. To wait less long, give a future of the [`handle`](Self::handle) to
-/// [`block_on_within`](crate::block_on_within).
+/// Each call waits for as long as it takes, over new connections too: with a server that is away, until it is back. There is
+/// [`publish_within`](Self::publish_within), [`subscribe_within`](Self::subscribe_within) and `next_within` for those who have less time. For every
+/// other call it is a future of the [`handle`](Self::handle), given to [`block_on_within`](crate::block_on_within), which drops it when the time is over:
+///
+/// ```
+/// use std::time::Duration;
+/// use mqtt_std::{ClientOptions, Message, QoS, block_on_within};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let nobody = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let (port, time) = (nobody.local_addr()?.port(), Duration::from_millis(10));
+/// let client = mqtt_std::start(ClientOptions::tcp("127.0.0.1", port))?;
+/// match block_on_within(time, client.handle().unsubscribe(["of/an/earlier/life"])) {
+///     Some(answer) => answer?,
+///     None => println!("the server has not answered in time"),
+/// }
+/// // What is known to have been taken, and is waited for only as long as there is time.
+/// let mut completion = client.try_publish(Message::new("t", "21.5")?.qos(QoS::AtLeastOnce))?;
+/// match block_on_within(time, &mut completion) {
+///     Some(ended) => println!("{:?}", ended?),
+///     None => println!("the client goes on with it, and `completion` can be waited for again"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// When the last handle is dropped (subscriptions and requesters are handles too), the client goes on with what has been
 /// published for [`ClientOptions::drain_timeout`] at most, and says farewell.
@@ -133,6 +157,17 @@ impl Client {
         self.keeping.wait(self.handle.publish(message))
     }
 
+    /// The same for so long at most. `None`: the time is over. A message that still waited for room in the queue has not been published then; with one that the client
+    /// had taken it goes on. Who has to tell them apart calls [`try_publish`](Self::try_publish).
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish).
+    pub fn publish_within(&self, message: Message, within: Duration) -> Result<Option<Published>, PublishError> {
+        self.keeping
+            .wait_within(within, self.handle.publish(message))
+            .transpose()
+    }
+
     /// Publishes a message, and waits only until the client has taken it: with a store, and for QoS 1 and 2, until the message is
     /// durable.
     ///
@@ -165,6 +200,19 @@ impl Client {
     pub fn subscribe_to(&self, request: Subscribing) -> Result<Subscription, SubscribeError> {
         let stream = self.keeping.wait(self.handle.subscribe_to(request))?;
         Ok(self.subscription(stream))
+    }
+
+    /// The same for so long at most. `None`: the time is over, and there is no subscription at this end; the server may have been told all the same.
+    ///
+    /// # Errors
+    /// As for [`subscribe_to`](Self::subscribe_to).
+    pub fn subscribe_within(
+        &self,
+        request: Subscribing,
+        within: Duration,
+    ) -> Result<Option<Subscription>, SubscribeError> {
+        let stream = self.keeping.wait_within(within, self.handle.subscribe_to(request));
+        Ok(stream.transpose()?.map(|stream| self.subscription(stream)))
     }
 
     /// Unsubscribes from filters of which this client has no [`Subscription`]: those of an earlier life.
