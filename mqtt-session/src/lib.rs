@@ -103,8 +103,8 @@
 //! # What is promised
 //!
 //! In memory: a message of QoS 1 or 2 is sent until the peer has it, over any number of connections, as long as this value
-//! lives. With a store whose flush is honest: once PUBACK, PUBREC or PUBCOMP is sent, neither the end of the process nor the
-//! loss of power loses an acknowledged message or makes a second one of a message of QoS 2; and what `publish` took is sent
+//! lives. With a store whose flush is honest: once PUBACK, PUBREC or PUBCOMP is sent, neither the end of the process nor a
+//! crash of the kernel nor the loss of power loses an acknowledged message or makes a second one of a message of QoS 2; and what `publish` took is sent
 //! when its batch is durable. Not covered are the loss of the disk, caches that lie, QoS 0, and sessions that end with their
 //! connection.
 //!
