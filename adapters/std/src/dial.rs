@@ -48,6 +48,10 @@ impl Dial for Dialer {
 
 /// All addresses of the host, one after the other.
 fn tcp(endpoint: &Endpoint, reactor: &Arc<Reactor>, timeout: Duration) -> Result<AnyStream, DialError> {
+    if timeout.is_zero() {
+        // The system would call it an invalid argument.
+        return Err(DialError::TimedOut);
+    }
     let addresses = (endpoint.host(), endpoint.port()).to_socket_addrs();
     let mut last = None;
     for address in addresses.map_err(DialError::resolve)? {

@@ -27,7 +27,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         match client.try_publish(reading?.qos(QoS::AtLeastOnce)) {
             Ok(completion) => under_way.push(completion),
             // A full queue gives the message back, so it can wait for room after all.
-            Err(refused) if refused.is_full() => drop(client.publish(*refused.message).accepted().await?),
+            Err(refused) if refused.is_full() => {
+                client.publish(*refused.message).accepted().await?;
+            }
             Err(refused) => return Err(refused.into()),
         }
     }

@@ -1,6 +1,6 @@
 //! `kill -9` of processes with a durable client, and books that are kept outside of them.
 //!
-//! `MQTT_KILLS` says how often each is killed.
+//! `MQTT_KILLS` says how often each is killed, and `MQTT_SEED` when.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -10,6 +10,7 @@ use mqtt_session::Limits;
 use mqtt_session::proto::{QoS, Version};
 use mqtt_store::Durability;
 
+use super::network::setting;
 use super::{connected, message, number, options, server};
 use crate::killing::{Killed, LAST, Role, Said, qos_of};
 use crate::random::Random;
@@ -17,7 +18,7 @@ use crate::{Adapter, Broker, MOSQUITTO, Proxy, soon, until};
 
 /// How often a process is killed.
 fn kills() -> u32 {
-    std::env::var("MQTT_KILLS").map_or(5, |kills| kills.parse().expect("MQTT_KILLS is a number"))
+    u32::try_from(setting("MQTT_KILLS", 5)).expect("nobody waits for so many")
 }
 
 /// For how long a process lives.
@@ -56,7 +57,7 @@ impl Verdict {
 /// Kills a process that publishes, while there is a way to the server and while there is none.
 async fn kill_publishers<A: Adapter>(to: SocketAddr, durability: Durability, kills: u32) -> Verdict {
     let folder = tempfile::tempdir().expect("there is room");
-    let mut random = Random::new(u64::from(kills));
+    let mut random = Random::new(setting("MQTT_SEED", 1));
     let proxy = Proxy::start(to);
     // Whoever reads is not killed, and reads everything.
     let all = Limits::default().receive_maximum(u16::MAX);
@@ -131,7 +132,7 @@ impl Deliveries {
 /// Kills a process that receives more slowly than is published.
 async fn kill_receivers<A: Adapter>(to: SocketAddr, durability: Durability, kills: u32) -> Verdict {
     let folder = tempfile::tempdir().expect("there is room");
-    let mut random = Random::new(u64::from(kills));
+    let mut random = Random::new(setting("MQTT_SEED", 1));
     let sender = connected::<A>(options(to, Version::V5, "sender")).await;
     let mut books = Deliveries::default();
     let mut sent = 0;

@@ -14,7 +14,7 @@ use mqtt_store::MemoryStore;
 use super::{VERSIONS, connected, lasting, message, number, options, server, writer};
 use crate::{Adapter, Broker, Faults, MOSQUITTO, soon, until};
 
-fn setting(name: &str, default: u64) -> u64 {
+pub(super) fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("it is a number"))
 }
 

@@ -94,24 +94,26 @@ pub async fn mosquitto_clients_are_served<A: Adapter>() {
 
 /// `mosquitto_rr` asks, and `mosquitto_sub` and `mosquitto_pub` answer.
 pub async fn mosquitto_rr_gets_its_answer<A: Adapter>() {
-    for version in [Version::V5, Version::V3_1_1] {
+    let each_version = |qos| [Version::V5, Version::V3_1_1].map(|version| (version, qos));
+    for (version, qos) in (0..=2).flat_map(each_version) {
         let (hub, address) = server::<A>().await;
         let shell = Shell { hub, address, version };
-        let Some(mut question) = shell.sub("question", 1, |command| {
-            command.args(["-C", "1", "-q", "1", "-t", "question"]);
+        let Some(mut question) = shell.sub("question", qos, |command| {
+            command.args(["-C", "1", "-t", "question"]);
         }) else {
             return;
         };
+        let level = qos.to_string();
         shell.subscribed::<A>("question").await;
         let mut asks = shell
             .start("mosquitto_rr", "", |command| {
-                command.args(["-q", "1", "-t", "question", "-e", "answer", "-m", "what?"]);
+                command.args(["-q", &level, "-t", "question", "-e", "answer", "-m", "what?"]);
             })
             .expect("it comes with the others");
-        assert_eq!(ended::<A>(&mut question).await, "1 what? 0\n");
+        assert_eq!(ended::<A>(&mut question).await, format!("{qos} what? 0\n"));
         let mut answers = shell
             .start("mosquitto_pub", "", |command| {
-                command.args(["-q", "1", "-t", "answer", "-m", "that"]);
+                command.args(["-q", &level, "-t", "answer", "-m", "that"]);
             })
             .expect("it comes with the others");
         ended::<A>(&mut answers).await;
