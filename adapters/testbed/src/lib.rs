@@ -19,6 +19,8 @@ mod program;
 mod proxy;
 mod random;
 pub mod scenarios;
+#[cfg(target_os = "linux")]
+mod sockets;
 mod tunnel;
 mod walker;
 pub mod websocket;

@@ -14,6 +14,7 @@ mod network;
 mod resuming;
 mod routing;
 mod secure;
+mod settings;
 mod unsafe_ends;
 mod walkers;
 
@@ -32,6 +33,7 @@ pub use resuming::*;
 pub use routing::*;
 pub(crate) use secure::Papers;
 pub use secure::*;
+pub use settings::*;
 pub use unsafe_ends::*;
 pub use walkers::*;
 
@@ -93,6 +95,11 @@ macro_rules! every_scenario {
             a_lost_session_is_subscribed_again
             a_subscription_that_is_refused_later_ends
             messages_beyond_the_bound_close_the_connection_and_are_kept
+            bytes_beyond_the_bound_close_the_connection_and_are_kept
+            a_full_queue_drops_what_is_oldest_if_it_is_told_to
+            a_lost_session_repeats_what_it_is_told_to
+            a_dropped_client_drains_for_as_long_as_it_is_told
+            small_packets_do_not_wait
             what_an_earlier_life_subscribed_to_waits_to_be_taken
             a_durable_session_of_mqtt_3_begins_as_it_is_told
             wrong_urls_are_told_before_anything_is_opened
@@ -136,6 +143,7 @@ macro_rules! every_scenario {
             layers_carry_large_payloads
             layers_lose_nothing_over_cuts
             certificates_can_be_pinned
+            protocols_of_tls_are_agreed_on
             wrong_certificates_are_told_apart
             missing_client_certificates_are_told
             revoked_client_certificates_are_told
