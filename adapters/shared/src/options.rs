@@ -338,7 +338,8 @@ impl ClientOptions {
     }
 
     /// How many messages the application may leave in its streams altogether. Default 4096. At the bound messages of QoS 0
-    /// are dropped and counted; at one of QoS 1 or 2 the connection is closed, and the server goes on with the next one. An
+    /// are dropped and counted; at one of QoS 1 or 2 the connection is closed, and the server goes on with the next one. What the same read has brought is kept
+    /// beyond the bound. An
     /// application that is behind by more than this sees messages of QoS 1 again and again, so it is to be larger than the
     /// window of the server.
     /// MQTT 5.0 comes nowhere near: there the server keeps to `receive_maximum` of [`Limits`]. With a store `inbox_messages` is

@@ -1,0 +1,49 @@
+//! A machine of its own, over a stream with TLS.
+
+mod adapter;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter::Tokio;
+use mqtt_testbed::{Adapter, Authority, Hub};
+use mqtt_tokio::session::{Client, ClientConfig, Event};
+use mqtt_tokio::{ClientLayers, Clock, Connection, Identity, ServerLayers, Step, Tls, TlsServer, Trust};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_connection_of_its_own_is_opened_with_tls() {
+    let authority = Authority::new();
+    let issued = authority.server("127.0.0.1");
+    let identity = Identity::from_pem(&issued.certificate, &issued.key).unwrap();
+    let hub = Arc::new(Hub::default());
+    let layers = ServerLayers::new().tls(TlsServer::new(identity).alpn(["mqtt"]));
+    let address = Tokio::serve_with(Arc::clone(&hub), 0, layers).await;
+    let tls = Tls::new(Trust::roots_pem(authority.pem()).unwrap()).alpn(["mqtt"]);
+    let layers = ClientLayers::new().tls(&tls, "127.0.0.1").unwrap();
+    let clock = Clock::new();
+    let mut client = Connection::client(Client::new(ClientConfig::new("own").unwrap(), clock.now()), clock);
+    let mut agreed = None;
+    let serving = async {
+        while let Some(step) = client.next().await {
+            match step {
+                Step::Event(Event::Open) => {
+                    client.opened_with(TcpStream::connect(address).await.unwrap(), &layers);
+                }
+                Step::Event(Event::Connected { .. }) => {
+                    agreed = client.tls();
+                    let now = client.now();
+                    client.machine_mut().disconnect(now);
+                }
+                _ => {}
+            }
+        }
+    };
+    timeout(SOON, serving).await.expect("it ends");
+    let agreed = agreed.expect("there is TLS");
+    assert_eq!(agreed.alpn.as_deref(), Some(&b"mqtt"[..]));
+    assert_eq!(hub.connects(), 1);
+}
