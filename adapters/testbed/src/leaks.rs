@@ -4,20 +4,25 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use mqtt_adapter::ClientOptions;
 use mqtt_session::QoS;
 use mqtt_session::proto::{ConnAckReason, Version};
+use tempfile::TempDir;
 
-use crate::scenarios::{connected, message, options};
+use crate::scenarios::{Papers, connected, hasty, message, options};
 use crate::{Adapter, Hub, PATIENCE, soon};
 
 /// How many connections are made, if not [`FEW`].
 const COUNT: &str = "MQTT_CONNECTS";
 const FEW: usize = 240;
+/// So many connections with TLS fill what the server keeps of them, which has a bound.
+const TLS_SESSIONS: usize = 150;
 /// What is left behind on purpose, to see that it is noticed.
 const LEAK: &str = "MQTT_LEAK";
 const LEAKS: [&str; 4] = ["file", "thread", "memory", "client"];
@@ -128,14 +133,19 @@ pub async fn connections_leave_nothing<A: Adapter>(tasks: impl Fn() -> usize) {
     };
     let empty = Holdings::count(&tasks);
     let hub = Arc::new(Hub::default());
-    let address = A::serve(Arc::clone(&hub), 0).await;
+    let server = Server::start::<A>(&hub).await;
+    for round in 0..TLS_SESSIONS {
+        let client = connected::<A>(server.layered(round)).await;
+        client.abort();
+        crate::until::<A>("the end of all connections", || hub.connections() == 0).await;
+    }
     for round in 0..FEW / 2 {
-        connect::<A>(&hub, address, round).await;
+        connect::<A>(&hub, &server, round).await;
     }
     let before = settled::<A>(&tasks, |_| false, Duration::from_secs(1)).await;
     let started = Instant::now();
     for round in 0..count {
-        connect::<A>(&hub, address, round).await;
+        connect::<A>(&hub, &server, round).await;
         leave_behind::<A>(&leak).await;
     }
     // Less than anything that belongs to one connection.
@@ -181,16 +191,68 @@ async fn settled<A: Adapter>(
     }
 }
 
+/// Where a hub listens.
+struct Server {
+    plain: SocketAddr,
+    layered: SocketAddr,
+    papers: Papers,
+    folder: TempDir,
+}
+
+impl Server {
+    async fn start<A: Adapter>(hub: &Arc<Hub>) -> Self {
+        let papers = Papers::new();
+        Self {
+            plain: A::serve(Arc::clone(hub), 0).await,
+            layered: A::serve_with(Arc::clone(hub), 0, papers.layers("wss")).await,
+            folder: tempfile::tempdir().expect("there is room"),
+            papers,
+        }
+    }
+
+    /// A client over WebSocket on TLS.
+    fn layered(&self, round: usize) -> ClientOptions {
+        let url = format!("wss://{}", self.layered);
+        let options = ClientOptions::from_url(&url).expect("it is a URL");
+        let options = hasty(options, version(round), name(round)).tls(self.papers.tls());
+        options.session_expiry(Duration::ZERO)
+    }
+
+    /// The client of this round: one of four over both layers, and with a store in a file of its own.
+    fn client(&self, round: usize) -> ClientOptions {
+        match round / 6 % 4 {
+            0 => {
+                let store = self.layered(round).store_at(self.store(round));
+                store.expect("the file is a store")
+            }
+            _ => options(self.plain, version(round), name(round)).session_expiry(Duration::ZERO),
+        }
+    }
+
+    fn store(&self, round: usize) -> PathBuf {
+        self.folder.path().join(round.to_string())
+    }
+}
+
+const fn version(round: usize) -> Version {
+    match round % 2 {
+        0 => Version::V5,
+        _ => Version::V3_1_1,
+    }
+}
+
+/// The client of the round before may be about to connect again.
+fn name(round: usize) -> String {
+    format!("client-{round}")
+}
+
 /// One connection, and its end.
-async fn connect<A: Adapter>(hub: &Hub, address: SocketAddr, round: usize) {
-    let version = [Version::V5, Version::V3_1_1][round % 2];
-    // The client of the round before may be about to connect again.
-    let own = options(address, version, format!("client-{round}")).session_expiry(Duration::ZERO);
+async fn connect<A: Adapter>(hub: &Hub, server: &Server, round: usize) {
     match round % 6 {
-        4 => refused::<A>(hub, address).await,
-        5 => half_a_handshake(address),
+        4 => refused::<A>(hub, server.plain).await,
+        5 => half_a_handshake(server.plain),
         end => {
-            let client = connected::<A>(own).await;
+            let client = connected::<A>(server.client(round)).await;
             let mut stream = client.subscribe("t", QoS::ExactlyOnce).await.unwrap();
             client.publish(message("t", 0, QoS::ExactlyOnce)).await.unwrap();
             soon::<A, _>("a message", stream.next()).await.unwrap();
@@ -207,6 +269,8 @@ async fn connect<A: Adapter>(hub: &Hub, address: SocketAddr, round: usize) {
         }
     }
     crate::until::<A>("the end of all connections", || hub.connections() == 0).await;
+    // Whoever has it open still writes to nowhere.
+    let _ = fs::remove_file(server.store(round));
 }
 
 async fn refused<A: Adapter>(hub: &Hub, address: SocketAddr) {

@@ -193,7 +193,7 @@ pub(crate) fn options(address: SocketAddr, version: Version, id: impl Into<Bytes
     )
 }
 
-fn hasty(options: ClientOptions, version: Version, id: impl Into<Bytes>) -> ClientOptions {
+pub(crate) fn hasty(options: ClientOptions, version: Version, id: impl Into<Bytes>) -> ClientOptions {
     let reconnect = Reconnect::default()
         .first_delay(Duration::from_millis(10))
         .max_delay(Duration::from_millis(50));

@@ -49,7 +49,7 @@ impl Papers {
         Tls::new(Trust::roots_pem(self.authority.pem()).unwrap()).identity(identity(&self.client))
     }
 
-    fn layers(&self, scheme: &str) -> ServerLayers {
+    pub(crate) fn layers(&self, scheme: &str) -> ServerLayers {
         let websocket = WebSocketServer::new().path("/mqtt");
         match scheme {
             "mqtts" => ServerLayers::new().tls(self.tls_server(true)),
