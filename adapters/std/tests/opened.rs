@@ -26,7 +26,7 @@ fn a_connection_of_its_own_is_opened_with_tls() {
     let clock = Clock::new();
     let machine = Client::new(ClientConfig::new("own").unwrap(), clock.now());
     let mut client = Connection::client(machine, clock).unwrap();
-    let mut agreed = None;
+    let (mut agreed, mut opens) = (None, 0);
     loop {
         let step = match client.next_within(SOON) {
             Waited::Step(step) => step,
@@ -35,6 +35,8 @@ fn a_connection_of_its_own_is_opened_with_tls() {
         };
         match step {
             Step::Event(Event::Open) => {
+                opens += 1;
+                assert_eq!(opens, 1, "{:?}", client.take_error());
                 let stream = TcpStream::connect(address).unwrap();
                 client.opened_with(stream, &layers).unwrap();
             }

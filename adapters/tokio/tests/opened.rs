@@ -26,11 +26,13 @@ async fn a_connection_of_its_own_is_opened_with_tls() {
     let layers = ClientLayers::new().tls(&tls, "127.0.0.1").unwrap();
     let clock = Clock::new();
     let mut client = Connection::client(Client::new(ClientConfig::new("own").unwrap(), clock.now()), clock);
-    let mut agreed = None;
+    let (mut agreed, mut opens) = (None, 0);
     let serving = async {
         while let Some(step) = client.next().await {
             match step {
                 Step::Event(Event::Open) => {
+                    opens += 1;
+                    assert_eq!(opens, 1, "{:?}", client.take_error());
                     client.opened_with(TcpStream::connect(address).await.unwrap(), &layers);
                 }
                 Step::Event(Event::Connected { .. }) => {
