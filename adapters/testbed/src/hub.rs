@@ -46,7 +46,7 @@ struct State {
     naming: Naming,
     conduct: Conduct,
     proofs: u64,
-    listener: Option<Waker>,
+    listeners: Vec<Waker>,
 }
 
 #[derive(Default)]
@@ -125,9 +125,9 @@ impl Hub {
         self.cut();
         let mut state = self.lock();
         state.is_shut = true;
-        let waker = state.listener.take();
+        let wakers = std::mem::take(&mut state.listeners);
         drop(state);
-        waker.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Whether it has been shut.
@@ -141,7 +141,10 @@ impl Hub {
         if state.is_shut {
             return Poll::Ready(());
         }
-        state.listener = Some(cx.waker().clone());
+        // There may be several listeners.
+        if !state.listeners.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.listeners.push(cx.waker().clone());
+        }
         Poll::Pending
     }
 
