@@ -41,3 +41,13 @@ echo "| program | MQTT | text | data | bss | file | file, stripped |"
 echo "|---|---|---:|---:|---:|---:|---:|"
 row "mqtt-std $(version mqtt-std)" '3.1, 3.1.1 and 5.0' "$programs/size-mqtt-std"
 row "rumqttc $(version rumqttc)" 3.1.1 "$programs/size-rumqttc"
+
+echo
+echo "Bytes of the functions of the program on mqtt-std, by the first of these crates that their names have:"
+echo
+nm --defined-only -S -t d -C "$programs/size-mqtt-std" | awk '
+    $3 ~ /^[tT]$/ {
+        crate = match($0, /mqtt_(adapter|proto|session|std)/) ? substr($0, RSTART, RLENGTH) : "others, for the most part the standard library"
+        bytes[crate] += $2
+    }
+    END { for (crate in bytes) printf "- %s: %d\n", crate, bytes[crate] }' | LC_ALL=C sort
