@@ -200,3 +200,12 @@ fn calls_with_a_time_do_not_wait_longer() {
         assert_eq!(stream.next_within(Duration::MAX).as_ref().map(number), Some(7));
     });
 }
+
+#[test]
+fn no_time_to_connect_is_told_as_that() {
+    in_time("without time", || {
+        let (_hub, address) = server();
+        let failure = mqtt_std::connect(options(address, "hasty").connect_timeout(Duration::ZERO)).unwrap_err();
+        assert!(failure.to_string().ends_with("or raise `connect_timeout`"), "{failure}");
+    });
+}
