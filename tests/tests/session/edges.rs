@@ -65,7 +65,6 @@ fn maximum_qos() {
     let findings = Findings::about(Role::Client);
     assert!(!findings.breaks.iter().any(|(law, _)| *law == Law::MaximumQoS));
     covers("v5:MQTT-3.2.2-11");
-    covers("BI-085");
 }
 
 fn retain() {
