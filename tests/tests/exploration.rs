@@ -34,6 +34,8 @@ fn no_message_is_lost_doubled_or_stuck_in_any_state() {
 fn every_wrong_policy_is_found() {
     for (sabotage, fault) in [
         (Sabotage::StoredTooEarly, "DUPLICATE"),
+        (Sabotage::FreedTooEarly, "LOST"),
+        (Sabotage::SenderStoredTooEarly, "message 0 arrived before its sender had stored it"),
         (Sabotage::ReleaseNotStored, "DUPLICATE"),
         (Sabotage::IncomingForgotten, "DUPLICATE"),
         (Sabotage::EmptySender, "LOST"),
