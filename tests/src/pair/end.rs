@@ -266,8 +266,8 @@ impl End {
             _ => None,
         };
         if let Some(store) = &mut self.store {
+            world.counts.crashes_before_ack += u64::from(store.holds_answers() && self.watch.owes() > 0);
             store.crash(torn);
-            world.counts.crashes_before_ack += u64::from(self.watch.owes() > 0);
         }
         world.ledger.forget_pending(self.side);
         if let (Some(place), Some(store)) = (crash.damage, &mut self.store) {
@@ -364,10 +364,12 @@ impl End {
     }
 
     /// The host of a server gives up the session of a client that is not there.
-    pub(super) fn lose_parked(&mut self, world: &mut World, is_loss: bool) {
-        if let Some(session) = self.server_mut().and_then(Server::lose_parked) {
-            self.give_up_session(world, session, is_loss);
-        }
+    pub(super) fn lose_parked(&mut self, world: &mut World, is_loss: bool) -> bool {
+        let Some(session) = self.server_mut().and_then(Server::lose_parked) else {
+            return false;
+        };
+        self.give_up_session(world, session, is_loss);
+        true
     }
 
     /// I-27: what the next life has is what the durable records say, and a second look at them says the same.

@@ -333,8 +333,10 @@ impl End {
         self.machine.fail_source(now, wanted.op).is_ok()
     }
 
-    pub(super) fn says_farewell(&mut self, world: &mut World, abrupt: bool) {
+    pub(super) fn says_farewell(&mut self, world: &mut World, abrupt: bool) -> bool {
         let now = self.clock(world);
+        let was_connected = self.machine.is_connected();
+        let was_stopped = self.is_stopped;
         if let Some(server) = self.server_mut() {
             server.disconnect(now, DisconnectReason::AdministrativeAction);
         } else if let Some(client) = self.client_mut() {
@@ -347,6 +349,7 @@ impl End {
             }
             self.is_stopped |= is_stopped;
         }
+        was_connected || self.is_stopped != was_stopped
     }
 }
 
