@@ -321,6 +321,7 @@ impl End {
             .server_mut()
             .map_or((0, false), |server| (server.last_number(), server.has_session()));
         let expiry_seconds = self.server_mut().map_or(u32::MAX, |server| server.expiry_seconds);
+        let had_ended = self.server_mut().is_some_and(|server| server.has_ended());
         let is_passing = expiry_seconds == 0;
         self.forget(world, crash);
         self.hand_over = config.session.hand_over;
@@ -354,8 +355,8 @@ impl End {
                 self.deliveries.clear();
                 self.machine = Machine::Server(Box::new(server));
                 self.restarted(world, None);
-                // A stored session that never became durable was never told of.
-                if had_session && !is_passing && (self.store.is_none() || crash.wipe) {
+                // A stored session that never became durable was never told of; one whose time was over was.
+                if had_session && !is_passing && (self.store.is_none() || crash.wipe || had_ended) {
                     world.counts.sessions_lost += 1;
                     world.ledger.split();
                 }
