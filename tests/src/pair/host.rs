@@ -91,8 +91,9 @@ impl End {
                 }
                 if is_streams {
                     self.over_at = Some(self.latest);
-                    self.wanted = None;
                 }
+                // What was asked for on an earlier connection means nothing on the next, which begins anew.
+                self.wanted = None;
                 self.keep_or_drop(world, may_end);
             }
         }
