@@ -40,7 +40,9 @@ fn binary(bytes: &'static [u8]) -> Binary<Bytes> {
 /// A will with everything that its version can say.
 fn last_words(version: Version, qos: QoS, retain: bool) -> Will<Bytes> {
     let all = || {
-        let builder = WillProperties::builder().will_delay(5).payload_format(PayloadFormat::Utf8);
+        let builder = WillProperties::builder()
+            .will_delay(5)
+            .payload_format(PayloadFormat::Utf8);
         let builder = builder.message_expiry(6).content_type("c").response_topic("r");
         let builder = builder.correlation_data(b"d").user_property("k", "v");
         builder.build().unwrap()
@@ -50,14 +52,19 @@ fn last_words(version: Version, qos: QoS, retain: bool) -> Will<Bytes> {
         retain,
         topic: TopicName::from_bytes("w/t".into()).unwrap(),
         payload: binary(b"gone"),
-        properties: if version.has_properties() { all() } else { Properties::empty() },
+        properties: if version.has_properties() {
+            all()
+        } else {
+            Properties::empty()
+        },
     }
 }
 
 /// Field by field, in the order of the specification: each field that is configured goes out, and no other.
 #[test]
 fn connect_has_credentials_and_will() {
-    const WILL_5: &[u8] = b"\x1f\x18\0\0\0\x05\x01\x01\x02\0\0\0\x06\x03\0\x01c\x08\0\x01r\x09\0\x01d\x26\0\x01k\0\x01v";
+    const WILL_5: &[u8] =
+        b"\x1f\x18\0\0\0\x05\x01\x01\x02\0\0\0\x06\x03\0\x01c\x08\0\x01r\x09\0\x01d\x26\0\x01k\0\x01v";
     const NAME_5: &[u8] = b"\0\x3c\x10\x11\0\0\x0e\x10\x21\0\x40\x27\0\x10\0\0\x22\0\x10\0\x01c";
     const NAME_3: &[u8] = b"\0\x3c\0\x01c";
     const WILL: &[u8] = b"\0\x03w/t\0\x04gone";
@@ -77,9 +84,21 @@ fn connect_has_credentials_and_will() {
                 config().username(user()).password(password()).will(will(exactly, true)),
                 [will_properties, WILL, USER, PASSWORD],
             ),
-            (0xC2, config().username(user()).password(password()), [b"", b"", USER, PASSWORD]),
-            (0x8E, config().username(user()).will(will(at_least, false)), [will_properties, WILL, USER, b""]),
-            (0x26, config().will(will(at_most, true)), [will_properties, WILL, b"", b""]),
+            (
+                0xC2,
+                config().username(user()).password(password()),
+                [b"", b"", USER, PASSWORD],
+            ),
+            (
+                0x8E,
+                config().username(user()).will(will(at_least, false)),
+                [will_properties, WILL, USER, b""],
+            ),
+            (
+                0x26,
+                config().will(will(at_most, true)),
+                [will_properties, WILL, b"", b""],
+            ),
         ] {
             let mut rig = Rig::new(config.version(version));
             rig.client.handle_open(rig.now);

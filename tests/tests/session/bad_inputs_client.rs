@@ -433,7 +433,10 @@ fn failure_is_told_each_time() {
         rig.sends_nothing();
     }
     let is_not_supported = |outcome: &Outcome| matches!(outcome, Outcome::NotSupported(_));
-    assert!(outcomes.len() == 2 && outcomes.iter().all(|(_, outcome)| is_not_supported(outcome)), "{outcomes:?}");
+    assert!(
+        outcomes.len() == 2 && outcomes.iter().all(|(_, outcome)| is_not_supported(outcome)),
+        "{outcomes:?}"
+    );
 
     for version in VERSIONS {
         let reconnect = Reconnect::default().jitter_percent(0);
@@ -448,7 +451,13 @@ fn failure_is_told_each_time() {
             }
             rig.client.handle_eof(rig.now);
             let told = rig.told();
-            let [Event::Closed { reason, retry_at: Some(at) }] = &told[..] else {
+            let [
+                Event::Closed {
+                    reason,
+                    retry_at: Some(at),
+                },
+            ] = &told[..]
+            else {
                 panic!("{told:?}")
             };
             assert!(match reason {

@@ -379,7 +379,11 @@ fn more_open_messages_close() {
         rig.accept(Accept::new());
         let sent = rig.sent();
         let announced = Outline::read(&sent[0], 5).and_then(|connack| connack.numbers("Receive Maximum").next());
-        assert_eq!(announced, Some(usize::from(maximum)), "what is tolerated is not announced");
+        assert_eq!(
+            announced,
+            Some(usize::from(maximum)),
+            "what is tolerated is not announced"
+        );
         let all = maximum + tolerance;
         for id in 1..=all {
             let frame = rig.wire.publish(1 + u8::from(id % 2 == 0), id).bytes();
@@ -431,7 +435,11 @@ fn sizes_are_of_whole_packets() {
         // The identifier of what is not sent again is given back by a PUBREL that answers nothing.
         rig.watch.breaks.clear();
         let mut outcomes = rig.outcomes();
-        for answer in if qos == 1 { vec![puback(2)] } else { vec![pubrec(2), pubcomp(2)] } {
+        for answer in if qos == 1 {
+            vec![puback(2)]
+        } else {
+            vec![pubrec(2), pubcomp(2)]
+        } {
             rig.feed(&answer);
             assert!(!rig.sent().iter().any(is_message));
         }
