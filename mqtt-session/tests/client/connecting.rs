@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mqtt_session::proto::{
-    Binary, ConnAckReason, PayloadFormat, Properties, QoS, Text, TopicName, Version, Will, WillProperties,
+    Binary, ConnAckReason, PayloadFormat, Properties, QoS, Role, Text, TopicName, Version, Will, WillProperties,
 };
 use mqtt_session::{CleanStart, Closed, Event, Timer, Violation};
 
@@ -187,11 +187,8 @@ fn a_session_that_was_not_asked_for_closes() {
     let [Event::Closed { reason, .. }] = &rig.events()[..] else {
         panic!()
     };
-    assert_eq!(*reason, Closed::Violation(violation));
-    assert_eq!(
-        violation.statement(Version::V5, mqtt_session::proto::Role::Server),
-        "MQTT-3.2.2-4"
-    );
+    assert_eq!(*reason, violation.closed(Version::V5, Role::Server));
+    assert_eq!(violation.statement(Version::V5, Role::Server), "MQTT-3.2.2-4");
 }
 
 #[test]

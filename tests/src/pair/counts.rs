@@ -99,7 +99,7 @@ pub const CLOSED: [&str; 12] = [
 fn closed_name(closed: &Closed) -> &'static str {
     match closed {
         Closed::Malformed(_) => "Malformed",
-        Closed::Violation(_) => "Violation",
+        Closed::Violation(..) => "Violation",
         Closed::Refused { .. } => "Refused",
         Closed::Disconnected { .. } => "Disconnected",
         Closed::StreamEnded => "StreamEnded",

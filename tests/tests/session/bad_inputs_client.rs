@@ -410,7 +410,10 @@ fn more_open_messages_close() {
         assert_eq!(rig.messages().len(), usize::from(all));
         rig.stays();
         given(&mut rig, 2, all + 1, "x");
-        assert_eq!(rig.closed(), Some(Closed::Violation(Violation::ReceiveMaximumExceeded)));
+        assert!(matches!(
+            rig.closed(),
+            Some(Closed::Violation(Violation::ReceiveMaximumExceeded, _))
+        ));
         rig.sends(&[disconnect(0x93)]);
     }
 }
@@ -521,5 +524,5 @@ fn queue_has_a_bound() {
     rig.publish(2, &"x".repeat(90), 1);
     let refused = rig.client.publish(rig.now, message(1, &"x".repeat(20)), 2);
     assert_eq!(refused, Err(PublishError::QueueFull(Limit::QueuedBytes)));
-    assert_eq!(statement(rig.closed().as_ref(), Version::V5, Role::Server), None);
+    assert_eq!(statement(rig.closed().as_ref()), None);
 }
