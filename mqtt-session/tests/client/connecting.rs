@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mqtt_session::proto::{
     Binary, ConnAckReason, PayloadFormat, Properties, QoS, Role, Text, TopicName, Version, Will, WillProperties,
 };
-use mqtt_session::{CleanStart, Closed, Event, Timer, Violation};
+use mqtt_session::{CleanStart, Event, Timer, Violation};
 
 use crate::restoring::restart;
 use crate::rig::{Rig, VERSIONS, config, stored};

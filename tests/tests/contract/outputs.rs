@@ -66,6 +66,9 @@ fn outcome(mut subject: Subject) -> (Vec<String>, Vec<u8>) {
     (told, sent)
 }
 
+/// Packets by their type.
+type Frames = BTreeMap<u8, Vec<Vec<u8>>>;
+
 /// A machine, and what it was polled for.
 struct Polled {
     subject: Subject,
@@ -125,14 +128,14 @@ impl Polled {
 
     /// Polls until nothing is left, with all that was handed out stored: what was told, the packets of each type that were
     /// sent, and what is stored. What waits for an event or a batch leaves later than what does not.
-    fn all(mut self) -> (Vec<String>, BTreeMap<u8, Vec<Vec<u8>>>, BTreeMap<Key, Record>) {
+    fn all(mut self) -> (Vec<String>, Frames, BTreeMap<Key, Record>) {
         while self.hear() || self.take_batch() || self.transmit() || self.upto > 0 {
             match core::mem::take(&mut self.upto) {
                 0 => {}
                 upto => self.subject.handle_stored(START, upto),
             }
         }
-        let mut sent: BTreeMap<u8, Vec<Vec<u8>>> = BTreeMap::new();
+        let mut sent = Frames::new();
         let mut rest = &self.sent[..];
         while !rest.is_empty() {
             let (frame, others) = rest.split_at(Frame::read(rest).unwrap().len);
