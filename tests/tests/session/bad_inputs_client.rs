@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mqtt_session::proto::{DisconnectReason, PropertyId, PublishProperties, Role, Version};
+use mqtt_session::proto::{DisconnectReason, PropertyId, PublishProperties, Version};
 use mqtt_session::{Closed, Event, HandOver, Limit, Limits, Outcome, PublishError, Reconnect, Timer, Violation};
 use mqtt_tests::hex;
 use mqtt_tests::ledger::{Layer, Trial, covers};

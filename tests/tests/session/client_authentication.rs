@@ -1,6 +1,6 @@
 //! Enhanced authentication by a client.
 
-use mqtt_session::proto::{Binary, Disconnect, DisconnectReason, Role, Text};
+use mqtt_session::proto::{Binary, Disconnect, DisconnectReason, Text};
 use mqtt_session::{AuthenticateError, Authentication, ClientConfig, Closed, Event};
 use mqtt_tests::hex;
 use mqtt_tests::ledger::{Layer, Trial, covers};

@@ -1,6 +1,6 @@
 //! How the connections of a client end.
 
-use mqtt_session::proto::{DisconnectReason, Role, Version};
+use mqtt_session::proto::{DisconnectReason, Version};
 use mqtt_session::{Closed, Event, Timer};
 use mqtt_tests::hex;
 use mqtt_tests::ledger::{Layer, Trial, covers};

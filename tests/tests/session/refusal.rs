@@ -1,8 +1,8 @@
 //! Packets that a machine has to refuse, each under the id of the row it breaks, and each beside its nearest valid
 //! neighbour, which it takes.
 
+use mqtt_session::proto::Version;
 use mqtt_session::proto::Version::{V3_1_1, V5};
-use mqtt_session::proto::{Role, Version};
 use mqtt_session::{Accept, Closed, QoS, ServerConfig};
 use mqtt_tests::hex;
 use mqtt_tests::ledger::{Layer, Row, Trial, covers, row};

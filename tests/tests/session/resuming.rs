@@ -226,7 +226,7 @@ fn incoming_survives<E: End>(version: Version, way: &[bool], qos: u8, step: u8) 
     assert_eq!(end.takes_messages(), ["x"], "{what}");
     end.stores();
     if step > 0 {
-        sends(&mut end, &[answer.clone()], &what);
+        sends(&mut end, std::slice::from_ref(&answer), &what);
     }
     if step > 1 {
         end.is_fed(&pubrel(1));
@@ -240,7 +240,7 @@ fn incoming_survives<E: End>(version: Version, way: &[bool], qos: u8, step: u8) 
         let again = if qos == 1 { vec!["x"] } else { vec![] };
         assert_eq!(end.takes_messages(), again, "{what}");
         end.stores();
-        sends(&mut end, &[answer.clone()], &what);
+        sends(&mut end, std::slice::from_ref(&answer), &what);
     }
     if qos == 2 {
         end.is_fed(&pubrel(1));

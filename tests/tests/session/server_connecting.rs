@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mqtt_session::proto::{ConnAckProperties, ConnAckReason, Disconnect, DisconnectReason, QoS, Role, Version};
+use mqtt_session::proto::{ConnAckProperties, ConnAckReason, Disconnect, DisconnectReason, QoS, Version};
 use mqtt_session::{
     Accept, AcceptErrorKind, Capabilities, Closed, Outcome, PublishError, ServerConfig, ServerEvent, SessionConfig,
     SessionEvent, Timer,
