@@ -19,10 +19,13 @@ copy_workspace "$root" "$copy"
 source=$copy/mqtt-session/src
 replace "$source/lib.rs" '#[cfg(test)]' ''
 cat "$root/tests/switch-off/session.rs" >>"$source/closed.rs"
-off='if crate::closed::is_switched_off(\&closed) { return; }'
-off=${off//\\/}
-replace "$source/client/input.rs" 'pub(super) fn fail_with(&mut self, closed: Closed) {' "pub(super) fn fail_with(&mut self, closed: Closed) { $off"
-replace "$source/server/input.rs" 'fn fail_with(&mut self, closed: Closed, input: &[u8]) {' "fn fail_with(&mut self, closed: Closed, input: &[u8]) { $off"
+off() {
+    echo "if crate::closed::is_switched_off(&fault.clone().closed($1)) { return; }"
+}
+replace "$source/client/input.rs" 'pub(super) fn fail_with(&mut self, fault: Fault) {' \
+    "pub(super) fn fail_with(&mut self, fault: Fault) { $(off 'self.config.version, Role::Server')"
+replace "$source/server/input.rs" 'fn fail_with(&mut self, fault: Fault, input: &[u8]) {' \
+    "fn fail_with(&mut self, fault: Fault, input: &[u8]) { $(off 'self.version, Role::Client')"
 laws=$(put_switches "$copy" "$root/tests/switch-off/sent.tsv")
 
 echo "building the tests with switches in the machines"

@@ -13,8 +13,8 @@ use crate::timers::Timer;
 pub enum Closed {
     /// The peer sent something that is not MQTT as it should be.
     Malformed(DecodeError),
-    /// The peer sent a well-formed packet that it may not send here.
-    Violation(Violation),
+    /// The peer sent a well-formed packet that it may not send here, against this statement.
+    Violation(Violation, Statement),
     /// The server refused the connection.
     Refused {
         /// Why.
@@ -48,6 +48,82 @@ pub enum Closed {
     NotEncodable(mqtt_proto::EncodeError),
 }
 
+/// A statement of the specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Statement {
+    /// Its id in the specification of [`version`](Self::version); ids that begin with `U5-` are ours, for rules that carry no
+    /// label in the text of MQTT 5.0.
+    pub id: &'static str,
+    /// The version that states it. What MQTT 3.1 demands is found in the statements of 3.1.1.
+    pub version: Version,
+}
+
+impl core::fmt::Display for Statement {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.id)?;
+        match self.version {
+            Version::V5 => Ok(()),
+            _ => f.write_str(" of MQTT 3.1.1"),
+        }
+    }
+}
+
+impl Closed {
+    /// The statement of the specification that the peer broke, if it broke one.
+    ///
+    /// ```
+    /// use mqtt_session::proto::Version;
+    /// use mqtt_session::{Client, ClientConfig, Event, Instant};
+    ///
+    /// let now = Instant::ZERO;
+    /// let mut client = Client::new(ClientConfig::new("c")?, now);
+    /// client.handle_open(now);
+    /// // A server that answers CONNECT with PINGRESP.
+    /// client.handle_input(now, &mut &[0xD0, 0][..]);
+    /// let closed = core::iter::from_fn(|| client.poll_event()).find_map(|event| match event {
+    ///     Event::Closed { reason, .. } => Some(reason),
+    ///     _ => None,
+    /// });
+    /// let closed = closed.expect("that ends the connection");
+    /// let statement = closed.statement().expect("it may not do that");
+    /// assert_eq!((statement.id, statement.version), ("MQTT-3.2.0-1", Version::V5));
+    /// assert!(closed.to_string().ends_with("[MQTT-3.2.0-1]"));
+    /// # Ok::<(), mqtt_session::proto::TextError>(())
+    /// ```
+    #[must_use]
+    pub const fn statement(&self) -> Option<Statement> {
+        match self {
+            Self::Malformed(error) => Some(Statement {
+                id: error.statement(),
+                version: error.version(),
+            }),
+            Self::Violation(_, statement) => Some(*statement),
+            _ => None,
+        }
+    }
+}
+
+/// Why a connection is to end by what came, before the version and the sender are known to it.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    Malformed(DecodeError),
+    Violation(Violation),
+    /// The peer has said that it ends.
+    Said(Closed),
+}
+
+impl Fault {
+    /// The end of a connection of this version, over what its other end has sent.
+    pub(crate) fn closed(self, version: Version, sender: Role) -> Closed {
+        match self {
+            Self::Malformed(error) => Closed::Malformed(error),
+            Self::Violation(violation) => violation.closed(version, sender),
+            Self::Said(closed) => closed,
+        }
+    }
+}
+
 macro_rules! violations {
     ($($(#[$meta:meta])* $name:ident: $v5:literal, $v3:literal, $reason:ident, $text:literal;)*) => {
         /// A well-formed packet that may not come here.
@@ -72,6 +148,13 @@ macro_rules! violations {
                     (Self::QoSNotSupported, true, Role::Server) => "U5-3.3.4-c",
                     $((Self::$name, true, _) => $v5, (Self::$name, false, _) => $v3,)*
                 }
+            }
+
+            /// The end of a connection over it, if this end has sent it.
+            #[must_use]
+            pub const fn closed(self, version: Version, sender: Role) -> Closed {
+                let id = self.statement(version, sender);
+                Closed::Violation(self, Statement { id, version })
             }
 
             /// The reason code of the DISCONNECT that answers it, since MQTT 5.0.
@@ -164,7 +247,9 @@ impl core::fmt::Display for Closed {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Malformed(error) => write!(f, "the peer sent a malformed packet: {error}"),
-            Self::Violation(violation) => write!(f, "the peer broke the protocol: {violation}"),
+            Self::Violation(violation, statement) => {
+                write!(f, "the peer broke the protocol: {violation} [{statement}]")
+            }
             Self::Refused { reason, properties } => {
                 write!(f, "the server refused the connection: {}", phrase(reason.meaning()))?;
                 write_words(f, properties.reason_string(), properties.server_reference())

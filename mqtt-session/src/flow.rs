@@ -178,7 +178,8 @@ impl<E: Tells> Flow<E> {
             _ => (0, 0),
         };
         let maximum = if version.has_properties() {
-            limits.receive_maximum
+            // 0 cannot be announced: the peer was told 1.
+            limits.receive_maximum.max(1).saturating_add(limits.receive_tolerance)
         } else {
             u16::MAX
         };

@@ -6,8 +6,9 @@ use mqtt_proto::{
     decode_publish, decode_publish_head,
 };
 
+use crate::Violation;
+use crate::closed::Fault;
 use crate::flow::{Flow, Kept, Tells, size};
-use crate::{Closed, Violation};
 
 /// How many bytes an acknowledgement has that says nothing but success.
 const BARE_ACK_LEN: usize = 4;
@@ -27,7 +28,7 @@ pub(crate) trait Reads {
     fn expect(&self, packet_type: PacketType) -> Result<(), Violation>;
 
     /// A packet that is no PUBLISH.
-    fn on_packet(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed>;
+    fn on_packet(&mut self, packet: &Packet<&[u8]>) -> Result<(), Fault>;
 
     /// Whether this end takes such a PUBLISH.
     fn allow_publish(&self, qos: QoS, retain: bool) -> Result<(), Violation>;
@@ -36,7 +37,7 @@ pub(crate) trait Reads {
     fn on_progress(&mut self, packets: u32);
 
     /// Ends the connection. `input` begins with the packet, or with what follows the last part of it that was taken.
-    fn fail(&mut self, closed: Closed, input: &[u8]);
+    fn fail(&mut self, fault: Fault, input: &[u8]);
 }
 
 /// Bytes that came: a slice, of which is copied what is kept, or a buffer, of which it is taken.
@@ -97,9 +98,9 @@ pub(crate) fn read<M: Reads>(machine: &mut M, mut input: impl Input) {
         match result {
             Ok(true) => packets = packets.saturating_add(1),
             Ok(false) => break,
-            Err(closed) => {
+            Err(fault) => {
                 machine.on_progress(packets);
-                return machine.fail(closed, input.bytes());
+                return machine.fail(fault, input.bytes());
             }
         }
     }
@@ -107,7 +108,7 @@ pub(crate) fn read<M: Reads>(machine: &mut M, mut input: impl Input) {
 }
 
 /// The next part of a payload.
-fn read_payload<M: Reads>(machine: &mut M, input: &mut impl Input, left: usize) -> Result<bool, Closed> {
+fn read_payload<M: Reads>(machine: &mut M, input: &mut impl Input, left: usize) -> Result<bool, Fault> {
     let flow = machine.flow();
     let mut len = left.min(input.bytes().len());
     let chunk = if flow.is_payload_told() {
@@ -117,23 +118,23 @@ fn read_payload<M: Reads>(machine: &mut M, input: &mut impl Input, left: usize) 
         input.skip(len);
         Bytes::new()
     };
-    flow.on_payload(len, chunk).map_err(Closed::Violation)?;
+    flow.on_payload(len, chunk).map_err(Fault::Violation)?;
     Ok(true)
 }
 
 /// The next packet. `false` if it is not there in whole.
-fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool, Closed> {
+fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool, Fault> {
     let rules = *machine.rules();
     let first = input.bytes().first().copied().unwrap_or_default();
     if let Some(packet_type) = PacketType::from_number(first >> 4) {
-        machine.expect(packet_type).map_err(Closed::Violation)?;
+        machine.expect(packet_type).map_err(Fault::Violation)?;
     }
     if first >> 4 == PacketType::Publish.number() {
         return read_publish(machine, input, &rules);
     }
     if let Some((packet_type, id)) = decode_bare_ack(input.bytes(), &rules) {
         machine.flow().expect_bytes(0);
-        machine.flow().on_bare_ack(packet_type, id).map_err(Closed::Violation)?;
+        machine.flow().on_bare_ack(packet_type, id).map_err(Fault::Violation)?;
         input.skip(BARE_ACK_LEN);
         return Ok(true);
     }
@@ -151,16 +152,16 @@ fn read_packet<M: Reads>(machine: &mut M, input: &mut impl Input) -> Result<bool
             machine.flow().expect_bytes(len);
             Ok(false)
         }
-        Err(error) => Err(Closed::Malformed(*error)),
+        Err(error) => Err(Fault::Malformed(*error)),
     }
 }
 
-fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules) -> Result<bool, Closed> {
+fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules) -> Result<bool, Fault> {
     let whole = size(machine.flow().session.manner.limits.whole_packet_bytes);
     let len = match short_len(input.bytes()) {
         Some(len) if len <= whole.min(input.bytes().len()) => len,
         _ => {
-            let Some(header) = FixedHeader::decode(input.bytes(), rules).map_err(Closed::Malformed)? else {
+            let Some(header) = FixedHeader::decode(input.bytes(), rules).map_err(Fault::Malformed)? else {
                 return Ok(false);
             };
             header.packet_len()
@@ -175,16 +176,16 @@ fn read_publish<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules
     let frame = input.take(len, machine.flow());
     // Packets are large: they are looked at where they stand.
     let decoded = &decode_publish(&frame, rules);
-    let Some(publish) = decoded.as_ref().map_err(|error| Closed::Malformed(*error))? else {
+    let Some(publish) = decoded.as_ref().map_err(|error| Fault::Malformed(*error))? else {
         return Ok(true);
     };
     let allowed = machine.allow_publish(publish.delivery.qos(), publish.retain);
     let arrived = allowed.and_then(|()| machine.flow().on_publish(publish));
-    let Some(arrived) = arrived.map_err(Closed::Violation)? else {
+    let Some(arrived) = arrived.map_err(Fault::Violation)? else {
         return Ok(true);
     };
     let Some(kept) = Kept::of(publish, arrived.topic, &frame) else {
-        return Err(Closed::Violation(Violation::TopicAliasUnknown));
+        return Err(Fault::Violation(Violation::TopicAliasUnknown));
     };
     let (id, len) = (publish.delivery.id(), publish.payload.len());
     machine.flow().arrived(kept, into_end(frame, len), id, arrived.delivery);
@@ -214,11 +215,11 @@ fn short_len(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The head of a PUBLISH whose payload is told in chunks.
-fn read_head<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules) -> Result<bool, Closed> {
+fn read_head<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules) -> Result<bool, Fault> {
     if !machine.flow().may_receive() {
         return Ok(false);
     }
-    let (head_len, payload_len) = match decode_publish_head(input.bytes(), rules).map_err(Closed::Malformed)? {
+    let (head_len, payload_len) = match decode_publish_head(input.bytes(), rules).map_err(Fault::Malformed)? {
         DecodedHead::Head { len, payload_len, .. } => (len, payload_len),
         DecodedHead::Incomplete { missing } => {
             let needed = input.bytes().len().saturating_add(missing);
@@ -229,14 +230,14 @@ fn read_head<M: Reads>(machine: &mut M, input: &mut impl Input, rules: &Rules) -
     };
     machine.flow().expect_bytes(0);
     let head = input.take(head_len, machine.flow());
-    let publish: Publish<&[u8]> = match decode_publish_head(&head, rules).map_err(Closed::Malformed)? {
+    let publish: Publish<&[u8]> = match decode_publish_head(&head, rules).map_err(Fault::Malformed)? {
         DecodedHead::Head { publish, .. } => publish,
         _ => return Ok(false),
     };
     machine
         .allow_publish(publish.delivery.qos(), publish.retain)
-        .map_err(Closed::Violation)?;
+        .map_err(Fault::Violation)?;
     let taken = machine.flow().on_publish_head(&publish, payload_len, &head);
-    taken.map_err(Closed::Violation)?;
+    taken.map_err(Fault::Violation)?;
     Ok(true)
 }

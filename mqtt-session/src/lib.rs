@@ -186,7 +186,7 @@ pub use capabilities::Capabilities;
 pub use client::{
     AuthenticateError, Authentication, CleanStart, Client, ClientConfig, ClientRestore, Event, RequestError,
 };
-pub use closed::{Closed, Violation};
+pub use closed::{Closed, Statement, Violation};
 pub use driver::{Driver, Machine, Next, Wait};
 pub use limits::{Limits, WhenFull};
 pub use message::{DeliveryId, HandOver, Message, Received};

@@ -29,6 +29,9 @@ pub struct Limits {
     /// One more closes the connection with `ReceiveMaximumExceeded`. MQTT 3 cannot be told; there, reading pauses while
     /// so many acknowledgements are owed by the host.
     pub receive_maximum: u16,
+    /// How many more than announced a peer of MQTT 5.0 may have open, for clients that do not keep to the Receive Maximum.
+    /// Default 0. One more than both together closes the connection with `ReceiveMaximumExceeded`.
+    pub receive_tolerance: u16,
     /// How many messages of QoS 1 and 2 are sent at most before one of them is acknowledged, if the peer allows as many.
     /// Default 1024. Further ones wait in the queue.
     pub send_maximum: u16,
@@ -92,6 +95,7 @@ impl Default for Limits {
             whole_packet_bytes: u32::MAX,
             connect_bytes: 1 << 16,
             receive_maximum: 64,
+            receive_tolerance: 0,
             send_maximum: 1024,
             packet_ids: u16::MAX,
             aliases_accepted: 16,
@@ -146,6 +150,7 @@ setters! {
     whole_packet_bytes: u32,
     connect_bytes: u32,
     receive_maximum: u16,
+    receive_tolerance: u16,
     send_maximum: u16,
     packet_ids: u16,
     aliases_accepted: u16,

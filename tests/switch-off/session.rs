@@ -7,18 +7,10 @@ pub(crate) fn is_switched_off(closed: &Closed) -> bool {
     let Some((table, id)) = row.split_once(':') else {
         return false;
     };
-    let version = if table == "v311" {
-        mqtt_proto::Version::V3_1_1
-    } else {
-        mqtt_proto::Version::V5
-    };
-    match closed {
-        Closed::Malformed(error) => error.statement() == id,
-        Closed::Violation(violation) => [mqtt_proto::Role::Client, mqtt_proto::Role::Server]
-            .into_iter()
-            .any(|sender| violation.statement(version, sender) == id),
-        _ => false,
-    }
+    let is_of_table = |version: mqtt_proto::Version| (table == "v311") != version.has_properties() || id.starts_with("U5-");
+    closed
+        .statement()
+        .is_some_and(|statement| statement.id == id && is_of_table(statement.version))
 }
 
 /// Whether this law is not kept.

@@ -3,12 +3,12 @@
 //! These are the small sizes. `cargo run --release -p mqtt-tests --bin explore` goes through the large ones.
 
 use mqtt_proto::Version;
-use mqtt_tests::explore::{ONE, Sabotage, Setup, TWO, search};
+use mqtt_tests::explore::{ONE, Sabotage, Setup, TWO, peak_mib, search};
 
 /// Searches, and says how many states there are.
 fn states(setup: &Setup) -> usize {
     let report = search(setup);
-    println!("{setup}: {report}");
+    println!("{setup}: {report}, {} MiB so far", peak_mib());
     if let Some(found) = &report.found {
         panic!("{setup}: {}\n{}", found.fault, found.trace);
     }
@@ -29,11 +29,24 @@ fn no_message_is_lost_doubled_or_stuck_in_any_state() {
     assert!(total >= 100_000, "{total} states in all");
 }
 
+/// The least of the configurations of the full size: three messages over two identifiers, two cuts, two crashes of each end.
+#[test]
+fn no_message_is_lost_doubled_or_stuck_at_full_size() {
+    let setup = Setup::new(Version::V3_1_1).up(&[TWO, TWO, TWO]).cuts(2).crashes(2, 2);
+    let states = states(&setup);
+    assert!(states >= 500_000, "{states} states");
+}
+
 /// The search is breadth first, so what it prints is the shortest way.
 #[test]
 fn every_wrong_policy_is_found() {
     for (sabotage, fault) in [
         (Sabotage::StoredTooEarly, "DUPLICATE"),
+        (Sabotage::FreedTooEarly, "LOST"),
+        (
+            Sabotage::SenderStoredTooEarly,
+            "message 0 arrived before its sender had stored it",
+        ),
         (Sabotage::ReleaseNotStored, "DUPLICATE"),
         (Sabotage::IncomingForgotten, "DUPLICATE"),
         (Sabotage::EmptySender, "LOST"),

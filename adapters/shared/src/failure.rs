@@ -189,7 +189,7 @@ impl Failure {
             Cause::Closed(Closed::StreamEnded) => {
                 "the server closed without a word: its log may say why; other versions of MQTT may be worth a try"
             }
-            Cause::Closed(Closed::Violation(Violation::AcknowledgementOfOtherQoS)) => {
+            Cause::Closed(Closed::Violation(Violation::AcknowledgementOfOtherQoS, _)) => {
                 "the server does not do QoS 2 although it accepts such messages: publish with QoS 1"
             }
             Cause::Closed(Closed::NotEncodable(_)) => {

@@ -184,7 +184,7 @@ impl Figures {
             Closed::TimedOut(Timer::KeepAlive) => &mut self.keep_alive_timeouts,
             Closed::TimedOut(Timer::Stall) => &mut self.stall_timeouts,
             Closed::Malformed(error) if error.kind() == DecodeErrorKind::PacketTooLarge => &mut self.packets_too_large,
-            Closed::Malformed(_) | Closed::Violation(_) => &mut self.protocol_errors,
+            Closed::Malformed(_) | Closed::Violation(..) => &mut self.protocol_errors,
             _ => return,
         };
         *count = count.saturating_add(1);

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use mqtt_proto::{Auth, AuthProperties, AuthReason, Binary, ConnAck, EncodeError, Text};
 
 use super::{Client, Event, Phase};
+use crate::Violation;
+use crate::closed::Fault;
 use crate::time::Instant;
 use crate::timers::Timer;
-use crate::{Closed, Violation};
 
 /// Why AUTH was not sent. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,9 +112,9 @@ impl Client {
     }
 
     /// AUTH came. [MQTT-4.12.0-2, MQTT-4.12.0-5, MQTT-4.12.0-6]
-    pub(super) fn on_auth(&mut self, auth: &Auth<&[u8]>) -> Result<(), Closed> {
+    pub(super) fn on_auth(&mut self, auth: &Auth<&[u8]>) -> Result<(), Fault> {
         let Some(agreed) = &self.config.authentication else {
-            return Err(Closed::Violation(Violation::UnexpectedAuth));
+            return Err(Fault::Violation(Violation::UnexpectedAuth));
         };
         let is_due = match (self.phase, auth.reason) {
             (Phase::Connecting, AuthReason::ContinueAuthentication) => self.turn == Turn::Nobody,
@@ -121,14 +122,14 @@ impl Client {
             _ => false,
         };
         if !is_due {
-            return Err(Closed::Violation(Violation::UnexpectedAuth));
+            return Err(Fault::Violation(Violation::UnexpectedAuth));
         }
         let told = auth.properties.authentication_method();
         if told.is_none() {
-            return Err(Closed::Violation(Violation::AuthWithoutMethod));
+            return Err(Fault::Violation(Violation::AuthWithoutMethod));
         }
         if !is_same(told, &agreed.method) {
-            return Err(Closed::Violation(Violation::OtherAuthenticationMethod));
+            return Err(Fault::Violation(Violation::OtherAuthenticationMethod));
         }
         self.turn = match auth.reason {
             AuthReason::Success => Turn::Nobody,
@@ -144,11 +145,11 @@ impl Client {
     }
 
     /// What a CONNACK that accepts says about the method is what CONNECT said.
-    pub(super) fn check_method(&self, connack: &ConnAck<&[u8]>) -> Result<(), Closed> {
+    pub(super) fn check_method(&self, connack: &ConnAck<&[u8]>) -> Result<(), Fault> {
         match (&self.config.authentication, connack.properties.authentication_method()) {
-            (None, Some(_)) => Err(Closed::Violation(Violation::UnexpectedAuth)),
+            (None, Some(_)) => Err(Fault::Violation(Violation::UnexpectedAuth)),
             (Some(agreed), told) if !is_same(told, &agreed.method) => {
-                Err(Closed::Violation(Violation::OtherAuthenticationMethod))
+                Err(Fault::Violation(Violation::OtherAuthenticationMethod))
             }
             _ => Ok(()),
         }

@@ -8,6 +8,7 @@ use mqtt_proto::{
 
 use super::{CleanStart, Client, Event, Phase};
 use crate::capabilities::Capabilities;
+use crate::closed::Fault;
 use crate::flow::Peer;
 use crate::timers::Timer;
 use crate::wire::sayable;
@@ -121,20 +122,20 @@ impl Client {
     }
 
     /// The server answered. [MQTT-3.2.2-4, MQTT-3.2.2-5]
-    pub(super) fn on_connack(&mut self, connack: &ConnAck<&[u8]>) -> Result<(), Closed> {
+    pub(super) fn on_connack(&mut self, connack: &ConnAck<&[u8]>) -> Result<(), Fault> {
         if connack.reason.is_error() {
-            return Err(Closed::Refused {
+            return Err(Fault::Said(Closed::Refused {
                 reason: connack.reason,
                 properties: connack.properties.to_owned(),
-            });
+            }));
         }
         self.check_method(connack)?;
         let anew = self.begins_anew();
         if connack.session_present && anew {
-            return Err(Closed::Violation(Violation::SessionPresentWithoutSession));
+            return Err(Fault::Violation(Violation::SessionPresentWithoutSession));
         }
         if self.lacks_name(connack) {
-            return Err(Closed::Violation(Violation::AssignedClientIdMissing));
+            return Err(Fault::Violation(Violation::AssignedClientIdMissing));
         }
         // MQTT 3.1 cannot say whether it has the session; what it was asked for is taken as done.
         let present = connack.session_present || self.config.version == Version::V3_1 && !anew;

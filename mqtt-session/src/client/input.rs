@@ -1,9 +1,10 @@
 //! Bytes from the server.
 
 use bytes::BytesMut;
-use mqtt_proto::{ConnAckProperties, ConnAckReason, Disconnect, Packet, PacketType, PropertyId, QoS, Rules};
+use mqtt_proto::{ConnAckProperties, ConnAckReason, Disconnect, Packet, PacketType, PropertyId, QoS, Role, Rules};
 
 use super::{Client, Event, Phase};
+use crate::closed::Fault;
 use crate::flow::Flow;
 use crate::framing::{self, Reads};
 use crate::time::Instant;
@@ -27,31 +28,32 @@ impl Client {
     }
 
     /// Ends the connection with what the server is to be told. [U5-4.13.1-a]
-    pub(super) fn fail_with(&mut self, closed: Closed) {
-        let reason = match &closed {
-            Closed::Malformed(error) => Some(error.disconnect_reason()),
-            Closed::Violation(violation) => Some(violation.disconnect_reason()),
-            _ => None,
+    pub(super) fn fail_with(&mut self, fault: Fault) {
+        let reason = match &fault {
+            Fault::Malformed(error) => Some(error.disconnect_reason()),
+            Fault::Violation(violation) => Some(violation.disconnect_reason()),
+            Fault::Said(_) => None,
         };
+        let closed = fault.closed(self.config.version, Role::Server);
         self.end(closed, reason.map(Disconnect::new));
     }
 
     /// The answer to CONNECT.
-    fn on_first(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
+    fn on_first(&mut self, packet: &Packet<&[u8]>) -> Result<(), Fault> {
         match packet {
             Packet::ConnAck(connack) => self.on_connack(connack),
             Packet::Auth(_) if !self.config.request_problem_information && explains(packet) => {
-                Err(Closed::Violation(Violation::ProblemInformationNotAsked))
+                Err(Fault::Violation(Violation::ProblemInformationNotAsked))
             }
             Packet::Auth(auth) => self.on_auth(auth),
-            _ => Err(Closed::Violation(Violation::PacketBeforeConnAck)),
+            _ => Err(Fault::Violation(Violation::PacketBeforeConnAck)),
         }
     }
 
     #[inline]
-    fn on_next(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
+    fn on_next(&mut self, packet: &Packet<&[u8]>) -> Result<(), Fault> {
         if !self.config.request_problem_information && explains(packet) {
-            return Err(Closed::Violation(Violation::ProblemInformationNotAsked));
+            return Err(Fault::Violation(Violation::ProblemInformationNotAsked));
         }
         let result = match packet {
             Packet::PubAck(ack) => self.flow.on_ack(PacketType::PubAck, ack.id, ack.reason.into()),
@@ -64,13 +66,13 @@ impl Client {
                 self.wire.timers.clear(Timer::PingResponse);
                 Ok(())
             }
-            Packet::Disconnect(farewell) => return Err(self.farewell(farewell)),
+            Packet::Disconnect(farewell) => return Err(Fault::Said(self.farewell(farewell))),
             Packet::ConnAck(_) => Err(Violation::SecondConnAck),
             Packet::Auth(auth) => return self.on_auth(auth),
             // The decoder refuses what only clients send.
             _ => Err(Violation::PacketBeforeConnAck),
         };
-        result.map_err(Closed::Violation)
+        result.map_err(Fault::Violation)
     }
 
     fn farewell(&self, farewell: &Disconnect<&[u8]>) -> Closed {
@@ -123,7 +125,7 @@ impl Reads for Client {
         }
     }
 
-    fn on_packet(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
+    fn on_packet(&mut self, packet: &Packet<&[u8]>) -> Result<(), Fault> {
         match self.phase {
             Phase::Connecting => self.on_first(packet),
             _ => self.on_next(packet),
@@ -141,14 +143,14 @@ impl Reads for Client {
 
     fn on_progress(&mut self, _packets: u32) {}
 
-    fn fail(&mut self, closed: Closed, input: &[u8]) {
-        let is_answer = self.phase == Phase::Connecting && matches!(closed, Closed::Malformed(_));
+    fn fail(&mut self, fault: Fault, input: &[u8]) {
+        let is_answer = self.phase == Phase::Connecting && matches!(fault, Fault::Malformed(_));
         self.fail_with(match is_answer && input.starts_with(&VERSION_REFUSED) {
-            true => Closed::Refused {
+            true => Fault::Said(Closed::Refused {
                 reason: ConnAckReason::UnsupportedProtocolVersion,
                 properties: ConnAckProperties::empty(),
-            },
-            false => closed,
+            }),
+            false => fault,
         });
     }
 }

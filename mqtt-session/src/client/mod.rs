@@ -54,6 +54,13 @@ use request::Requests;
 /// 4. [`poll_timeout`](Self::poll_timeout) is one deadline or none; [`handle_timeout`](Self::handle_timeout) moves it.
 /// 5. Time is what the host says; it never goes back here. The same inputs give the same outputs.
 /// 6. Everything is bounded: see [`Limits`](crate::Limits).
+/// 7. Input is taken in whole packets, or in chunks of a large payload; what is left stays with the driver.
+///    [`input_room`](Self::input_room) is 0 only while the host owes something: events to be polled, batches to be stored,
+///    and before MQTT 5.0 messages to be acknowledged. Output is never the reason. Meanwhile deadlines that wait for the server stand still.
+///    Messages of QoS 0 that the host does not keep up with are dropped, and told as one [`Event::Dropped`].
+/// 8. Output goes into an [`Outbox`](crate::Outbox) of the driver, as far as it has room; the rest waits. What is in there and
+///    is not taken for [`stall_timeout`](crate::Limits::stall_timeout) ends the connection. A message of QoS 0 counts as sent
+///    when it is in the outbox.
 #[derive(Clone, Debug)]
 pub struct Client {
     config: ClientConfig,

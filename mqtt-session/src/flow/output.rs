@@ -92,7 +92,11 @@ impl<E: Tells> Flow<E> {
                         self.session.tell_end(key, &ended, || Outcome::Sent, &mut self.events);
                     }
                 }
-                Err(outcome) => self.give_up(key, outcome),
+                Err(outcome) => {
+                    self.give_up(key, outcome);
+                    // One that was sent before is to be released, and nobody may poll again for that.
+                    self.transmit_answers(outbox);
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use mqtt_proto::{
 };
 
 use super::{Accept, Phase, ServerConnection, ServerEvent};
+use crate::closed::Fault;
 use crate::flow::Peer;
 use crate::time::Instant;
 use crate::timers::Timer;
@@ -91,14 +92,14 @@ const OWN: [PropertyId; 12] = [
 
 impl ServerConnection {
     /// The first packet of the client. [MQTT-3.1.0-1]
-    pub(super) fn on_connect(&mut self, connect: &Connect<&[u8]>) -> Result<(), Closed> {
+    pub(super) fn on_connect(&mut self, connect: &Connect<&[u8]>) -> Result<(), Fault> {
         let connect = connect.to_owned();
         self.version = connect.version;
         // MQTT 3.1 knows no client without a name.
         let may_be_nameless =
             connect.version.has_properties() || connect.version == Version::V3_1_1 && connect.clean_start;
         if connect.client_id.is_empty() && !may_be_nameless {
-            return Err(Closed::Violation(Violation::ClientIdMissing));
+            return Err(Fault::Violation(Violation::ClientIdMissing));
         }
         self.rules = self.rules_of(connect.version);
         self.keep_alive_seconds = connect.keep_alive;
@@ -380,9 +381,9 @@ impl ServerConnection {
     }
 
     /// AUTH came. [MQTT-4.12.0-3, MQTT-4.12.0-5, MQTT-4.12.1-1]
-    pub(super) fn on_auth(&mut self, auth: &Auth<&[u8]>) -> Result<(), Closed> {
+    pub(super) fn on_auth(&mut self, auth: &Auth<&[u8]>) -> Result<(), Fault> {
         let Some(method) = &self.method else {
-            return Err(Closed::Violation(Violation::UnexpectedAuth));
+            return Err(Fault::Violation(Violation::UnexpectedAuth));
         };
         let is_due = match (self.phase, auth.reason) {
             (Phase::Authenticating, AuthReason::ContinueAuthentication) => true,
@@ -391,14 +392,14 @@ impl ServerConnection {
             _ => false,
         };
         if !is_due {
-            return Err(Closed::Violation(Violation::UnexpectedAuth));
+            return Err(Fault::Violation(Violation::UnexpectedAuth));
         }
         let told: Option<Text<&[u8]>> = auth.properties.authentication_method();
         let Some(told) = told else {
-            return Err(Closed::Violation(Violation::AuthWithoutMethod));
+            return Err(Fault::Violation(Violation::AuthWithoutMethod));
         };
         if told.as_bytes() != method.as_bytes() {
-            return Err(Closed::Violation(Violation::OtherAuthenticationMethod));
+            return Err(Fault::Violation(Violation::OtherAuthenticationMethod));
         }
         if self.phase == Phase::Authenticating {
             self.phase = Phase::Deciding;

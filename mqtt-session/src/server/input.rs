@@ -1,9 +1,10 @@
 //! Bytes from the client.
 
 use bytes::BytesMut;
-use mqtt_proto::{Disconnect, DisconnectReason, Field, Packet, PacketType, QoS, Rules, Subscribe, Version};
+use mqtt_proto::{Disconnect, DisconnectReason, Field, Packet, PacketType, QoS, Role, Rules, Subscribe, Version};
 
 use super::{Phase, ServerConnection, ServerEvent};
+use crate::closed::Fault;
 use crate::flow::Flow;
 use crate::framing::{self, Reads};
 use crate::time::Instant;
@@ -22,15 +23,15 @@ impl ServerConnection {
         framing::read(self, input);
     }
 
-    fn on_first(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
+    fn on_first(&mut self, packet: &Packet<&[u8]>) -> Result<(), Fault> {
         match packet {
             Packet::Connect(connect) => self.on_connect(connect),
-            _ => Err(Closed::Violation(Violation::PacketBeforeConnect)),
+            _ => Err(Fault::Violation(Violation::PacketBeforeConnect)),
         }
     }
 
     #[inline]
-    fn on_next(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
+    fn on_next(&mut self, packet: &Packet<&[u8]>) -> Result<(), Fault> {
         let result = match packet {
             Packet::PubAck(ack) => self.flow.on_ack(PacketType::PubAck, ack.id, ack.reason.into()),
             Packet::PubRec(ack) => self.flow.on_ack(PacketType::PubRec, ack.id, ack.reason.into()),
@@ -46,7 +47,7 @@ impl ServerConnection {
             // The decoder refuses what only servers send.
             _ => Err(Violation::PacketBeforeConnect),
         };
-        result.map_err(Closed::Violation)
+        result.map_err(Fault::Violation)
     }
 
     /// What was announced as not supported may not be asked for. MQTT 3 was told nothing, and is answered by the host.
@@ -62,10 +63,10 @@ impl ServerConnection {
     }
 
     /// The client says farewell. [MQTT-3.14.4-3]
-    fn on_disconnect(&mut self, farewell: &Disconnect<&[u8]>) -> Result<(), Closed> {
+    fn on_disconnect(&mut self, farewell: &Disconnect<&[u8]>) -> Result<(), Fault> {
         if let Some(seconds) = farewell.properties.session_expiry() {
             if self.session_expiry_seconds == 0 && seconds > 0 {
-                return Err(Closed::Violation(Violation::SessionExpiryFromZero));
+                return Err(Fault::Violation(Violation::SessionExpiryFromZero));
             }
             self.session_expiry_seconds = match self.config.session_expiry_seconds_max {
                 Some(longest) => seconds.min(longest),
@@ -83,14 +84,16 @@ impl ServerConnection {
     }
 
     /// Ends the connection with what the client is to be told. [U5-4.13.1-a, MQTT-4.8.0-1]
-    fn fail_with(&mut self, closed: Closed, input: &[u8]) {
-        let (connack, disconnect) = match &closed {
-            Closed::Malformed(error) => (error.connack_reason(), error.disconnect_reason()),
-            Closed::Violation(violation) => (violation.connack_reason(), violation.disconnect_reason()),
-            _ => return self.end(closed),
+    fn fail_with(&mut self, fault: Fault, input: &[u8]) {
+        let (connack, disconnect) = match &fault {
+            Fault::Malformed(error) => (error.connack_reason(), error.disconnect_reason()),
+            Fault::Violation(violation) => (violation.connack_reason(), violation.disconnect_reason()),
+            Fault::Said(closed) => return self.end(closed.clone()),
         };
+        let answers_first = self.answers_first(&fault, input);
+        let closed = fault.closed(self.version, Role::Client);
         if matches!(self.phase, Phase::Waiting | Phase::Authenticating) {
-            if let Some(version) = self.answers_first(&closed, input) {
+            if let Some(version) = answers_first {
                 self.write_refusal(connack, version);
             }
             self.end(closed);
@@ -101,9 +104,9 @@ impl ServerConnection {
 
     /// In which version somebody whose CONNECT cannot be accepted is told why, if at all. What is not MQTT gets no answer;
     /// MQTT 3 is told only that its version or its name is not accepted. [MQTT-3.1.0-1, MQTT-3.1.2-2]
-    fn answers_first(&self, closed: &Closed, input: &[u8]) -> Option<Version> {
-        match closed {
-            Closed::Malformed(error) if self.phase == Phase::Waiting => {
+    fn answers_first(&self, fault: &Fault, input: &[u8]) -> Option<Version> {
+        match fault {
+            Fault::Malformed(error) if self.phase == Phase::Waiting => {
                 if error.packet_type() != Some(PacketType::Connect) {
                     return None;
                 }
@@ -113,7 +116,7 @@ impl ServerConnection {
                     _ => Some(error.version()).filter(|version| version.has_properties()),
                 }
             }
-            Closed::Violation(Violation::PacketBeforeConnect) => None,
+            Fault::Violation(Violation::PacketBeforeConnect) => None,
             _ => Some(self.version),
         }
     }
@@ -169,7 +172,7 @@ impl Reads for ServerConnection {
         }
     }
 
-    fn on_packet(&mut self, packet: &Packet<&[u8]>) -> Result<(), Closed> {
+    fn on_packet(&mut self, packet: &Packet<&[u8]>) -> Result<(), Fault> {
         match self.phase {
             Phase::Waiting => self.on_first(packet),
             _ => self.on_next(packet),
@@ -194,7 +197,7 @@ impl Reads for ServerConnection {
         }
     }
 
-    fn fail(&mut self, closed: Closed, input: &[u8]) {
-        self.fail_with(closed, input);
+    fn fail(&mut self, fault: Fault, input: &[u8]) {
+        self.fail_with(fault, input);
     }
 }

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 use mqtt_proto::{
-    AckProperties, DisconnectReason, EncodeError, PINGRESP, Packet, PacketId, Properties, SubAck, SubAckCodes,
+    AckProperties, DisconnectReason, EncodeError, PINGRESP, Packet, PacketId, Properties, Role, SubAck, SubAckCodes,
     SubAckReason, Subscribe, UnsubAck, UnsubAckCodes, UnsubAckReason, Unsubscribe,
 };
 
@@ -274,7 +274,10 @@ impl ServerConnection {
         self.requests.open.remove(index);
         self.requests.rest();
         if let Err(violation) = self.is_read() {
-            self.end_with(Closed::Violation(violation), violation.disconnect_reason());
+            self.end_with(
+                violation.closed(self.version, Role::Client),
+                violation.disconnect_reason(),
+            );
         }
         Ok(())
     }

@@ -166,9 +166,9 @@ fn closed(rig: &mut Rig) -> &'static str {
     loop {
         match rig.client.poll_event().expect("the connection has ended") {
             Event::Closed {
-                reason: mqtt_session::Closed::Violation(violation),
+                reason: mqtt_session::Closed::Violation(_, statement),
                 ..
-            } => return violation.statement(Version::V5, mqtt_session::proto::Role::Server),
+            } => return statement.id,
             Event::Connected { .. } => {}
             other => panic!("{other:?}"),
         }

@@ -1,7 +1,10 @@
 //! CONNECT and its answers.
 
-use mqtt_session::proto::{ConnAckReason, Version};
-use mqtt_session::{CleanStart, Closed, Event, Timer, Violation};
+use bytes::Bytes;
+use mqtt_session::proto::{
+    Binary, ConnAckReason, PayloadFormat, Properties, QoS, Role, Text, TopicName, Version, Will, WillProperties,
+};
+use mqtt_session::{CleanStart, Event, Timer, Violation};
 
 use crate::restoring::restart;
 use crate::rig::{Rig, VERSIONS, config, stored};
@@ -24,6 +27,86 @@ fn connect_has_the_bytes_of_its_version() {
         connect_bytes(Version::V3_1),
         b"\x10\x0f\0\x06MQIsdp\x03\x02\0\x3c\0\x01c"
     );
+}
+
+fn text(text: &'static str) -> Text<Bytes> {
+    Text::from_bytes(text.into()).unwrap()
+}
+
+fn binary(bytes: &'static [u8]) -> Binary<Bytes> {
+    Binary::new(Bytes::from_static(bytes)).unwrap()
+}
+
+/// A will with everything that its version can say.
+fn last_words(version: Version, qos: QoS, retain: bool) -> Will<Bytes> {
+    let all = || {
+        let builder = WillProperties::builder()
+            .will_delay(5)
+            .payload_format(PayloadFormat::Utf8);
+        let builder = builder.message_expiry(6).content_type("c").response_topic("r");
+        let builder = builder.correlation_data(b"d").user_property("k", "v");
+        builder.build().unwrap()
+    };
+    Will {
+        qos,
+        retain,
+        topic: TopicName::from_bytes("w/t".into()).unwrap(),
+        payload: binary(b"gone"),
+        properties: if version.has_properties() {
+            all()
+        } else {
+            Properties::empty()
+        },
+    }
+}
+
+/// Field by field, in the order of the specification: each field that is configured goes out, and no other.
+#[test]
+fn connect_has_credentials_and_will() {
+    const WILL_5: &[u8] =
+        b"\x1f\x18\0\0\0\x05\x01\x01\x02\0\0\0\x06\x03\0\x01c\x08\0\x01r\x09\0\x01d\x26\0\x01k\0\x01v";
+    const NAME_5: &[u8] = b"\0\x3c\x10\x11\0\0\x0e\x10\x21\0\x40\x27\0\x10\0\0\x22\0\x10\0\x01c";
+    const NAME_3: &[u8] = b"\0\x3c\0\x01c";
+    const WILL: &[u8] = b"\0\x03w/t\0\x04gone";
+    const USER: &[u8] = b"\0\x04user";
+    const PASSWORD: &[u8] = b"\0\x03p\0\xff";
+    for (version, head, name, will_properties) in [
+        (Version::V5, &b"\0\x04MQTT\x05"[..], NAME_5, WILL_5),
+        (Version::V3_1_1, b"\0\x04MQTT\x04", NAME_3, b""),
+        (Version::V3_1, b"\0\x06MQIsdp\x03", NAME_3, b""),
+    ] {
+        let will = |qos, retain| Some(last_words(version, qos, retain));
+        let (user, password) = (|| Some(text("user")), || Some(binary(b"p\0\xff")));
+        let (exactly, at_least, at_most) = (QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce);
+        for (flags, config, payload) in [
+            (
+                0xF6,
+                config().username(user()).password(password()).will(will(exactly, true)),
+                [will_properties, WILL, USER, PASSWORD],
+            ),
+            (
+                0xC2,
+                config().username(user()).password(password()),
+                [b"", b"", USER, PASSWORD],
+            ),
+            (
+                0x8E,
+                config().username(user()).will(will(at_least, false)),
+                [will_properties, WILL, USER, b""],
+            ),
+            (
+                0x26,
+                config().will(will(at_most, true)),
+                [will_properties, WILL, b"", b""],
+            ),
+        ] {
+            let mut rig = Rig::new(config.version(version));
+            rig.client.handle_open(rig.now);
+            let body = [head, &[flags], name, &payload.concat()].concat();
+            let expected = [&[0x10, u8::try_from(body.len()).unwrap()], &body[..]].concat();
+            assert_eq!(rig.sent_bytes(), expected, "{version}, flags {flags:02X}");
+        }
+    }
 }
 
 #[test]
@@ -104,11 +187,8 @@ fn a_session_that_was_not_asked_for_closes() {
     let [Event::Closed { reason, .. }] = &rig.events()[..] else {
         panic!()
     };
-    assert_eq!(*reason, Closed::Violation(violation));
-    assert_eq!(
-        violation.statement(Version::V5, mqtt_session::proto::Role::Server),
-        "MQTT-3.2.2-4"
-    );
+    assert_eq!(*reason, violation.closed(Version::V5, Role::Server));
+    assert_eq!(violation.statement(Version::V5, Role::Server), "MQTT-3.2.2-4");
 }
 
 #[test]

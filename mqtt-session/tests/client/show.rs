@@ -99,6 +99,7 @@ fn outcome(outcome: &Outcome) -> String {
 
 fn closed(closed: &Closed) -> String {
     match closed {
+        Closed::Violation(violation, _) => format!("Violation({violation:?})"),
         Closed::Malformed(error) => format!("malformed {:#04x}", error.disconnect_reason().value()),
         Closed::Refused { reason, .. } => format!("refused {:#04x}", reason.value()),
         Closed::Disconnected { reason, .. } => format!("disconnected {:#04x}", reason.value()),

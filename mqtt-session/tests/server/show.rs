@@ -96,6 +96,7 @@ fn completed(tag: u64, outcome: &Outcome) -> String {
 
 fn closed(closed: &Closed) -> String {
     match closed {
+        Closed::Violation(violation, _) => format!("Violation({violation:?})"),
         Closed::Malformed(error) => format!("malformed {:#04x}", error.disconnect_reason().value()),
         Closed::Disconnected { reason, .. } => format!("disconnected {:#04x}", reason.value()),
         Closed::ByHost(reason) => format!("by host {:#04x}", reason.value()),

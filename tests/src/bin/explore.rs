@@ -10,7 +10,7 @@
 use std::process::ExitCode;
 
 use mqtt_proto::Version;
-use mqtt_tests::explore::{ONE, Setup, TWO, search, takeover};
+use mqtt_tests::explore::{ONE, Setup, TWO, peak_mib, search, takeover};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -89,12 +89,4 @@ fn both_directions(version: Version) -> Vec<Setup> {
         .into_iter()
         .map(|(up, down)| Setup::new(version).up(&up).down(&down).cuts(1).crashes(1, 1))
         .collect()
-}
-
-/// The most memory that was in use, where the system tells.
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) / 1024
 }

@@ -110,7 +110,7 @@ impl Counts {
             Closed::ByHost(_) => &mut self.closed_by_host,
             Closed::StoreFailed => &mut self.closed_by_store,
             Closed::Malformed(_) => &mut self.closed_by_bytes,
-            Closed::Violation(_) => &mut self.closed_by_violation,
+            Closed::Violation(..) => &mut self.closed_by_violation,
             other => panic!("the table of ways to end lacks {other:?}"),
         };
         *count += 1;

@@ -212,7 +212,7 @@ impl Watch {
             Event::Message(received) => self.got(client, received)?,
             Event::Completed { tag, outcome, .. } => self.completed(*tag, outcome),
             Event::Closed { reason, .. } => match reason {
-                Closed::Malformed(_) | Closed::Violation(_) | Closed::Refused { .. } => {
+                Closed::Malformed(_) | Closed::Violation(..) | Closed::Refused { .. } => {
                     return Err(format!("client {client} says of the broker: {reason}"));
                 }
                 _ => {}

@@ -18,6 +18,6 @@ pub mod takeover;
 mod world;
 
 pub use disk::Disk;
-pub use search::{Found, Report, search};
+pub use search::{Found, Report, peak_mib, search};
 pub use setup::{ONE, Setup, TWO};
 pub use world::{Action, Sabotage, Side, World};

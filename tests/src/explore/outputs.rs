@@ -45,11 +45,23 @@ impl World {
 
     fn keep_batch(&mut self, side: Side, batch: &Batch) {
         let receives = !self.messages(side.other()).is_empty();
+        let sends = !self.messages(side).is_empty();
         let disk = &mut self.disks[side as usize];
         match self.setup.sabotage {
             Sabotage::BatchSplit if receives => disk.take_split(batch, false),
             Sabotage::BatchSplitBackwards if receives => disk.take_split(batch, true),
             Sabotage::StoredTooEarly if receives && has_message(batch) => {
+                disk.take(batch);
+                self.say_stored(side, batch.number());
+            }
+            // What is said of a batch is said of those before it, too.
+            Sabotage::FreedTooEarly
+                if receives && disk.pending.is_empty() && frees_identifier(batch) && !has_message(batch) =>
+            {
+                disk.take(batch);
+                self.say_stored(side, batch.number());
+            }
+            Sabotage::SenderStoredTooEarly if sends => {
                 disk.take(batch);
                 self.say_stored(side, batch.number());
             }
@@ -224,6 +236,11 @@ fn has_message(batch: &Batch) -> bool {
         .changes()
         .iter()
         .any(|change| matches!(change.key(), Key::Inbox(_)))
+}
+
+fn frees_identifier(batch: &Batch) -> bool {
+    let frees = |change: &Change| matches!(change, Change::Delete(Key::Incoming(_)));
+    batch.changes().iter().any(frees)
 }
 
 fn packets(outbox: &mut Outbox) -> Vec<Bytes> {

@@ -45,6 +45,15 @@ impl fmt::Display for Report {
     }
 }
 
+/// The most memory in MiB that this process has used, where the system tells.
+#[must_use]
+pub fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
+
 /// A counter-example.
 #[derive(Debug)]
 pub struct Found {

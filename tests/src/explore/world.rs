@@ -41,6 +41,10 @@ pub enum Sabotage {
     Nothing,
     /// The receiver hears that a message is stored when it hands out the batch.
     StoredTooEarly,
+    /// The receiver hears that an identifier is free in its store when it hands out the batch.
+    FreedTooEarly,
+    /// The sender hears that everything is stored when it hands out the batch.
+    SenderStoredTooEarly,
     /// The record of a release never reaches the store of the sender.
     ReleaseNotStored,
     /// The receiver loses the identifiers that it holds when a connection ends.

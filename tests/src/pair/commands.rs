@@ -7,7 +7,7 @@ use mqtt_session::proto::{
     Filters, Packet, PacketId, Properties, SubAck, SubAckCodes, SubAckReason, SubscribeProperties, SubscriptionOptions,
     Text, TopicFilters,
 };
-use mqtt_session::{Authentication, ClientConfig, Message, QoS, ServerConfig};
+use mqtt_session::{Authentication, ClientConfig, Instant, Message, Op, QoS, ServerConfig};
 
 use super::action::{Action, Noise, Publish};
 use super::end::Crash;
@@ -20,30 +20,33 @@ impl Pair {
         self.world.counts.steps += 1;
         let now = self.world.now;
         self.world.trace.line(|| format!("{} {action:?}", now.as_micros()));
+        self.world.counts.effective += u64::from(self.does(action));
+    }
+
+    /// Does it, and returns whether that changed anything: bytes moved, something was told or asked for, a store, a stream, or the time.
+    fn does(&mut self, action: Action) -> bool {
         let Self { world, link, ends, .. } = self;
         match action {
-            Action::Turn(side) => {
-                self.turn(side);
-            }
+            Action::Turn(side) => self.turn(side),
             Action::Publish(side, publish) => self.publish(side, publish),
             Action::Subscribe { filters, wildcard } => self.subscribe(filters, wildcard),
             Action::Unsubscribe { filters } => self.unsubscribe(filters),
-            Action::Timers(side) => drop(ends[side.index()].timers(world)),
-            Action::TakeBatches(side) => drop(ends[side.index()].take_batches(world)),
-            Action::Commit(side) => drop(ends[side.index()].commit(world)),
-            Action::Transmit(side) => drop(ends[side.index()].transmit(world)),
-            Action::Write(side, limit) => drop(ends[side.index()].write(world, link, limit)),
-            Action::Read(side, limit, owned) => drop(ends[side.index()].read(world, link, limit, owned)),
+            Action::Timers(side) => ends[side.index()].timers(world),
+            Action::TakeBatches(side) => ends[side.index()].take_batches(world),
+            Action::Commit(side) => ends[side.index()].commit(world),
+            Action::Transmit(side) => ends[side.index()].transmit(world),
+            Action::Write(side, limit) => ends[side.index()].write(world, link, limit),
+            Action::Read(side, limit, owned) => ends[side.index()].read(world, link, limit, owned),
             Action::Events(side, limit) => {
-                ends[side.index()].events(world, limit);
-                ends[side.index()].close_if_done(world, link);
+                let told = ends[side.index()].events(world, limit);
+                ends[side.index()].close_if_done(world, link) || told > 0
             }
-            Action::Acknowledge(side, place) => drop(ends[side.index()].acknowledge(world, place, false)),
-            Action::Refuse(side, place) => drop(ends[side.index()].acknowledge(world, place, true)),
-            Action::Answer(refusal) => drop(ends[1].answer(world, refusal)),
-            Action::AnswerRequest(granted) => drop(ends[1].answer_request(world, granted)),
-            Action::Supply(side, limit) => drop(ends[side.index()].supply(world, limit)),
-            Action::FailSource(side) => drop(ends[side.index()].fail_source(world)),
+            Action::Acknowledge(side, place) => ends[side.index()].acknowledge(world, place, false),
+            Action::Refuse(side, place) => ends[side.index()].acknowledge(world, place, true),
+            Action::Answer(refusal) => ends[1].answer(world, refusal),
+            Action::AnswerRequest(granted) => ends[1].answer_request(world, granted),
+            Action::Supply(side, limit) => ends[side.index()].supply(world, limit),
+            Action::FailSource(side) => ends[side.index()].fail_source(world),
             Action::Cancel(side, place) => self.cancel(side, place),
             Action::SetDeadline(side, place, after) => self.set_deadline(side, place, after),
             Action::Open(true) => self.open(),
@@ -51,24 +54,33 @@ impl Pair {
             Action::Wait(longest) => {
                 let until = world.now + longest;
                 let at = self.next_moment().map_or(until, |at| at.min(until));
-                self.world.now = self.world.now.max(at);
+                self.waits_until(at)
             }
-            Action::Advance(by) => world.now = world.now + by,
-            Action::SetBack(side, by) => ends[side.index()].skew = by,
+            Action::Advance(by) => {
+                let at = world.now + by;
+                self.waits_until(at)
+            }
+            Action::SetBack(side, by) => core::mem::replace(&mut ends[side.index()].skew, by) != by,
             Action::Cut(keep) => self.cut_now(keep),
             Action::CutAfter(side, bytes) => link.cut_after(side, bytes),
             Action::HalfOpen(side) => link.kill(side),
             Action::Noise(side, noise) => self.noise(side, noise),
-            Action::Crash(side, crash) => self.crashes(side, crash),
-            Action::FailStore(side) => {
-                if ends[side.index()].store.is_some() {
-                    ends[side.index()].fail_store(world);
-                }
+            Action::Crash(side, crash) => {
+                self.crashes(side, crash);
+                true
             }
+            Action::FailStore(side) => ends[side.index()].fail_store(world),
             Action::Disconnect(side, abrupt) => ends[side.index()].says_farewell(world, abrupt),
             Action::LoseSession => ends[1].lose_parked(world, true),
             Action::Misconfigure => self.misconfigure(),
         }
+    }
+
+    /// Time passes. It never goes back.
+    fn waits_until(&mut self, at: Instant) -> bool {
+        let before = self.world.now;
+        self.world.now = before.max(at);
+        self.world.now > before
     }
 
     /// What the client is from its next life on.
@@ -85,7 +97,7 @@ impl Pair {
         self.config.server = config;
     }
 
-    fn publish(&mut self, side: Side, publish: Publish) {
+    fn publish(&mut self, side: Side, publish: Publish) -> bool {
         let Self { world, ends, .. } = self;
         let end = &mut ends[side.index()];
         let now = end.clock(world);
@@ -98,7 +110,7 @@ impl Pair {
             payload(tag, payload_bytes)
         };
         let Ok(message) = Message::new(topic, whole) else {
-            return;
+            return false;
         };
         let mut message = message.qos(publish.qos).retain(publish.retain);
         message.expiry_seconds = publish.expiry_seconds;
@@ -106,7 +118,7 @@ impl Pair {
         let latest = end.latest;
         let seconds = publish.expiry_seconds.map(u64::from);
         let Ok(op) = end.machine.publish(now, message, source_bytes, tag) else {
-            return;
+            return false;
         };
         end.ops.push((tag, op));
         world.counts.messages += 1;
@@ -120,9 +132,10 @@ impl Pair {
             is_source: publish.from_source,
         };
         world.ledger.published(tag, new);
+        true
     }
 
-    fn subscribe(&mut self, filters: u8, wildcard: bool) {
+    fn subscribe(&mut self, filters: u8, wildcard: bool) -> bool {
         let now = self.ends[0].clock(&self.world);
         let tag = self.world.ledger.new_tag();
         let options = SubscriptionOptions::new(QoS::AtLeastOnce);
@@ -131,55 +144,57 @@ impl Pair {
         let builder = (1..filters).fold(builder, |builder, place| {
             builder.filter(format!("topic/{place}"), options)
         });
-        let Ok(filters) = builder.build() else { return };
+        let Ok(filters) = builder.build() else { return false };
         let asked = self.client().subscribe(now, filters, SubscribeProperties::empty(), tag);
-        if let Ok(op) = asked {
-            self.world.ledger.asked(tag);
-            self.ends[0].ops.push((tag, op));
-        }
+        self.asked(tag, asked.ok())
     }
 
-    fn unsubscribe(&mut self, filters: u8) {
+    fn unsubscribe(&mut self, filters: u8) -> bool {
         let tag = self.world.ledger.new_tag();
         let builder = (0..filters.max(1)).fold(TopicFilters::builder(), |builder, place| {
             builder.filter(format!("topic/{place}"))
         });
-        let Ok(filters) = builder.build() else { return };
+        let Ok(filters) = builder.build() else { return false };
         let now = self.ends[0].clock(&self.world);
-        if let Ok(op) = self.client().unsubscribe(now, filters, tag) {
-            self.world.ledger.asked(tag);
-            self.ends[0].ops.push((tag, op));
-        }
+        let asked = self.client().unsubscribe(now, filters, tag);
+        self.asked(tag, asked.ok())
     }
 
-    fn cancel(&mut self, side: Side, place: usize) {
+    fn asked(&mut self, tag: u64, op: Option<Op>) -> bool {
+        let Some(op) = op else { return false };
+        self.world.ledger.asked(tag);
+        self.ends[0].ops.push((tag, op));
+        true
+    }
+
+    fn cancel(&mut self, side: Side, place: usize) -> bool {
         let Self { world, ends, .. } = self;
         let end = &mut ends[side.index()];
         let Some(place) = place.checked_rem(end.ops.len()) else {
-            return;
+            return false;
         };
         let now = end.clock(world);
         let (_, op) = end.ops[place];
-        end.machine.cancel(now, op);
+        end.machine.cancel(now, op)
     }
 
-    fn set_deadline(&mut self, side: Side, place: usize, after: Duration) {
+    fn set_deadline(&mut self, side: Side, place: usize, after: Duration) -> bool {
         let Self { world, ends, .. } = self;
         let end = &mut ends[side.index()];
         let Some(place) = place.checked_rem(end.ops.len()) else {
-            return;
+            return false;
         };
         let now = end.clock(world);
         let (_, op) = end.ops[place];
-        end.machine.set_deadline(now, op, now + after);
+        end.machine.set_deadline(now, op, now + after)
     }
 
     // ---- the stream
 
     /// Opens the stream that the client wants.
-    pub(super) fn open(&mut self) {
+    pub(super) fn open(&mut self) -> bool {
         if !core::mem::take(&mut self.ends[0].wants_stream) {
-            return;
+            return false;
         }
         if self.world.wrong == Some(super::Wrong::IncomingForgotten) {
             self.forget_incoming();
@@ -197,6 +212,7 @@ impl Pair {
         }
         let now = ends[0].clock(world);
         self.client().handle_open(now);
+        true
     }
 
     /// A wrong policy: each connection begins without the identifiers that the peer uses.
@@ -214,32 +230,36 @@ impl Pair {
         self.ends[0].wants_stream = false;
     }
 
-    fn cannot_open(&mut self) {
-        if core::mem::take(&mut self.ends[0].wants_stream) {
-            let now = self.ends[0].clock(&self.world);
-            self.client().handle_open_failed(now, true);
+    fn cannot_open(&mut self) -> bool {
+        if !core::mem::take(&mut self.ends[0].wants_stream) {
+            return false;
         }
+        let now = self.ends[0].clock(&self.world);
+        self.client().handle_open_failed(now, true);
+        true
     }
 
-    fn cut_now(&mut self, keep: [usize; 2]) {
+    fn cut_now(&mut self, keep: [usize; 2]) -> bool {
         if !self.link.is_open() {
-            return;
+            return false;
         }
+        let mut any = self.link.passes();
         self.link.end();
         for side in Side::BOTH {
-            self.link.truncate(side, keep[side.index()]);
+            any |= self.link.truncate(side, keep[side.index()]);
             if self.link.under_way(side) == 0 && !self.ends[side.index()].input.is_empty() {
                 self.world.counts.cuts_in_packets += 1;
             }
         }
+        any
     }
 
-    fn noise(&mut self, side: Side, noise: Noise) {
+    fn noise(&mut self, side: Side, noise: Noise) -> bool {
         // Before the end of the handshake the bytes might pass for those of the peer.
         let ends_are_connected = self.ends.iter_mut().all(|end| end.machine.is_connected());
         let from = &self.ends[side.other().index()];
         if !ends_are_connected || from.watch.is_in_packet() || !from.outbox.is_empty() || !from.has_stream {
-            return;
+            return false;
         }
         let bytes = match noise {
             Noise::Malformed => vec![0, 0],
@@ -247,6 +267,7 @@ impl Pair {
         };
         self.link.write(side.other(), self.world.now, &bytes);
         self.link.end();
+        true
     }
 
     // ---- the end of a process
@@ -262,12 +283,12 @@ impl Pair {
         }
     }
 
-    fn misconfigure(&mut self) {
+    fn misconfigure(&mut self) -> bool {
         let Ok(method) = Text::from_bytes(Bytes::from_static(b"none")) else {
-            return;
+            return false;
         };
         if self.config.client.version.has_properties() {
-            return;
+            return false;
         }
         self.link.end();
         let config = self
@@ -278,6 +299,7 @@ impl Pair {
         let Self { world, ends, .. } = self;
         ends[0].restart_client(world, config, Crash::default());
         ends[0].is_misconfigured = true;
+        true
     }
 }
 

@@ -9,6 +9,8 @@ use mqtt_session::{Closed, Outcome};
 pub struct Counts {
     /// Steps of the run.
     pub steps: u64,
+    /// Those of them that changed anything.
+    pub effective: u64,
     /// Messages that a machine took to send.
     pub messages: u64,
     /// Messages that were handed over to a host.
@@ -17,7 +19,7 @@ pub struct Counts {
     pub connections: u64,
     /// Cuts that left one end with a part of a packet.
     pub cuts_in_packets: u64,
-    /// Crashes while a batch was with the store, or an answer waited for one.
+    /// Crashes while an answer was owed and a batch with what answers wait for was with the store.
     pub crashes_before_ack: u64,
     /// Sessions that went on with something in flight.
     pub resumes: u64,
@@ -44,6 +46,7 @@ impl Counts {
     pub fn add(&mut self, other: &Self) {
         let sums = [
             (&mut self.steps, other.steps),
+            (&mut self.effective, other.effective),
             (&mut self.messages, other.messages),
             (&mut self.handed_over, other.handed_over),
             (&mut self.connections, other.connections),
@@ -96,7 +99,7 @@ pub const CLOSED: [&str; 12] = [
 fn closed_name(closed: &Closed) -> &'static str {
     match closed {
         Closed::Malformed(_) => "Malformed",
-        Closed::Violation(_) => "Violation",
+        Closed::Violation(..) => "Violation",
         Closed::Refused { .. } => "Refused",
         Closed::Disconnected { .. } => "Disconnected",
         Closed::StreamEnded => "StreamEnded",

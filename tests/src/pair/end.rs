@@ -266,8 +266,8 @@ impl End {
             _ => None,
         };
         if let Some(store) = &mut self.store {
+            world.counts.crashes_before_ack += u64::from(store.holds_answers() && self.watch.owes() > 0);
             store.crash(torn);
-            world.counts.crashes_before_ack += u64::from(self.watch.owes() > 0);
         }
         world.ledger.forget_pending(self.side);
         if let (Some(place), Some(store)) = (crash.damage, &mut self.store) {
@@ -321,6 +321,7 @@ impl End {
             .server_mut()
             .map_or((0, false), |server| (server.last_number(), server.has_session()));
         let expiry_seconds = self.server_mut().map_or(u32::MAX, |server| server.expiry_seconds);
+        let had_ended = self.server_mut().is_some_and(|server| server.has_ended());
         let is_passing = expiry_seconds == 0;
         self.forget(world, crash);
         self.hand_over = config.session.hand_over;
@@ -354,8 +355,8 @@ impl End {
                 self.deliveries.clear();
                 self.machine = Machine::Server(Box::new(server));
                 self.restarted(world, None);
-                // A stored session that never became durable was never told of.
-                if had_session && !is_passing && (self.store.is_none() || crash.wipe) {
+                // A stored session that never became durable was never told of; one whose time was over was.
+                if had_session && !is_passing && (self.store.is_none() || crash.wipe || had_ended) {
                     world.counts.sessions_lost += 1;
                     world.ledger.split();
                 }
@@ -364,10 +365,12 @@ impl End {
     }
 
     /// The host of a server gives up the session of a client that is not there.
-    pub(super) fn lose_parked(&mut self, world: &mut World, is_loss: bool) {
-        if let Some(session) = self.server_mut().and_then(Server::lose_parked) {
-            self.give_up_session(world, session, is_loss);
-        }
+    pub(super) fn lose_parked(&mut self, world: &mut World, is_loss: bool) -> bool {
+        let Some(session) = self.server_mut().and_then(Server::lose_parked) else {
+            return false;
+        };
+        self.give_up_session(world, session, is_loss);
+        true
     }
 
     /// I-27: what the next life has is what the durable records say, and a second look at them says the same.

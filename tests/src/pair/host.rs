@@ -91,8 +91,9 @@ impl End {
                 }
                 if is_streams {
                     self.over_at = Some(self.latest);
-                    self.wanted = None;
                 }
+                // What was asked for on an earlier connection means nothing on the next, which begins anew.
+                self.wanted = None;
                 self.keep_or_drop(world, may_end);
             }
         }
@@ -333,8 +334,10 @@ impl End {
         self.machine.fail_source(now, wanted.op).is_ok()
     }
 
-    pub(super) fn says_farewell(&mut self, world: &mut World, abrupt: bool) {
+    pub(super) fn says_farewell(&mut self, world: &mut World, abrupt: bool) -> bool {
         let now = self.clock(world);
+        let was_connected = self.machine.is_connected();
+        let was_stopped = self.is_stopped;
         if let Some(server) = self.server_mut() {
             server.disconnect(now, DisconnectReason::AdministrativeAction);
         } else if let Some(client) = self.client_mut() {
@@ -347,6 +350,7 @@ impl End {
             }
             self.is_stopped |= is_stopped;
         }
+        was_connected || self.is_stopped != was_stopped
     }
 }
 

@@ -71,6 +71,11 @@ impl Link {
         self.is_open
     }
 
+    /// Whether it is open and has not been cut.
+    pub(super) fn passes(&self) -> bool {
+        self.is_open && !self.towards.iter().any(|direction| direction.is_ended)
+    }
+
     fn read_by(&mut self, side: Side) -> &mut Direction {
         &mut self.towards[side.index()]
     }
@@ -152,13 +157,15 @@ impl Link {
         direction.bytes < before
     }
 
-    pub(super) fn cut_after(&mut self, from: Side, bytes: u64) {
+    pub(super) fn cut_after(&mut self, from: Side, bytes: u64) -> bool {
         self.read_by(from.other()).cut_after = Some(bytes);
+        self.passes()
     }
 
     /// What this side writes from here on disappears.
-    pub(super) fn kill(&mut self, from: Side) {
-        self.read_by(from.other()).is_dead = true;
+    pub(super) fn kill(&mut self, from: Side) -> bool {
+        let was_dead = core::mem::replace(&mut self.read_by(from.other()).is_dead, true);
+        !was_dead && self.passes()
     }
 
     pub(super) fn is_damaged(&self) -> bool {

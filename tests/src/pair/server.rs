@@ -94,6 +94,11 @@ impl Server {
         self.parked.is_some() || holds(&self.connection) || holds(&self.old)
     }
 
+    /// Whether the session that nobody is connected to is over, and its records with it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.parked.as_ref().is_some_and(Session::has_ended)
+    }
+
     // ---- connections
 
     /// A stream was opened. The one before may not have been noticed to be gone.

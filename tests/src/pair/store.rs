@@ -84,6 +84,12 @@ impl Store {
         self.waiting.len()
     }
 
+    /// Whether a batch waits on which an acknowledgement depends.
+    pub(super) fn holds_answers(&self) -> bool {
+        let is_answers = |change: &Change| matches!(change.key(), Key::Incoming(_) | Key::Inbox(_));
+        self.waiting.iter().any(|batch| batch.changes.iter().any(is_answers))
+    }
+
     /// The oldest batch becomes durable.
     pub(super) fn commit(&mut self, wrong: Option<Wrong>) -> Option<Committed> {
         let batch = self.waiting.pop_front()?;

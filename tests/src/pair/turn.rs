@@ -81,10 +81,14 @@ impl End {
         true
     }
 
-    pub(super) fn fail_store(&mut self, world: &mut World) {
+    pub(super) fn fail_store(&mut self, world: &mut World) -> bool {
+        if self.store.is_none() {
+            return false;
+        }
         let now = self.clock(world);
-        self.store_failed = true;
+        let had_failed = core::mem::replace(&mut self.store_failed, true);
         self.machine.handle_store_failed(now);
+        !had_failed
     }
 
     /// Fills the outbox.

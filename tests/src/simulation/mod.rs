@@ -124,7 +124,7 @@ impl Total {
         let counts = &self.counts;
         // By a hundred seeds.
         let floors = [
-            ("steps", counts.steps, 20_000),
+            ("steps that changed something", counts.effective, 20_000),
             ("messages", counts.messages, 1000),
             ("messages handed over", counts.handed_over, 500),
             ("connections", counts.connections, 200),
@@ -167,6 +167,7 @@ impl core::fmt::Display for Total {
         let seeds = self.seeds.max(1);
         writeln!(f, "seeds                            {}", self.seeds)?;
         writeln!(f, "steps a seed                     {}", counts.steps / seeds)?;
+        writeln!(f, "of these changed something       {}", counts.effective / seeds)?;
         writeln!(
             f,
             "messages a seed                  {:.1}",

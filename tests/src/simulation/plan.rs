@@ -41,8 +41,8 @@ impl Plan {
         config.traces = traces;
         Self {
             config,
-            steps: random.within(420..640),
-            messages: random.within(5..50),
+            steps: random.within(900..1200),
+            messages: random.within(10..100),
             has_to_rest: random.percent(80),
             faults: random.one_of(&[5, 15, 30]),
             // MQTT 3.1 cannot tell a client that its session is gone.

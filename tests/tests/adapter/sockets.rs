@@ -2,12 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU32;
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{panic, thread};
 
-use mqtt_session::proto::{ConnAckProperties, ConnAckReason};
-use mqtt_session::{Accept, Closed, Limits, ServerConfig, ServerEvent, SessionConfig};
+use mqtt_session::proto::{ConnAckProperties, ConnAckReason, DisconnectReason};
+use mqtt_session::{Accept, BrokerConfig, Closed, Limits, ServerConfig, ServerEvent, SessionConfig, Timer};
+use mqtt_std::broker::{Host, Listen};
 use mqtt_std::{ClientOptions, Listener, Message, QoS, Step};
 use mqtt_testbed::scenarios;
 use mqtt_tests::ledger::{Layer, Trial, covers};
@@ -28,6 +30,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             faults_are_isolated,
         ),
         trial("nobody keeps a place for nothing", "BI-111", places_are_given_back),
+        trial(
+            "an address has so many places and no more",
+            "BI-111",
+            addresses_have_a_bound,
+        ),
         trial(
             "a slow application stops neither answers nor itself",
             "RG-21",
@@ -81,10 +88,15 @@ fn serve(config: &ServerConfig, places: usize, ends: Sender<Closed>) -> SocketAd
     address
 }
 
+/// Long for anything here.
+const SOON: Duration = Duration::from_secs(10);
+
+/// The others are served, and what happens by time goes on, whatever came before.
 fn faults_are_isolated() {
-    const SOON: Duration = Duration::from_secs(10);
     let (ends, ended) = channel();
-    let address = serve(&ServerConfig::default(), 16, ends);
+    let limits = Limits::default().handshake_timeout(Duration::from_secs(2));
+    let config = ServerConfig::default().session(SessionConfig::default().limits(limits));
+    let address = serve(&config, 16, ends);
     let options = |id: &'static str| {
         ClientOptions::tcp("127.0.0.1", address.port())
             .client_id(id)
@@ -101,17 +113,26 @@ fn faults_are_isolated() {
     stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("it is open");
     assert!(matches!(
         ended.recv_timeout(SOON),
-        Ok(Closed::Malformed(_) | Closed::Violation(_))
+        Ok(Closed::Malformed(_) | Closed::Violation(..))
     ));
     publish();
+    // Its deadline lies beyond both faults, and there is one after them.
+    let before = TcpStream::connect(address).expect("the server listens");
     assert!(mqtt_std::connect(options("panics")).is_err());
+    publish();
+    let after = TcpStream::connect(address).expect("the server listens");
+    for _ in [&before, &after] {
+        let end = ended.recv_timeout(SOON).expect("who says nothing loses his place");
+        assert_eq!(end, Closed::TimedOut(Timer::Handshake));
+    }
+    let late = mqtt_std::connect(options("late")).expect("the server accepts");
+    assert_eq!(late.statistics().connections, 1);
     publish();
     assert_eq!(healthy.statistics().connections, 1);
 }
 
 /// A keep-alive that is longer than the server wants is shortened where that can be said, and refused by the host where not; a connection
-/// that never says CONNECT loses its place, and there are no more connections than places. A limit for each address is the
-/// host's, which is told where a client is before anything else.
+/// that never says CONNECT loses its place, and there are no more connections than places.
 fn places_are_given_back() {
     let limits = Limits::default().handshake_timeout(Duration::from_millis(100));
     let config = ServerConfig::default()
@@ -150,6 +171,38 @@ fn places_are_given_back() {
     old.read_exact(&mut answer).expect("it is answered");
     assert_eq!(answer[..3], [0x20, 2, 0]);
     assert_ne!(answer[3], 0, "MQTT 3.1.1 cannot say less, so it is refused");
+}
+
+/// By a listener alone it is its user's, who is told where a client is before anything else; a host of a broker has it.
+fn addresses_have_a_bound() {
+    let most = NonZeroU32::new(2).expect("it is not 0");
+    let host = Host::new(BrokerConfig::new(7))
+        .connections_per_address(most)
+        .listen(Listen::tcp("127.0.0.1:0").name("plain"));
+    let broker = mqtt_std::broker::start(host).expect("it starts");
+    let address = broker.local_addr().expect("it listens");
+    let come_in = || {
+        let mut stream = TcpStream::connect(address).expect("the system takes it");
+        stream.set_read_timeout(Some(SOON)).expect("it is open");
+        // It may be closed before all of it is said.
+        let _ = stream.write_all(&[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 0]);
+        let mut first = [0];
+        let answer = stream.read(&mut first).map(|len| first[..len].to_vec());
+        (stream, answer.unwrap_or_default())
+    };
+    let ((one, first), (two, second)) = (come_in(), come_in());
+    assert_eq!((first, second), (vec![0x20], vec![0x20]), "CONNACK");
+    assert_eq!(come_in().1, [0_u8; 0], "one too many is closed");
+    drop(one);
+    // Whoever goes makes room for one, as soon as that is noticed.
+    let began = Instant::now();
+    while come_in().1 != [0x20] {
+        assert!(began.elapsed() < SOON, "the place is not given back");
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop(two);
+    broker.shutdown(DisconnectReason::ServerShuttingDown, SOON);
+    broker.wait().expect("it ends well");
 }
 
 fn slowness_stops_nothing() {

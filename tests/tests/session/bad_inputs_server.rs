@@ -1,13 +1,14 @@
 //! Known faults of MQTT software on bad input, as far as a server connection can have them.
 
-use mqtt_session::proto::Version;
-use mqtt_session::{Accept, Closed, HandOver, Limits, ServerConfig, ServerEvent, SessionConfig, Violation};
+use mqtt_session::proto::{ConnAckProperties, ConnAckReason, Role, Version};
+use mqtt_session::{Accept, Closed, HandOver, Limits, Outcome, ServerConfig, ServerEvent, SessionConfig, Violation};
 use mqtt_tests::hex;
 use mqtt_tests::ledger::{Layer, Trial, covers};
+use mqtt_tests::outline::Outline;
 
 use crate::rig::VERSIONS;
 use crate::server_rig::ServerRig;
-use crate::wire::{coded, disconnect, pubcomp, pubrec, pubrel};
+use crate::wire::{auth, coded, disconnect, puback, pubcomp, pubrec, pubrel};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let trial = |id: &'static str, name: &str, run: fn()| {
@@ -27,7 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("BI-037", "packets of servers close", packets_of_servers_close),
         trial(
             "BI-041",
-            "limits that make no sense are refused",
+            "limits that make no sense are refused, and so is a method that is not supported",
             senseless_limits_are_refused,
         ),
         trial(
@@ -68,6 +69,16 @@ pub(crate) fn trials() -> Vec<Trial> {
             "PUBREC for nothing is answered",
             pubrec_for_nothing_is_answered,
         ),
+        trial(
+            "BI-079",
+            "more open messages than announced close",
+            more_open_messages_close,
+        ),
+        trial(
+            "BI-083",
+            "the size of a packet is all of it, in both directions",
+            sizes_are_of_whole_packets,
+        ),
     ]
 }
 
@@ -87,10 +98,10 @@ fn first_byte_decides() {
         let mut rig = ServerRig::new(config.clone(), Version::V5);
         assert!(rig.server.input_room() <= 105);
         rig.feed(&[first]);
-        assert_eq!(
-            rig.closed(),
-            Some(Closed::Violation(Violation::PacketBeforeConnect)),
-            "{first:02X}"
+        let closed = rig.closed();
+        assert!(
+            matches!(closed, Some(Closed::Violation(Violation::PacketBeforeConnect, _))),
+            "{first:02X}: {closed:?}"
         );
         rig.sends_nothing();
         assert!(rig.server.is_drained());
@@ -169,11 +180,32 @@ fn senseless_limits_are_refused() {
         rig.sent();
         rig.feed(&hex::bytes("E0 07 00 05 11 00000009"));
         let closed = rig.closed();
-        let is_refused = closed == Some(Closed::Violation(Violation::SessionExpiryFromZero));
+        let is_refused = matches!(closed, Some(Closed::Violation(Violation::SessionExpiryFromZero, _)));
         assert_eq!(is_refused, bad, "{closed:?}");
         let farewell: Vec<_> = bad.then(|| disconnect(0x82)).into_iter().collect();
         rig.sends(&farewell);
     }
+    methods_that_are_not_supported_are_refused();
+}
+
+/// One that the host does not know, and another one than that of CONNECT in the middle.
+fn methods_that_are_not_supported_are_refused() {
+    let refused = |rig: &mut ServerRig| {
+        rig.sends(&[rig.wire.connack(false, 0x8C, "")]);
+        assert!(rig.closed().is_some());
+        assert!(rig.server.is_drained());
+    };
+    let mut rig = new(Version::V5);
+    rig.connect(true, 0, "15 0001 4D");
+    let (bad, properties) = (ConnAckReason::BadAuthenticationMethod, ConnAckProperties::empty());
+    rig.server.refuse_client(rig.now, bad, properties).expect("it waits");
+    refused(&mut rig);
+    let mut rig = new(Version::V5);
+    rig.connect(true, 0, "15 0001 4D");
+    rig.server.authenticate(rig.now, None).expect("a method");
+    rig.sent();
+    rig.feed(&auth(0x18, "N", b"x"));
+    refused(&mut rig);
 }
 
 /// A will `w` with payload `x`.
@@ -190,7 +222,7 @@ fn second_connect_closes() {
         rig.sent();
         rig.feed(&connect);
         let told = rig.told();
-        let reason = Closed::Violation(Violation::SecondConnect);
+        let reason = Violation::SecondConnect.closed(version, Role::Client);
         assert!(
             matches!(&told[..], [ServerEvent::Closed { reason: its, will: Some(will), .. }] if *its == reason && will.topic == "w"),
             "{told:?}"
@@ -223,7 +255,10 @@ fn unknown_alias_closes() {
     assert_eq!(rig.messages(), ["x", "x"]);
     rig.resume("");
     rig.feed(&by_alias);
-    assert_eq!(rig.closed(), Some(Closed::Violation(Violation::TopicAliasUnknown)));
+    assert!(matches!(
+        rig.closed(),
+        Some(Closed::Violation(Violation::TopicAliasUnknown, _))
+    ));
     rig.sends(&[disconnect(0x82)]);
 }
 
@@ -273,7 +308,10 @@ fn one_identifier_uses_one_place() {
     rig.feed(&wire.publish(2, 2).bytes());
     rig.stays();
     rig.feed(&wire.publish(2, 3).bytes());
-    assert_eq!(rig.closed(), Some(Closed::Violation(Violation::ReceiveMaximumExceeded)));
+    assert!(matches!(
+        rig.closed(),
+        Some(Closed::Violation(Violation::ReceiveMaximumExceeded, _))
+    ));
 }
 
 fn repetitions_are_answered() {
@@ -333,6 +371,99 @@ fn pubrec_for_nothing_is_answered() {
             pubrel(77)
         };
         rig.sends(&[answer]);
+        rig.stays();
+    }
+}
+
+/// At the Receive Maximum the connection goes on, and ends with one more, unless the configuration tolerates it.
+fn more_open_messages_close() {
+    for (maximum, tolerance) in [(1, 0), (2, 0), (20, 0), (2, 3)] {
+        let limits = Limits::default().receive_maximum(maximum).receive_tolerance(tolerance);
+        let session = SessionConfig::default().limits(limits).hand_over(HandOver::Manual);
+        let mut rig = ServerRig::new(ServerConfig::default().session(session), Version::V5);
+        rig.connect(true, 0, "");
+        rig.accept(Accept::new());
+        let sent = rig.sent();
+        let announced = Outline::read(&sent[0], 5).and_then(|connack| connack.numbers("Receive Maximum").next());
+        assert_eq!(
+            announced,
+            Some(usize::from(maximum)),
+            "what is tolerated is not announced"
+        );
+        let all = maximum + tolerance;
+        for id in 1..=all {
+            let frame = rig.wire.publish(1 + u8::from(id % 2 == 0), id).bytes();
+            rig.feed(&frame);
+        }
+        assert_eq!(rig.messages().len(), usize::from(all));
+        rig.stays();
+        let frame = rig.wire.publish(2, all + 1).bytes();
+        rig.feed(&frame);
+        assert!(matches!(
+            rig.closed(),
+            Some(Closed::Violation(Violation::ReceiveMaximumExceeded, _))
+        ));
+        rig.sends(&[disconnect(0x93)]);
+    }
+}
+
+/// From the client: as large as announced, and one byte more. To the client: a message that was under way and is too large
+/// for the next connection ends as if it had been delivered, and uses up neither its window nor an identifier.
+fn sizes_are_of_whole_packets() {
+    let limits = Limits::default().packet_bytes(100);
+    let config = ServerConfig::default().session(SessionConfig::default().limits(limits));
+    // Type and length 2, topic 3, no properties 1.
+    for (payload, fits) in [(94, true), (95, false)] {
+        let mut rig = ServerRig::connected(config.clone(), Version::V5, "");
+        let frame = rig.wire.publish(0, 0).payload("x".repeat(payload)).bytes();
+        assert_eq!(frame.len(), payload + 6);
+        rig.feed(&frame);
+        if fits {
+            assert_eq!(rig.messages().len(), 1);
+            rig.sends_nothing();
+        } else {
+            assert!(rig.closed().is_some());
+            rig.sends(&[disconnect(0x95)]);
+        }
+    }
+
+    for qos in [1, 2] {
+        let mut rig = connected(Version::V5);
+        let wire = rig.wire;
+        // With an identifier 8 bytes beside the payload.
+        let (fits, too_large) = ("x".repeat(12), "x".repeat(13));
+        rig.publish(qos, &too_large, 1);
+        rig.publish(qos, &fits, 2);
+        assert_eq!(rig.sent().len(), 2);
+        rig.publish(qos, &too_large, 3);
+        rig.resume("27 00000014 21 0001");
+        let is_message = |frame: &Vec<u8>| frame[0] >> 4 == 3;
+        let sent: Vec<Vec<u8>> = rig.sent().into_iter().filter(is_message).collect();
+        assert_eq!(sent, [wire.publish(qos, 2).payload(fits).dup().bytes()]);
+        assert_eq!(sent[0].len(), 20);
+        // The identifier of what is not sent again is given back by a PUBREL that answers nothing.
+        rig.watch.breaks.clear();
+        let mut outcomes = rig.outcomes();
+        for answer in if qos == 1 {
+            vec![puback(2)]
+        } else {
+            vec![pubrec(2), pubcomp(2)]
+        } {
+            rig.feed(&answer);
+            assert!(!rig.sent().iter().any(is_message));
+        }
+        outcomes.extend(rig.outcomes());
+        assert!(
+            matches!(
+                outcomes[..],
+                [
+                    (1, Outcome::TooLarge { bytes: 21, limit: 20 }),
+                    (2, Outcome::Acknowledged(_)),
+                    (3, Outcome::TooLarge { bytes: 21, limit: 20 })
+                ]
+            ),
+            "{outcomes:?}"
+        );
         rig.stays();
     }
 }

@@ -1,6 +1,6 @@
 //! Enhanced authentication by a client.
 
-use mqtt_session::proto::{Binary, Disconnect, DisconnectReason, Role, Text};
+use mqtt_session::proto::{Binary, Disconnect, DisconnectReason, Text};
 use mqtt_session::{AuthenticateError, Authentication, ClientConfig, Closed, Event};
 use mqtt_tests::hex;
 use mqtt_tests::ledger::{Layer, Trial, covers};
@@ -96,7 +96,7 @@ fn another_method_closes() {
         rig.open();
         rig.feed(&bad);
         let closed = rig.closed();
-        let named = statement(closed.as_ref(), rig.wire.0, Role::Server);
+        let named = statement(closed.as_ref());
         assert_eq!(named.as_deref(), Some("v5:MQTT-4.12.0-5"), "{closed:?}");
         rig.sends_nothing();
     }
@@ -105,7 +105,7 @@ fn another_method_closes() {
     rig.sent();
     rig.feed(&auth(0x18, "N", b""));
     let closed = rig.closed();
-    let named = statement(closed.as_ref(), rig.wire.0, Role::Server);
+    let named = statement(closed.as_ref());
     assert_eq!(named.as_deref(), Some("v5:MQTT-4.12.0-5"), "{closed:?}");
     rig.sends(&[disconnect(0x82)]);
     covers("v5:MQTT-4.12.0-5");

@@ -21,6 +21,7 @@ mod laws;
 mod peer;
 mod refusal;
 mod regressions;
+mod resuming;
 mod rig;
 #[path = "../trials/mod.rs"]
 mod run;
@@ -57,6 +58,7 @@ fn trials() -> Vec<Trial> {
         edges::trials(),
         bad_inputs_client::trials(),
         bad_inputs_server::trials(),
+        resuming::trials(),
         regressions::trials(),
         server_connecting::trials(),
         server_serving::trials(),

@@ -302,17 +302,26 @@ fn packets_in_the_wrong_place_close() {
     let config_of_server = ServerConfig::default;
     let mut first = ServerRig::new(config_of_server(), Version::V5);
     first.feed(&hex::bytes("C0 00"));
-    assert_eq!(first.closed(), Some(Closed::Violation(Violation::PacketBeforeConnect)));
+    assert!(matches!(
+        first.closed(),
+        Some(Closed::Violation(Violation::PacketBeforeConnect, _))
+    ));
     first.sends_nothing();
     let mut second = ServerRig::connected(config_of_server(), Version::V5, "");
     let connect = second.wire.connect(true, 0, "c", "");
     second.feed(&connect);
-    assert_eq!(second.closed(), Some(Closed::Violation(Violation::SecondConnect)));
+    assert!(matches!(
+        second.closed(),
+        Some(Closed::Violation(Violation::SecondConnect, _))
+    ));
     second.sends(&[disconnect(0x82)]);
     let mut client = Rig::connected(config(), "");
     let connack = client.wire.connack(false, 0, "");
     client.feed(&connack);
-    assert_eq!(client.closed(), Some(Closed::Violation(Violation::SecondConnAck)));
+    assert!(matches!(
+        client.closed(),
+        Some(Closed::Violation(Violation::SecondConnAck, _))
+    ));
     client.sends(&[disconnect(0x82)]);
     for bad in ["41 02 0001", "60 02 0001", "D1 00"] {
         let mut client = Rig::connected(config(), "");

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mqtt_session::proto::{ConnAckProperties, ConnAckReason, Disconnect, DisconnectReason, QoS, Role, Version};
+use mqtt_session::proto::{ConnAckProperties, ConnAckReason, Disconnect, DisconnectReason, QoS, Version};
 use mqtt_session::{
     Accept, AcceptErrorKind, Capabilities, Closed, Outcome, PublishError, ServerConfig, ServerEvent, SessionConfig,
     SessionEvent, Timer,
@@ -295,7 +295,7 @@ fn nameless_client_is_refused() {
     let wire = rig.wire;
     rig.feed(&wire.connect(false, 0, "", ""));
     let closed = rig.closed();
-    let named = crate::refusal::statement(closed.as_ref(), Version::V3_1_1, Role::Client);
+    let named = crate::refusal::statement(closed.as_ref());
     assert_eq!(named.as_deref(), Some("v311:MQTT-3.1.3-8"), "{closed:?}");
     rig.sends(&[hex::bytes("20 02 00 02")]);
     assert!(rig.server.is_drained());

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use mqtt_session::proto::{AckProperties, Role, SubAckReason, UnsubAckReason, Version};
 use mqtt_session::{
-    Accept, Batch, Change, Closed, Instant, Key, Op, Outbox, Record, ServerConfig, ServerConnection, ServerEvent,
-    Session,
+    Accept, Batch, Change, Closed, Instant, Key, Op, Outbox, Outcome, Record, ServerConfig, ServerConnection,
+    ServerEvent, Session,
 };
 
 use crate::rig::{drain, frames, message, texts};
@@ -93,8 +93,24 @@ impl ServerRig {
     /// The stream breaks; the client comes again with Clean Start 0 and goes on with its session.
     pub(crate) fn resume(&mut self, properties: &str) {
         let session = self.cut().expect("a session");
+        self.resume_with(session, properties);
+    }
+
+    /// The process is gone, and another one waits for a stream. Returns the session that was stored.
+    pub(crate) fn restart(&mut self) -> Session {
+        let mut restore = Session::restore(&self.config.session, self.now);
+        for record in self.disk.values() {
+            restore.record(record.clone());
+        }
+        self.next_stream();
+        restore.finish().0
+    }
+
+    /// The client comes again with Clean Start 0 and goes on with this session.
+    pub(crate) fn resume_with(&mut self, session: Session, properties: &str) {
         self.connect(false, 0, properties);
         self.accept(Accept::new().session(session));
+        self.commit();
         let connack = self.server_sends_connack();
         assert_eq!(connack[2..4], [u8::from(self.wire.0 != Version::V3_1), 0]);
     }
@@ -164,6 +180,15 @@ impl ServerRig {
             _ => None,
         };
         self.told().into_iter().filter_map(payload).collect()
+    }
+
+    /// Takes all events: tags and outcomes of the operations among them.
+    pub(crate) fn outcomes(&mut self) -> Vec<(u64, Outcome)> {
+        let outcome = |event: ServerEvent| match event {
+            ServerEvent::Completed { tag, outcome, .. } => Some((tag, outcome)),
+            _ => None,
+        };
+        self.told().into_iter().filter_map(outcome).collect()
     }
 
     /// Takes all events: why the connection ended, which is said last and once.

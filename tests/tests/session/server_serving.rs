@@ -186,7 +186,6 @@ fn no_packet_is_too_large() {
     rig.server.disconnect(rig.now, farewell);
     rig.sends(&[disconnect(0x89)]);
     covers("v5:MQTT-3.1.2-24");
-    covers("BI-083");
     covers("RG-16");
 }
 
@@ -270,7 +269,6 @@ fn window_of_the_client_is_kept() {
     }
     covers("v5:MQTT-3.3.4-9");
     covers("u5:U5-4.9-b");
-    covers("BI-079");
 }
 
 fn full_window_holds_back_messages_alone() {

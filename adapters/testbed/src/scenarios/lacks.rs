@@ -49,8 +49,13 @@ pub(super) async fn is_lacking<A: Adapter>(address: SocketAddr, lack: Lack) {
         }
         Lack::AcknowledgesQoS2AsQoS1 => {
             let failure = lost_over_qos_2::<A>(address).await;
-            let cause = Cause::Closed(Closed::Violation(Violation::AcknowledgementOfOtherQoS));
-            assert_eq!(failure.cause.to_string(), cause.to_string());
+            assert!(
+                matches!(
+                    failure.cause,
+                    Cause::Closed(Closed::Violation(Violation::AcknowledgementOfOtherQoS, _))
+                ),
+                "{failure}"
+            );
             assert!(failure.advice().contains("publish with QoS 1"), "{failure}");
         }
     }

@@ -223,7 +223,7 @@ impl World {
             BrokerEvent::Dropped { .. } if self.plan.asks => {}
             BrokerEvent::Dropped { client_id, .. } if self.is_small(&client_id) => {}
             BrokerEvent::Disconnected {
-                reason: reason @ (Closed::Malformed(_) | Closed::Violation(_)),
+                reason: reason @ (Closed::Malformed(_) | Closed::Violation(..)),
                 client_id,
                 connection,
             } if !self.wrong.contains(&(place, connection)) => {

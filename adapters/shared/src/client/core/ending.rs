@@ -24,7 +24,7 @@ impl Core {
         let is_stranger = !was_accepted
             && matches!(
                 reason,
-                Closed::Malformed(_) | Closed::Violation(Violation::PacketBeforeConnAck)
+                Closed::Malformed(_) | Closed::Violation(Violation::PacketBeforeConnAck, _)
             );
         if let Some(cause) = self.store_failure.take() {
             return self.end(cause);

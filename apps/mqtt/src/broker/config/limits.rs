@@ -146,6 +146,9 @@ impl ClientParts for mqtt_session::Limits {
             Key::new("receive_maximum", about).at_least(1),
             &mut self.receive_maximum,
         );
+        let about = "How many more than that a client of MQTT 5.0 may have open before its connection is closed, for clients that do not \
+                     keep to it.";
+        keys.key(Key::new("receive_tolerance", about), &mut self.receive_tolerance);
         let about = "How many messages of QoS 1 and 2 are sent at most before one of them is acknowledged.";
         keys.key(Key::new("send_maximum", about).at_least(1), &mut self.send_maximum);
         let about = "Packet identifiers from 1 up to this are used.";
