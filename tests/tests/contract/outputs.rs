@@ -39,6 +39,26 @@ fn packets() -> impl Strategy<Value = Vec<Packet<Bytes>>> {
     prop::collection::vec(packet, 0..12)
 }
 
+/// Without PUBREL for a message that comes before it: that is answered when the message has been polled, or at once, whichever is first.
+/// A peer that keeps to the rules sends it when it has PUBREC, which is after the poll.
+fn in_order(packets: Vec<Packet<Bytes>>) -> Vec<Packet<Bytes>> {
+    let mut open = Vec::new();
+    let mut keeps = |packet: &Packet<Bytes>| match packet {
+        Packet::Publish(publish) => {
+            open.extend(
+                publish
+                    .delivery
+                    .id()
+                    .filter(|_| publish.delivery.qos() == QoS::ExactlyOnce),
+            );
+            true
+        }
+        Packet::PubRel(release) => !open.contains(&release.id),
+        _ => true,
+    };
+    packets.into_iter().filter(|packet| keeps(packet)).collect()
+}
+
 fn versions() -> impl Strategy<Value = Version> {
     prop::sample::select(&Version::ALL[..])
 }
@@ -181,7 +201,7 @@ proptest! {
     /// Line 3: outputs that are polled more often, and in another order, are the same in all.
     #[test]
     fn the_order_of_polls_changes_nothing(
-        packets in packets(), version in versions(), stored in any::<bool>(), polls in prop::collection::vec(0..4_u8, 0..20),
+        packets in packets().prop_map(in_order), version in versions(), stored in any::<bool>(), polls in prop::collection::vec(0..4_u8, 0..20),
     ) {
         for subject in busy(stored, version) {
             let bytes = subject.stream_of_peer(&packets, version);
