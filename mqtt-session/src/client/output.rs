@@ -41,6 +41,14 @@ impl Client {
     }
 
     fn transmit(&mut self, outbox: &mut Outbox) {
+        while self.transmit_all(outbox) {}
+        if !self.flow.is_in_packet() {
+            self.leave(outbox);
+        }
+    }
+
+    /// Whether there may be more.
+    fn transmit_all(&mut self, outbox: &mut Outbox) -> bool {
         self.flow.transmit_answers(outbox);
         if self.ping_due && outbox.has_room() {
             self.ping_due = false;
@@ -52,10 +60,7 @@ impl Client {
             }
         }
         self.transmit_requests(outbox);
-        self.flow.transmit_messages(outbox);
-        if !self.flow.is_in_packet() {
-            self.leave(outbox);
-        }
+        self.flow.transmit_messages(outbox)
     }
 
     /// Everything is done, and the host wants to go. [MQTT-3.14.4-1]

@@ -64,12 +64,14 @@ impl<E: Tells> Flow<E> {
         }
     }
 
-    /// Messages, as far as window, store and outbox allow.
-    pub(crate) fn transmit_messages(&mut self, outbox: &mut Outbox) {
+    /// Messages, as far as window, store and outbox allow. Whether one was given up: it may have been sent before, and has to be
+    /// released then, for which nobody may poll again.
+    #[must_use]
+    pub(crate) fn transmit_messages(&mut self, outbox: &mut Outbox) -> bool {
         #[cfg(feature = "broker")]
         self.transmit_frames(outbox);
         if self.session.outgoing.len() == 0 {
-            return;
+            return false;
         }
         self.expire();
         while self.session.outgoing.has_due() && outbox.has_room() {
@@ -79,12 +81,12 @@ impl<E: Tells> Flow<E> {
                 .session
                 .outgoing
                 .next_publish(with_plain, &mut self.session.journal);
-            let Some(key) = next else { return };
+            let Some(key) = next else { return false };
             match self.write_publish(key, outbox) {
                 Ok(Some(payload_bytes)) => {
                     self.begin_source(key, payload_bytes);
                     if !self.transmit_source(outbox) {
-                        return;
+                        return false;
                     }
                 }
                 Ok(None) => {
@@ -94,11 +96,11 @@ impl<E: Tells> Flow<E> {
                 }
                 Err(outcome) => {
                     self.give_up(key, outcome);
-                    // One that was sent before is to be released, and nobody may poll again for that.
-                    self.transmit_answers(outbox);
+                    return true;
                 }
             }
         }
+        false
     }
 
     pub(super) fn give_up(&mut self, key: u32, outcome: Outcome) {

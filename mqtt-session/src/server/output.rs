@@ -18,8 +18,12 @@ impl ServerConnection {
         }
         let may_begin = self.sends_connack(outbox) && self.flow.transmit_source(outbox) && self.wire.flush(outbox);
         if may_begin && self.phase == Phase::Connected {
-            self.flow.transmit_answers(outbox);
-            self.flow.transmit_messages(outbox);
+            loop {
+                self.flow.transmit_answers(outbox);
+                if !self.flow.transmit_messages(outbox) {
+                    break;
+                }
+            }
         }
         self.arm_source();
         let (phase, flow) = (self.phase, &self.flow);
