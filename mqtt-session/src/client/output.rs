@@ -41,15 +41,24 @@ impl Client {
     }
 
     fn transmit(&mut self, outbox: &mut Outbox) {
-        while self.transmit_all(outbox) {}
+        let mut asks = true;
+        loop {
+            self.flow.transmit_answers(outbox);
+            // Once: an identifier is not used again before its operation has been told to have ended.
+            if core::mem::take(&mut asks) {
+                self.transmit_ping(outbox);
+                self.transmit_requests(outbox);
+            }
+            if !self.flow.transmit_messages(outbox) {
+                break;
+            }
+        }
         if !self.flow.is_in_packet() {
             self.leave(outbox);
         }
     }
 
-    /// Whether there may be more.
-    fn transmit_all(&mut self, outbox: &mut Outbox) -> bool {
-        self.flow.transmit_answers(outbox);
+    fn transmit_ping(&mut self, outbox: &mut Outbox) {
         if self.ping_due && outbox.has_room() {
             self.ping_due = false;
             outbox.buffer().extend_from_slice(&PINGREQ);
@@ -59,8 +68,6 @@ impl Client {
                 self.wire.timers.set(Timer::PingResponse, until);
             }
         }
-        self.transmit_requests(outbox);
-        self.flow.transmit_messages(outbox)
     }
 
     /// Everything is done, and the host wants to go. [MQTT-3.14.4-1]
