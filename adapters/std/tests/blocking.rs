@@ -196,14 +196,9 @@ fn no_thread_and_no_file_is_left_behind() {
         drop(client);
         server.join().unwrap();
         let until = Instant::now() + SOON;
+        // A thread that was joined is listed for a moment longer, and a new one has the name of this one at first.
         loop {
             let left = beside(&without);
-            // One more waits until the store is closed.
-            assert!(
-                left.iter()
-                    .all(|name| own.contains(&&**name) || is_durable && name == "mqtt-store-end"),
-                "{left:?}"
-            );
             if left.is_empty() {
                 break;
             }
