@@ -262,18 +262,12 @@ impl Broker {
                 }
             }
         }
-        let needs_restart = config.shards != self.config.shards
-            || config.persistence != self.config.persistence
-            || config.limits != self.config.limits
-            || config.protocol != self.config.protocol
-            || config.metrics != self.config.metrics
-            || config.control != self.config.control
-            || config.log.json != self.config.log.json
-            || !listening::are_same_places(&self.config, &config);
-        if needs_restart {
+        let waiting = config.awaiting_restart(&self.config);
+        if !waiting.is_empty() {
+            let keys = waiting.join(", ");
             tracing::warn!(
-                "listeners, shards, limits, protocol, persistence, metrics, the control socket and the form of the log change with a \
-                 restart; users, rights, certificates, the level of the log and $SYS change now"
+                keys,
+                "these keys change with a restart; what else has changed counts from here on"
             );
         }
         log::set_level(config.log.level);
