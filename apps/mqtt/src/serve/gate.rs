@@ -290,6 +290,9 @@ impl Gate {
             BrokerEvent::Revoked { client_id, filter } => {
                 tracing::info!(client = %text(&client_id), filter = filter.as_str(), "a subscription is not allowed any more");
             }
+            BrokerEvent::RetainedRevoked { client_id, topic } if self.is_first(Matter::RetainedRevoked, &client_id) => {
+                tracing::info!(client = %text(&client_id), topic = topic.as_str(), "a retained message is not allowed any more");
+            }
             BrokerEvent::LimitHit { bound, times } => self.repeats.tell(What::Limit(bound), times),
             BrokerEvent::Missed { events } => self.repeats.tell(What::Missed, events),
             BrokerEvent::StoreFailed => tracing::error!("the store has failed: all connections are closed"),

@@ -362,13 +362,21 @@ fn raise_file_limit(config: &Config) -> Option<usize> {
     match rlimit::increase_nofile_limit(wanted) {
         Ok(limit) if limit < wanted => {
             let connections = Config::connections_within(limit);
-            tracing::warn!(
-                limit,
-                wanted,
-                connections,
-                "the system lets this process open fewer files than limits.broker.connections asks for: no more connections are accepted \
-                 than fit, further ones wait until one ends"
-            );
+            if config.asks_for_connections() {
+                tracing::warn!(
+                    limit,
+                    wanted,
+                    connections,
+                    "the system lets this process open fewer files than the configured connections need: no more connections are accepted \
+                     than fit, further ones wait until one ends"
+                );
+            } else {
+                tracing::info!(
+                    limit,
+                    connections,
+                    "so many connections fit into the files that the system lets this process open"
+                );
+            }
             return usize::try_from(connections).ok();
         }
         Ok(limit) => tracing::debug!(limit, "open files"),

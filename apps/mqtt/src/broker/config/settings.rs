@@ -74,6 +74,14 @@ impl Config {
         self.connections_max().saturating_add(OTHER_FILES)
     }
 
+    /// Whether somebody has said how many connections there may be.
+    #[must_use]
+    pub fn asks_for_connections(&self) -> bool {
+        let by_default = BrokerLimits::default().connections;
+        self.limits.broker.connections != by_default
+            || self.listeners.iter().any(|listener| listener.max_connections.is_some())
+    }
+
     /// How many connections fit into a limit of open files, so that metrics, the control socket and files that are read again have some left.
     #[must_use]
     pub fn connections_within(files: u64) -> u64 {
