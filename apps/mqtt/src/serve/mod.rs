@@ -8,6 +8,7 @@ mod figures;
 mod forgetful;
 mod gate;
 mod health;
+mod lines;
 mod listening;
 mod log;
 mod metrics;
@@ -42,8 +43,8 @@ use self::repeats::Repeats;
 use self::rules::{Rules, SharedRules};
 use self::sys::Sys;
 use crate::Ending;
-use crate::broker::{Config, Setup, check};
-use crate::screen::{note, print};
+use crate::broker::{Config, Report, Setup, check};
+use crate::screen::print;
 
 /// How long clients and the store have at the end.
 const ENDING: Duration = Duration::from_secs(10);
@@ -92,30 +93,32 @@ pub(crate) fn run(serve: Serve) -> Result<(), Ending> {
     if serve.print_config {
         return Ok(print(Config::example())?);
     }
-    let setup = read(&serve)?;
+    let (setup, report) = check(serve.config.as_deref());
     if serve.check {
+        log::note_all(&report);
+        usable(&report)?;
         for listener in &setup.config.listeners {
             listening::layers(listener)?;
         }
         return Ok(print("The configuration can be used.\n")?);
     }
-    log::begin(setup.config.log);
-    // Signals are heard from here on: one that comes early ends the broker in good order too.
-    let signals = listen_to_signals()?;
-    let broker = Broker::start(serve, setup)?;
-    broker.serve_until_told(&signals)
+    let log = setup.config.log;
+    log::begin(log)?;
+    log::tell_first(&report, log);
+    let ended = usable(&report).and_then(|()| {
+        // Signals are heard from here on: one that comes early ends the broker in good order too.
+        let signals = listen_to_signals()?;
+        let broker = Broker::start(serve, setup)?;
+        broker.serve_until_told(&signals)
+    });
+    log::end(ended, log)
 }
 
-/// The configuration with what it names, all of it checked. Warnings are told.
-fn read(serve: &Serve) -> Result<Setup, Ending> {
-    let (setup, report) = check(serve.config.as_deref());
-    for problem in report.problems() {
-        note(problem);
-    }
+fn usable(report: &Report) -> Result<(), Ending> {
     if report.has_errors() {
         return Err(Ending::failed("the configuration cannot be used"));
     }
-    Ok(setup)
+    Ok(())
 }
 
 fn listen_to_signals() -> Result<Receiver<i32>, Ending> {
@@ -232,13 +235,19 @@ impl Broker {
     fn reload(&mut self) {
         notify::tell_reloading();
         if let Err(error) = self.try_reload() {
-            tracing::error!(%error, "the configuration stays as it was");
+            tracing::error!(
+                error = error.what(),
+                advice = error.what_to_do(),
+                "the configuration stays as it was"
+            );
         }
         notify::tell("READY=1");
     }
 
     fn try_reload(&mut self) -> Result<(), Ending> {
-        let mut setup = read(&self.serve)?;
+        let (mut setup, report) = check(self.serve.config.as_deref());
+        log::tell(&report);
+        usable(&report)?;
         let config = setup.config.clone();
         // All of them first: what cannot be used changes nothing.
         let layers: Vec<_> = config
