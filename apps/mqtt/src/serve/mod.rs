@@ -11,13 +11,16 @@ mod health;
 mod lines;
 mod listening;
 mod log;
+mod login;
 mod metrics;
 mod notify;
 mod recheck;
+mod remembered;
 mod repeats;
 mod rules;
 mod runtime;
 mod sys;
+mod turns;
 
 use std::collections::HashMap;
 use std::num::{NonZeroU16, NonZeroU32};
@@ -140,7 +143,10 @@ impl Broker {
         let connections = raise_file_limit(&config);
         let writer = open_store(&config)?;
         let rules = SharedRules::new(Rules::new(setup));
-        let checker = Checker::start()?;
+        let checker = Checker::start(turns::Bounds {
+            all: config.limits.logins as usize,
+            each: config.limits.logins_per_address as usize,
+        })?;
         let seed = fresh_seed();
         let mut host = Host::new(config.machine(seed).ask(Ask::EVERYTHING))
             .shards(NonZeroU16::new(config.shards).unwrap_or(NonZeroU16::MIN));

@@ -23,6 +23,8 @@ pub(super) enum What {
     Limit(BrokerBound),
     /// An address has as many connections as it may have.
     AddressFull,
+    /// Too many wait for the check of their password.
+    LoginsFull,
     /// What stands where a header of the PROXY protocol has to be is none.
     ProxyHeader,
     /// Events do not come to the log.
@@ -156,6 +158,12 @@ fn write(what: &What, times: u64) {
             tracing::info!(
                 messages = times,
                 "retained messages of further clients were not allowed any more"
+            );
+        }
+        What::LoginsFull => {
+            tracing::warn!(
+                clients = times,
+                "further clients were told that the broker is busy: too many waited for the check of their password"
             );
         }
         What::Limit(bound) => tracing::warn!(?bound, times, "a limit was met"),

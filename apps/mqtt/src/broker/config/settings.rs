@@ -373,12 +373,28 @@ impl Default for Metrics {
 }
 
 /// Every bound of the broker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How many connections one address may have. `None`: any number.
     pub connections_per_address: Option<u32>,
+    /// How many clients may wait for the check of their password.
+    pub logins: u32,
+    /// How many of one address may.
+    pub logins_per_address: u32,
     /// Of all clients together, and the rates of each.
     pub broker: BrokerLimits,
     /// Of one connection and its session.
     pub client: mqtt_session::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_per_address: None,
+            logins: 1024,
+            logins_per_address: 256,
+            broker: BrokerLimits::default(),
+            client: mqtt_session::Limits::default(),
+        }
+    }
 }
