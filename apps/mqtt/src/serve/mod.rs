@@ -2,6 +2,7 @@
 
 mod checker;
 mod control;
+mod exposition;
 mod fields;
 mod figures;
 #[cfg(feature = "broken-store")]
@@ -14,12 +15,14 @@ mod log;
 mod login;
 mod metrics;
 mod notify;
+mod process;
 mod recheck;
 mod remembered;
 mod repeats;
 mod rules;
 mod runtime;
 mod sys;
+mod timed;
 mod turns;
 
 use std::collections::HashMap;
@@ -39,12 +42,14 @@ use signal_hook::iterator::Signals;
 
 use self::checker::Checker;
 use self::control::Control;
+use self::exposition::Vitals;
 use self::gate::Gate;
 use self::health::Health;
 use self::recheck::Recheck;
 use self::repeats::Repeats;
 use self::rules::{Rules, SharedRules};
 use self::sys::Sys;
+use self::timed::{Timed, Times};
 use crate::Ending;
 use crate::broker::{Config, Report, Setup, check};
 use crate::screen::print;
@@ -82,7 +87,7 @@ struct Broker {
     serve: Serve,
     config: Config,
     rules: SharedRules,
-    health: Health,
+    vitals: Vitals,
     repeats: Repeats,
     entrances: Vec<Entrance>,
     running: Running,
@@ -141,7 +146,8 @@ impl Broker {
     fn start(serve: Serve, setup: Setup) -> Result<Self, Ending> {
         let config = setup.config.clone();
         let connections = raise_file_limit(&config);
-        let writer = open_store(&config)?;
+        let times = config.persistence.path.as_deref().map(Times::new);
+        let writer = open_store(&config, times.as_ref())?;
         let rules = SharedRules::new(Rules::new(setup));
         let checker = Checker::start(turns::Bounds {
             all: config.limits.logins as usize,
@@ -167,6 +173,11 @@ impl Broker {
         }
         let (shared, health) = (rules.clone(), Health::default());
         let repeats = Repeats::default();
+        let vitals = Vitals {
+            health: health.clone(),
+            checker: checker.clone(),
+            store: times,
+        };
         let of_gates = (health.clone(), repeats.clone());
         let host = host.policy(move |handle| {
             let (health, repeats) = of_gates.clone();
@@ -183,7 +194,7 @@ impl Broker {
             serve,
             config,
             rules,
-            health,
+            vitals,
             repeats,
             entrances,
             running,
@@ -194,14 +205,14 @@ impl Broker {
 
     fn serve_until_told(mut self, signals: &Receiver<i32>) -> Result<(), Ending> {
         if let Some(metrics) = &self.config.metrics {
-            let address = metrics::serve(metrics.address, self.running.handles().to_vec(), self.health.clone())
+            let address = metrics::serve(metrics.address, self.running.handles().to_vec(), self.vitals.clone())
                 .map_err(|error| Ending::failed(format_args!("metrics at {}: {error}", metrics.address)))?;
             tracing::info!(%address, "metrics");
         }
         if let Some(path) = &self.config.control {
             let served = control::Served {
                 shards: self.running.handles().to_vec(),
-                health: self.health.clone(),
+                health: self.vitals.health.clone(),
                 store: self.writer.clone(),
             };
             let control = control::serve(path, served)
@@ -344,8 +355,8 @@ impl Broker {
     }
 }
 
-fn open_store(config: &Config) -> Result<Option<Writer>, Ending> {
-    let Some(path) = &config.persistence.path else {
+fn open_store(config: &Config, times: Option<&Times>) -> Result<Option<Writer>, Ending> {
+    let (Some(path), Some(times)) = (&config.persistence.path, times.cloned()) else {
         return Ok(None);
     };
     let refused = |error: &dyn std::fmt::Display| Ending::failed(format_args!("{}: {error}", path.display()));
@@ -361,7 +372,7 @@ fn open_store(config: &Config) -> Result<Option<Writer>, Ending> {
         let writer = Writer::start(forgetful::Forgetful::new(store)).map_err(|error| refused(&error))?;
         return Ok(Some(writer));
     }
-    let writer = Writer::start(store).map_err(|error| refused(&error))?;
+    let writer = Writer::start(Timed { store, times }).map_err(|error| refused(&error))?;
     Ok(Some(writer))
 }
 
