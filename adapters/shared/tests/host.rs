@@ -13,7 +13,7 @@ use std::time::Duration;
 use mqtt_adapter::host::{Desk, Entrance, Network, Notice, Policy, Seat, Shard};
 use mqtt_adapter::{Clock, Transport};
 use mqtt_session::proto::DisconnectReason;
-use mqtt_session::{Broker, BrokerConfig, BrokerEvent, Message};
+use mqtt_session::{Ask, Broker, BrokerConfig, BrokerEvent, Message};
 use mqtt_testbed::{End, ends};
 
 /// What a listener gives next.
@@ -131,6 +131,46 @@ fn a_shard_that_is_told_to_end_waits_no_longer_than_it_may() {
     assert!(poll(&mut shard));
     drop(shard);
     assert!(!handle.run(|_| panic!("nobody is there to run it")), "it has ended");
+}
+
+/// All at once, and from then on whoever asks is woken at once, so that it asks again.
+const RESTLESS: &[usize] = &{
+    let mut portions = [0; 101];
+    portions[1] = 65_536;
+    portions
+};
+
+/// Whether the shard still has a client that went before anybody has let it in, having said this.
+fn keeps_one_that_goes_after(said: &[u8]) -> bool {
+    let config = BrokerConfig::new(7).ask(Ask::EVERYTHING);
+    let clock = Clock::new();
+    let seat = Seat::new(&config);
+    let handle = seat.handle();
+    let given = Given::default();
+    let diary = Diary(Arc::default());
+    let mut shard = Shard::new(seat, Memory, Broker::new(config, clock.now()), clock, diary)
+        .listen(Arc::clone(&given), Entrance::new("gate"));
+    let (near, mut far, _) = ends(RESTLESS);
+    given.lock().unwrap().push_back(Ok(near));
+    far.written().bytes.extend(said);
+    let mut connections = || {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        handle.run(move |desk| sender.send(desk.connections().count()).expect("it is waited for"));
+        (0..10).for_each(|_| assert!(!poll(&mut shard)));
+        receiver.try_recv().expect("it was run")
+    };
+    assert_eq!(connections(), 1);
+    let _ = Transport::poll_close(&mut far, &mut Context::from_waker(Waker::noop()));
+    connections();
+    connections() == 1
+}
+
+#[test]
+fn a_client_that_goes_while_it_waits_to_be_let_in_is_gone() {
+    let connect = b"\x10\x0E\0\x04MQTT\x05\x02\0\0\0\0\x01c";
+    assert!(!keeps_one_that_goes_after(connect));
+    // What it has said besides is heard when it is let in.
+    assert!(keeps_one_that_goes_after(&[&connect[..], b"\xC0\0"].concat()));
 }
 
 /// A stream whose other end says a little and then takes as much as it has room for.

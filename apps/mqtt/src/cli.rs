@@ -71,12 +71,14 @@ pub enum Command {
     /// Make and change the file with the users of a broker
     #[command(after_help = "Without a terminal the password is the first line of standard input.
 The lines of other users stay as they are, also those that mosquitto_passwd made; mosquitto cannot
-read what this command writes.
+read what this command writes. What a check of a password costs the broker, it costs whoever has stolen
+the file and guesses.
 
 Examples:
   mqtt passwd /etc/mqtt/users alice
   mqtt passwd /etc/mqtt/users alice < password.txt
   mqtt passwd --batch /etc/mqtt/users < users-and-passwords.txt
+  mqtt passwd --batch --memory 8192 --passes 1 /etc/mqtt/devices < random-passwords.txt
   mqtt passwd --delete /etc/mqtt/users alice")]
     Passwd(PasswdArguments),
     /// Look after the file that a broker keeps its sessions and messages in

@@ -63,6 +63,18 @@ impl Ending {
         self.code
     }
 
+    /// What could not be done, and why.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn what_to_do(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+
     /// Whether it was called with what cannot be.
     #[must_use]
     pub const fn is_misuse(&self) -> bool {

@@ -98,8 +98,12 @@ fn metrics_and_health_are_there() {
     let folder = folder();
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let address = free.expect("there is a port");
-    let broker = Broker::start(folder.path(), &format!("{LISTENER}[metrics]\naddress = '{address}'\n"));
-    assert_eq!(broker.publish(&["-t", "t", "-m", "x", "-q", "1"]), Some(0));
+    let store = "[persistence]\npath = 'broker.store'\n";
+    let broker = Broker::start(
+        folder.path(),
+        &format!("{LISTENER}[metrics]\naddress = '{address}'\n{store}"),
+    );
+    assert_eq!(broker.publish(&["-t", "t", "-m", "x", "-q", "1", "-r"]), Some(0));
     let get = |path| web::get(address, path);
     let metrics = get("/metrics");
     assert_eq!(web::figure(&metrics, "mqtt_messages_received_total"), 1);
@@ -107,6 +111,26 @@ fn metrics_and_health_are_there() {
     assert_eq!(web::figure(&metrics, "mqtt_packets_sent_total"), 2);
     assert_eq!(web::figure(&metrics, "mqtt_messages_sent_total"), 0);
     assert!(metrics.contains("# TYPE mqtt_connections gauge"), "{metrics}");
+    let file = fs::metadata(folder.path().join("broker.store")).expect("it is there");
+    assert_eq!(web::figure(&metrics, "mqtt_store_file_bytes"), file.len());
+    assert!(web::figure(&metrics, "mqtt_store_flush_seconds_count") > 0);
+    for none in [
+        "mqtt_logins_waiting",
+        "mqtt_logins_turned_away_total",
+        "mqtt_log_lines_lost_total",
+        "mqtt_store_failed",
+    ] {
+        assert_eq!(web::figure(&metrics, none), 0, "{none}");
+    }
+    if cfg!(target_os = "linux") {
+        assert!(web::figure(&metrics, "process_resident_memory_bytes") > 1 << 20);
+        let (files, most) = ("process_open_fds", "process_max_fds");
+        assert!(
+            (4..web::figure(&metrics, most)).contains(&web::figure(&metrics, files)),
+            "{metrics}"
+        );
+        assert!(metrics.contains("\nprocess_cpu_seconds_total "), "{metrics}");
+    }
     assert!(get("/health").starts_with("HTTP/1.1 200 OK"));
     assert!(get("/else").starts_with("HTTP/1.1 404"));
 }

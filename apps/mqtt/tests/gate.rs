@@ -151,6 +151,21 @@ fn what_comes_right_behind_connect_is_judged_by_the_user_who_sent_it() {
 }
 
 #[test]
+fn who_says_something_and_goes_without_waiting_is_heard() {
+    let folder = folder();
+    let broker = broker(folder.path(), "");
+    let mut bytes = Vec::new();
+    for packet in [connect("one", ALICE).into(), retained("a/yes"), retained("b/no")] {
+        packet.encode_to(Version::V5, &mut bytes).expect("it can be said");
+    }
+    let mut stream = TcpStream::connect(broker.address).expect("it listens");
+    stream.write_all(&bytes).expect("it reads");
+    drop(stream);
+    broker.told(" disconnected ", "");
+    assert_eq!(kept(&broker), "a/yes\n");
+}
+
+#[test]
 fn what_comes_behind_a_wrong_password_is_not_looked_at() {
     let folder = folder();
     let broker = broker(folder.path(), "");

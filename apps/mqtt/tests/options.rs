@@ -110,6 +110,15 @@ fn what_does_not_fit_together_is_refused() {
 }
 
 #[test]
+fn help_of_commands_with_commands_of_their_own_has_examples() {
+    for words in [&["help", "store"][..], &["help", "ctl"], &["help", "ctl", "retained"]] {
+        let help = mqtt(words, b"");
+        let help = String::from_utf8(help.stdout).expect("text");
+        assert!(help.contains("Examples:\n  mqtt "), "{words:?}: {help}");
+    }
+}
+
+#[test]
 fn help_has_examples_and_the_exit_codes() {
     for command in ["pub", "sub", "rr"] {
         let help = mqtt(&[command, "--help"], b"");

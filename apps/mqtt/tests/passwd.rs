@@ -193,3 +193,29 @@ fn a_file_of_mosquitto_is_read_and_its_lines_stay() {
         assert!(!folder.verified(user, "z"), "{user}");
     }
 }
+
+#[test]
+fn a_password_costs_what_was_asked_for() {
+    let folder = Folder::new();
+    works(
+        &folder.users(),
+        &["--batch", "--memory=1024", "--passes=3", "alice:open"],
+        "",
+    );
+    assert!(
+        folder.read().starts_with("alice:$argon2id$v=19$m=1024,t=3,p=1$"),
+        "{}",
+        folder.read()
+    );
+    assert!(folder.verified("alice", "open") && !folder.verified("alice", "opem"));
+    for cost in [
+        ["--memory=7", "--passes=1"],
+        ["--memory=262145", "--passes=1"],
+        ["--memory=262144", "--passes=5"],
+        ["--memory=1024", "--passes=0"],
+    ] {
+        let output = passwd(&folder.users(), &[&cost[..], &["--batch", "bob:sesame"]].concat(), "");
+        assert_eq!(output.status.code(), Some(2), "{cost:?}: {output:?}");
+    }
+    assert!(!folder.verified("bob", "sesame"));
+}

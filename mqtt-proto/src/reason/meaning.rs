@@ -6,7 +6,7 @@ macro_rules! meaning {
         "Success: accepted, or this step of the exchange is complete."
     };
     (NormalDisconnection) => {
-        "Normal disconnection: the server drops the will."
+        "Normal disconnection: no will is published."
     };
     (GrantedQoS0) => {
         "Subscribed; messages come at QoS 0."

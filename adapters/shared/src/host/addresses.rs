@@ -81,7 +81,7 @@ impl Drop for Share {
 }
 
 /// What stands for all addresses of one owner.
-fn owner(address: IpAddr) -> IpAddr {
+pub(super) fn owner(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = u128::from(address) >> (128 - NETWORK_BITS) << (128 - NETWORK_BITS);

@@ -1,9 +1,11 @@
 //! Where connections come from.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use mqtt_session::ConnectionId;
+
+use super::addresses;
 
 /// Where a connection comes from.
 #[derive(Clone, Debug)]
@@ -20,6 +22,13 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// What stands for all addresses of the client's owner, so that it can be counted how much comes from there: the address of IPv4, or the
+    /// network of IPv6 of 64 bits.
+    #[must_use]
+    pub fn owner(&self) -> Option<IpAddr> {
+        self.peer.map(|peer| addresses::owner(peer.ip()))
+    }
+
     pub(super) const fn new(listener: Arc<str>, peer: Option<SocketAddr>) -> Self {
         Self {
             listener,

@@ -16,6 +16,8 @@ use super::shard::Shard;
 const READS: usize = 4;
 /// So much that was left of a packet is moved to where the rest of it is read to. More is held by itself.
 const MOVED_BYTES: usize = 4096;
+/// How much is read of a client that waits to be let in, behind what it has said: enough to hear whether it is still there.
+const AHEAD_BYTES: usize = 1024;
 /// How often a stream that cannot be written to is read, so that nothing is missed that the other end said before.
 const LAST_READS: usize = 64;
 
@@ -59,6 +61,7 @@ impl<N: Network, P: Policy> Shard<N, P> {
         let room = self.broker.input_room(line.id).saturating_sub(unread);
         if room == 0 {
             self.hold(number);
+            self.hear_end(number, now, scratch);
             return false;
         }
         let front = if unread <= MOVED_BYTES { unread } else { 0 };
@@ -107,6 +110,33 @@ impl<N: Network, P: Policy> Shard<N, P> {
         let Some(line) = self.lines.get_mut(number) else { return };
         if !std::mem::replace(&mut line.flags.is_held, true) && holds_all {
             self.held.push(number);
+        }
+    }
+
+    /// A client that waits to be let in, as for the check of its password, may go meanwhile: then nobody has to decide about it any more. One
+    /// that has said more before it went is heard when it is let in.
+    fn hear_end(&mut self, number: u32, now: Instant, scratch: &mut [u8]) {
+        let Some(line) = self.lines.get_mut(number) else { return };
+        let is_let_in = self.broker.client_id(line.id).is_some();
+        if is_let_in || !line.flags.is_placed || !line.unread.is_empty() {
+            return;
+        }
+        let most = scratch.len().min(AHEAD_BYTES);
+        match line.poll_read(&mut scratch[..most]) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(0)) => {
+                let error = line.broken.take();
+                self.stream_ended(number, now, error);
+            }
+            Poll::Ready(Ok(len)) => {
+                line.unread.extend_from_slice(&scratch[..len]);
+                self.traffic.reads += 1;
+                self.traffic.bytes_read += len as u64;
+            }
+            Poll::Ready(Err(error)) => {
+                let error = line.broken.take().unwrap_or(error);
+                self.stream_ended(number, now, Some(error));
+            }
         }
     }
 

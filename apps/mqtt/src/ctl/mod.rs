@@ -107,7 +107,13 @@ Examples:
         end_session: bool,
     },
     /// Retained messages
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  mqtt ctl retained list 'lamp/#'
+  mqtt ctl retained delete lamp/1 lamp/2
+  mqtt ctl retained delete --filter 'lamp/#'"
+    )]
     Retained(RetainedCommand),
     /// Show or change what is logged
     #[command(

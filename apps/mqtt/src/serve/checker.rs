@@ -1,50 +1,96 @@
 //! Passwords are checked on threads of their own: it is meant to take long.
 
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Clients that may wait for their check. More are told that the broker is busy.
-const WAITING: usize = 1024;
-/// As many cores as this are never busy with passwords alone.
-const THREADS: usize = 2;
+use super::login::Login;
+use super::turns::{Bounds, Turns};
 
-type Check = Box<dyn FnOnce() + Send>;
+/// One thread a core, and no more than this: each has the memory that a check takes.
+const THREADS_MAX: usize = 16;
 
 /// A handle of the threads. They end with the last one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Checker {
-    sender: SyncSender<Check>,
+    hold: Arc<Hold>,
+}
+
+/// What the threads do not have, so that they end when the handles are gone.
+struct Hold {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+struct State {
+    /// Of the same owner of addresses, one after the other.
+    turns: Turns<Option<IpAddr>, Login>,
+    is_over: bool,
 }
 
 impl Checker {
     /// Starts them.
-    pub(super) fn start() -> io::Result<Self> {
-        let (sender, receiver) = sync_channel::<Check>(WAITING);
-        let receiver = Arc::new(Mutex::new(receiver));
-        for number in 0..THREADS {
-            let receiver = Arc::clone(&receiver);
+    pub(super) fn start(bounds: Bounds) -> io::Result<Self> {
+        let state = State {
+            turns: Turns::new(bounds),
+            is_over: false,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+        });
+        let hold = Arc::new(Hold { shared });
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        for number in 0..cores.min(THREADS_MAX) {
+            let shared = Arc::clone(&hold.shared);
             thread::Builder::new()
                 .name(format!("mqtt-login-{number}"))
-                .spawn(move || work(&receiver))?;
+                .spawn(move || {
+                    while let Some(login) = shared.next() {
+                        login.check();
+                    }
+                })?;
         }
-        Ok(Self { sender })
+        Ok(Self { hold })
     }
 
-    /// Does this when its turn comes. `false`: too much waits already.
-    pub(super) fn check(&self, check: impl FnOnce() + Send + 'static) -> bool {
-        self.sender.try_send(Box::new(check)).is_ok()
+    /// Checks it when its turn comes. Too much may wait already: then gives who has to go, this one or another.
+    pub(super) fn check(&self, login: Login, is_gone: impl Fn(&Login) -> bool) -> Option<Login> {
+        let owner = login.owner;
+        let displaced = self.hold.shared.lock().turns.push(&owner, login, is_gone);
+        self.hold.shared.arrived.notify_one();
+        displaced
+    }
+
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.hold.shared.lock().turns.len()
     }
 }
 
-fn work(receiver: &Mutex<Receiver<Check>>) {
-    loop {
-        // Only one waits at a time; the others wait for it.
-        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match next {
-            Ok(check) => check(),
-            Err(_) => return,
-        }
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next one, once there is one. `None`: nothing will come any more.
+    fn next(&self) -> Option<Login> {
+        let is_quiet = |state: &mut State| state.turns.len() == 0 && !state.is_over;
+        let waited = self.arrived.wait_while(self.lock(), is_quiet);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        // Nobody is left who could be let in.
+        if state.is_over { None } else { state.turns.pop() }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared.lock().is_over = true;
+        self.shared.arrived.notify_all();
     }
 }

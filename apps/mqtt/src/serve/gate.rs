@@ -11,6 +11,7 @@ use mqtt_session::{AcceptErrorKind, BrokerEvent, ConnectionId, Scope, Verdict};
 
 use super::checker::Checker;
 use super::health::Health;
+use super::login::Login;
 use super::repeats::{Matter, Repeats, What};
 use super::rules::{Identity, Rules, SharedRules, User};
 use crate::broker::Who;
@@ -52,24 +53,47 @@ impl Gate {
         match rules.identity(origin, connect) {
             Identity::Known(user) => guest.admit(desk, &rules, &user),
             Identity::Refused(reason) => guest.refuse(desk, reason),
-            Identity::Claimed { user, password } => {
-                let (handle, in_force) = (self.handle.clone(), self.rules.clone());
-                let is_taken = self.checker.check(move || {
-                    let is_right = rules.is_right(&user, &password);
-                    handle.run(move |desk| {
-                        match is_right {
-                            true if in_force.are(&rules) => guest.admit(desk, &rules, &Some(user)),
-                            // The password may have changed in between: the client has to come again.
-                            true => guest.refuse(desk, ConnAckReason::ServerBusy),
-                            false => guest.refuse(desk, ConnAckReason::BadUserNameOrPassword),
-                        }
-                    });
-                });
-                if !is_taken {
-                    tracing::warn!("too many clients log in at a time: one is told that the broker is busy");
-                    refuse(desk, connection, ConnAckReason::ServerBusy);
-                }
+            // It was right a short time ago.
+            Identity::Claimed { user, password } if rules.remembers(&user, &password) => {
+                guest.admit(desk, &rules, &Some(user));
             }
+            Identity::Claimed { user, password } => {
+                let owner = origin.owner();
+                self.check(
+                    desk,
+                    Login {
+                        guest,
+                        user,
+                        password,
+                        rules,
+                        in_force: self.rules.clone(),
+                        handle: self.handle.clone(),
+                        owner,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Has a password checked, or tells somebody that too many wait for that.
+    fn check(&self, desk: &mut Desk<'_>, login: Login) {
+        let connection = login.guest.connection;
+        let Some(displaced) = self.checker.check(login, |other| other.is_gone(desk)) else {
+            return;
+        };
+        self.health.turned_away();
+        if self.repeats.is_first(&What::LoginsFull) {
+            let peer = displaced.owner.map(tracing::field::display);
+            tracing::warn!(
+                peer,
+                "a client is told that the broker is busy: too many wait for the check of their password, limits.logins in all or \
+                 limits.logins_per_address of its address"
+            );
+        }
+        if displaced.guest.connection == connection && displaced.handle.shard() == desk.shard() {
+            displaced.guest.refuse(desk, ConnAckReason::ServerBusy);
+        } else {
+            displaced.turn_away();
         }
     }
 
@@ -97,15 +121,15 @@ impl Gate {
 }
 
 /// A client that waits to be let in.
-struct Guest {
-    connection: ConnectionId,
+pub(super) struct Guest {
+    pub(super) connection: ConnectionId,
     client_id: Bytes,
     /// Where its will goes.
     will: Option<TopicName<Bytes>>,
 }
 
 impl Guest {
-    fn admit(self, desk: &mut Desk<'_>, rules: &Rules, user: &User) {
+    pub(super) fn admit(self, desk: &mut Desk<'_>, rules: &Rules, user: &User) {
         if let Some(topic) = self.forbidden_will(rules, user.as_deref()) {
             tracing::warn!(
                 client = %text(&self.client_id),
@@ -139,7 +163,7 @@ impl Guest {
         (!rules.may_publish(Who { client_id, user }, topic)).then_some(topic)
     }
 
-    fn refuse(self, desk: &mut Desk<'_>, reason: ConnAckReason) {
+    pub(super) fn refuse(self, desk: &mut Desk<'_>, reason: ConnAckReason) {
         refuse(desk, self.connection, reason);
     }
 }
@@ -289,6 +313,9 @@ impl Gate {
             }
             BrokerEvent::Revoked { client_id, filter } => {
                 tracing::info!(client = %text(&client_id), filter = filter.as_str(), "a subscription is not allowed any more");
+            }
+            BrokerEvent::RetainedRevoked { client_id, topic } if self.is_first(Matter::RetainedRevoked, &client_id) => {
+                tracing::info!(client = %text(&client_id), topic = topic.as_str(), "a retained message is not allowed any more");
             }
             BrokerEvent::LimitHit { bound, times } => self.repeats.tell(What::Limit(bound), times),
             BrokerEvent::Missed { events } => self.repeats.tell(What::Missed, events),

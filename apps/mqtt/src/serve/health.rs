@@ -1,5 +1,6 @@
 //! Whether the broker can keep what it promises.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Shared by all shards and by those who ask. Clones are the same.
@@ -8,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Health {
     store_failure: Arc<OnceLock<String>>,
+    turned_away: Arc<AtomicU64>,
 }
 
 impl Health {
@@ -20,5 +22,15 @@ impl Health {
     /// Why nothing can be stored, if that is so.
     pub(super) fn store_failure(&self) -> Option<&str> {
         self.store_failure.get().map(String::as_str)
+    }
+
+    /// A client was told to come again, since too many waited for the check of their password.
+    pub(super) fn turned_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were.
+    pub(super) fn clients_turned_away(&self) -> u64 {
+        self.turned_away.load(Ordering::Relaxed)
     }
 }

@@ -72,25 +72,11 @@ pub(super) fn has_same_layers(open: &Listener, listener: &Listener) -> bool {
         && open.websocket == listener.websocket
 }
 
-/// Whether the listeners that are open differ at most in what can change while they are: certificates, and who may come without
-/// a name.
-pub(super) fn are_same_places(open: &Config, config: &Config) -> bool {
-    open.listeners.iter().map(place).eq(config.listeners.iter().map(place))
-}
-
 /// The listeners that are open, with what counts of the new configuration at once.
 pub(super) fn in_force(open: &Config, config: &Config) -> Vec<Listener> {
-    let changed = |open: &Listener| config.listeners.iter().find(|new| place(new) == place(open)).cloned();
+    let changed = |open: &Listener| config.listeners.iter().find(|new| new.place() == open.place()).cloned();
     let listeners = open.listeners.iter();
     listeners
         .map(|open| changed(open).unwrap_or_else(|| open.clone()))
         .collect()
-}
-
-fn place(listener: &Listener) -> Listener {
-    Listener {
-        tls: listener.tls.as_ref().map(|_| Tls::default()),
-        anonymous: None,
-        ..listener.clone()
-    }
 }

@@ -7,14 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mqtt_adapter::host::ShardHandle;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Registry;
 
-use super::figures::{self, Kind, Sums};
-use super::health::Health;
+use super::exposition::{self, Vitals};
+use super::figures;
 
 /// A request is shorter. Of a longer one the rest is not read.
 const REQUEST_BYTES: usize = 8 * 1024;
@@ -24,14 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const REQUESTS: usize = 32;
 
 /// Answers `/metrics` and `/health`, on threads of their own: a scraper that is slow keeps nobody waiting.
-pub(super) fn serve(address: SocketAddr, shards: Vec<ShardHandle>, health: Health) -> io::Result<SocketAddr> {
+pub(super) fn serve(address: SocketAddr, shards: Vec<ShardHandle>, vitals: Vitals) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     let address = listener.local_addr()?;
     thread::Builder::new().name("mqtt-metrics".to_owned()).spawn(move || {
         let requests = Arc::new(());
         for stream in listener.incoming() {
             let request = Arc::clone(&requests);
-            let (shards, health) = (shards.clone(), health.clone());
+            let (shards, vitals) = (shards.clone(), vitals.clone());
             let taken = stream.and_then(|stream| {
                 // The one that is here counts too, and this loop's own.
                 if Arc::strong_count(&requests) > REQUESTS + 1 {
@@ -39,7 +34,7 @@ pub(super) fn serve(address: SocketAddr, shards: Vec<ShardHandle>, health: Healt
                 }
                 let thread = thread::Builder::new().name("mqtt-request".to_owned());
                 thread.spawn(move || {
-                    if let Err(error) = answer(&stream, &shards, &health) {
+                    if let Err(error) = answer(&stream, &shards, &vitals) {
                         tracing::debug!(%error, "a request for metrics failed");
                     }
                     drop(request);
@@ -56,14 +51,14 @@ pub(super) fn serve(address: SocketAddr, shards: Vec<ShardHandle>, health: Healt
     Ok(address)
 }
 
-fn answer(stream: &TcpStream, shards: &[ShardHandle], health: &Health) -> io::Result<()> {
+fn answer(stream: &TcpStream, shards: &[ShardHandle], vitals: &Vitals) -> io::Result<()> {
     let until = Instant::now() + PATIENCE;
     let request = read_request(stream, until)?;
     let mut words = request.split(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
     let method = words.next().unwrap_or_default();
     let path = words.next().and_then(|path| std::str::from_utf8(path).ok());
     let response = match (method, path) {
-        (b"GET" | b"HEAD", Some(path)) => respond(path, shards, health),
+        (b"GET" | b"HEAD", Some(path)) => respond(path, shards, vitals),
         _ => Response::plain("405 Method Not Allowed", "GET is all there is\n"),
     };
     let body = if method == b"HEAD" { "" } else { &response.body };
@@ -134,55 +129,22 @@ impl Response {
     }
 }
 
-fn respond(path: &str, shards: &[ShardHandle], health: &Health) -> Response {
+fn respond(path: &str, shards: &[ShardHandle], vitals: &Vitals) -> Response {
     let sums = || figures::ask(shards);
     match path.split('?').next() {
         Some("/metrics") => match sums() {
             Some(sums) => Response {
                 status: "200 OK",
                 kind: "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                body: exposition(sums, health),
+                body: exposition::page(sums, vitals),
             },
             None => Response::plain("503 Service Unavailable", "a shard does not answer\n"),
         },
-        Some("/health") => match (health.store_failure(), sums()) {
+        Some("/health") => match (vitals.health.store_failure(), sums()) {
             (Some(why), _) => Response::plain("503 Service Unavailable", &format!("the store has failed: {why}\n")),
             (None, Some(_)) => Response::plain("200 OK", "healthy\n"),
             (None, None) => Response::plain("503 Service Unavailable", "a shard does not answer\n"),
         },
         _ => Response::plain("404 Not Found", "there are /metrics and /health\n"),
-    }
-}
-
-fn exposition(sums: Sums, health: &Health) -> String {
-    let mut registry = Registry::with_prefix("mqtt");
-    let store_failed = ConstGauge::new(i64::from(health.store_failure().is_some()));
-    let help = "Whether the store has failed: nobody is served until the broker is started again";
-    registry.register("store_failed", help, store_failed);
-    registry.register_collector(Box::new(sums));
-    let mut body = String::new();
-    // Text takes whatever is written to it.
-    let _ = text::encode(&mut body, &registry);
-    body
-}
-
-impl Collector for Sums {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        for figure in figures::ALL {
-            let value = figure.of(self);
-            match figure.kind {
-                Kind::Counter => {
-                    let counter = ConstCounter::new(value);
-                    let kind = counter.metric_type();
-                    counter.encode(encoder.encode_descriptor(figure.name, figure.help, None, kind)?)?;
-                }
-                Kind::Gauge => {
-                    let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-                    let kind = gauge.metric_type();
-                    gauge.encode(encoder.encode_descriptor(figure.name, figure.help, None, kind)?)?;
-                }
-            }
-        }
-        Ok(())
     }
 }

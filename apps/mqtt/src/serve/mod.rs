@@ -2,21 +2,28 @@
 
 mod checker;
 mod control;
+mod exposition;
 mod fields;
 mod figures;
 #[cfg(feature = "broken-store")]
 mod forgetful;
 mod gate;
 mod health;
+mod lines;
 mod listening;
 mod log;
+mod login;
 mod metrics;
 mod notify;
+mod process;
 mod recheck;
+mod remembered;
 mod repeats;
 mod rules;
 mod runtime;
 mod sys;
+mod timed;
+mod turns;
 
 use std::collections::HashMap;
 use std::num::{NonZeroU16, NonZeroU32};
@@ -35,15 +42,17 @@ use signal_hook::iterator::Signals;
 
 use self::checker::Checker;
 use self::control::Control;
+use self::exposition::Vitals;
 use self::gate::Gate;
 use self::health::Health;
 use self::recheck::Recheck;
 use self::repeats::Repeats;
 use self::rules::{Rules, SharedRules};
 use self::sys::Sys;
+use self::timed::{Timed, Times};
 use crate::Ending;
-use crate::broker::{Config, Setup, check};
-use crate::screen::{note, print};
+use crate::broker::{Config, Report, Setup, check};
+use crate::screen::print;
 
 /// How long clients and the store have at the end.
 const ENDING: Duration = Duration::from_secs(10);
@@ -78,7 +87,7 @@ struct Broker {
     serve: Serve,
     config: Config,
     rules: SharedRules,
-    health: Health,
+    vitals: Vitals,
     repeats: Repeats,
     entrances: Vec<Entrance>,
     running: Running,
@@ -92,30 +101,32 @@ pub(crate) fn run(serve: Serve) -> Result<(), Ending> {
     if serve.print_config {
         return Ok(print(Config::example())?);
     }
-    let setup = read(&serve)?;
+    let (setup, report) = check(serve.config.as_deref());
     if serve.check {
+        log::note_all(&report);
+        usable(&report)?;
         for listener in &setup.config.listeners {
             listening::layers(listener)?;
         }
         return Ok(print("The configuration can be used.\n")?);
     }
-    log::begin(setup.config.log);
-    // Signals are heard from here on: one that comes early ends the broker in good order too.
-    let signals = listen_to_signals()?;
-    let broker = Broker::start(serve, setup)?;
-    broker.serve_until_told(&signals)
+    let log = setup.config.log;
+    log::begin(log)?;
+    log::tell_first(&report, log);
+    let ended = usable(&report).and_then(|()| {
+        // Signals are heard from here on: one that comes early ends the broker in good order too.
+        let signals = listen_to_signals()?;
+        let broker = Broker::start(serve, setup)?;
+        broker.serve_until_told(&signals)
+    });
+    log::end(ended, log)
 }
 
-/// The configuration with what it names, all of it checked. Warnings are told.
-fn read(serve: &Serve) -> Result<Setup, Ending> {
-    let (setup, report) = check(serve.config.as_deref());
-    for problem in report.problems() {
-        note(problem);
-    }
+fn usable(report: &Report) -> Result<(), Ending> {
     if report.has_errors() {
         return Err(Ending::failed("the configuration cannot be used"));
     }
-    Ok(setup)
+    Ok(())
 }
 
 fn listen_to_signals() -> Result<Receiver<i32>, Ending> {
@@ -135,9 +146,13 @@ impl Broker {
     fn start(serve: Serve, setup: Setup) -> Result<Self, Ending> {
         let config = setup.config.clone();
         let connections = raise_file_limit(&config);
-        let writer = open_store(&config)?;
+        let times = config.persistence.path.as_deref().map(Times::new);
+        let writer = open_store(&config, times.as_ref())?;
         let rules = SharedRules::new(Rules::new(setup));
-        let checker = Checker::start()?;
+        let checker = Checker::start(turns::Bounds {
+            all: config.limits.logins as usize,
+            each: config.limits.logins_per_address as usize,
+        })?;
         let seed = fresh_seed();
         let mut host = Host::new(config.machine(seed).ask(Ask::EVERYTHING))
             .shards(NonZeroU16::new(config.shards).unwrap_or(NonZeroU16::MIN));
@@ -158,6 +173,11 @@ impl Broker {
         }
         let (shared, health) = (rules.clone(), Health::default());
         let repeats = Repeats::default();
+        let vitals = Vitals {
+            health: health.clone(),
+            checker: checker.clone(),
+            store: times,
+        };
         let of_gates = (health.clone(), repeats.clone());
         let host = host.policy(move |handle| {
             let (health, repeats) = of_gates.clone();
@@ -174,7 +194,7 @@ impl Broker {
             serve,
             config,
             rules,
-            health,
+            vitals,
             repeats,
             entrances,
             running,
@@ -185,14 +205,14 @@ impl Broker {
 
     fn serve_until_told(mut self, signals: &Receiver<i32>) -> Result<(), Ending> {
         if let Some(metrics) = &self.config.metrics {
-            let address = metrics::serve(metrics.address, self.running.handles().to_vec(), self.health.clone())
+            let address = metrics::serve(metrics.address, self.running.handles().to_vec(), self.vitals.clone())
                 .map_err(|error| Ending::failed(format_args!("metrics at {}: {error}", metrics.address)))?;
             tracing::info!(%address, "metrics");
         }
         if let Some(path) = &self.config.control {
             let served = control::Served {
                 shards: self.running.handles().to_vec(),
-                health: self.health.clone(),
+                health: self.vitals.health.clone(),
                 store: self.writer.clone(),
             };
             let control = control::serve(path, served)
@@ -232,13 +252,19 @@ impl Broker {
     fn reload(&mut self) {
         notify::tell_reloading();
         if let Err(error) = self.try_reload() {
-            tracing::error!(%error, "the configuration stays as it was");
+            tracing::error!(
+                error = error.what(),
+                advice = error.what_to_do(),
+                "the configuration stays as it was"
+            );
         }
         notify::tell("READY=1");
     }
 
     fn try_reload(&mut self) -> Result<(), Ending> {
-        let mut setup = read(&self.serve)?;
+        let (mut setup, report) = check(self.serve.config.as_deref());
+        log::tell(&report);
+        usable(&report)?;
         let config = setup.config.clone();
         // All of them first: what cannot be used changes nothing.
         let layers: Vec<_> = config
@@ -262,18 +288,12 @@ impl Broker {
                 }
             }
         }
-        let needs_restart = config.shards != self.config.shards
-            || config.persistence != self.config.persistence
-            || config.limits != self.config.limits
-            || config.protocol != self.config.protocol
-            || config.metrics != self.config.metrics
-            || config.control != self.config.control
-            || config.log.json != self.config.log.json
-            || !listening::are_same_places(&self.config, &config);
-        if needs_restart {
+        let waiting = config.awaiting_restart(&self.config);
+        if !waiting.is_empty() {
+            let keys = waiting.join(", ");
             tracing::warn!(
-                "listeners, shards, limits, protocol, persistence, metrics, the control socket and the form of the log change with a \
-                 restart; users, rights, certificates, the level of the log and $SYS change now"
+                keys,
+                "these keys change with a restart; what else has changed counts from here on"
             );
         }
         log::set_level(config.log.level);
@@ -335,8 +355,8 @@ impl Broker {
     }
 }
 
-fn open_store(config: &Config) -> Result<Option<Writer>, Ending> {
-    let Some(path) = &config.persistence.path else {
+fn open_store(config: &Config, times: Option<&Times>) -> Result<Option<Writer>, Ending> {
+    let (Some(path), Some(times)) = (&config.persistence.path, times.cloned()) else {
         return Ok(None);
     };
     let refused = |error: &dyn std::fmt::Display| Ending::failed(format_args!("{}: {error}", path.display()));
@@ -352,7 +372,7 @@ fn open_store(config: &Config) -> Result<Option<Writer>, Ending> {
         let writer = Writer::start(forgetful::Forgetful::new(store)).map_err(|error| refused(&error))?;
         return Ok(Some(writer));
     }
-    let writer = Writer::start(store).map_err(|error| refused(&error))?;
+    let writer = Writer::start(Timed { store, times }).map_err(|error| refused(&error))?;
     Ok(Some(writer))
 }
 
@@ -368,13 +388,21 @@ fn raise_file_limit(config: &Config) -> Option<usize> {
     match rlimit::increase_nofile_limit(wanted) {
         Ok(limit) if limit < wanted => {
             let connections = Config::connections_within(limit);
-            tracing::warn!(
-                limit,
-                wanted,
-                connections,
-                "the system lets this process open fewer files than limits.broker.connections asks for: no more connections are accepted \
-                 than fit, further ones wait until one ends"
-            );
+            if config.asks_for_connections() {
+                tracing::warn!(
+                    limit,
+                    wanted,
+                    connections,
+                    "the system lets this process open fewer files than the configured connections need: no more connections are accepted \
+                     than fit, further ones wait until one ends"
+                );
+            } else {
+                tracing::info!(
+                    limit,
+                    connections,
+                    "so many connections fit into the files that the system lets this process open"
+                );
+            }
             return usize::try_from(connections).ok();
         }
         Ok(limit) => tracing::debug!(limit, "open files"),

@@ -23,6 +23,8 @@ pub(super) enum What {
     Limit(BrokerBound),
     /// An address has as many connections as it may have.
     AddressFull,
+    /// Too many wait for the check of their password.
+    LoginsFull,
     /// What stands where a header of the PROXY protocol has to be is none.
     ProxyHeader,
     /// Events do not come to the log.
@@ -38,6 +40,8 @@ pub(super) enum Matter {
     MessageRefused,
     /// It may not subscribe to a filter.
     SubscriptionRefused,
+    /// What it has retained is not allowed any more.
+    RetainedRevoked,
 }
 
 /// What was told a short time ago, by all shards. Clones are the same.
@@ -136,6 +140,9 @@ fn write(what: &What, times: u64) {
                 Matter::SubscriptionRefused => {
                     tracing::info!(%client, subscriptions = times, "further subscriptions were refused");
                 }
+                Matter::RetainedRevoked => {
+                    tracing::info!(%client, messages = times, "further retained messages were not allowed any more");
+                }
             }
         }
         What::OtherClients(Matter::Dropped) => {
@@ -146,6 +153,18 @@ fn write(what: &What, times: u64) {
         }
         What::OtherClients(Matter::SubscriptionRefused) => {
             tracing::info!(subscriptions = times, "subscriptions of further clients were refused");
+        }
+        What::OtherClients(Matter::RetainedRevoked) => {
+            tracing::info!(
+                messages = times,
+                "retained messages of further clients were not allowed any more"
+            );
+        }
+        What::LoginsFull => {
+            tracing::warn!(
+                clients = times,
+                "further clients were told that the broker is busy: too many waited for the check of their password"
+            );
         }
         What::Limit(bound) => tracing::warn!(?bound, times, "a limit was met"),
         What::AddressFull => {

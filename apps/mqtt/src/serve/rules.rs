@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mqtt_adapter::host::Origin;
 use mqtt_proto::{ConnAckReason, Connect, TopicFilter, TopicName};
 
+use super::remembered::Remembered;
 use crate::broker::config::{Listener, UserFromCertificate};
 use crate::broker::{Permissions, Setup, Users, Who};
 
@@ -21,6 +22,7 @@ pub(super) struct Rules {
     permissions: Permissions,
     /// By the names of their listeners.
     doors: HashMap<String, Door>,
+    remembered: Remembered,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +57,7 @@ impl Rules {
             has_user_files: !setup.config.users.is_empty(),
             users: setup.users,
             permissions: setup.permissions,
+            remembered: Remembered::new(),
         }
     }
 
@@ -98,7 +101,16 @@ impl Rules {
 
     /// Whether this is the user's password. It takes its time.
     pub(super) fn is_right(&self, user: &str, password: &[u8]) -> bool {
-        self.users.verify(user, password)
+        let is_right = self.users.verify(user, password);
+        if is_right {
+            self.remembered.add(user, password);
+        }
+        is_right
+    }
+
+    /// Whether that was found out a short time ago.
+    pub(super) fn remembers(&self, user: &str, password: &[u8]) -> bool {
+        self.remembered.has(user, password)
     }
 
     pub(super) fn may_publish(&self, who: Who<'_>, topic: &TopicName<Bytes>) -> bool {

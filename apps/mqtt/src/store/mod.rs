@@ -20,6 +20,13 @@ use crate::screen::note;
 
 /// What `mqtt store` is told.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mqtt store check /var/lib/mqtt/broker.store
+  mqtt store dump --config mqtt.toml --client sensor-7
+  mqtt store compact --config mqtt.toml
+  mqtt store backup --config mqtt.toml /backup/broker.store
+
+The broker has to be ended before; `mqtt ctl backup` has one that runs copy its file.")]
 pub struct StoreArguments {
     /// What to do.
     #[command(subcommand)]

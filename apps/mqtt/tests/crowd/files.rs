@@ -128,7 +128,7 @@ fn pauses_told(serving: &Serving) -> usize {
 #[test]
 fn at_the_limit_of_files_accepting_pauses_and_everything_else_goes_on() {
     let broker = Watched::start_by("", limited(100, FILES), |serving| {
-        let most = serving.told("fewer files", "connections=");
+        let most = serving.told("so many connections fit", "connections=");
         assert_eq!(most, (FILES - KEPT).to_string());
     });
     assert_eq!(

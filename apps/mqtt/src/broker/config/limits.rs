@@ -15,6 +15,13 @@ impl Section for Limits {
                      address. If nothing is said, there is no such bound.";
         let key = Key::new("connections_per_address", about).sample("100").at_least(1);
         keys.key(key, &mut self.connections_per_address);
+        let about = "How many clients wait at once for the check of their password, over all listeners and shards. Addresses are \
+                     served in turn. One more is told that the broker is busy, or the last one of the address that has most waiting.";
+        keys.key(Key::new("logins", about).at_least(1), &mut self.logins);
+        let about = "How many of one address do, as for connections_per_address; all unix sockets count as one. One more is told \
+                     that the broker is busy.";
+        let key = Key::new("logins_per_address", about).at_least(1);
+        keys.key(key, &mut self.logins_per_address);
         let about =
             "Of all clients together, and the rates of each. Of several shards, each has these bounds for itself.";
         keys.section("broker", about, &mut self.broker);

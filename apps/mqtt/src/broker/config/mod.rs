@@ -11,6 +11,7 @@
 //! ```
 
 mod checks;
+mod comparing;
 mod description;
 mod limits;
 mod paths;

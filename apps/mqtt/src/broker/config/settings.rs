@@ -74,6 +74,14 @@ impl Config {
         self.connections_max().saturating_add(OTHER_FILES)
     }
 
+    /// Whether somebody has said how many connections there may be.
+    #[must_use]
+    pub fn asks_for_connections(&self) -> bool {
+        let by_default = BrokerLimits::default().connections;
+        self.limits.broker.connections != by_default
+            || self.listeners.iter().any(|listener| listener.max_connections.is_some())
+    }
+
     /// How many connections fit into a limit of open files, so that metrics, the control socket and files that are read again have some left.
     #[must_use]
     pub fn connections_within(files: u64) -> u64 {
@@ -365,12 +373,28 @@ impl Default for Metrics {
 }
 
 /// Every bound of the broker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How many connections one address may have. `None`: any number.
     pub connections_per_address: Option<u32>,
+    /// How many clients may wait for the check of their password.
+    pub logins: u32,
+    /// How many of one address may.
+    pub logins_per_address: u32,
     /// Of all clients together, and the rates of each.
     pub broker: BrokerLimits,
     /// Of one connection and its session.
     pub client: mqtt_session::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_per_address: None,
+            logins: 1024,
+            logins_per_address: 256,
+            broker: BrokerLimits::default(),
+            client: mqtt_session::Limits::default(),
+        }
+    }
 }

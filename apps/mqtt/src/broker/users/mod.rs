@@ -26,7 +26,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 pub use self::passwd::{PasswdArguments, passwd};
-pub use self::secret::{Secret, SecretFault, hash};
+pub use self::secret::{Cost, Secret, SecretFault, hash, hash_at};
 use super::problem::{Place, Problem, Report};
 
 /// The users of a broker.

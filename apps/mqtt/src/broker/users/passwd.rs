@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::file::{UsersFile, with_line};
-use super::secret::hash;
+use super::secret::{Cost, hash_at};
 use crate::Ending;
 use crate::screen::note;
 
@@ -28,6 +28,26 @@ pub struct PasswdArguments {
     /// Many users at once, with their passwords
     #[arg(short, long)]
     pub batch: bool,
+    /// How much memory the check of a password takes; attackers who get the file need it too
+    #[arg(long, value_name = "KIB", default_value_t = Cost::default().memory_kib, conflicts_with = "delete")]
+    pub memory: u32,
+    /// How often a check goes over this memory
+    #[arg(long, value_name = "N", default_value_t = Cost::default().passes, conflicts_with = "delete")]
+    pub passes: u32,
+}
+
+impl PasswdArguments {
+    fn cost(&self) -> Result<Cost, Ending> {
+        let cost = Cost {
+            memory_kib: self.memory,
+            passes: self.passes,
+        };
+        if cost.is_bearable() {
+            return Ok(cost);
+        }
+        let ending = Ending::misused("no broker takes a password at this cost");
+        Err(ending.advice("8 to 262144 KiB, and passes so that both multiplied are 1048576 at the most"))
+    }
 }
 
 /// Changes a file of users.
@@ -37,19 +57,20 @@ pub struct PasswdArguments {
 /// file is as it was then.
 pub fn passwd(arguments: &PasswdArguments) -> Result<(), Ending> {
     let about = |error: io::Error| Ending::failed(format_args!("{}: {error}", arguments.file.display()));
+    let cost = arguments.cost()?;
     let file = UsersFile::open(&arguments.file).map_err(about)?;
     if arguments.delete && !file.is_there() {
         let message = format!("{}: there is no such file", arguments.file.display());
         return Err(Ending::failed(message).advice("look at the path: users are taken out of a file that is there"));
     }
     let text = match &arguments.users[..] {
-        users if arguments.batch => set_all(&file.text, users)?,
+        users if arguments.batch => set_all(cost, &file.text, users)?,
         users if arguments.delete => users
             .iter()
             .try_fold(file.text.clone(), |text, user| take_out(arguments, &text, user))?,
         [user] => {
             check_name(user)?;
-            set(&file.text, user, &ask(user)?)?
+            set(cost, &file.text, user, &ask(user)?)?
         }
         _ => {
             let ending = Ending::misused("a password is asked for one user at a time");
@@ -73,33 +94,33 @@ fn take_out(arguments: &PasswdArguments, text: &str, user: &str) -> Result<Strin
     })
 }
 
-fn set_all(text: &str, entries: &[String]) -> Result<String, Ending> {
+fn set_all(cost: Cost, text: &str, entries: &[String]) -> Result<String, Ending> {
     let mut text = text.to_owned();
     if !entries.is_empty() {
         for (number, entry) in (1..).zip(entries) {
-            text = set_entry(&text, entry, format_args!("user {number}"))?;
+            text = set_entry(cost, &text, entry, format_args!("user {number}"))?;
         }
         return Ok(text);
     }
     for (number, line) in (1..).zip(io::stdin().lock().lines()) {
         let line = line?;
         if !line.trim().is_empty() {
-            text = set_entry(&text, &line, format_args!("standard input, line {number}"))?;
+            text = set_entry(cost, &text, &line, format_args!("standard input, line {number}"))?;
         }
     }
     Ok(text)
 }
 
 /// The entry is not part of a message: there is a password in it.
-fn set_entry(text: &str, entry: &str, place: std::fmt::Arguments<'_>) -> Result<String, Ending> {
+fn set_entry(cost: Cost, text: &str, entry: &str, place: std::fmt::Arguments<'_>) -> Result<String, Ending> {
     let Some((user, password)) = entry.split_once(':') else {
         return Err(Ending::misused(format_args!("{place}: there is no colon")).advice("write USER:PASSWORD"));
     };
     check_name(user)?;
-    set(text, user, password)
+    set(cost, text, user, password)
 }
 
-fn set(text: &str, user: &str, password: &str) -> Result<String, Ending> {
+fn set(cost: Cost, text: &str, user: &str, password: &str) -> Result<String, Ending> {
     if password.is_empty() {
         let ending = Ending::misused(format_args!("the password of {user} is empty"));
         return Err(ending.advice("a user without a password is an anonymous client: see `anonymous` of a listener"));
@@ -108,7 +129,7 @@ fn set(text: &str, user: &str, password: &str) -> Result<String, Ending> {
         let message = format_args!("the password of {user} has {} bytes", password.len());
         return Err(Ending::misused(message).advice(format_args!("CONNECT takes {TEXT_BYTES_MAX}")));
     }
-    let hash = hash(password.as_bytes()).map_err(|error| Ending::failed(format_args!("no hash: {error}")))?;
+    let hash = hash_at(cost, password.as_bytes()).map_err(|error| Ending::failed(format_args!("no hash: {error}")))?;
     Ok(with_line(text, user, Some(&format!("{user}:{hash}"))).unwrap_or_default())
 }
 

@@ -183,10 +183,49 @@ fn parse_argon2(text: &str) -> Result<Kind, SecretFault> {
     })
 }
 
+/// What a hash, and with it each check of a password, costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// How often all of it is gone over.
+    pub passes: u32,
+}
+
+impl Default for Cost {
+    /// 19 MiB and two passes.
+    fn default() -> Self {
+        Self {
+            memory_kib: Params::DEFAULT_M_COST,
+            passes: Params::DEFAULT_T_COST,
+        }
+    }
+}
+
+impl Cost {
+    /// Whether a broker takes what is hashed with it.
+    #[must_use]
+    pub fn is_bearable(self) -> bool {
+        let work = u64::from(self.memory_kib) * u64::from(self.passes);
+        let is_known = Params::new(self.memory_kib, self.passes, Params::DEFAULT_P_COST, None).is_ok();
+        is_known && self.memory_kib <= ARGON2_MEMORY_MAX && work <= ARGON2_WORK_MAX
+    }
+}
+
 /// The hash of a password, with a fresh salt: Argon2id with 19 MiB and two passes.
 ///
 /// # Errors
 /// If the system gives no random bytes, or no memory.
 pub fn hash(password: &[u8]) -> Result<String, password_hash::Error> {
-    Ok(Argon2::default().hash_password(password)?.to_string())
+    hash_at(Cost::default(), password)
+}
+
+/// The same at another cost.
+///
+/// # Errors
+/// As above, and if Argon2 knows no such cost.
+pub fn hash_at(cost: Cost, password: &[u8]) -> Result<String, password_hash::Error> {
+    let params = Params::new(cost.memory_kib, cost.passes, Params::DEFAULT_P_COST, None)?;
+    let argon2 = Argon2::new(Algorithm::default(), Version::default(), params);
+    Ok(argon2.hash_password(password)?.to_string())
 }
