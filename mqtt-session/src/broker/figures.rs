@@ -135,8 +135,9 @@ figures! {
     Counter sum clients_misdirected: "Clients that were refused since another shard has their sessions",
     /// One of the limits of subscriptions.
     Counter sum subscriptions_refused: "Filters that were refused at a limit",
-    /// In [`Limits::handshake_timeout`](crate::Limits).
-    Counter sum handshake_timeouts: "Connections that ended since no client was admitted in time",
+    /// In [`Limits::handshake_timeout`](crate::Limits) its CONNECT or the next step of its authentication did not come, or in
+    /// [`Limits::admission_timeout`](crate::Limits) it was not let in, be it for the host.
+    Counter sum handshake_timeouts: "Connections that ended since no client was admitted in time, for want of its packets or of an answer to it",
     Counter sum keep_alive_timeouts: "Connections that ended since their client sent nothing for one and a half times its keep-alive",
     /// For [`Limits::stall_timeout`](crate::Limits).
     Counter sum stall_timeouts: "Connections that ended since what was to be sent was not taken for too long",

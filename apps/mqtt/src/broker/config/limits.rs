@@ -193,10 +193,17 @@ impl ClientParts for mqtt_session::Limits {
     }
 
     fn describe_times(&mut self, keys: &mut impl Keys) {
-        let about = "From the opened connection to an accepted CONNECT. Then it is closed.";
+        let about =
+            "How long a client may take for TLS, WebSocket and CONNECT together. Then its connection is closed.";
         keys.key(
             Key::new("handshake_timeout", about).at_least(1),
             &mut self.handshake_timeout,
+        );
+        let about = "From the opened connection to an accepted CONNECT, with the time that its password takes. Then it is closed, and \
+                     a client that has sent CONNECT is told that the server is not available.";
+        keys.key(
+            Key::new("admission_timeout", about).at_least(1),
+            &mut self.admission_timeout,
         );
         let about = "How long output may wait for a client that does not read. Then its connection is closed.";
         keys.key(Key::new("stall_timeout", about).at_least(1), &mut self.stall_timeout);
