@@ -9,6 +9,7 @@ mod handshakes;
 #[path = "../crowd/process.rs"]
 #[allow(dead_code, reason = "only its memory is looked at here")]
 mod process;
+mod refusals;
 #[path = "../running/mod.rs"]
 mod running;
 mod vanishing;
