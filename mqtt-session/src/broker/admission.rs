@@ -22,7 +22,9 @@ impl Broker {
         // A method that nobody looks at proves nothing, and success would say that it did. [MQTT-4.12.0-1]
         let has_method = connect.properties.authentication_method().is_some();
         let is_unknown = (has_method && !self.config.ask.connect).then_some(ConnAckReason::BadAuthenticationMethod);
-        let refusal = is_unknown.or_else(|| connect.will.as_ref().and_then(|will| self.refuses_will(will)));
+        let refusal = is_unknown
+            .or_else(|| connect.will.as_ref().and_then(|will| self.refuses_will(will)))
+            .or_else(|| self.refuses_keep_alive(&connect));
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
@@ -188,6 +190,14 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    /// MQTT 3 cannot be told a shorter keep-alive than it asks for: it would hold its place for as long as it wants. What it is
+    /// told is the code for which a client does not come again at once.
+    fn refuses_keep_alive(&self, connect: &Connect<Bytes>) -> Option<ConnAckReason> {
+        let longest = self.config.client.keep_alive_seconds_max?;
+        let is_longer = connect.keep_alive == 0 || connect.keep_alive > longest;
+        (is_longer && !connect.version.has_properties()).then_some(ConnAckReason::ClientIdentifierNotValid)
     }
 
     fn turn_away(&mut self, slot: u32, reason: ConnAckReason) -> Result<(), AcceptErrorKind> {

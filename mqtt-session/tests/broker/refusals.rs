@@ -148,6 +148,37 @@ fn who_is_refused_by_the_broker_itself_is_told_by_name() {
 }
 
 #[test]
+fn a_keep_alive_that_cannot_be_shortened_is_refused() {
+    let bounded = || config().client(ServerConfig::default().keep_alive_seconds_max(Some(100)));
+    for version in [Version::V3_1_1, Version::V3_1] {
+        for (seconds, answer) in [
+            (0, "CONNACK 0x85"),
+            (101, "CONNACK 0x85"),
+            (100, "CONNACK"),
+            (1, "CONNACK"),
+        ] {
+            let mut rig = Rig::new(bounded());
+            let connect = Connect {
+                keep_alive: seconds,
+                ..fleeting("c", version)
+            };
+            assert_eq!(rig.connect(connect), [answer], "{version:?} {seconds}");
+            let is_refused = u64::from(answer != "CONNACK");
+            assert_eq!(rig.broker.figures().clients_refused, is_refused);
+        }
+    }
+    // MQTT 5.0 is told a shorter one, and without a bound everybody has what is asked for.
+    for (config, version) in [(bounded(), Version::V5), (config(), Version::V3_1_1)] {
+        let mut rig = Rig::new(config);
+        let connect = Connect {
+            keep_alive: 0,
+            ..fleeting("c", version)
+        };
+        assert_eq!(rig.connect(connect), ["CONNACK"], "{version:?}");
+    }
+}
+
+#[test]
 fn events_of_strangers_are_bounded_as_all_that_inform() {
     let mut rig = Rig::new(config().limits(BrokerLimits::default().events(3)));
     for number in 0..10 {

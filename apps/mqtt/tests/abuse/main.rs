@@ -5,6 +5,7 @@
 mod addresses;
 mod floods;
 mod handshakes;
+mod lingerers;
 #[cfg(target_os = "linux")]
 #[path = "../crowd/process.rs"]
 #[allow(dead_code, reason = "only its memory is looked at here")]

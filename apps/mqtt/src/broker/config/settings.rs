@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mqtt_adapter::host::TcpKeepAlive;
 use mqtt_session::{BrokerConfig, BrokerLimits, Overlap, ServerConfig, Share};
 use mqtt_store::Durability;
 
@@ -369,6 +370,8 @@ impl Default for Metrics {
 pub struct Limits {
     /// How many connections one address may have. `None`: any number.
     pub connections_per_address: Option<u32>,
+    /// When clients that say nothing are asked whether they are there.
+    pub tcp_keep_alive: TcpKeepAlive,
     /// Of all clients together, and the rates of each.
     pub broker: BrokerLimits,
     /// Of one connection and its session.
