@@ -263,7 +263,7 @@ impl Gate {
     }
 
     /// A connection has ended before its client was let in.
-    fn tell_stranger(&self, origin: Option<&Origin>, client_id: Bytes, user: Option<&[u8]>, reason: &Closed) {
+    fn tell_stranger(&self, origin: Option<&Origin>, client_id: &Bytes, user: Option<&[u8]>, reason: &Closed) {
         let peer = origin.and_then(|origin| origin.peer);
         let listener = origin.map(|origin| tracing::field::display(&origin.listener));
         if went_by_itself(reason) {
@@ -286,7 +286,7 @@ impl Gate {
             reason => reason,
         };
         tracing::info!(
-            client = (!client_id.is_empty()).then(|| tracing::field::display(text(&client_id))),
+            client = (!client_id.is_empty()).then(|| tracing::field::display(text(client_id))),
             peer = peer.map(tracing::field::display),
             listener,
             user = user.map(text).map(tracing::field::display),
@@ -327,7 +327,7 @@ impl Gate {
                 client_id,
                 username,
                 reason,
-            } => self.tell_stranger(desk.origin(connection), client_id, username.as_deref(), &reason),
+            } => self.tell_stranger(desk.origin(connection), &client_id, username.as_deref(), &reason),
             BrokerEvent::Disconnected { client_id, reason, .. } => {
                 tracing::info!(client = %text(&client_id), %reason, "disconnected");
             }
