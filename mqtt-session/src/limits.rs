@@ -75,8 +75,14 @@ pub struct Limits {
     pub chunk_bytes: u32,
     /// How many due timers one call of [`handle_timeout`](crate::Client::handle_timeout) fires. Default 64.
     pub timers_per_call: u32,
-    /// From the opened stream to an accepted CONNECT. Default 10 s. Then the connection is closed.
+    /// How long the other end may take while a connection is made: a client for CONNECT, from the opened stream on, and for
+    /// each step of an enhanced authentication; a server for CONNACK, and for each such step. Default 10 s. Then the
+    /// connection is closed.
     pub handshake_timeout: Duration,
+    /// From the stream that a server has accepted to the client that its host has, in all: with what the host takes for its
+    /// answers, and with all steps of an authentication. Default 60 s. Then the connection is closed; a client that waited for
+    /// the host is told `ServerUnavailable`. A client's own machine does not look at it.
+    pub admission_timeout: Duration,
     /// From PINGREQ to PINGRESP. Default 10 s. Then the connection is closed.
     pub ping_timeout: Duration,
     /// How long the host may take for the next part of a payload that is being sent. Default 30 s. Then the connection is
@@ -113,6 +119,7 @@ impl Default for Limits {
             chunk_bytes: 1 << 16,
             timers_per_call: 64,
             handshake_timeout: Duration::from_secs(10),
+            admission_timeout: Duration::from_secs(60),
             ping_timeout: Duration::from_secs(10),
             source_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(30),
@@ -168,6 +175,7 @@ setters! {
     chunk_bytes: u32,
     timers_per_call: u32,
     handshake_timeout: Duration,
+    admission_timeout: Duration,
     ping_timeout: Duration,
     source_timeout: Duration,
     stall_timeout: Duration,

@@ -136,6 +136,12 @@ impl core::error::Error for PublishError {}
 pub enum SupplyError {
     /// No `PayloadWanted` of this operation is open.
     NotWanted,
+    /// It does not begin where the part begins that is asked for. It may be the late answer to what an earlier connection
+    /// asked for: a payload goes from its beginning again on a new one.
+    OtherOffset {
+        /// Where that part begins.
+        wanted: u32,
+    },
     /// There is nothing in it.
     Empty,
     /// It is longer than what was asked for.
@@ -149,6 +155,7 @@ impl core::fmt::Display for SupplyError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::NotWanted => f.write_str("no part of the payload of this operation is asked for"),
+            Self::OtherOffset { wanted } => write!(f, "the part that is asked for begins at byte {wanted}"),
             Self::Empty => f.write_str("a part of a payload cannot be empty"),
             Self::TooMuch { wanted } => write!(f, "only {wanted} bytes are asked for"),
         }

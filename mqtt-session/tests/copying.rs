@@ -153,7 +153,7 @@ fn parts_of_a_source_are_shared_with_the_outbox() {
     let mut outbox = Outbox::default();
     client.poll_transmit(&mut outbox);
     let part = Bytes::from(vec![7; 1000]);
-    client.supply(NOW, op, part.clone()).unwrap();
+    client.supply(NOW, op, 0, part.clone()).unwrap();
     client.poll_transmit(&mut outbox);
     assert!(holds(&outbox, &part));
 }

@@ -146,7 +146,7 @@ impl Pair {
         if self.given.bytes == PAYLOAD_BYTES && self.expected.len() < usize::try_from(tag).unwrap() {
             self.expected.push(self.given);
         }
-        self.client.supply(self.now, op, part).unwrap();
+        self.client.supply(self.now, op, offset, part).unwrap();
     }
 
     fn server_events(&mut self) {

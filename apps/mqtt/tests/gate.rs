@@ -177,6 +177,16 @@ fn what_comes_behind_a_wrong_password_is_not_looked_at() {
 }
 
 #[test]
+fn a_login_that_fails_is_told_with_user_and_client() {
+    let folder = folder();
+    let broker = broker(folder.path(), "");
+    let (_, code) = send(&broker, &[connect("one", ("alice", "guess")).into()]);
+    assert_eq!(code, 0x86);
+    let user = broker.told("INFO a client is refused client=one peer=127.0.0.1:", "user=");
+    assert_eq!(user, "alice");
+}
+
+#[test]
 fn a_client_that_may_not_publish_its_will_is_refused() {
     let folder = folder();
     let broker = broker(folder.path(), "");

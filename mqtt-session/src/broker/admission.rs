@@ -22,23 +22,24 @@ impl Broker {
         // A method that nobody looks at proves nothing, and success would say that it did. [MQTT-4.12.0-1]
         let has_method = connect.properties.authentication_method().is_some();
         let is_unknown = (has_method && !self.config.ask.connect).then_some(ConnAckReason::BadAuthenticationMethod);
-        let refusal = is_unknown.or_else(|| connect.will.as_ref().and_then(|will| self.refuses_will(will)));
-        if let Some(reason) = refusal {
-            // It waits for an answer, and nothing stands in this one that could not be said.
-            let _ = self.turn_away(slot, reason);
-            return;
-        }
+        let refusal = is_unknown
+            .or_else(|| connect.will.as_ref().and_then(|will| self.refuses_will(will)))
+            .or_else(|| self.refuses_keep_alive(&connect));
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        if self.config.ask.connect {
-            connection.connect = Some(connect.clone());
+        let is_asked = refusal.is_none() && self.config.ask.connect;
+        let question = is_asked.then(|| connect.clone());
+        connection.connect = Some(connect);
+        if let Some(reason) = refusal {
+            // It waits for an answer, and nothing stands in this one that could not be said.
+            let _ = self.turn_away(slot, reason);
+        } else if let Some(connect) = question {
             self.told.push_back(BrokerEvent::Connect {
                 connection: id,
                 connect,
             });
         } else {
-            connection.connect = Some(connect);
             // There are no words of the host: what cannot be said is too large for the client.
             if self.admit_client(slot, None, ConnAckProperties::empty()).is_err() {
                 let _ = self.turn_away(slot, ConnAckReason::PacketTooLarge);
@@ -96,9 +97,7 @@ impl Broker {
         properties: ConnAckProperties<Bytes>,
     ) -> Result<(), AcceptErrorKind> {
         self.act_on(now, connection, |known, now| {
-            known.machine.refuse_client(now, reason, properties)?;
-            known.connect = None;
-            Ok(())
+            known.machine.refuse_client(now, reason, properties)
         })
         .unwrap_or(Err(AcceptErrorKind::NotAsked))
     }
@@ -161,7 +160,7 @@ impl Broker {
             return Err(AcceptErrorKind::NotAsked);
         };
         connection.machine.can_accept(&accept)?;
-        let connect = connection.connect.take();
+        let connect = connection.connect.as_ref();
         let will = connect.and_then(|connect| connect.will.as_ref().map(super::wills::record));
         if self.peers.is_elsewhere(client_id) {
             self.figures.clients_misdirected = self.figures.clients_misdirected.saturating_add(1);
@@ -178,7 +177,7 @@ impl Broker {
         let found = self.sessions.of_client(client_id);
         if found.is_none() && self.sessions.len() >= crate::flow::size(self.config.limits.sessions) {
             self.figures.sessions_refused = self.figures.sessions_refused.saturating_add(1);
-            self.hit(BrokerBound::Sessions);
+            self.hit(BrokerBound::Sessions, who.shared_client_id());
             return self.turn_away(slot, ConnAckReason::QuotaExceeded);
         }
         self.seat(slot, found, &who, accept, will)?;
@@ -191,6 +190,14 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    /// MQTT 3 cannot be told a shorter keep-alive than it asks for: it would hold its place for as long as it wants. What it is
+    /// told is the code for which a client does not come again at once.
+    fn refuses_keep_alive(&self, connect: &Connect<Bytes>) -> Option<ConnAckReason> {
+        let longest = self.config.client.keep_alive_seconds_max?;
+        let is_longer = connect.keep_alive == 0 || connect.keep_alive > longest;
+        (is_longer && !connect.version.has_properties()).then_some(ConnAckReason::ClientIdentifierNotValid)
     }
 
     fn turn_away(&mut self, slot: u32, reason: ConnAckReason) -> Result<(), AcceptErrorKind> {
@@ -281,6 +288,7 @@ impl Broker {
         }
         if let (Some(connection), Some(entry)) = (self.connections.get_mut(slot), self.sessions.get_mut(session)) {
             connection.session = session;
+            connection.connect = None;
             entry.session_expiry_seconds = expiry;
             entry.since = Some(self.now);
             if !is_present {

@@ -41,7 +41,7 @@ pub struct BrokerConfig {
     /// with records of its own, and their number stays the same over restarts.
     pub shards: Shards,
     /// Whether clients may publish to topics that begin with `$`, which are the host's to use. Default no: such a message is
-    /// refused with `TopicNameInvalid` and counted, which MQTT 3 cannot be told; a client with such a will is refused with
+    /// refused with `TopicNameInvalid` and [counted](super::Figures::topics_refused), which MQTT 3 cannot be told; a client with such a will is refused with
     /// the same reason. [MQTT-4.7.2-1] The host itself publishes to any topic.
     pub dollar_topics: bool,
     /// From which names of clients and places in hash tables are made up. A fresh one at each start; the same inputs with
@@ -105,7 +105,7 @@ pub struct BrokerLimits {
     /// n levels is looked up in at most 2^n places, as far as there are filters for them.
     pub filter_levels: u16,
     /// How many levels the topic of a client's message or will has. Default 200. One with more is refused with
-    /// `TopicNameInvalid`, and counted with the messages that were refused.
+    /// `TopicNameInvalid`, told and [counted](super::Figures::topics_refused).
     pub topic_levels: u16,
     /// How many retained messages there are. Default 1,000,000. One more is not retained, and counted; it is delivered.
     pub retained_messages: u32,

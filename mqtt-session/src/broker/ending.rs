@@ -4,13 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mqtt_proto::{QoS, Will};
+use mqtt_proto::{Connect, QoS, Text, Will};
 
 use super::agenda::Who;
 use super::parked::{Parked, Waiting};
 use super::records::BrokerKey;
 use super::sessions::Place;
-use super::{Broker, BrokerEvent};
+use super::{Broker, BrokerEvent, ConnectionId};
 use crate::Closed;
 use crate::ServerEvent;
 use crate::slab::NONE;
@@ -98,9 +98,13 @@ impl Broker {
         self.figures.has_closed(&reason);
         let parked = core::mem::take(&mut connection.parked);
         let (id, session) = (connection.id, core::mem::replace(&mut connection.session, NONE));
+        let connect = connection.connect.take();
         // Its end may have waited for the host, and what it leaves to groups has waited with it.
         connection.machine.tell_time(self.now);
         let state = connection.machine.take_session();
+        if session == NONE {
+            return self.was_not_admitted(id, connect.as_deref(), reason);
+        }
         self.members_moved(session, false);
         let (Some(entry), Some(mut state)) = (self.sessions.get_mut(session), state) else {
             return;
@@ -134,6 +138,18 @@ impl Broker {
             self.with_parked(session, |_| ());
             self.write_client(session, None);
         }
+    }
+
+    /// A connection has ended whose client was not let in.
+    fn was_not_admitted(&mut self, connection: ConnectionId, connect: Option<&Connect<Bytes>>, reason: Closed) {
+        self.figures.has_not_admitted(&reason);
+        let named = |name: &Text<Bytes>| Bytes::copy_from_slice(name.as_bytes());
+        self.inform(|| BrokerEvent::NotAdmitted {
+            connection,
+            client_id: connect.map(|connect| named(&connect.client_id)).unwrap_or_default(),
+            username: connect.and_then(|connect| connect.username.as_ref().map(named)),
+            reason,
+        });
     }
 
     /// A session ends: nothing of it is left. [MQTT-4.1.0-2]

@@ -154,7 +154,19 @@ pub enum BrokerEvent {
         /// Whether it goes on with a session.
         session_present: bool,
     },
-    /// A connection ended. It was connected if it has a name.
+    /// A connection ended before its client was let in: what came was no MQTT or broke a rule, it was refused, it took too long,
+    /// or it went by itself.
+    NotAdmitted {
+        /// Which.
+        connection: ConnectionId,
+        /// The name that it gave in CONNECT, which it has not proved. Empty: none, or no CONNECT was read.
+        client_id: Bytes,
+        /// The name of the user that it gave in CONNECT, which it has not proved.
+        username: Option<Bytes>,
+        /// Why.
+        reason: Closed,
+    },
+    /// The connection of a client that was let in ended.
     Disconnected {
         /// Which.
         connection: ConnectionId,
@@ -204,6 +216,8 @@ pub enum BrokerEvent {
         bound: BrokerBound,
         /// How often.
         times: u64,
+        /// The client that met it at last. `None`: none, or one that has not said its name.
+        client_id: Option<Bytes>,
     },
     /// Events that only inform had no room, and are missing here.
     Missed {

@@ -122,7 +122,9 @@ figures! {
     Counter sum payload_bytes_delivered: "Bytes of the payloads of copies that were handed to a connection or a session",
     Counter sum messages_dropped: "Copies that were dropped since a queue was full, or since the client takes no packet as large",
     Counter sum messages_handed_on: "Copies of shared subscriptions that went on to another member, since the session that had them ended",
-    Counter sum messages_refused: "Messages that the host did not allow",
+    Counter sum messages_refused: "Messages and wills that the host did not allow",
+    /// Above [`BrokerLimits::topic_levels`](super::BrokerLimits), or [beginning with `$`](super::BrokerConfig::dollar_topics).
+    Counter sum topics_refused: "Messages and wills to topics that no client may publish to: of too many levels, or beginning with $",
     Counter sum retained_refused: "Messages that were to be retained and had no room",
     Counter sum wills_published: "Wills that were published",
     /// At [`BrokerLimits::parked_wills`](super::BrokerLimits).
@@ -135,8 +137,12 @@ figures! {
     Counter sum clients_misdirected: "Clients that were refused since another shard has their sessions",
     /// One of the limits of subscriptions.
     Counter sum subscriptions_refused: "Filters that were refused at a limit",
-    /// In [`Limits::handshake_timeout`](crate::Limits).
-    Counter sum handshake_timeouts: "Connections that ended since no client was admitted in time",
+    Counter sum subscriptions_not_allowed: "Filters that the host did not allow when they were subscribed to",
+    /// [`BrokerEvent::NotAdmitted`](super::BrokerEvent) tells of each, and of those that went by themselves.
+    Counter sum clients_refused: "Clients that were not let in: refused, or closed for what they sent or for the time that they took",
+    /// In [`Limits::handshake_timeout`](crate::Limits) its CONNECT or the next step of its authentication did not come, or in
+    /// [`Limits::admission_timeout`](crate::Limits) it was not let in, be it for the host.
+    Counter sum handshake_timeouts: "Connections that ended since no client was admitted in time, for want of its packets or of an answer to it",
     Counter sum keep_alive_timeouts: "Connections that ended since their client sent nothing for one and a half times its keep-alive",
     /// For [`Limits::stall_timeout`](crate::Limits).
     Counter sum stall_timeouts: "Connections that ended since what was to be sent was not taken for too long",
@@ -175,6 +181,21 @@ impl Figures {
     pub(super) fn has_delivered(&mut self, payload_bytes: usize) {
         self.messages_delivered = self.messages_delivered.saturating_add(1);
         self.payload_bytes_delivered = self.payload_bytes_delivered.saturating_add(payload_bytes as u64);
+    }
+
+    /// A connection has ended before its client was let in.
+    pub(super) const fn has_not_admitted(&mut self, reason: &Closed) {
+        // Others went by themselves, or with everybody.
+        if matches!(
+            reason,
+            Closed::RefusedByHost(_)
+                | Closed::Malformed(_)
+                | Closed::Violation(..)
+                | Closed::TimedOut(_)
+                | Closed::NotEncodable(_)
+        ) {
+            self.clients_refused = self.clients_refused.saturating_add(1);
+        }
     }
 
     /// A connection has ended.

@@ -108,7 +108,8 @@ impl Broker {
             }
         } else {
             self.figures.retained_refused = self.figures.retained_refused.saturating_add(1);
-            self.hit(BrokerBound::Retained);
+            let publisher = publisher.map(|publisher| publisher.shared_client_id());
+            self.hit(BrokerBound::Retained, publisher.unwrap_or_default());
         }
     }
 

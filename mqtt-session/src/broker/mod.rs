@@ -302,7 +302,7 @@ impl Broker {
         if self.has_failed || self.connections.len() >= crate::flow::size(self.config.limits.connections) {
             self.figures.connections_refused = self.figures.connections_refused.saturating_add(1);
             if !self.has_failed {
-                self.hit(BrokerBound::Connections);
+                self.hit(BrokerBound::Connections, Bytes::new());
             }
             return None;
         }

@@ -153,20 +153,24 @@ impl Broker {
         };
         buckets.until = Some(until);
         known.machine.pause(true);
+        let session = known.session;
         self.figures.reads_paused = self.figures.reads_paused.saturating_add(1);
-        self.hit(bound);
+        self.hit(bound, self.name_of(session));
         self.settle(connection.slot);
     }
 
     /// Whether a client may take over from its earlier connection now, which counts then.
     pub(super) fn may_take_over(&mut self, earlier: u32) -> bool {
         let (now, limits) = (self.now, &self.config.limits);
-        let connection = self.connections.get_mut(earlier);
-        if connection.is_none_or(|known| known.pace.may_be_taken_over(now, limits)) {
+        let Some(known) = self.connections.get_mut(earlier) else {
+            return true;
+        };
+        if known.pace.may_be_taken_over(now, limits) {
             return true;
         }
+        let session = known.session;
         self.figures.takeovers_refused = self.figures.takeovers_refused.saturating_add(1);
-        self.hit(BrokerBound::TakeoversPerSecond);
+        self.hit(BrokerBound::TakeoversPerSecond, self.name_of(session));
         false
     }
 

@@ -198,12 +198,15 @@ impl Broker {
         };
         let session = connection.session;
         let refusal = if !self.takes_topic(&received.message.topic) {
+            self.count_topic(session, &received.message.topic);
             Some(mqtt_proto::PubAckReason::TopicNameInvalid)
+        } else if is_allowed {
+            None
         } else {
-            (!is_allowed).then_some(mqtt_proto::PubAckReason::NotAuthorized)
+            self.figures.messages_refused = self.figures.messages_refused.saturating_add(1);
+            Some(mqtt_proto::PubAckReason::NotAuthorized)
         };
         if let Some(reason) = refusal {
-            self.figures.messages_refused = self.figures.messages_refused.saturating_add(1);
             if let Some(delivery) = received.delivery {
                 self.refuse_delivery(slot, delivery, reason);
             }

@@ -86,6 +86,7 @@ impl Broker {
                     Err(reason) => reason,
                 }
             } else {
+                self.figures.subscriptions_not_allowed = self.figures.subscriptions_not_allowed.saturating_add(1);
                 SubAckReason::NotAuthorized
             });
         }
@@ -115,7 +116,7 @@ impl Broker {
                 }
                 SubscribeError::Subscriptions => (BrokerBound::Subscriptions, SubAckReason::QuotaExceeded),
             };
-            self.hit(bound);
+            self.hit(bound, self.name_of(session));
             reason
         })?;
         match earlier {

@@ -82,7 +82,7 @@ impl Broker {
     fn publish_will(&mut self, session: u32, message: Message) {
         // A will of an earlier life may be older than this rule.
         if !self.takes_topic(&message.topic) {
-            self.figures.messages_refused = self.figures.messages_refused.saturating_add(1);
+            self.count_topic(session, &message.topic);
             return;
         }
         if !self.config.ask.publish {
@@ -95,7 +95,7 @@ impl Broker {
         if self.wills.waiting.len() >= crate::flow::size(self.config.limits.parked_wills) {
             self.wills.waiting.pop_front();
             self.figures.wills_dropped = self.figures.wills_dropped.saturating_add(1);
-            self.hit(BrokerBound::ParkedWills);
+            self.hit(BrokerBound::ParkedWills, who.shared_client_id());
         }
         let asked = self.ask_about(None, &who, &message);
         self.wills.waiting.push_back((asked, who, message));

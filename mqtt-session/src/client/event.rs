@@ -63,7 +63,8 @@ pub enum Event {
     /// The connection ended before the rest of the message came. What came of it counts for nothing: a message of QoS 1 or
     /// 2 comes again.
     MessageAborted,
-    /// A message from a source is being sent: the host is to `supply` the next part of its payload.
+    /// A message from a source is being sent: the host is to `supply` the next part of its payload,
+    /// and to name its offset.
     PayloadWanted {
         /// The operation.
         op: Op,

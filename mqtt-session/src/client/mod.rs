@@ -258,13 +258,14 @@ impl Client {
         Ok(())
     }
 
-    /// Gives the next part of a payload.
+    /// Gives the next part of a payload, which begins at `offset`: what `PayloadWanted` named is said again here, so that no
+    /// answer to a question of an earlier connection stands in the wrong place.
     ///
     /// # Errors
-    /// If it is not wanted, empty or too long. Nothing has changed then.
-    pub fn supply(&mut self, now: Instant, op: Op, part: impl Into<Bytes>) -> Result<(), SupplyError> {
+    /// If it is not wanted, begins elsewhere, is empty or too long. Nothing has changed then.
+    pub fn supply(&mut self, now: Instant, op: Op, offset: u32, part: impl Into<Bytes>) -> Result<(), SupplyError> {
         self.advance(now);
-        self.flow.supply(op, part.into())?;
+        self.flow.supply(op, offset, part.into())?;
         self.wire.timers.clear(Timer::Source);
         Ok(())
     }

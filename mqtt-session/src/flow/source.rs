@@ -116,12 +116,16 @@ impl<E: Tells> Flow<E> {
     }
 
     /// The host gives the next part of a payload.
-    pub(crate) fn supply(&mut self, op: Op, bytes: Bytes) -> Result<(), SupplyError> {
+    pub(crate) fn supply(&mut self, op: Op, offset: u32, bytes: Bytes) -> Result<(), SupplyError> {
         let chunk_bytes = self.session.manner.limits.chunk_bytes.max(1);
         let sending = self.link.sending.as_mut();
         let Some(sending) = sending.filter(|sending| sending.op == op && sending.is_wanted) else {
             return Err(SupplyError::NotWanted);
         };
+        // An operation outlives its connection, and an answer to what the last one asked for may come late.
+        if offset != sending.given {
+            return Err(SupplyError::OtherOffset { wanted: sending.given });
+        }
         let wanted = sending.payload_bytes.saturating_sub(sending.given).min(chunk_bytes);
         match u32::try_from(bytes.len()) {
             Ok(0) => Err(SupplyError::Empty),

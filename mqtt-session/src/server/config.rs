@@ -13,8 +13,9 @@ pub struct ServerConfig {
     pub session: SessionConfig,
     /// What is supported. It is announced in CONNACK; a client that asks for more is disconnected.
     pub capabilities: Capabilities,
-    /// The longest keep-alive. A client that asks for a longer one, or for none, is told this one, if its version can be
-    /// told. Default: none.
+    /// The longest keep-alive. A client of MQTT 5.0 that asks for a longer one, or for none, is told this one. One of MQTT 3
+    /// cannot be told: a broker refuses it with `ClientIdentifierNotValid`, a connection by itself
+    /// leaves that to its host. Default: none.
     pub keep_alive_seconds_max: Option<u16>,
     /// The longest time that a session may outlive its connection, in seconds. A client that asks for more is told.
     /// Default: none.

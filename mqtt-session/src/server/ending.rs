@@ -1,6 +1,6 @@
 //! The end of a connection, and the deadlines that may bring it.
 
-use mqtt_proto::{Disconnect, DisconnectReason};
+use mqtt_proto::{ConnAckReason, Disconnect, DisconnectReason};
 
 use super::{Phase, ServerConnection, ServerEvent};
 use crate::Closed;
@@ -8,7 +8,8 @@ use crate::time::Instant;
 use crate::timers::{Timer, Timers, waits_for_peer};
 
 impl ServerConnection {
-    /// Time has passed. While the host owes something, deadlines that wait for the client stand still.
+    /// Time has passed. While the host of a client that it has accepted owes something, deadlines that wait for the client
+    /// stand still.
     #[inline]
     pub(super) fn advance(&mut self, now: Instant) {
         if now > self.flow.now() {
@@ -19,7 +20,7 @@ impl ServerConnection {
     fn pass(&mut self, now: Instant) {
         let passed = now.saturating_since(self.flow.now());
         self.flow.advance(now);
-        self.wire.passed(passed, self.stands_still());
+        self.wire.passed(passed, self.waits_for_host());
     }
 
     /// Ends the connection, and says why if the version can.
@@ -54,7 +55,7 @@ impl ServerConnection {
             self.wire.timers.set(Timer::Linger, until);
         }
         self.has_session = was_connected;
-        self.ended_at = self.flow.now();
+        self.since = self.flow.now();
         let will = self.will.take().filter(|_| was_connected);
         self.flow.tell(ServerEvent::Closed {
             reason,
@@ -67,14 +68,9 @@ impl ServerConnection {
 
     pub(super) fn on_timer(&mut self, timer: Timer) {
         let limits = self.config.session.limits;
-        if waits_for_peer(timer) && self.stands_still() {
-            let now = self.flow.now();
-            let again = match timer {
-                Timer::KeepAlive => now.after_micros(self.keep_alive_micros()),
-                _ => now.saturating_add(limits.handshake_timeout),
-            };
-            self.wire.timers.set(timer, again);
-            return;
+        if waits_for_peer(timer) && self.waits_for_host() {
+            // Of these there is only the keep-alive once a client is accepted.
+            return self.arm_keep_alive();
         }
         match timer {
             Timer::Linger => self.wire.give_up(),
@@ -93,6 +89,10 @@ impl ServerConnection {
             Timer::KeepAlive => DisconnectReason::KeepAliveTimeout,
             _ => DisconnectReason::UnspecifiedError,
         };
+        if self.phase == Phase::Deciding {
+            // The client has done its part. [MQTT-3.1.4-2]
+            self.write_refusal(ConnAckReason::ServerUnavailable, self.version);
+        }
         self.end_with(Closed::TimedOut(timer), reason);
     }
 

@@ -67,7 +67,8 @@ pub enum ServerEvent {
         /// User Properties.
         properties: UnsubscribeProperties<Bytes>,
     },
-    /// A message from a source is being sent: the host is to `supply` the next part of its payload.
+    /// A message from a source is being sent: the host is to `supply` the next part of its payload,
+    /// and to name its offset.
     PayloadWanted {
         /// The operation.
         op: Op,

@@ -109,12 +109,22 @@ impl ServerConnection {
             .properties
             .authentication_method()
             .map(|method| Box::new(method.to_owned()));
-        self.phase = Phase::Deciding;
-        // The next step is the host's: the client is not waited for.
-        self.wire.timers.clear(Timer::Handshake);
+        self.decide();
         self.connect = Some(Box::new(connect.clone()));
         self.flow.tell(ServerEvent::Connect(Box::new(connect)));
         Ok(())
+    }
+
+    /// The next step is the host's, which has what is left of the time until the client is accepted.
+    fn decide(&mut self) {
+        self.phase = Phase::Deciding;
+        let until = self.admission_until();
+        self.wire.timers.set(Timer::Handshake, until);
+    }
+
+    /// Nobody stays longer without being accepted.
+    fn admission_until(&self) -> Instant {
+        self.since.saturating_add(self.config.session.limits.admission_timeout)
     }
 
     /// Serves the client. CONNACK leaves when the session is stored, if it is to be stored.
@@ -133,6 +143,7 @@ impl ServerConnection {
         if let Some(session) = accept.session {
             self.flow.put_session(session);
         }
+        self.wire.timers.clear(Timer::Handshake);
         // Steps of an authentication that nobody has taken yet go first.
         let mut first = core::mem::take(&mut self.wire.urgent);
         first.extend(packet);
@@ -335,10 +346,8 @@ impl ServerConnection {
         self.write_auth(AuthReason::ContinueAuthentication, data)?;
         if self.phase == Phase::Deciding {
             self.phase = Phase::Authenticating;
-            let until = self
-                .flow
-                .now()
-                .saturating_add(self.config.session.limits.handshake_timeout);
+            let limit = self.config.session.limits.handshake_timeout;
+            let until = self.flow.now().saturating_add(limit).min(self.admission_until());
             self.wire.timers.set(Timer::Handshake, until);
         } else {
             self.host_authenticates = false;
@@ -402,8 +411,7 @@ impl ServerConnection {
             return Err(Fault::Violation(Violation::OtherAuthenticationMethod));
         }
         if self.phase == Phase::Authenticating {
-            self.phase = Phase::Deciding;
-            self.wire.timers.clear(Timer::Handshake);
+            self.decide();
         } else {
             self.client_authenticates = false;
             self.host_authenticates = true;

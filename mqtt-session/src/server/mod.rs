@@ -88,7 +88,8 @@ pub struct ServerConnection {
     /// Packets that were read, and not yet counted by the broker.
     #[cfg(feature = "broker")]
     packets: u32,
-    ended_at: Instant,
+    /// When the stream was accepted; after the end of the connection, when that was.
+    since: Instant,
     /// The last event has been polled. What the session tells after it is polled from there.
     is_told_closed: bool,
 }
@@ -118,8 +119,8 @@ impl ServerConnection {
     pub(crate) fn with(config: Shared<ServerConfig>, manner: Shared<Manner>, now: Instant) -> Self {
         let limits = config.session.limits;
         let mut wire = Wire::new();
-        wire.timers
-            .set(Timer::Handshake, now.saturating_add(limits.handshake_timeout));
+        let until = limits.handshake_timeout.min(limits.admission_timeout);
+        wire.timers.set(Timer::Handshake, now.saturating_add(until));
         Self {
             flow: Flow::new(manner, config.session.is_stored, now),
             phase: Phase::Waiting,
@@ -143,7 +144,7 @@ impl ServerConnection {
             is_paused: false,
             #[cfg(feature = "broker")]
             packets: 0,
-            ended_at: now,
+            since: now,
             is_told_closed: false,
             config,
         }
@@ -243,13 +244,14 @@ impl ServerConnection {
         message
     }
 
-    /// Gives the next part of a payload.
+    /// Gives the next part of a payload, which begins at `offset`: what `PayloadWanted` named is said again here, so that no
+    /// answer to a question of an earlier connection stands in the wrong place.
     ///
     /// # Errors
-    /// If it is not wanted, empty or too long. Nothing has changed then.
-    pub fn supply(&mut self, now: Instant, op: Op, part: impl Into<Bytes>) -> Result<(), SupplyError> {
+    /// If it is not wanted, begins elsewhere, is empty or too long. Nothing has changed then.
+    pub fn supply(&mut self, now: Instant, op: Op, offset: u32, part: impl Into<Bytes>) -> Result<(), SupplyError> {
         self.advance(now);
-        self.flow.supply(op, part.into())?;
+        self.flow.supply(op, offset, part.into())?;
         self.wire.timers.clear(Timer::Source);
         Ok(())
     }
@@ -340,7 +342,7 @@ impl ServerConnection {
             };
             self.flow.tell(event);
         }
-        session.outlives(self.ended_at, self.session_expiry_seconds);
+        session.outlives(self.since, self.session_expiry_seconds);
         Some(session)
     }
 
@@ -359,7 +361,7 @@ impl ServerConnection {
             return None;
         }
         self.is_told_closed = matches!(self.flow.next_event(), Some(ServerEvent::Closed { .. }));
-        if self.stands_still() {
+        if self.waits_for_host() {
             return self.poll_event_at_rest();
         }
         self.flow.poll_event()
@@ -369,7 +371,7 @@ impl ServerConnection {
     #[cold]
     fn poll_event_at_rest(&mut self) -> Option<ServerEvent> {
         let event = self.flow.poll_event();
-        if !self.stands_still() {
+        if !self.waits_for_host() {
             self.wire.goes_on();
         }
         event
@@ -379,7 +381,7 @@ impl ServerConnection {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
         // While the host owes something, what waits for the peer stands still.
-        let first = self.wire.timers.next_unless(|| self.stands_still());
+        let first = self.wire.timers.next_unless(|| self.waits_for_host());
         if !self.flow.session.outgoing.has_deadlines() {
             return first;
         }
@@ -402,6 +404,12 @@ impl ServerConnection {
             return self.owes_answers();
         }
         self.phase == Phase::Deciding
+    }
+
+    /// Whether deadlines of the client stand still. One that is not accepted yet has its time whoever is to say something.
+    #[inline]
+    fn waits_for_host(&self) -> bool {
+        self.phase == Phase::Connected && self.owes_answers()
     }
 
     /// The largest packet that is held in one piece.

@@ -337,16 +337,57 @@ fn a_client_that_does_not_answer_a_step_in_time_is_left() {
 }
 
 #[test]
-fn a_host_may_think_for_as_long_as_it_likes() {
+fn a_host_may_think_for_longer_than_a_client() {
     let mut rig = asked(asking(), scram("c"));
-    rig.advance(1000);
+    rig.advance(30);
     challenge(&mut rig, "c");
     step(&mut rig, "c", "proof");
     assert_eq!(rig.told(), ["authenticate"]);
-    rig.advance(1000);
+    rig.advance(29);
     admit(&mut rig, "c");
     assert_eq!(rig.sent("c"), ["CONNACK"]);
+    rig.advance(1);
     assert_eq!(rig.broker.figures().handshake_timeouts, 0);
+}
+
+#[test]
+fn a_host_that_says_nothing_holds_no_client() {
+    // To its CONNECT, and to a step of its authentication.
+    for is_begun in [false, true] {
+        let mut rig = asked(asking(), scram("c"));
+        let id = rig.id("c");
+        rig.advance(9);
+        if is_begun {
+            challenge(&mut rig, "c");
+            step(&mut rig, "c", "proof");
+            assert_eq!(rig.told(), ["authenticate"]);
+        }
+        rig.advance(50);
+        assert_eq!(rig.broker.figures().handshake_timeouts, 0);
+        rig.advance(1);
+        assert_eq!(rig.sent("c"), ["CONNACK 0x88"]);
+        assert_eq!(rig.broker.figures().handshake_timeouts, 1);
+        assert_eq!(rig.broker.figures().connections, 0);
+        is_over(&mut rig, id);
+    }
+}
+
+#[test]
+fn steps_without_end_end_with_the_time_for_all_of_them() {
+    let mut rig = asked(asking(), scram("c"));
+    let id = rig.id("c");
+    for second in 0..12 {
+        assert_eq!(rig.broker.figures().handshake_timeouts, 0, "{second}");
+        challenge(&mut rig, "c");
+        rig.advance(5);
+        if second < 11 {
+            step(&mut rig, "c", "one more");
+            assert_eq!(rig.told(), ["authenticate"]);
+        }
+    }
+    assert_eq!(rig.broker.figures().handshake_timeouts, 1);
+    assert_eq!(rig.sent("c"), NOTHING, "it was the client's turn");
+    is_over(&mut rig, id);
 }
 
 // ---- answers that come too late

@@ -87,7 +87,7 @@ fn a_stream_on_which_nothing_comes_is_closed() {
 fn hits(rig: &mut Rig) -> Vec<(BrokerBound, u64)> {
     let events = rig.events();
     let hits = events.iter().filter_map(|event| match event {
-        BrokerEvent::LimitHit { bound, times } => Some((*bound, *times)),
+        BrokerEvent::LimitHit { bound, times, .. } => Some((*bound, *times)),
         _ => None,
     });
     hits.collect()

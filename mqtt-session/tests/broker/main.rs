@@ -9,6 +9,7 @@ mod owners;
 mod policy;
 mod publishing;
 mod questions;
+mod refusals;
 mod retained;
 mod retained_anew;
 mod retained_policy;

@@ -444,7 +444,24 @@ pub(crate) fn line(event: &BrokerEvent) -> String {
             let payload = String::from_utf8_lossy(&message.payload).into_owned();
             format!("delivered q{} {}: {payload}", message.qos.bits(), message.topic)
         }
-        BrokerEvent::LimitHit { bound, times } => format!("- {bound:?} met {times} times"),
+        BrokerEvent::LimitHit {
+            bound,
+            times,
+            client_id,
+        } => format!(
+            "- {bound:?} met {times} times, by {}",
+            name(&client_id.clone().unwrap_or_default())
+        ),
+        BrokerEvent::NotAdmitted {
+            client_id,
+            username,
+            reason,
+            ..
+        } => format!(
+            "- {:?} of {:?} not admitted: {reason}",
+            name(client_id),
+            username.as_ref().map(name)
+        ),
         BrokerEvent::Missed { events } => format!("missed {events}"),
         BrokerEvent::StoreFailed => "store failed".into(),
         other => format!("{other:?}"),

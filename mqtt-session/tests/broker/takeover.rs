@@ -109,7 +109,7 @@ fn who_takes_over_too_often_is_refused_and_the_earlier_connection_goes_on() {
         assert_eq!(rig.broker.figures().takeovers, 2);
         assert_eq!(rig.broker.figures().takeovers_refused, 10);
         let hits = rig.events().into_iter().filter_map(|event| match event {
-            BrokerEvent::LimitHit { bound, times } => Some((bound, times)),
+            BrokerEvent::LimitHit { bound, times, .. } => Some((bound, times)),
             _ => None,
         });
         assert_eq!(hits.collect::<Vec<_>>(), [(BrokerBound::TakeoversPerSecond, 10)]);

@@ -27,7 +27,7 @@ fn topics_that_begin_with_a_dollar_are_the_hosts() {
             rig.retain("c", "$x/z", 0, "m");
             assert_eq!(rig.sent("c"), NOTHING);
             assert_eq!(rig.broker.figures().retained_messages, 0);
-            assert_eq!(rig.broker.figures().messages_refused, 2);
+            assert_eq!(rig.broker.figures().topics_refused, 2);
             rig.broker
                 .publish(rig.now, Message::new("$x/y", "from the host").unwrap());
             assert_eq!(rig.sent("c"), ["PUBLISH q0 $x/y: from the host"]);
@@ -49,7 +49,7 @@ fn a_topic_has_so_many_levels_and_no_more() {
     rig.publish("c", "a/b/c/d", 0, "m");
     rig.publish("c", "///", 1, "m");
     assert_eq!(rig.sent("c"), ["PUBACK #5 0x90", "PUBLISH q0 a/b/c: m"]);
-    assert_eq!(rig.broker.figures().messages_refused, 2);
+    assert_eq!(rig.broker.figures().topics_refused, 2);
 }
 
 #[test]

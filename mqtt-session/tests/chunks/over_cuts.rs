@@ -74,7 +74,7 @@ impl Pair {
                 Event::PayloadWanted { op, offset, bytes, .. } => {
                     let rest = payload().split_off(offset as usize);
                     let part = rest[..rest.len().min(bytes as usize)].to_vec();
-                    self.client.supply(self.now, op, part).unwrap();
+                    self.client.supply(self.now, op, offset, part).unwrap();
                 }
                 Event::Completed { outcome, .. } => self.outcomes.push(outcome),
                 Event::Closed { reason, .. } => {

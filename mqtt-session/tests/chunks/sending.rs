@@ -43,7 +43,7 @@ fn give_all(rig: &mut Rig, whole: &[u8], at_a_time: usize) -> Vec<u8> {
         let rest = &whole[offset as usize..];
         let len = rest.len().min(at_a_time).min(bytes as usize);
         rig.client
-            .supply(rig.now, op, Bytes::copy_from_slice(&rest[..len]))
+            .supply(rig.now, op, offset, Bytes::copy_from_slice(&rest[..len]))
             .unwrap();
         sent.extend(rig.sent_bytes());
     }
@@ -89,7 +89,7 @@ fn the_operation_ends_as_any_other() {
     for qos in 0..=2 {
         rig.sent_bytes();
         let (op, ..) = wanted(&mut rig).unwrap();
-        rig.client.supply(rig.now, op, "hello").unwrap();
+        rig.client.supply(rig.now, op, 0, "hello").unwrap();
         rig.client.poll_transmit(&mut mqtt_session::Outbox::default());
         if qos == 0 {
             assert_eq!(rig.told()[0], "completed 0: Sent");
@@ -113,32 +113,32 @@ fn a_part_that_was_not_asked_for_changes_nothing() {
     let mut rig = Rig::connected(small_parts());
     let op = publish(&mut rig, 1, 15, 1);
     let not_wanted = Err(SupplyError::NotWanted);
-    assert_eq!(rig.client.supply(rig.now, op, "x"), not_wanted, "it has not begun");
+    assert_eq!(rig.client.supply(rig.now, op, 0, "x"), not_wanted, "it has not begun");
     rig.sent_bytes();
     assert_eq!(rig.told(), ["wanted 1: 10 at 0"]);
-    assert_eq!(rig.client.supply(rig.now, op, ""), Err(SupplyError::Empty));
-    let too_much = rig.client.supply(rig.now, op, "01234567890");
+    assert_eq!(rig.client.supply(rig.now, op, 0, ""), Err(SupplyError::Empty));
+    let too_much = rig.client.supply(rig.now, op, 0, "01234567890");
     assert_eq!(too_much, Err(SupplyError::TooMuch { wanted: 10 }));
     let other = publish(&mut rig, 1, 5, 2);
-    assert_eq!(rig.client.supply(rig.now, other, "x"), not_wanted);
+    assert_eq!(rig.client.supply(rig.now, other, 0, "x"), not_wanted);
     assert_eq!(rig.sent_bytes(), b"");
-    rig.client.supply(rig.now, op, "0123456789").unwrap();
+    rig.client.supply(rig.now, op, 0, "0123456789").unwrap();
     assert_eq!(
-        rig.client.supply(rig.now, op, "x"),
+        rig.client.supply(rig.now, op, 10, "x"),
         not_wanted,
         "one part for each question"
     );
     assert_eq!(rig.sent_bytes(), b"0123456789");
     assert_eq!(rig.told(), ["wanted 1: 5 at 10"]);
-    let too_much = rig.client.supply(rig.now, op, "012345");
+    let too_much = rig.client.supply(rig.now, op, 10, "012345");
     assert_eq!(
         too_much,
         Err(SupplyError::TooMuch { wanted: 5 }),
         "no more than the payload has"
     );
-    rig.client.supply(rig.now, op, "01234").unwrap();
+    rig.client.supply(rig.now, op, 10, "01234").unwrap();
     rig.sent_bytes();
-    assert_eq!(rig.client.supply(rig.now, op, "x"), not_wanted, "all was given");
+    assert_eq!(rig.client.supply(rig.now, op, 15, "x"), not_wanted, "all was given");
 }
 
 #[test]
@@ -157,9 +157,9 @@ fn nothing_else_is_sent_in_the_middle_of_a_packet() {
     rig.publish(0, 3);
     rig.advance(60);
     assert_eq!(rig.sent_bytes(), b"");
-    rig.client.supply(rig.now, op, "hell").unwrap();
+    rig.client.supply(rig.now, op, 0, "hell").unwrap();
     assert_eq!(rig.sent_bytes(), b"hell");
-    rig.client.supply(rig.now, op, "o").unwrap();
+    rig.client.supply(rig.now, op, 4, "o").unwrap();
     let sent = rig.sent_bytes();
     assert_eq!(sent[0], b'o');
     let mut rest = Bytes::copy_from_slice(&sent[1..]);
@@ -179,7 +179,7 @@ fn a_new_connection_asks_again_from_the_beginning() {
             let mut rig = Rig::connected(small_parts().version(version).clean_start(CleanStart::Never));
             let op = publish(&mut rig, qos, 25, 1);
             rig.sent_bytes();
-            rig.client.supply(rig.now, op, "0123456789").unwrap();
+            rig.client.supply(rig.now, op, 0, "0123456789").unwrap();
             rig.sent_bytes();
             rig.reconnect(true);
             let whole = payload(25);
@@ -197,7 +197,7 @@ fn what_the_lost_connection_asked_for_is_not_told_any_more() {
     let op = publish(&mut rig, 1, 25, 1);
     rig.sent_bytes();
     rig.told();
-    rig.client.supply(rig.now, op, "0123456789").unwrap();
+    rig.client.supply(rig.now, op, 0, "0123456789").unwrap();
     rig.sent_bytes();
     // The question for the bytes from 10 on is not polled.
     rig.reconnect(true);
@@ -208,13 +208,40 @@ fn what_the_lost_connection_asked_for_is_not_told_any_more() {
 }
 
 #[test]
+fn a_late_answer_to_a_lost_connection_stands_in_no_wrong_place() {
+    for qos in 1..=2 {
+        let mut rig = Rig::connected(small_parts().clean_start(CleanStart::Never));
+        let op = publish(&mut rig, qos, 25, 1);
+        rig.sent_bytes();
+        rig.told();
+        rig.client.supply(rig.now, op, 0, "0123456789").unwrap();
+        rig.sent_bytes();
+        let (_, late, _) = wanted(&mut rig).unwrap();
+        assert_eq!(late, 10);
+        // The host reads its file while the connection is lost and comes again.
+        rig.reconnect(true);
+        rig.sent_bytes();
+        let before = rig.client.fingerprint();
+        let refused = rig.client.supply(rig.now, op, late, "abcdefghij");
+        assert_eq!(refused, Err(SupplyError::OtherOffset { wanted: 0 }));
+        assert_eq!(rig.client.fingerprint(), before);
+        assert_eq!(rig.sent_bytes(), b"");
+        rig.client.supply(rig.now, op, 0, "0123456789").unwrap();
+        assert_eq!(rig.sent_bytes(), b"0123456789", "the question stayed open");
+        // The same late answer stands where it belongs.
+        rig.client.supply(rig.now, op, late, "abcdefghij").unwrap();
+        assert_eq!(rig.sent_bytes(), b"abcdefghij");
+    }
+}
+
+#[test]
 fn a_source_that_stalls_closes_the_connection() {
     let mut rig = Rig::connected(small_parts());
     let op = publish(&mut rig, 2, 25, 1);
     rig.sent_bytes();
     rig.told();
     rig.advance(29);
-    rig.client.supply(rig.now, op, "x").unwrap();
+    rig.client.supply(rig.now, op, 0, "x").unwrap();
     rig.sent_bytes();
     rig.told();
     rig.advance(29);
@@ -265,7 +292,7 @@ fn a_message_that_was_sent_in_whole_cannot_fail() {
         let op = publish(&mut rig, qos, 5, 1);
         rig.sent_bytes();
         rig.told();
-        rig.client.supply(rig.now, op, "hello").unwrap();
+        rig.client.supply(rig.now, op, 0, "hello").unwrap();
         rig.sent_bytes();
         assert_eq!(rig.client.fail_source(rig.now, op), Err(SupplyError::NotWanted));
         assert_eq!(rig.told(), NOTHING);
@@ -311,7 +338,7 @@ fn a_farewell_waits_for_the_end_and_no_other_end_does() {
     rig.sent_bytes();
     rig.client.disconnect(rig.now);
     assert_eq!(rig.sent_bytes(), b"");
-    rig.client.supply(rig.now, op, "hello").unwrap();
+    rig.client.supply(rig.now, op, 0, "hello").unwrap();
     assert_eq!(rig.sent_bytes(), b"hello\xE0\0");
     let mut rig = Rig::connected(small_parts());
     publish(&mut rig, 0, 5, 1);
@@ -393,11 +420,11 @@ fn parts_are_asked_for_when_the_outbox_has_room() {
     let mut outbox = mqtt_session::Outbox::new(12);
     rig.client.poll_transmit(&mut outbox);
     assert_eq!(rig.told(), ["wanted 1: 10 at 0"]);
-    rig.client.supply(rig.now, op, "0123456789").unwrap();
+    rig.client.supply(rig.now, op, 0, "0123456789").unwrap();
     rig.client.poll_transmit(&mut outbox);
     let len = outbox.len();
     assert_eq!(rig.told(), ["wanted 1: 10 at 10"]);
-    rig.client.supply(rig.now, op, "0123456789").unwrap();
+    rig.client.supply(rig.now, op, 10, "0123456789").unwrap();
     rig.client.poll_transmit(&mut outbox);
     assert_eq!(outbox.len(), len, "it is full");
     assert_eq!(rig.told(), NOTHING);
@@ -417,15 +444,15 @@ fn a_server_sends_from_a_source_over_takeovers() {
     assert_eq!(rig.sent_bytes(), b"\x34\x14\0\x01t\0\x01");
     assert_eq!(rig.told(), ["wanted 1: 10 at 0"]);
     rig.ping();
-    rig.server.supply(rig.now, op, "0123456789").unwrap();
+    rig.server.supply(rig.now, op, 0, "0123456789").unwrap();
     assert_eq!(rig.sent_bytes(), b"0123456789", "PINGRESP waits");
     let session = rig.take_over();
     let mut next = rig.resumed(config, session);
     assert_eq!(next.sent_bytes(), b"\x3C\x14\0\x01t\0\x01");
     assert_eq!(next.told(), ["wanted 1: 10 at 0"]);
-    next.server.supply(next.now, op, "0123456789").unwrap();
+    next.server.supply(next.now, op, 0, "0123456789").unwrap();
     next.sent_bytes();
-    next.server.supply(next.now, op, "01234").unwrap();
+    next.server.supply(next.now, op, 10, "01234").unwrap();
     next.ping();
     assert_eq!(next.sent_bytes(), b"01234\xD0\0");
     next.pubrec(1);
@@ -460,9 +487,9 @@ fn an_answer_to_the_time_before_counts_for_nothing() {
         let mut rig = Rig::connected(small_parts());
         let op = publish(&mut rig, qos, 15, 1);
         rig.sent_bytes();
-        rig.client.supply(rig.now, op, "0123456789").unwrap();
+        rig.client.supply(rig.now, op, 0, "0123456789").unwrap();
         rig.sent_bytes();
-        rig.client.supply(rig.now, op, "01234").unwrap();
+        rig.client.supply(rig.now, op, 10, "01234").unwrap();
         rig.sent_bytes();
         rig.reconnect(true);
         rig.sent_bytes();
@@ -474,9 +501,9 @@ fn an_answer_to_the_time_before_counts_for_nothing() {
             rig.pubrec(1);
         }
         assert_eq!(rig.told(), NOTHING);
-        rig.client.supply(rig.now, op, "0123456789").unwrap();
+        rig.client.supply(rig.now, op, 0, "0123456789").unwrap();
         assert_eq!(rig.sent_bytes(), b"0123456789");
-        rig.client.supply(rig.now, op, "01234").unwrap();
+        rig.client.supply(rig.now, op, 10, "01234").unwrap();
         assert_eq!(rig.sent_bytes(), b"01234");
         if qos == 1 {
             rig.puback(1);

@@ -85,15 +85,15 @@ fn a_source_that_was_received_leaves_nothing_behind() {
     rig.commit();
     for part in ["0123456789", "01234"] {
         rig.sent_bytes();
-        let op = rig
+        let (op, offset) = rig
             .events()
             .into_iter()
             .find_map(|event| match event {
-                mqtt_session::Event::PayloadWanted { op, .. } => Some(op),
+                mqtt_session::Event::PayloadWanted { op, offset, .. } => Some((op, offset)),
                 _ => None,
             })
             .unwrap();
-        rig.client.supply(rig.now, op, part).unwrap();
+        rig.client.supply(rig.now, op, offset, part).unwrap();
     }
     rig.sent_bytes();
     rig.pubrec(1);

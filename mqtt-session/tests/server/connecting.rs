@@ -182,13 +182,34 @@ fn a_client_that_does_not_finish_connecting_is_left() {
 }
 
 #[test]
-fn the_host_may_take_its_time() {
+fn the_host_may_take_its_time_but_for_the_bound_of_it() {
     let mut rig = Rig::asked(ServerConfig::default(), connect(Version::V5));
-    assert_eq!(rig.server.poll_timeout(), None);
+    assert_eq!(rig.next_timer(), Some((60, Timer::Handshake)));
     assert_eq!(rig.server.input_room(), 0);
-    rig.advance(100_000);
+    rig.advance(59);
     rig.server.accept(rig.now, mqtt_session::Accept::new()).unwrap();
     assert_eq!(rig.sent(), ["CONNACK"]);
+    rig.advance(1);
+    assert_eq!(rig.told(), NOTHING, "the bound is about those that are not accepted");
+}
+
+#[test]
+fn a_host_that_does_not_answer_holds_no_connection() {
+    let limits = Limits::default().admission_timeout(core::time::Duration::from_secs(30));
+    for (version, answer) in [
+        (Version::V5, "CONNACK 0x88"),
+        (Version::V3_1_1, "CONNACK 0x88"),
+        (Version::V3_1, "CONNACK 0x88"),
+    ] {
+        let mut rig = Rig::asked(limited(limits), connect(version));
+        rig.advance(29);
+        assert_eq!(rig.told(), NOTHING, "{version:?}");
+        rig.advance(1);
+        assert_eq!(rig.told(), ["closed TimedOut(Handshake)"], "{version:?}");
+        assert_eq!(rig.sent(), [answer], "{version:?}");
+        assert!(rig.server.is_drained());
+        assert!(rig.server.accept(rig.now, mqtt_session::Accept::new()).is_err());
+    }
 }
 
 #[test]

@@ -203,7 +203,7 @@ fn after_the_end_nothing_is_told_sent_or_taken() {
         rig.server.publish(rig.now, message(0, "x"), 3),
         Err(PublishError::Closed)
     );
-    assert_eq!(rig.server.supply(rig.now, waiting, "x"), Err(SupplyError::NotWanted));
+    assert_eq!(rig.server.supply(rig.now, waiting, 0, "x"), Err(SupplyError::NotWanted));
     assert!(rig.server.cancel(rig.now, waiting), "the session goes on");
     rig.advance(100);
     assert_eq!(rig.told(), NOTHING);
@@ -269,7 +269,7 @@ fn misuse_of_any_kind_changes_nothing() {
         let before = (rig.server.fingerprint(), rig.server.poll_timeout());
         assert!(!rig.server.cancel(rig.now, other));
         assert!(!rig.server.set_deadline(rig.now, other, rig.now));
-        assert!(rig.server.supply(rig.now, other, "x").is_err());
+        assert!(rig.server.supply(rig.now, other, 0, "x").is_err());
         assert!(rig.server.fail_source(rig.now, other).is_err());
         assert!(rig.server.authenticated(rig.now, None).is_err());
         assert!(

@@ -324,7 +324,9 @@ impl End {
         let from = wanted.offset as usize;
         let until = whole.len().min(from + limit.clamp(1, wanted.bytes as usize));
         // The connection may have ended, and the question with it.
-        let _ = self.machine.supply(now, wanted.op, whole.slice(from..until));
+        let _ = self
+            .machine
+            .supply(now, wanted.op, wanted.offset, whole.slice(from..until));
         true
     }
 

@@ -150,8 +150,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn supply(&mut self, now: Instant, op: Op, part: Bytes) -> Result<(), SupplyError> {
-        on_stream!(self, one => one.supply(now, op, part), Err(SupplyError::NotWanted))
+    pub(super) fn supply(&mut self, now: Instant, op: Op, offset: u32, part: Bytes) -> Result<(), SupplyError> {
+        on_stream!(self, one => one.supply(now, op, offset, part), Err(SupplyError::NotWanted))
     }
 
     pub(super) fn fail_source(&mut self, now: Instant, op: Op) -> Result<(), SupplyError> {

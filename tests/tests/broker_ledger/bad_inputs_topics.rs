@@ -181,7 +181,7 @@ fn topics_of_the_host_are_refused() {
                 "{topic}"
             );
             assert_eq!(rig.sent("s"), NOTHING);
-            assert_eq!(rig.broker.figures().messages_refused, 3);
+            assert_eq!(rig.broker.figures().topics_refused, 3);
         }
     }
     covers("BI-052");

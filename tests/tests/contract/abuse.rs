@@ -20,7 +20,7 @@ enum Call {
     Publish(u8, Vec<u8>, Option<u32>),
     Cancel(usize),
     Deadline(usize, u64),
-    Supply(usize, Vec<u8>),
+    Supply(usize, u32, Vec<u8>),
     FailSource(usize),
     Refuse(u64, bool),
     Store,
@@ -75,7 +75,7 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
             .prop_map(|(qos, payload, expiry)| Call::Publish(qos, payload, expiry)),
         1 => any::<usize>().prop_map(Call::Cancel),
         1 => (any::<usize>(), instants()).prop_map(|(op, at)| Call::Deadline(op, at)),
-        1 => (any::<usize>(), prop::collection::vec(any::<u8>(), 0..9)).prop_map(|(op, part)| Call::Supply(op, part)),
+        1 => (any::<usize>(), 0..9_u32, prop::collection::vec(any::<u8>(), 0..9)).prop_map(|(op, offset, part)| Call::Supply(op, offset, part)),
         1 => any::<usize>().prop_map(Call::FailSource),
         2 => (0..2000_u64, any::<bool>()).prop_map(|(number, refuses)| Call::Refuse(number, refuses)),
         3 => Just(Call::Store),
@@ -140,9 +140,9 @@ impl Rig {
                 let op = self.op(*op);
                 self.subject.set_deadline(now, op, Instant::from_micros(*at));
             }
-            Call::Supply(op, part) => {
+            Call::Supply(op, offset, part) => {
                 let op = self.op(*op);
-                self.subject.supply(now, op, Bytes::from(part.clone()));
+                self.subject.supply(now, op, *offset, Bytes::from(part.clone()));
             }
             Call::FailSource(op) => {
                 let op = self.op(*op);
@@ -259,7 +259,7 @@ fn handles_of_another_machine_change_nothing() {
         for op in foreign {
             assert!(!subject.cancel(START, op));
             assert!(!subject.set_deadline(START, op, START));
-            assert!(!subject.supply(START, op, Bytes::from_static(b"x")));
+            assert!(!subject.supply(START, op, 0, Bytes::from_static(b"x")));
             assert!(!subject.fail_source(START, op));
         }
         assert!(!subject.refuse(START, 77, ReasonCode::from(PubAckReason::Success)));

@@ -104,8 +104,8 @@ impl Subject {
         both!(self, one => one.set_deadline(now, op, at))
     }
 
-    pub(crate) fn supply(&mut self, now: Instant, op: Op, part: Bytes) -> bool {
-        both!(self, one => one.supply(now, op, part).is_ok())
+    pub(crate) fn supply(&mut self, now: Instant, op: Op, offset: u32, part: Bytes) -> bool {
+        both!(self, one => one.supply(now, op, offset, part).is_ok())
     }
 
     pub(crate) fn fail_source(&mut self, now: Instant, op: Op) -> bool {

@@ -19,6 +19,7 @@ mod bells;
 mod ending;
 mod entrance;
 mod figures;
+mod keep_alive;
 mod line;
 mod lines;
 mod mailbox;
@@ -39,6 +40,7 @@ mod storing;
 
 pub use entrance::{Entrance, Network};
 pub use figures::Traffic;
+pub use keep_alive::TcpKeepAlive;
 pub use mailbox::ShardHandle;
 pub use origin::Origin;
 pub use plan::{Host, Listen, Socket};

@@ -15,6 +15,7 @@ use mqtt_session::BrokerConfig;
 use mqtt_store::Writer;
 
 use super::entrance::Entrance;
+use super::keep_alive::TcpKeepAlive;
 use super::mailbox::ShardHandle;
 use super::policy::{AllowAll, Policy};
 #[cfg(unix)]
@@ -37,6 +38,7 @@ pub struct Host {
     pub(super) listeners: Vec<Listen>,
     pub(super) connections: Option<usize>,
     pub(super) connections_per_address: Option<NonZeroU32>,
+    pub(super) tcp_keep_alive: Option<TcpKeepAlive>,
     pub(super) policy: MakePolicy,
     #[cfg(feature = "store")]
     pub(super) store: Option<Writer>,
@@ -52,6 +54,7 @@ impl Host {
             listeners: Vec::new(),
             connections: None,
             connections_per_address: None,
+            tcp_keep_alive: Some(TcpKeepAlive::default()),
             policy: Arc::new(|_| Box::new(AllowAll)),
             #[cfg(feature = "store")]
             store: None,
@@ -87,6 +90,14 @@ impl Host {
     #[must_use]
     pub fn connections_per_address(mut self, connections: NonZeroU32) -> Self {
         self.connections_per_address = Some(connections);
+        self
+    }
+
+    /// When the system asks clients that say nothing whether they are there. `None`: it does not, and a client without a
+    /// keep-alive of its own that is gone without a word keeps its place. Default: [`TcpKeepAlive::default`].
+    #[must_use]
+    pub fn tcp_keep_alive(mut self, times: impl Into<Option<TcpKeepAlive>>) -> Self {
+        self.tcp_keep_alive = times.into();
         self
     }
 

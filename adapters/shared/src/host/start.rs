@@ -256,6 +256,12 @@ impl Host {
         for listener in self.listeners {
             let (socket, entrance, file) = listener.bind()?;
             files.extend(file);
+            if let Some(times) = self.tcp_keep_alive {
+                let listener = Arc::clone(entrance.name());
+                times
+                    .set(&socket)
+                    .map_err(|error| StartError::Listen { listener, error })?;
+            }
             let entrance = match &all {
                 Some(all) => entrance.within(all),
                 None => entrance,

@@ -5,9 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use mqtt_adapter::host::{Desk, Notice, Policy, ProxyHeaderError, ShardHandle};
+use mqtt_adapter::LayerError;
+use mqtt_adapter::host::{Desk, Notice, Origin, Policy, ProxyHeaderError, ShardHandle};
 use mqtt_proto::{ConnAckProperties, ConnAckReason, Connect, Disconnect, DisconnectReason, TopicName};
-use mqtt_session::{AcceptErrorKind, BrokerEvent, ConnectionId, Scope, Verdict};
+use mqtt_session::{AcceptErrorKind, BrokerEvent, Closed, ConnectionId, Scope, Verdict};
 
 use super::checker::Checker;
 use super::health::Health;
@@ -184,10 +185,9 @@ pub(super) fn dismiss(desk: &mut Desk<'_>, users: &HashSet<Vec<u8>>) {
     }
 }
 
+/// What the broker tells of the end says it to the log.
 fn refuse(desk: &mut Desk<'_>, connection: ConnectionId, reason: ConnAckReason) {
-    let peer = desk.origin(connection).and_then(|origin| origin.peer);
-    tracing::info!(peer = peer.map(tracing::field::display), %reason, "a client is refused");
-    // The same.
+    // A client that is gone in between has no answer to get.
     let _ = desk
         .broker
         .refuse(desk.now, connection, reason, ConnAckProperties::empty());
@@ -253,6 +253,9 @@ impl Policy for Gate {
                     "a connection is closed: see whether its proxy and the listener are set up for each other"
                 );
             }
+            Notice::StreamFailed { listener, peer, error } if LayerError::of(&error).is_some() => {
+                self.tell_layer(&listener, peer, &error);
+            }
             Notice::StreamFailed { listener, peer, error } => {
                 tracing::debug!(%listener, peer = peer.map(tracing::field::display), %error, "a stream is broken");
             }
@@ -273,6 +276,47 @@ impl Gate {
     fn is_first_header(&self, error: &io::Error) -> bool {
         let is_header = matches!(error.get_ref(), Some(fault) if fault.is::<ProxyHeaderError>());
         is_header && self.repeats.is_first(&What::ProxyHeader)
+    }
+
+    /// TLS or WebSocket have refused to go on: a certificate that is not trusted, another path.
+    fn tell_layer(&self, listener: &str, peer: Option<SocketAddr>, error: &io::Error) {
+        let what = What::Stranger(Bytes::new(), peer.map(|peer| peer.ip()));
+        if self.repeats.is_first(&what) {
+            tracing::info!(%listener, peer = peer.map(tracing::field::display), %error, "a connection is refused");
+        }
+    }
+
+    /// A connection has ended before its client was let in.
+    fn tell_stranger(&self, origin: Option<&Origin>, client_id: &Bytes, user: Option<&[u8]>, reason: &Closed) {
+        let peer = origin.and_then(|origin| origin.peer);
+        let listener = origin.map(|origin| tracing::field::display(&origin.listener));
+        if went_by_itself(reason) {
+            tracing::debug!(
+                peer = peer.map(tracing::field::display),
+                listener,
+                %reason,
+                "a connection has ended before its client was let in"
+            );
+            return;
+        }
+        if !self
+            .repeats
+            .is_first(&What::Stranger(client_id.clone(), peer.map(|peer| peer.ip())))
+        {
+            return;
+        }
+        let reason: &dyn std::fmt::Display = match reason {
+            Closed::RefusedByHost(reason) => reason,
+            reason => reason,
+        };
+        tracing::info!(
+            client = (!client_id.is_empty()).then(|| tracing::field::display(text(client_id))),
+            peer = peer.map(tracing::field::display),
+            listener,
+            user = user.map(text).map(tracing::field::display),
+            %reason,
+            "a client is refused"
+        );
     }
 
     fn tell_full(&self, listener: &str, peer: SocketAddr) {
@@ -302,6 +346,12 @@ impl Gate {
                     "connected"
                 );
             }
+            BrokerEvent::NotAdmitted {
+                connection,
+                client_id,
+                username,
+                reason,
+            } => self.tell_stranger(desk.origin(connection), &client_id, username.as_deref(), &reason),
             BrokerEvent::Disconnected { client_id, reason, .. } => {
                 tracing::info!(client = %text(&client_id), %reason, "disconnected");
             }
@@ -317,12 +367,26 @@ impl Gate {
             BrokerEvent::RetainedRevoked { client_id, topic } if self.is_first(Matter::RetainedRevoked, &client_id) => {
                 tracing::info!(client = %text(&client_id), topic = topic.as_str(), "a retained message is not allowed any more");
             }
-            BrokerEvent::LimitHit { bound, times } => self.repeats.tell(What::Limit(bound), times),
+            BrokerEvent::LimitHit {
+                bound,
+                times,
+                client_id,
+            } => self
+                .repeats
+                .tell(What::Limit(bound, client_id.unwrap_or_default()), times),
             BrokerEvent::Missed { events } => self.repeats.tell(What::Missed, events),
             BrokerEvent::StoreFailed => tracing::error!("the store has failed: all connections are closed"),
             _ => {}
         }
     }
+}
+
+/// Whether nobody was refused: the client went, or everybody has to.
+const fn went_by_itself(reason: &Closed) -> bool {
+    matches!(
+        reason,
+        Closed::StreamEnded | Closed::Disconnected { .. } | Closed::ByHost(_) | Closed::StoreFailed
+    )
 }
 
 fn text(name: &[u8]) -> std::borrow::Cow<'_, str> {

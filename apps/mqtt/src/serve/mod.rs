@@ -162,6 +162,8 @@ impl Broker {
         if let Some(connections) = config.limits.connections_per_address.and_then(NonZeroU32::new) {
             host = host.connections_per_address(connections);
         }
+        let keep_alive = config.limits.tcp_keep_alive;
+        host = host.tcp_keep_alive((!keep_alive.idle.is_zero()).then_some(keep_alive));
         let mut entrances = Vec::new();
         for listener in &config.listeners {
             let listen = listening::listen(listener)?;

@@ -1,6 +1,7 @@
 //! What happens again and again, as to a client that does not read: the log is told at once, and then now and then how often.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,8 @@ use mqtt_session::BrokerBound;
 const EVERY: Duration = Duration::from_secs(10);
 /// So many things are told apart at a time. What happens to further clients is told together.
 const KNOWN: usize = 1000;
+/// The same for those who were not let in, and choose their names: they take no room of others.
+const STRANGERS: usize = 1000;
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,8 +22,12 @@ pub(super) enum What {
     Client(Matter, Bytes),
     /// This, to clients beside those that are told apart.
     OtherClients(Matter),
-    /// A bound is met.
-    Limit(BrokerBound),
+    /// A bound is met, by the client of this name; if it is empty, by any.
+    Limit(BrokerBound, Bytes),
+    /// Somebody with this name, or without one, is not let in. Nobody has proved it, so it counts with the address.
+    Stranger(Bytes, Option<IpAddr>),
+    /// The same, of strangers beside those that are told apart.
+    OtherStrangers,
     /// An address has as many connections as it may have.
     AddressFull,
     /// Too many wait for the check of their password.
@@ -47,7 +54,31 @@ pub(super) enum Matter {
 /// What was told a short time ago, by all shards. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Repeats {
-    known: Arc<Mutex<HashMap<What, Known>>>,
+    known: Arc<Mutex<Tables>>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    known: HashMap<What, Known>,
+    strangers: HashMap<What, Known>,
+}
+
+impl Tables {
+    /// As what something is told, and where it is noted: together with others, if there is no room.
+    fn place(&mut self, what: What) -> (What, &mut HashMap<What, Known>) {
+        if matches!(what, What::Stranger(..)) {
+            let has_room = self.strangers.len() < STRANGERS || self.strangers.contains_key(&what);
+            let what = if has_room { what } else { What::OtherStrangers };
+            return (what, &mut self.strangers);
+        }
+        let has_room = self.known.len() < KNOWN || self.known.contains_key(&what);
+        let what = match what {
+            What::Client(matter, _) if !has_room => What::OtherClients(matter),
+            What::Limit(bound, _) if !has_room => What::Limit(bound, Bytes::new()),
+            what => what,
+        };
+        (what, &mut self.known)
+    }
 }
 
 #[derive(Debug)]
@@ -93,17 +124,14 @@ impl Repeats {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<What, Known>> {
+    fn lock(&self) -> MutexGuard<'_, Tables> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is to be told at once.
     fn note(&self, what: What, times: u64, now: Instant) -> Option<What> {
         let mut all = self.lock();
-        let what = match what {
-            What::Client(matter, _) if all.len() >= KNOWN && !all.contains_key(&what) => What::OtherClients(matter),
-            what => what,
-        };
+        let (what, all) = all.place(what);
         if let Some(known) = all.get_mut(&what) {
             known.times = known.times.saturating_add(times);
             return None;
@@ -114,7 +142,7 @@ impl Repeats {
 
     fn due(&self, now: Instant, every: Duration) -> Vec<(What, u64)> {
         let mut due = Vec::new();
-        self.lock().retain(|what, known| {
+        let mut is_left = |what: &What, known: &mut Known| {
             if now.saturating_duration_since(known.at) < every {
                 return true;
             }
@@ -124,7 +152,11 @@ impl Repeats {
             due.push((what.clone(), std::mem::take(&mut known.times)));
             known.at = now;
             true
-        });
+        };
+        let mut all = self.lock();
+        all.known.retain(&mut is_left);
+        all.strangers.retain(&mut is_left);
+        drop(all);
         due
     }
 }
@@ -166,7 +198,30 @@ fn write(what: &What, times: u64) {
                 "further clients were told that the broker is busy: too many waited for the check of their password"
             );
         }
-        What::Limit(bound) => tracing::warn!(?bound, times, "a limit was met"),
+        What::Limit(bound, client) => {
+            let limit: Vec<String> = bound
+                .fields()
+                .iter()
+                .map(|field| format!("limits.broker.{field}"))
+                .collect();
+            let client = (!client.is_empty()).then(|| String::from_utf8_lossy(client));
+            tracing::warn!(
+                limit = limit.join(","),
+                client = client.as_deref().map(tracing::field::display),
+                times,
+                "a limit was met"
+            );
+        }
+        What::Stranger(client, peer) => {
+            let client = (!client.is_empty()).then(|| String::from_utf8_lossy(client));
+            tracing::info!(
+                client = client.as_deref().map(tracing::field::display),
+                address = peer.as_ref().map(tracing::field::display),
+                times,
+                "a client was refused again"
+            );
+        }
+        What::OtherStrangers => tracing::info!(times, "further clients were refused"),
         What::AddressFull => {
             tracing::warn!(
                 connections = times,
@@ -226,7 +281,7 @@ mod tests {
         );
         assert_eq!(repeats.note(client(KNOWN + 1), 4, now), None);
         assert_eq!(repeats.note(client(0), 2, now), None);
-        assert_eq!(repeats.lock().len(), KNOWN + 1);
+        assert_eq!(repeats.lock().known.len(), KNOWN + 1);
         let refused = |matter, number: usize| What::Client(matter, number.to_string().into());
         for matter in [Matter::MessageRefused, Matter::SubscriptionRefused] {
             assert_eq!(
@@ -238,5 +293,38 @@ mod tests {
         let mut due = repeats.due(now + EVERY, EVERY);
         due.sort_by_key(|(_, times)| *times);
         assert_eq!(due, [(client(0), 2), (What::OtherClients(Matter::Dropped), 4)]);
+    }
+    #[test]
+    fn strangers_take_no_room_of_others() {
+        let (repeats, now) = (Repeats::default(), Instant::now());
+        let stranger = |number: usize| What::Stranger(number.to_string().into(), None);
+        for number in 0..STRANGERS {
+            assert_eq!(repeats.note(stranger(number), 1, now), Some(stranger(number)));
+        }
+        assert_eq!(repeats.note(stranger(STRANGERS), 1, now), Some(What::OtherStrangers));
+        assert_eq!(repeats.note(stranger(STRANGERS + 1), 1, now), None);
+        assert_eq!(repeats.note(stranger(0), 1, now), None);
+        assert_eq!(
+            repeats.note(client(1), 1, now),
+            Some(client(1)),
+            "as if they were not there"
+        );
+        let mut due = repeats.due(now + EVERY, EVERY);
+        due.sort_by_key(|(what, _)| *what == What::OtherStrangers);
+        assert_eq!(due, [(stranger(0), 1), (What::OtherStrangers, 1)]);
+    }
+
+    #[test]
+    fn a_limit_is_told_for_each_client() {
+        let (repeats, now) = (Repeats::default(), Instant::now());
+        let limit =
+            |client: &'static str| What::Limit(BrokerBound::FilterLevels, Bytes::from_static(client.as_bytes()));
+        assert_eq!(repeats.note(limit("a"), 1, now), Some(limit("a")));
+        assert_eq!(repeats.note(limit("b"), 1, now), Some(limit("b")));
+        for number in 2..KNOWN {
+            repeats.note(client(number), 1, now);
+        }
+        assert_eq!(repeats.note(limit("c"), 1, now), Some(limit("")));
+        assert_eq!(repeats.note(limit("d"), 1, now), None);
     }
 }

@@ -5,10 +5,12 @@
 mod addresses;
 mod floods;
 mod handshakes;
+mod lingerers;
 #[cfg(target_os = "linux")]
 #[path = "../crowd/process.rs"]
 #[allow(dead_code, reason = "only its memory is looked at here")]
 mod process;
+mod refusals;
 #[path = "../running/mod.rs"]
 mod running;
 mod vanishing;

@@ -277,7 +277,7 @@ fn with_several_shards_each_has_the_bound_of_connections_wherever_they_come_to()
         .iter()
         .filter(|line| line.contains("a limit was met"))
         .map(|line| {
-            assert!(line.contains("bound=Connections"), "{line}");
+            assert!(line.contains("limit=limits.broker.connections "), "{line}");
             let times = line.split_once("times=").map(|(_, times)| times.parse::<u64>());
             times.and_then(Result::ok).expect("a number")
         })

@@ -1,6 +1,7 @@
 //! Messages through a broker, to all who are subscribed, and every answer to them.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use mqtt_session::proto::{
@@ -31,8 +32,19 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 /// So many messages. `None`: there is no such workload.
 pub(crate) fn run(name: &str, messages: usize) -> Option<()> {
     let (_, version, qos, subscribers) = ALL.into_iter().find(|(known, ..)| *known == name)?;
+    exchange(version, qos, subscribers, 0, messages);
+    Some(())
+}
+
+/// So many messages from one client to another, beside so many that do nothing, with the ticks of a clock in between.
+pub(crate) fn run_beside(idle: &str, messages: usize) -> Option<()> {
+    exchange(Version::V3_1_1, QoS::AtLeastOnce, 1, idle.parse().ok()?, messages);
+    Some(())
+}
+
+fn exchange(version: Version, qos: QoS, subscribers: usize, idle: usize, messages: usize) {
     let mut rig = Rig::new();
-    for _ in 0..=subscribers {
+    for _ in 0..=subscribers + idle {
         rig.connect(version);
     }
     for subscriber in 1..=subscribers {
@@ -44,16 +56,19 @@ pub(crate) fn run(name: &str, messages: usize) -> Option<()> {
     for _ in 0..messages / usize::from(WINDOW) {
         rig.send(0, &burst);
         rig.exchange();
+        if idle > 0 {
+            rig.tick();
+        }
     }
     let completed = if qos == QoS::AtMostOnce { 0 } else { messages };
     assert_eq!((rig.delivered, rig.completed), (messages * subscribers, completed));
-    Some(())
 }
 
 /// A broker, and clients that answer at once.
 struct Rig {
     broker: Broker,
     peers: Vec<Peer>,
+    now: Instant,
     delivered: usize,
     completed: usize,
 }
@@ -71,9 +86,17 @@ impl Rig {
         Self {
             broker: Broker::new(BrokerConfig::new(7).client(client), NOW),
             peers: Vec::new(),
+            now: NOW,
             delivered: 0,
             completed: 0,
         }
+    }
+
+    /// Some time passes, and nothing is due for anybody.
+    fn tick(&mut self) {
+        self.now = self.now.saturating_add(Duration::from_millis(1));
+        self.broker.handle_timeout(self.now);
+        self.exchange();
     }
 
     fn connect(&mut self, version: Version) {

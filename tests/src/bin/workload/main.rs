@@ -32,6 +32,8 @@ fn main() -> ExitCode {
         "encode" => of_packet(of).map(|(version, packet)| encode_stream(version, &packet, rounds)),
         "flow" => flow::run(of, rounds * PACKETS_A_ROUND),
         "broker" => hub::run(of, rounds * PACKETS_A_ROUND),
+        // Compared with each other by a test, and with no committed figure.
+        "beside" => hub::run_beside(of, rounds * PACKETS_A_ROUND),
         _ => None,
     };
     match has_run {

@@ -240,6 +240,7 @@ impl World {
             BrokerEvent::LimitHit {
                 bound: BrokerBound::MessagesPerSecond | BrokerBound::BytesPerSecond,
                 times,
+                ..
             } => self.pauses_told += times,
             BrokerEvent::SessionEnded { client_id } => self.watch.session_of_ended(&client_id),
             BrokerEvent::StoreFailed => self.watch.counts.stores_failed += 1,

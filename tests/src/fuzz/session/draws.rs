@@ -68,6 +68,7 @@ pub(super) fn limits(u: &mut Unstructured<'_>) -> Result<Limits> {
         let duration = Duration::from_millis(u.int_in_range(0..=3)?);
         limits = limits
             .handshake_timeout(duration)
+            .admission_timeout(duration * 3)
             .ping_timeout(duration)
             .source_timeout(duration);
         limits = limits.stall_timeout(duration).linger_timeout(duration);

@@ -23,7 +23,7 @@ pub(super) enum Told {
     Chunk,
     End(Option<DeliveryId>),
     Aborted,
-    Wanted(Op, u32),
+    Wanted(Op, u32, u32),
     Completed(Op, u64, Outcome),
     Late(u64),
     Dropped,
@@ -66,7 +66,7 @@ pub(super) trait Machine: Outputs + Clone {
     fn handle_eof(&mut self, now: Instant);
     fn handle_stored(&mut self, now: Instant, upto: u64);
     fn publish(&mut self, now: Instant, message: Message, source: Option<u32>, tag: u64) -> Result<Op, PublishError>;
-    fn supply(&mut self, now: Instant, op: Op, part: Vec<u8>) -> Result<(), SupplyError>;
+    fn supply(&mut self, now: Instant, op: Op, offset: u32, part: Vec<u8>) -> Result<(), SupplyError>;
     fn fail_source(&mut self, now: Instant, op: Op) -> Result<(), SupplyError>;
     fn cancel(&mut self, now: Instant, op: Op) -> bool;
     fn set_deadline(&mut self, now: Instant, op: Op, at: Instant) -> bool;
@@ -87,7 +87,7 @@ impl Outputs for Client {
             Event::Chunk(_) => Told::Chunk,
             Event::MessageEnd { delivery } => Told::End(delivery),
             Event::MessageAborted => Told::Aborted,
-            Event::PayloadWanted { op, bytes, .. } => Told::Wanted(op, bytes),
+            Event::PayloadWanted { op, offset, bytes, .. } => Told::Wanted(op, offset, bytes),
             Event::Dropped { .. } => Told::Dropped,
             Event::Closed { reason, .. } => Told::Closed(reason),
             other => panic!("an event without a name here: {other:?}"),
@@ -137,8 +137,8 @@ impl Machine for Client {
         }
     }
 
-    fn supply(&mut self, now: Instant, op: Op, part: Vec<u8>) -> Result<(), SupplyError> {
-        self.supply(now, op, part)
+    fn supply(&mut self, now: Instant, op: Op, offset: u32, part: Vec<u8>) -> Result<(), SupplyError> {
+        self.supply(now, op, offset, part)
     }
 
     fn fail_source(&mut self, now: Instant, op: Op) -> Result<(), SupplyError> {
@@ -182,7 +182,7 @@ impl Outputs for ServerEnd {
                 ServerEvent::MessageAborted => Told::Aborted,
                 ServerEvent::Subscribe { request, filters, .. } => Told::Subscribe(request, filters.iter().count()),
                 ServerEvent::Unsubscribe { request, filters, .. } => Told::Unsubscribe(request, filters.iter().count()),
-                ServerEvent::PayloadWanted { op, bytes, .. } => Told::Wanted(op, bytes),
+                ServerEvent::PayloadWanted { op, offset, bytes, .. } => Told::Wanted(op, offset, bytes),
                 ServerEvent::Completed { op, tag, outcome } => Told::Completed(op, tag, outcome),
                 ServerEvent::Late { tag, .. } => Told::Late(tag),
                 ServerEvent::Closed { reason, .. } => Told::Closed(reason),
@@ -270,9 +270,9 @@ impl Machine for ServerEnd {
         })
     }
 
-    fn supply(&mut self, now: Instant, op: Op, part: Vec<u8>) -> Result<(), SupplyError> {
+    fn supply(&mut self, now: Instant, op: Op, offset: u32, part: Vec<u8>) -> Result<(), SupplyError> {
         match &mut self.connection {
-            Some(connection) => connection.supply(now, op, part),
+            Some(connection) => connection.supply(now, op, offset, part),
             None => Err(SupplyError::NotWanted),
         }
     }

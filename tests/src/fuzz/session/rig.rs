@@ -41,7 +41,7 @@ pub(super) struct Rig<M> {
     pub(super) deliveries: Vec<DeliveryId>,
     /// Handles of operations that ended, or were of another machine.
     pub(super) old_ops: Vec<Op>,
-    pub(super) wanted: Option<(Op, u32)>,
+    pub(super) wanted: Option<(Op, u32, u32)>,
 }
 
 impl<M: Machine> Rig<M> {
@@ -132,7 +132,12 @@ impl<M: Machine> Rig<M> {
             2 => drop(self.machine.fail_source(now, op)),
             3 => {
                 let len = u.int_in_range(0..=70)?;
-                let _ = self.machine.supply(now, op, vec![b'+'; len]);
+                // The place that is asked for, or any.
+                let offset = match self.wanted {
+                    Some((_, offset, _)) if u.ratio(1, 2)? => offset,
+                    _ => u.int_in_range(0..=70)?,
+                };
+                let _ = self.machine.supply(now, op, offset, vec![b'+'; len]);
             }
             _ => self.supply(),
         }
@@ -141,9 +146,9 @@ impl<M: Machine> Rig<M> {
 
     /// Gives what is wanted of a payload.
     pub(super) fn supply(&mut self) {
-        if let Some((op, bytes)) = self.wanted.take() {
+        if let Some((op, offset, bytes)) = self.wanted.take() {
             let len = usize::try_from(bytes).expect("a length in memory");
-            let _ = self.machine.supply(self.now, op, vec![b'+'; len]);
+            let _ = self.machine.supply(self.now, op, offset, vec![b'+'; len]);
         }
     }
 
@@ -298,19 +303,19 @@ impl<M: Machine> Rig<M> {
             Told::Completed(op, tag, _) => {
                 self.ledger.ended(*tag, *op);
                 self.old_ops.push(*op);
-                if self.wanted.is_some_and(|(wanted, _)| wanted == *op) {
+                if self.wanted.is_some_and(|(wanted, ..)| wanted == *op) {
                     self.wanted = None;
                 }
             }
             Told::Late(tag) => assert!(self.ledger.is_live(*tag), "{tag} is late and has ended"),
             Told::Message(received) => self.deliveries.extend(received.delivery),
             Told::End(delivery) => self.deliveries.extend(*delivery),
-            Told::Wanted(op, bytes) => {
+            Told::Wanted(op, offset, bytes) => {
                 assert!(
                     self.ledger.ops().any(|live| live == *op),
                     "a payload of nothing is wanted"
                 );
-                self.wanted = Some((*op, *bytes));
+                self.wanted = Some((*op, *offset, *bytes));
             }
             Told::Closed(_) => self.wanted = None,
             _ => {}

@@ -1,5 +1,6 @@
 //! The keys of the limits: under the names that they have in the broker machine.
 
+use mqtt_adapter::host::TcpKeepAlive;
 use mqtt_session::BrokerLimits;
 
 use super::description::{Key, Keys, Section};
@@ -7,6 +8,9 @@ use super::settings::Limits;
 
 /// The largest packet that the encoding of its length allows, in every version.
 const PACKET_BYTES_MAX: u64 = 268_435_460;
+
+/// What Linux takes as a time of the keep-alive of TCP: 32,767 s.
+const TCP_MILLISECONDS_MAX: u64 = 32_767_000;
 
 impl Section for Limits {
     fn describe(&mut self, keys: &mut impl Keys) {
@@ -22,10 +26,25 @@ impl Section for Limits {
                      that the broker is busy.";
         let key = Key::new("logins_per_address", about).at_least(1);
         keys.key(key, &mut self.logins_per_address);
+        let about = "When the system asks a client that says nothing over TCP whether it is there. One that does not answer is closed, also \
+                     if its own keep-alive is 0. Whole seconds.";
+        keys.section("tcp_keep_alive", about, &mut self.tcp_keep_alive);
         let about =
             "Of all clients together, and the rates of each. Of several shards, each has these bounds for itself.";
         keys.section("broker", about, &mut self.broker);
         keys.section("client", "Of one connection and its session.", &mut self.client);
+    }
+}
+
+impl Section for TcpKeepAlive {
+    fn describe(&mut self, keys: &mut impl Keys) {
+        let about = "How long nothing has come before it is asked. \"0s\": never.";
+        keys.key(Key::new("idle", about).at_most(TCP_MILLISECONDS_MAX), &mut self.idle);
+        let about = "How long an answer is waited for before it is asked again.";
+        let key = Key::new("interval", about).at_least(1000).at_most(TCP_MILLISECONDS_MAX);
+        keys.key(key, &mut self.interval);
+        let key = Key::new("probes", "How often it is asked.").at_least(1).at_most(127);
+        keys.key(key, &mut self.probes);
     }
 }
 
@@ -200,10 +219,17 @@ impl ClientParts for mqtt_session::Limits {
     }
 
     fn describe_times(&mut self, keys: &mut impl Keys) {
-        let about = "From the opened connection to an accepted CONNECT. Then it is closed.";
+        let about =
+            "How long a client may take for TLS, WebSocket and CONNECT together. Then its connection is closed.";
         keys.key(
             Key::new("handshake_timeout", about).at_least(1),
             &mut self.handshake_timeout,
+        );
+        let about = "From the opened connection to an accepted CONNECT, with the time that its password takes. Then it is closed, and \
+                     a client that has sent CONNECT is told that the server is not available.";
+        keys.key(
+            Key::new("admission_timeout", about).at_least(1),
+            &mut self.admission_timeout,
         );
         let about = "How long output may wait for a client that does not read. Then its connection is closed.";
         keys.key(Key::new("stall_timeout", about).at_least(1), &mut self.stall_timeout);

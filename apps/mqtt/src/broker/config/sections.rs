@@ -177,8 +177,8 @@ impl Section for Protocol {
         );
         let key = Key::new("subscription_ids", "Whether there are subscription identifiers.");
         keys.key(key, &mut capabilities.subscription_ids);
-        let about = "The longest keep-alive in seconds. Clients of MQTT 5.0 are told; those of MQTT 3 cannot be, and have the one that they \
-                     ask for, or none. If nothing is said: any, and none at all.";
+        let about = "The longest keep-alive in seconds. Clients of MQTT 5.0 are told; those of MQTT 3 cannot be, and are refused if they \
+                     ask for a longer one, or for none. If nothing is said: any, and none at all.";
         let key = Key::new("keep_alive_seconds_max", about).sample("3600").at_least(1);
         keys.key(key, &mut self.keep_alive_seconds_max);
         let about = "How long a session may outlive its connection, in seconds. If nothing is said: as long as its client wants.";

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mqtt_adapter::host::TcpKeepAlive;
 use mqtt_session::{BrokerConfig, BrokerLimits, Overlap, ServerConfig, Share};
 use mqtt_store::Durability;
 
@@ -381,6 +382,8 @@ pub struct Limits {
     pub logins: u32,
     /// How many of one address may.
     pub logins_per_address: u32,
+    /// When clients that say nothing are asked whether they are there.
+    pub tcp_keep_alive: TcpKeepAlive,
     /// Of all clients together, and the rates of each.
     pub broker: BrokerLimits,
     /// Of one connection and its session.
@@ -393,6 +396,7 @@ impl Default for Limits {
             connections_per_address: None,
             logins: 1024,
             logins_per_address: 256,
+            tcp_keep_alive: TcpKeepAlive::default(),
             broker: BrokerLimits::default(),
             client: mqtt_session::Limits::default(),
         }
