@@ -6,7 +6,7 @@ use crate::brokers::{ALL, Kind};
 use crate::cell::Cell;
 use crate::data::{Measured, Spread};
 use crate::rows::{FEW_TOPICS, MANY_TOPICS, Row};
-use crate::target::Verdict;
+use crate::target::{Reached, Verdict};
 
 /// What one broker needs more CPU time for, in microseconds a message.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ pub fn verdict(there: &[(Row, &Measured)]) -> Option<Verdict> {
         what: "filters add no more CPU µs a message than to mosquitto's".to_owned(),
         place: "1→1, QoS 0, random topics, from 10 to 100,000 filters".to_owned(),
         measured: format!("{} beside {}: {}", told(ours.added), told(theirs.added), told(beside)),
-        is_met: beside.median <= 0.0,
+        reached: Reached::met(beside.median <= 0.0),
         bound_by: None,
     })
 }
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!((all.len(), median(0), median(1)), (2, 0.5, 1.0));
         assert_eq!(all[1].beside, None);
         let verdict = verdict.expect("both are there");
-        assert!(verdict.is_met);
+        assert_eq!(verdict.reached, Reached::Met);
         assert_eq!(
             verdict.measured,
             "+0.500 (+0.500 to +3.000) beside +1.000 (+1.000 to +1.000): -0.500 (-0.500 to +2.000)"
@@ -146,7 +146,7 @@ mod tests {
         // The other way round it is missed, and what one of the two has not is no round.
         let (all, verdict) = judged(&many, &few[..5]);
         assert_eq!((all[0].rounds, all[1].rounds), (3, 2));
-        assert!(!verdict.expect("both are there").is_met);
+        assert_eq!(verdict.expect("both are there").reached, Reached::Missed);
     }
 
     #[test]

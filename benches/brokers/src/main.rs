@@ -178,7 +178,12 @@ fn built() -> Result<PathBuf, Failed> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
     for (what, manifest) in [("--bins", &own), ("--package=mqtt", &manifest)] {
         let arguments = ["build", "--release", what, "--manifest-path"];
-        let status = Command::new("cargo").args(arguments).arg(manifest).status()?;
+        let mut cargo = Command::new("cargo");
+        // What `cargo run` says of this package would have others built anew, and this program behind its own back.
+        let said = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_"));
+        said.for_each(|(name, _)| _ = cargo.env_remove(name));
+        cargo.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_MANIFEST_PATH");
+        let status = cargo.args(arguments).arg(manifest).status()?;
         if !status.success() {
             return Err(format!("{} does not build", manifest.display()).into());
         }

@@ -20,10 +20,37 @@ pub struct Verdict {
     pub place: String,
     /// The ratios, or what else was measured.
     pub measured: String,
-    /// Whether the median reaches it, or that of what decides in its place.
-    pub is_met: bool,
+    /// Whether it is reached.
+    pub reached: Reached,
     /// How many times the fastest broker's rate the generator reaches, where that is too little for the row to count.
     pub bound_by: Option<f64>,
+}
+
+/// What the figures say of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// The median reaches it.
+    Met,
+    /// The median does not.
+    Missed,
+    /// The rounds of a time do not agree, and CPU time says something else than their median.
+    Open,
+}
+
+impl Reached {
+    /// By what is true of the median.
+    pub const fn met(is_met: bool) -> Self {
+        if is_met { Self::Met } else { Self::Missed }
+    }
+
+    /// In the words of the table.
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Missed => "**missed**",
+            Self::Open => "*open*",
+        }
+    }
 }
 
 /// CPU time a delivery where there are several a message, else a message.
@@ -48,8 +75,8 @@ pub fn generator(measured: &Measured) -> Option<(Spread, bool)> {
 
 /// All targets that this row says something about.
 pub fn verdicts(row: &Row, measured: &Measured) -> Vec<Verdict> {
-    // These rows compare: targets are of TCP, and of our generator.
-    if row.has_tls || row.foreign.is_some() {
+    // These rows are there for the order of brokers.
+    if row.foreign.is_some() {
         return Vec::new();
     }
     let bound_by = match (row.measure, generator(measured)) {
@@ -59,14 +86,20 @@ pub fn verdicts(row: &Row, measured: &Measured) -> Vec<Verdict> {
     let place = || row.title.to_owned();
     let of = |what: String, ratio: Option<Spread>, limit: f64, instead: Option<Spread>| {
         ratio.map(|ratio| {
-            // The ratios of CPU time a message decide where those of a time lie on both sides of the limit.
-            let decided_by = instead.filter(|_| ratio.low <= limit && ratio.high > limit);
-            let decided = decided_by.map_or(String::new(), |used| format!("; CPU {used}"));
+            // The ratios of CPU time a message are asked too where those of a time lie on both sides of the limit.
+            let asked = instead.filter(|_| ratio.low <= limit && ratio.high > limit);
+            let used = asked.map_or(String::new(), |used| format!("; CPU {used}"));
+            let by_median = Reached::met(ratio.median <= limit);
+            let by_asked = asked.map_or(by_median, |used| Reached::met(used.median <= limit));
             Verdict {
                 what,
                 place: place(),
-                is_met: decided_by.unwrap_or(ratio).median <= limit,
-                measured: format!("{ratio}{decided}"),
+                reached: if by_asked == by_median {
+                    by_median
+                } else {
+                    Reached::Open
+                },
+                measured: format!("{ratio}{used}"),
                 bound_by,
             }
         })
@@ -91,7 +124,8 @@ pub fn verdicts(row: &Row, measured: &Measured) -> Vec<Verdict> {
             all.extend(of("p50 no worse than mosquitto's".to_owned(), p50, NO_WORSE, used));
             all.extend(of("p99 no worse than mosquitto's".to_owned(), p99, NO_WORSE, used));
         }
-        Measure::Memory => {
+        // What TLS takes is shown beside it.
+        Measure::Memory if !row.has_tls => {
             let bytes = |cell: &Cell| cell.memory.map(|[all, ..]| all);
             let what = "at most 3,000 bytes a connection".to_owned();
             all.extend(of(what, measured.spread(Kind::Ours, bytes), 3000.0, None));
@@ -106,7 +140,7 @@ pub fn verdicts(row: &Row, measured: &Measured) -> Vec<Verdict> {
                 measured.lost(Kind::Ours),
                 measured.rounds(Kind::Ours)
             ),
-            is_met: measured.lost(Kind::Ours) == 0,
+            reached: Reached::met(measured.lost(Kind::Ours) == 0),
             bound_by: None,
         }),
         _ => {}
@@ -125,7 +159,7 @@ pub fn of_order(own: &Row, foreign: &Row, agreement: &Agreement) -> Verdict {
             "of {} pairs {clear} in another order, {close} too close",
             agreement.pairs.0
         ),
-        is_met: clear == 0,
+        reached: Reached::met(clear == 0),
         bound_by: None,
     }
 }
