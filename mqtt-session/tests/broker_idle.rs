@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use bytes::Buf;
-use mqtt_session::{Broker, BrokerConfig, ConnectionId, Instant, Outbox};
+use mqtt_session::{Broker, BrokerBatch, BrokerConfig, ConnectionId, Instant, Outbox};
 
 struct Counting;
 
@@ -66,8 +66,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(BrokerConfig::new(7))
+    }
+
+    fn with(config: BrokerConfig) -> Self {
         Self {
-            broker: Broker::new(BrokerConfig::new(7), NOW),
+            broker: Broker::new(config, NOW),
             outbox: Outbox::default(),
             now: NOW,
         }
@@ -85,6 +89,10 @@ impl World {
 
     /// What a host does: everything is sent, and everything is heard.
     fn settle(&mut self) {
+        let mut batch = BrokerBatch::new();
+        while self.broker.poll_store(&mut batch) {
+            self.broker.handle_stored(self.now, batch.number());
+        }
         while let Some(ready) = self.broker.poll_ready() {
             self.broker.poll_transmit(ready, &mut self.outbox);
             self.outbox.advance(usize::MAX);
@@ -189,4 +197,85 @@ fn a_client_that_falls_silent_gives_memory_back() {
     assert_eq!(world.broker.figures().clients_connected, 1);
     assert!(busy > idle + 4096, "it was busy");
     assert!(silent < idle + 512, "it is silent");
+}
+
+/// A packet with this first byte.
+fn packet(first: u8, body: &[&[u8]]) -> Vec<u8> {
+    let body = body.concat();
+    let length = u8::try_from(body.len()).expect("short");
+    assert!(length < 0x80);
+    [&[first, length][..], &body].concat()
+}
+
+/// A text with its length in front.
+fn text(of: &str) -> Vec<u8> {
+    [
+        &u16::try_from(of.len()).expect("short").to_be_bytes()[..],
+        of.as_bytes(),
+    ]
+    .concat()
+}
+
+/// A client that has never been here comes, subscribes, publishes, and goes in one of four ways. Its session ends a second later, and in between its will is published.
+fn visit(world: &mut World, number: usize) {
+    let name = text(&format!("visitor-{number}"));
+    let topic = |what: &str| text(&format!("{what}/{number}"));
+    // Clean Start, a will of QoS 1 after a second; the session lives two.
+    let properties: &[u8] = b"\x05\x11\0\0\0\x02";
+    let will: &[u8] = b"\x05\x18\0\0\0\x01";
+    let head: &[u8] = b"\0\x04MQTT\x05\x0E\0\x3C";
+    let connect = packet(0x10, &[head, properties, &name, will, &topic("will"), &text("gone")]);
+    let client = world.open();
+    world.send(client, &connect);
+    for filter in [topic("own"), topic("$share/group/work"), text("will/+"), topic("a/+/b")] {
+        world.send(client, &packet(0x82, &[b"\0\x01\0", &filter, b"\x02"]));
+    }
+    world.send(client, &packet(0x30, &[&topic("own"), b"\0zero"]));
+    world.send(client, &packet(0x32, &[&topic("own"), b"\0\x01\0one"]));
+    world.send(client, &packet(0x34, &[&topic("work"), b"\0\x02\0two"]));
+    let retained = text(&format!("kept/{}", number % 10));
+    world.send(client, &packet(0x33, &[&retained, b"\0\x03\0kept"]));
+    match number % 4 {
+        0 => world.send(client, b"\xE0\0"),
+        // With its will.
+        1 => world.send(client, b"\xE0\x01\x04"),
+        2 => {
+            let second = world.open();
+            world.send(second, &connect);
+            world.broker.handle_eof(world.now, second);
+        }
+        _ => {}
+    }
+    world.broker.handle_eof(world.now, client);
+    world.settle();
+    world.now = world.now.saturating_add(Duration::from_millis(300));
+    world.broker.handle_timeout(world.now);
+    world.settle();
+}
+
+/// Nobody who was here once leaves anything.
+#[test]
+fn clients_that_have_gone_hold_nothing() {
+    for is_stored in [false, true] {
+        let mut world = World::with(BrokerConfig::new(7).is_stored(is_stored));
+        let mut held = |visits: std::ops::Range<usize>| {
+            visits.for_each(|number| visit(&mut world, number));
+            world.now = world.now.saturating_add(Duration::from_secs(600));
+            world.broker.handle_timeout(world.now);
+            world.settle();
+            let figures = world.broker.figures();
+            assert_eq!(
+                (figures.sessions, figures.subscriptions, figures.retained_messages),
+                (0, 0, 10)
+            );
+            HELD.get()
+        };
+        let few = held(1_000..2_000);
+        let many = held(2_000..9_000);
+        let figures = world.broker.figures();
+        // Of four, one has said goodbye, and one leaves two wills, as a clean start ends its first session.
+        assert_eq!((figures.takeovers, figures.wills_published), (2_000, 8_000));
+        println!("stored {is_stored}: {few} B after 1,000 clients, {many} B after 8,000");
+        assert!(many <= few, "{many} B");
+    }
 }
