@@ -12,6 +12,25 @@ use core::time::Duration;
 /// let limits = Limits::default().receive_maximum(20).packet_bytes(64 * 1024);
 /// assert_eq!(limits.receive_maximum, 20);
 /// ```
+///
+/// # What a peer can make a machine hold
+///
+/// At most the sum of these, whatever it sends and however little its answers are read; a test floods machines with a counting
+/// allocator and holds them against it. `packet` is [`packet_bytes`](Self::packet_bytes), `pool` [`pool_bytes`](Self::pool_bytes),
+/// and a table that grows takes three times what it holds for a moment.
+///
+/// | what | how many | bytes each |
+/// |---|---|---|
+/// | events, with their packets | [`events`](Self::events) + 4, of a client twice [`events`](Self::events) + 4 | 3 times the event, the larger of `packet` and `pool`, 48 |
+/// | identifiers in use | [`receive_maximum`](Self::receive_maximum) + 8; in MQTT 3 65,543 | 224 |
+/// | answers that wait | [`replies`](Self::replies) | 144 |
+/// | answers of other kinds | 1 | 3 times [`reply_bytes`](Self::reply_bytes) and `packet` |
+/// | topics under aliases | [`aliases_accepted`](Self::aliases_accepted) | 144 and `packet` |
+/// | requests that wait for the host | [`requests`](Self::requests) | 144 |
+/// | blocks of small packets | 2 | `pool` |
+///
+/// Beside it stands what the host gives: messages that it publishes, up to [`queued_bytes`](Self::queued_bytes) and
+/// [`queued_messages`](Self::queued_messages), and the connection's read buffer and outbox, which are the adapter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

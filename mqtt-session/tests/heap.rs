@@ -6,7 +6,7 @@ use std::cell::Cell;
 use bytes::Buf;
 use mqtt_session::proto::Version;
 use mqtt_session::{
-    Accept, Client, ClientConfig, Event, HandOver, Instant, Limits, Outbox, ServerConfig, ServerConnection,
+    Accept, Batch, Client, ClientConfig, Event, HandOver, Instant, Limits, Outbox, ServerConfig, ServerConnection,
     ServerEvent, SessionConfig,
 };
 
@@ -77,14 +77,26 @@ fn connack(version: Version) -> &'static [u8] {
     }
 }
 
+/// Stores all that a machine wants to have stored, at once.
+macro_rules! store {
+    ($machine:expr) => {
+        let mut batch = Batch::new();
+        while $machine.poll_store(&mut batch) {
+            $machine.handle_stored(NOW, batch.number());
+        }
+    };
+}
+
 /// A client that a server has accepted. The outbox is the driver's.
 fn client(version: Version, limits: Limits, hand_over: HandOver, outbox: &mut Outbox) -> Client {
     let config = ClientConfig::new("c").unwrap();
-    let mut client = Client::new(config.version(version).limits(limits).hand_over(hand_over), NOW);
+    let config = config.version(version).limits(limits).hand_over(hand_over);
+    let mut client = Client::new(config.is_stored(hand_over == HandOver::Inbox), NOW);
     client.handle_open(NOW);
     client.poll_transmit(outbox);
     outbox.advance(usize::MAX);
     client.handle_input(NOW, &mut connack(version));
+    store!(client);
     while client.poll_event().is_some() {}
     assert!(client.is_connected());
     client
@@ -93,9 +105,11 @@ fn client(version: Version, limits: Limits, hand_over: HandOver, outbox: &mut Ou
 /// A server connection that has accepted a client.
 fn server(version: Version, limits: Limits, hand_over: HandOver, outbox: &mut Outbox) -> ServerConnection {
     let session = SessionConfig::default().limits(limits).hand_over(hand_over);
+    let session = session.is_stored(hand_over == HandOver::Inbox);
     let mut server = ServerConnection::new(ServerConfig::default().session(session), NOW);
     server.handle_input(NOW, &mut connect(version));
     server.accept(NOW, Accept::new()).unwrap();
+    store!(server);
     while server.poll_event().is_some() {}
     server.poll_transmit(outbox);
     outbox.advance(usize::MAX);
@@ -177,6 +191,17 @@ impl Machine {
             Self::Server(server) => server.handle_input(NOW, &mut bytes),
         }
         bytes.is_empty()
+    }
+
+    fn store(&mut self) {
+        match self {
+            Self::Client(client) => {
+                store!(client);
+            }
+            Self::Server(server) => {
+                store!(server);
+            }
+        }
     }
 
     fn drop_events(&mut self) {
@@ -294,7 +319,7 @@ const FLOODS_OF_CLIENTS: [Flood; 3] = [
 ];
 
 /// Limits from the smallest sensible to the defaults.
-fn all_limits() -> [Limits; 4] {
+fn all_limits() -> [Limits; 5] {
     let tiny = Limits::default()
         .packet_bytes(160)
         .receive_maximum(4)
@@ -305,7 +330,15 @@ fn all_limits() -> [Limits; 4] {
         .reply_bytes(64)
         .pool_bytes(0);
     let small = tiny.pool_bytes(1024).packet_bytes(1024).events(32).receive_maximum(20);
-    [tiny, small, Limits::default().packet_bytes(16_000), Limits::default()]
+    // Payloads in chunks.
+    let chunks = Limits::default().packet_bytes(16_000).whole_packet_bytes(1000);
+    [
+        tiny,
+        small,
+        chunks,
+        Limits::default().packet_bytes(16_000),
+        Limits::default(),
+    ]
 }
 
 /// How many bytes a flood has at most.
@@ -329,6 +362,7 @@ fn flooded(machine: &mut Machine, (_, fill): &Flood, limits: &Limits, version: V
                 }
             }
             if polls {
+                machine.store();
                 machine.drop_events();
             }
         }
@@ -347,6 +381,10 @@ fn a_flood_makes_no_machine_hold_more_than_its_limits_say() {
                 (true, false, HandOver::Automatic),
                 (true, true, HandOver::Automatic),
                 (true, true, HandOver::Manual),
+                (false, false, HandOver::Inbox),
+                (false, true, HandOver::Inbox),
+                (true, false, HandOver::Inbox),
+                (true, true, HandOver::Inbox),
             ] {
                 let of_clients = FLOODS_OF_CLIENTS.iter().filter(|_| is_server);
                 for flood in FLOODS.iter().chain(of_clients) {
