@@ -186,14 +186,7 @@ impl ServerConnection {
             match self.write_connack(connack) {
                 Ok(()) => {}
                 // What makes it too large is left out, and what is too large without it is not sent. [MQTT-3.1.2-24]
-                Err(EncodeError::PacketTooLarge { .. }) => {
-                    let bare = ConnAck {
-                        session_present: false,
-                        reason,
-                        properties: ConnAckProperties::empty(),
-                    };
-                    let _ = self.write_connack(bare);
-                }
+                Err(EncodeError::PacketTooLarge { .. }) => self.write_refusal(reason, self.version),
                 Err(error) => return Err(AcceptErrorKind::NotEncodable(error)),
             }
         }
@@ -213,15 +206,19 @@ impl ServerConnection {
             .map_or(u32::MAX, |connect| peer(connect).packet_bytes)
     }
 
-    /// What a CONNECT that cannot be accepted is answered, if its version is known. [MQTT-3.1.4-2, U5-4.13.1-b]
+    /// What a client that cannot be accepted is answered, if its version is known: no more than the reason, and nothing if it takes no packet
+    /// as large. [MQTT-3.1.4-2, MQTT-3.1.2-24, U5-4.13.1-b]
     pub(super) fn write_refusal(&mut self, reason: ConnAckReason, version: Version) {
         let connack: ConnAck<Bytes> = ConnAck {
             session_present: false,
             reason,
             properties: ConnAckProperties::empty(),
         };
-        if let Some(connack) = connack.for_version(version) {
-            // Nothing else stands in it, so it always fits.
+        let fitting = connack
+            .for_version(version)
+            .and_then(|connack| connack.fit(version, self.peer_packet_bytes()).ok());
+        if let Some(connack) = fitting {
+            // Nothing stands in it that cannot be said.
             let _ = connack.encode_to(version, &mut self.wire.urgent);
         }
     }

@@ -280,6 +280,19 @@ fn what_only_servers_send_closes() {
 }
 
 #[test]
+fn a_host_that_does_not_answer_sends_no_more_than_the_client_takes() {
+    for (limit, sent) in [(4, &b""[..]), (5, b"\x20\x03\0\x88\0")] {
+        let mut small = connect(Version::V5);
+        small.properties = asks(|client| client.maximum_packet_size(limit));
+        let mut rig = Rig::asked(ServerConfig::default(), small);
+        rig.advance(60);
+        assert_eq!(rig.told(), ["closed TimedOut(Handshake)"], "{limit}");
+        assert_eq!(rig.sent_bytes(), sent, "{limit}");
+        assert!(rig.server.is_drained());
+    }
+}
+
+#[test]
 fn a_refusal_that_the_client_does_not_take_is_not_sent_and_ends_the_connection() {
     for (limit, with_words) in [(1, false), (4, false), (5, false), (12, true), (12, false)] {
         let mut small = connect(Version::V5);
