@@ -114,6 +114,26 @@ fn an_address_keeps_no_other_one_waiting() {
 }
 
 #[test]
+fn nobody_is_judged_by_users_that_count_no_more() {
+    let folder = folder();
+    let broker = broker(folder.path(), "");
+    let new = ("alice", "another");
+    let lines = format!("alice:{}\n", costly(new.1));
+    // More than are checked before the users are read again.
+    let crowd: Vec<_> = (0..60).map(|_| comes(&broker, "192.0.2.1", new)).collect();
+    broker.told("a client is refused", "");
+    fs::write(folder.path().join("users"), lines).expect("there is room for a file");
+    broker.signal("-HUP");
+    broker.told("was read again", "");
+    let answers: Vec<u8> = crowd.into_iter().map(answer).collect();
+    assert!(
+        answers.contains(&BUSY),
+        "all of them were told that it is wrong: {answers:?}"
+    );
+    assert_eq!(answer(comes(&broker, "192.0.2.1", new)), 0);
+}
+
+#[test]
 fn who_came_in_a_short_time_ago_does_not_wait() {
     let folder = folder();
     let broker = broker(folder.path(), "logins = 10\nlogins_per_address = 10\n");

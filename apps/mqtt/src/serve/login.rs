@@ -34,17 +34,20 @@ impl Login {
         self.handle.shard() == desk.shard() && desk.origin(self.guest.connection).is_none()
     }
 
-    /// Checks the password, and tells the shard. Nothing is checked for a client that is gone.
+    /// Checks the password, and tells the shard. Nothing is checked for a client that is gone, or by rules that are.
     pub(super) fn check(self) {
         if !self.is_there() {
             return;
         }
+        if !self.are_rules_in_force() {
+            return self.turn_away();
+        }
         let is_right = self.rules.is_right(&self.user, &self.password);
         let handle = self.handle.clone();
         handle.run(move |desk| match is_right {
-            true if self.in_force.are(&self.rules) => self.guest.admit(desk, &self.rules, &Some(self.user)),
-            // The password may have changed in between: the client has to come again.
-            true => self.guest.refuse(desk, ConnAckReason::ServerBusy),
+            // The password may have changed in between, be it to this one: the client has to come again.
+            _ if !self.are_rules_in_force() => self.guest.refuse(desk, ConnAckReason::ServerBusy),
+            true => self.guest.admit(desk, &self.rules, &Some(self.user)),
             false => self.guest.refuse(desk, ConnAckReason::BadUserNameOrPassword),
         });
     }
@@ -53,6 +56,10 @@ impl Login {
     pub(super) fn turn_away(self) {
         let handle = self.handle.clone();
         handle.run(move |desk| self.guest.refuse(desk, ConnAckReason::ServerBusy));
+    }
+
+    fn are_rules_in_force(&self) -> bool {
+        self.in_force.are(&self.rules)
     }
 
     /// Asks its shard.
