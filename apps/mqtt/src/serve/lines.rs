@@ -12,7 +12,7 @@ const WAITING_BYTES_MAX: usize = 4 << 20;
 const PAUSE: Duration = Duration::from_millis(20);
 
 thread_local! {
-    /// Whether this is the thread that writes: what it says of lost lines is not lost itself.
+    /// Whether this is the thread that writes: what it says of lost lines is not lost itself, and stands where they would.
     static WRITES: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -32,6 +32,8 @@ struct Shared {
 struct State {
     /// Whole lines.
     waiting: Vec<u8>,
+    /// What the thread says that writes.
+    own: Vec<u8>,
     is_writing: bool,
     /// Lines that were lost, and not told of.
     lost: u64,
@@ -39,7 +41,7 @@ struct State {
 }
 
 impl Lines {
-    /// Starts the thread. It calls this with a number when so many lines were lost before what is logged next.
+    /// Starts the thread. It calls this with a number where so many lines were lost.
     pub(super) fn start(&self, to: impl Write + Send + 'static, tell_lost: fn(u64)) -> io::Result<()> {
         let lines = self.clone();
         let thread = thread::Builder::new().name("mqtt-log".to_owned());
@@ -51,7 +53,9 @@ impl Lines {
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.lock();
         let has_room = state.waiting.len().saturating_add(line.len()) <= WAITING_BYTES_MAX;
-        if has_room || WRITES.get() {
+        if WRITES.get() {
+            state.own.extend_from_slice(line);
+        } else if has_room {
             state.waiting.extend_from_slice(line);
             self.shared.changed.notify_all();
         } else {
@@ -81,12 +85,14 @@ impl Lines {
         let mut taken = Vec::new();
         loop {
             let lost = self.take(&mut taken);
+            if lost > 0 {
+                // Behind what had room, and before what has room again.
+                tell_lost(lost);
+                taken.append(&mut self.lock().own);
+            }
             let lines = taken.iter().filter(|byte| **byte == b'\n').count() as u64;
             if write_patiently(&mut to, &taken).is_err() {
                 self.lock().lost_in_all += lines;
-            }
-            if lost > 0 {
-                tell_lost(lost);
             }
             self.lock().is_writing = false;
             self.shared.changed.notify_all();
@@ -133,6 +139,7 @@ fn write_patiently(to: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     use super::*;
@@ -177,6 +184,32 @@ mod tests {
         assert_eq!(read, all);
         lines.flush(PATIENCE);
         assert_eq!(lines.lost_in_all(), 0);
+    }
+
+    #[test]
+    fn lines_are_told_to_be_lost_where_they_would_stand() {
+        static LINES: OnceLock<Lines> = OnceLock::new();
+        let (lines, reader) = lines(|_| LINES.get().expect("it is set").push(b"lost\n"));
+        LINES.set(lines.clone()).expect("it is set once");
+        lines.push(b"first\n");
+        // It is taken before the rest comes, and not read.
+        while !lines.lock().waiting.is_empty() {
+            thread::yield_now();
+        }
+        let line = [&vec![b'x'; WAITING_BYTES_MAX - 1][..], b"\n"].concat();
+        lines.push(&line);
+        lines.push(b"this one\n");
+        assert_eq!(lines.lost_in_all(), 1);
+        let mut read = reader.recv_timeout(PATIENCE).expect("the first");
+        // Once there is room again.
+        while !lines.lock().waiting.is_empty() {
+            thread::yield_now();
+        }
+        lines.push(b"later\n");
+        while !read.ends_with(b"later\n") || !read.windows(5).any(|part| part == b"lost\n") {
+            read.extend(reader.recv_timeout(PATIENCE).expect("more comes"));
+        }
+        assert!(read.ends_with(b"x\nlost\nlater\n"));
     }
 
     #[test]
