@@ -211,6 +211,25 @@ fn a_client_that_may_not_publish_its_will_is_refused() {
 }
 
 #[test]
+fn who_belongs_to_another_shard_is_nobody_who_has_gone() {
+    let folder = folder();
+    let mut broker = broker(folder.path(), "[log]\nlevel = 'debug'\n");
+    let config = fs::read_to_string(folder.path().join("mqtt.toml")).expect("it is there");
+    broker.signal("-TERM");
+    broker.ends();
+    let mut broker = Broker::start(folder.path(), &format!("shards = 2\n{config}"));
+    for number in 0..20 {
+        let (_, code) = send(&broker, &[connect(&number.to_string(), ALICE).into()]);
+        assert_eq!(code, 0);
+    }
+    broker.signal("-TERM");
+    let log = broker.told_up_to("INFO ended");
+    assert_eq!(broker.ends(), Some(0));
+    let gone = log.iter().filter(|line| line.contains("before its client was let in"));
+    assert_eq!(gone.count(), 0, "{log:?}");
+}
+
+#[test]
 fn a_session_belongs_to_its_user_over_restarts_too() {
     let folder = folder();
     let further = "[persistence]\npath = 'broker.store'\n";

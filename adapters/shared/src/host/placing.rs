@@ -3,8 +3,8 @@
 use std::any::Any;
 
 use bytes::BytesMut;
-use mqtt_session::Instant;
 use mqtt_session::proto::{Rules, Version, peek_connect};
+use mqtt_session::{BrokerEvent, Instant};
 
 use super::entrance::Network;
 use super::line::Room;
@@ -49,8 +49,15 @@ impl<N: Network, P: Policy> Shard<N, P> {
 
     fn send_to(&mut self, shard: usize, number: u32, now: Instant) {
         let Some(line) = self.lines.remove(number) else { return };
-        let origin = self.origins.remove(line.id);
-        self.broker.handle_eof(now, line.id);
+        let id = line.id;
+        let origin = self.origins.remove(id);
+        self.broker.handle_eof(now, id);
+        // It goes on elsewhere, which is no end that anybody has to hear of.
+        while let Some(event) = self.broker.poll_event() {
+            if !matches!(event, BrokerEvent::NotAdmitted { connection, .. } if connection == id) {
+                self.tell_one(now, event);
+            }
+        }
         let (stream, unread, room) = line.into_stream();
         let network = &mut self.network;
         let stream = stream.map(|stream| stream.map(|stream| network.detach(stream)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mqtt_session::{Broker, BrokerConfig, Instant, Shards};
+use mqtt_session::{Broker, BrokerConfig, BrokerEvent, Instant, Shards};
 
 use super::bells::{Bells, Place};
 use super::entrance::{Door, Entrance, Network};
@@ -313,9 +313,13 @@ impl<N: Network, P: Policy> Shard<N, P> {
     /// Tells the policy what the broker has to tell.
     pub(super) fn tell(&mut self, now: Instant) {
         while let Some(event) = self.broker.poll_event() {
-            let (policy, mut desk) = self.desk(now);
-            policy.on_event(&mut desk, event);
+            self.tell_one(now, event);
         }
+    }
+
+    pub(super) fn tell_one(&mut self, now: Instant, event: BrokerEvent) {
+        let (policy, mut desk) = self.desk(now);
+        policy.on_event(&mut desk, event);
     }
 
     pub(super) fn notice(&mut self, now: Instant, notice: Notice) {
