@@ -211,6 +211,51 @@ fn a_client_that_may_not_publish_its_will_is_refused() {
 }
 
 #[test]
+fn clients_that_are_refused_for_what_they_want_do_not_flood_the_log() {
+    const FLOOD: usize = 30;
+    let folder = folder();
+    let mut broker = broker(folder.path(), "");
+    let (_alice, code) = send(&broker, &[connect("hers", ALICE).into()]);
+    assert_eq!(code, 0);
+    let with_will = Connect {
+        will: Some(Will {
+            topic: topic("a/will"),
+            payload: binary("gone"),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: Properties::empty(),
+        }),
+        ..connect("one", BOB)
+    };
+    for _ in 0..FLOOD {
+        assert_eq!(send(&broker, &[with_will.clone().into()]).1, 0x87);
+        assert_eq!(send(&broker, &[connect("hers", BOB).into()]).1, 0x87);
+    }
+    broker.signal("-TERM");
+    let log = broker.told_up_to(" ended");
+    assert_eq!(broker.ends(), Some(0));
+    for words in ["it may not publish its will", "belongs to another owner"] {
+        let lines = log.iter().filter(|line| line.contains(words)).count();
+        assert!((1..FLOOD / 3).contains(&lines), "{lines} lines: {words}");
+    }
+    let (_, again) = lines_with(&log, "a client was refused again", "times=");
+    let (_, first) = lines_with(&log, "INFO a client is refused", "never=");
+    assert_eq!(again + first, 2 * FLOOD as u64, "{log:?}");
+}
+
+#[test]
+fn the_name_of_a_stranger_does_not_fill_the_log() {
+    let folder = folder();
+    let broker = broker(folder.path(), "");
+    let name = "x".repeat(60_000);
+    let (_, code) = send(&broker, &[connect(&name, (&name[..2000], "guess")).into()]);
+    assert_eq!(code, 0x86);
+    let log = broker.told_up_to("INFO a client is refused client=xxx");
+    let line = log.last().expect("one");
+    assert!(line.contains("user=xxx") && line.len() < 1000, "{} bytes", line.len());
+}
+
+#[test]
 fn who_belongs_to_another_shard_is_nobody_who_has_gone() {
     let folder = folder();
     let mut broker = broker(folder.path(), "[log]\nlevel = 'debug'\n");

@@ -17,6 +17,9 @@ use super::repeats::{Matter, Repeats, What};
 use super::rules::{Identity, Rules, SharedRules, User};
 use crate::broker::Who;
 
+/// So much is told of a name that was not let in: neither the log nor what is known of strangers grows with its length.
+const NAME_BYTES_MAX: usize = 256;
+
 /// The policy of one shard.
 pub(super) struct Gate {
     rules: SharedRules,
@@ -50,6 +53,7 @@ impl Gate {
             connection,
             client_id: Bytes::copy_from_slice(connect.client_id.as_ref()),
             will: connect.will.as_ref().map(|will| will.topic.clone()),
+            repeats: self.repeats.clone(),
         };
         match rules.identity(origin, connect) {
             Identity::Known(user) => guest.admit(desk, &rules, &user),
@@ -127,16 +131,19 @@ pub(super) struct Guest {
     client_id: Bytes,
     /// Where its will goes.
     will: Option<TopicName<Bytes>>,
+    repeats: Repeats,
 }
 
 impl Guest {
     pub(super) fn admit(self, desk: &mut Desk<'_>, rules: &Rules, user: &User) {
         if let Some(topic) = self.forbidden_will(rules, user.as_deref()) {
-            tracing::warn!(
-                client = %text(&self.client_id),
-                topic = topic.as_str(),
-                "a client is refused: it may not publish its will"
-            );
+            if self.is_first_refusal() {
+                tracing::warn!(
+                    client = %text(&beginning(&self.client_id)),
+                    topic = %text(&beginning(topic.as_bytes())),
+                    "a client is refused: it may not publish its will"
+                );
+            }
             return self.refuse(desk, ConnAckReason::NotAuthorized);
         }
         let owner = user.as_deref().map(str::as_bytes);
@@ -147,7 +154,9 @@ impl Guest {
             // A client that is gone in between has no answer to get.
             Ok(()) | Err(AcceptErrorKind::NotAsked) => {}
             Err(error) => {
-                tracing::warn!(client = %text(&self.client_id), %error, "a client is refused");
+                if self.is_first_refusal() {
+                    tracing::warn!(client = %text(&beginning(&self.client_id)), %error, "a client is refused");
+                }
                 let reason = match error {
                     AcceptErrorKind::NotEncodable(_) => ConnAckReason::PacketTooLarge,
                     _ => ConnAckReason::NotAuthorized,
@@ -162,6 +171,11 @@ impl Guest {
         let topic = self.will.as_ref()?;
         let client_id = std::str::from_utf8(&self.client_id).unwrap_or_default();
         (!rules.may_publish(Who { client_id, user }, topic)).then_some(topic)
+    }
+
+    /// Whether it is to be told why this one is refused. That it was, and how often, is told of it in any case.
+    fn is_first_refusal(&self) -> bool {
+        self.repeats.is_first(&What::Refusal(beginning(&self.client_id)))
     }
 
     pub(super) fn refuse(self, desk: &mut Desk<'_>, reason: ConnAckReason) {
@@ -299,10 +313,9 @@ impl Gate {
             );
             return;
         }
-        if !self
-            .repeats
-            .is_first(&What::Stranger(client_id.clone(), peer.map(|peer| peer.ip())))
-        {
+        let (client_id, user) = (beginning(client_id), user.map(beginning));
+        let what = What::Stranger(client_id.clone(), peer.map(|peer| peer.ip()));
+        if !self.repeats.is_first(&what) {
             return;
         }
         let reason: &dyn std::fmt::Display = match reason {
@@ -310,10 +323,10 @@ impl Gate {
             reason => reason,
         };
         tracing::info!(
-            client = (!client_id.is_empty()).then(|| tracing::field::display(text(client_id))),
+            client = (!client_id.is_empty()).then(|| tracing::field::display(text(&client_id))),
             peer = peer.map(tracing::field::display),
             listener,
-            user = user.map(text).map(tracing::field::display),
+            user = user.as_deref().map(text).map(tracing::field::display),
             %reason,
             "a client is refused"
         );
@@ -387,6 +400,10 @@ const fn went_by_itself(reason: &Closed) -> bool {
         reason,
         Closed::StreamEnded | Closed::Disconnected { .. } | Closed::ByHost(_) | Closed::StoreFailed
     )
+}
+
+fn beginning(name: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(name.get(..NAME_BYTES_MAX).unwrap_or(name))
 }
 
 fn text(name: &[u8]) -> std::borrow::Cow<'_, str> {

@@ -28,6 +28,9 @@ pub(super) enum What {
     Stranger(Bytes, Option<IpAddr>),
     /// The same, of strangers beside those that are told apart.
     OtherStrangers,
+    /// Why the client of this name is refused, where there is more to be said of it than as of a stranger. Empty: of any beside those that are
+    /// told apart.
+    Refusal(Bytes),
     /// An address has as many connections as it may have.
     AddressFull,
     /// Too many wait for the check of their password.
@@ -66,9 +69,13 @@ struct Tables {
 impl Tables {
     /// As what something is told, and where it is noted: together with others, if there is no room.
     fn place(&mut self, what: What) -> (What, &mut HashMap<What, Known>) {
-        if matches!(what, What::Stranger(..)) {
+        if matches!(what, What::Stranger(..) | What::Refusal(_)) {
             let has_room = self.strangers.len() < STRANGERS || self.strangers.contains_key(&what);
-            let what = if has_room { what } else { What::OtherStrangers };
+            let what = match what {
+                what if has_room => what,
+                What::Refusal(_) => What::Refusal(Bytes::new()),
+                _ => What::OtherStrangers,
+            };
             return (what, &mut self.strangers);
         }
         let has_room = self.known.len() < KNOWN || self.known.contains_key(&what);
@@ -221,6 +228,8 @@ fn write(what: &What, times: u64) {
                 "a client was refused again"
             );
         }
+        // How often is told of them as of strangers.
+        What::Refusal(_) => {}
         What::OtherStrangers => tracing::info!(times, "further clients were refused"),
         What::AddressFull => {
             tracing::warn!(
@@ -302,6 +311,8 @@ mod tests {
             assert_eq!(repeats.note(stranger(number), 1, now), Some(stranger(number)));
         }
         assert_eq!(repeats.note(stranger(STRANGERS), 1, now), Some(What::OtherStrangers));
+        let why = repeats.note(What::Refusal(Bytes::from_static(b"one")), 1, now);
+        assert_eq!(why, Some(What::Refusal(Bytes::new())));
         assert_eq!(repeats.note(stranger(STRANGERS + 1), 1, now), None);
         assert_eq!(repeats.note(stranger(0), 1, now), None);
         assert_eq!(
