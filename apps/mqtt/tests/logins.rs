@@ -54,6 +54,11 @@ fn comes(broker: &Broker, from: &str, (user, password): (&str, &str)) -> TcpStre
 
 /// What it is told.
 fn answer(mut stream: TcpStream) -> u8 {
+    answer_to(&mut stream)
+}
+
+/// The same of one that stays.
+fn answer_to(stream: &mut TcpStream) -> u8 {
     let rules = Rules::new(Version::V5).sent_by(Role::Server);
     let mut answer = Vec::new();
     loop {
@@ -87,6 +92,22 @@ fn nothing_is_checked_for_those_who_are_gone() {
     let log = broker.told_up_to(" connected ");
     let checked = log.iter().filter(|line| line.contains("a client is refused")).count();
     assert!(checked < GONE / 3, "{checked} were checked");
+}
+
+#[test]
+fn nothing_is_checked_for_those_whose_time_is_over_even_if_they_stay() {
+    const EACH: usize = 600;
+    let folder = folder();
+    let limits =
+        format!("logins_per_address = {EACH}\n[limits.client]\nadmission_timeout = '5s'\nlinger_timeout = '60s'\n");
+    let broker = broker(folder.path(), &limits);
+    let mut crowd: Vec<_> = (0..EACH).map(|_| comes(&broker, "192.0.2.1", WRONG)).collect();
+    crowd.iter_mut().for_each(|stream| {
+        answer_to(stream);
+    });
+    // From the same address, behind all of them, and with no more time than they had.
+    assert_eq!(answer(comes(&broker, "192.0.2.1", ALICE)), 0);
+    drop(crowd);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mqtt_adapter::host::{Desk, ShardHandle};
 use mqtt_proto::ConnAckReason;
+use mqtt_session::ConnectionId;
 
 use super::gate::Guest;
 use super::rules::{Rules, SharedRules};
@@ -29,9 +30,9 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// Whether its connection is gone, as far as this shard knows.
+    /// Whether its connection is gone, or its time is over, as far as this shard knows.
     pub(super) fn is_gone(&self, desk: &Desk<'_>) -> bool {
-        self.handle.shard() == desk.shard() && desk.origin(self.guest.connection).is_none()
+        self.handle.shard() == desk.shard() && !waits(desk, self.guest.connection)
     }
 
     /// Checks the password, and tells the shard. Nothing is checked for a client that is gone, or by rules that are.
@@ -68,7 +69,7 @@ impl Login {
         let connection = self.guest.connection;
         self.handle.run(move |desk| {
             // Whoever asked may not wait any more.
-            let _ = sender.try_send(desk.origin(connection).is_some());
+            let _ = sender.try_send(waits(desk, connection));
         });
         match receiver.recv_timeout(PATIENCE) {
             Ok(is_there) => is_there,
@@ -77,4 +78,9 @@ impl Login {
             Err(RecvTimeoutError::Disconnected) => false,
         }
     }
+}
+
+/// Whether a client can still be let in. The stream of one that was told its end may be there for a while.
+fn waits(desk: &Desk<'_>, connection: ConnectionId) -> bool {
+    desk.origin(connection).is_some() && !desk.broker.is_drained(connection)
 }
