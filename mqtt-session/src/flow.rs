@@ -29,9 +29,9 @@ use crate::time::Instant;
 
 use chunks::Receiving;
 #[cfg(feature = "broker")]
-pub(crate) use frames::Copies;
-#[cfg(feature = "broker")]
 use frames::Frames;
+#[cfg(feature = "broker")]
+pub(crate) use frames::{Copies, Pressed};
 pub(crate) use input::Kept;
 use source::Sending;
 pub(crate) use told::{Polled, Tells, Traffic, tells};

@@ -67,6 +67,8 @@ pub enum Limit {
     QueuedMessages,
     /// [`Limits::queued_bytes`](crate::Limits).
     QueuedBytes,
+    /// `BrokerLimits::queued_bytes`, of a broker: what the queues of all its sessions hold together.
+    QueuedBytesOfAll,
     /// [`Limits::requests`](crate::Limits).
     Requests,
 }

@@ -260,7 +260,9 @@ impl Broker {
         let entry = found.and_then(|session| self.sessions.get_mut(session));
         let session = entry.map(|entry| core::mem::replace(&mut entry.place, Place::Connected(slot)));
         let is_present = session.is_some();
-        if let Some(Place::Parked(state)) = session {
+        if let Some(Place::Parked(mut state)) = session {
+            // The connection is counted with what it takes over when it is served.
+            self.queued.count(&mut state.counted, 0);
             accept = accept.session(*state);
         }
         let Some(connection) = self.connections.get_mut(slot) else {

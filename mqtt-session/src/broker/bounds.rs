@@ -49,6 +49,8 @@ bounds! {
     /// A message was not retained, at [`retained_messages`](super::BrokerLimits::retained_messages) or
     /// [`retained_bytes`](super::BrokerLimits::retained_bytes).
     Retained: retained_messages retained_bytes,
+    /// A copy for a session was dropped, at [`queued_bytes`](super::BrokerLimits::queued_bytes).
+    QueuedBytes: queued_bytes,
     /// A will was given up, at [`parked_wills`](super::BrokerLimits::parked_wills).
     ParkedWills: parked_wills,
     /// A stream is not read for a while, at [`messages_per_second`](super::BrokerLimits::messages_per_second).

@@ -111,6 +111,12 @@ pub struct BrokerLimits {
     pub retained_messages: u32,
     /// How many bytes they take, with what they keep in memory beside them. Default 1 GiB. As above.
     pub retained_bytes: u64,
+    /// How many bytes the messages take that wait in all sessions or are on their way to their clients, in the measure of
+    /// [`Limits::queued_bytes`](crate::Limits): topics, properties and payloads, and a payload that copies share counts for each
+    /// of them. Default 1 GiB. Beyond it each session is as if its own queue were full: the copy is dropped, or displaces
+    /// others of the session by [`WhenFull`](crate::WhenFull), and is told and counted as there. What a restart finds counts,
+    /// and stays if it is more.
+    pub queued_bytes: u64,
     /// How many packets of one connection may wait for answers of the host. Default 16. At the bound nothing more is read
     /// from it.
     pub parked_per_connection: u16,
@@ -161,6 +167,7 @@ impl Default for BrokerLimits {
             topic_levels: 200,
             retained_messages: 1_000_000,
             retained_bytes: 1 << 30,
+            queued_bytes: 1 << 30,
             parked_per_connection: 16,
             remembered_topics: 16,
             messages_per_second: u32::MAX,
@@ -243,6 +250,7 @@ setters! { BrokerLimits:
     topic_levels: u16,
     retained_messages: u32,
     retained_bytes: u64,
+    queued_bytes: u64,
     parked_per_connection: u16,
     remembered_topics: u16,
     messages_per_second: u32,

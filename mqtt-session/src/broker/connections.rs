@@ -32,6 +32,8 @@ pub(super) struct Connection {
     pub(super) owed: Seldom<(Ticket, Owed)>,
     /// The batch that has to be stored before anything is sent: CONNACK promises what is in it.
     pub(super) gate: u64,
+    /// What it was counted with last, of the bytes that wait in all queues.
+    pub(super) queued_bytes: u64,
     pub(super) armed: Option<Instant>,
     /// It stands in the list of those that have output.
     pub(super) is_ready: bool,
@@ -93,6 +95,7 @@ impl Connections {
             pace,
             owed: Seldom::new(),
             gate: 0,
+            queued_bytes: 0,
             armed: None,
             is_ready: false,
             has_ended: false,

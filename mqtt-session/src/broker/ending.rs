@@ -102,6 +102,8 @@ impl Broker {
         // Its end may have waited for the host, and what it leaves to groups has waited with it.
         connection.machine.tell_time(self.now);
         let state = connection.machine.take_session();
+        let held = connection.machine.queued_bytes();
+        self.queued.count(&mut connection.queued_bytes, held);
         if session == NONE {
             return self.was_not_admitted(id, connect.as_deref(), reason);
         }
@@ -164,6 +166,7 @@ impl Broker {
         let (id, is_stored, client_id) = (entry.id, entry.is_stored, entry.who.shared_client_id());
         let mut left = Vec::new();
         if let Place::Parked(mut state) = place {
+            self.queued.count(&mut state.counted, 0);
             state.tell_time(self.now);
             state.end();
             left = state.take_left_to_groups();

@@ -33,6 +33,7 @@ mod peers;
 mod plain;
 mod publishing;
 mod questions;
+mod queued;
 mod records;
 mod removing;
 mod replay;
@@ -83,6 +84,7 @@ use journal::Journal;
 use kept::Kept;
 use pace::Pace;
 use peers::Peers;
+use queued::Queued;
 use retained::Retained;
 use review::Review;
 use routes::{Matches, Routes};
@@ -223,6 +225,7 @@ pub struct Broker {
     /// Connections that say something when a batch is stored.
     owing: VecDeque<(u64, ConnectionId)>,
     peers: Peers,
+    queued: Queued,
     /// Sessions whose replay goes on.
     replaying: VecDeque<u32>,
     /// Sessions that ended and have subscriptions.
@@ -276,6 +279,7 @@ impl Broker {
             ready: VecDeque::new(),
             owing: VecDeque::new(),
             peers: Peers::default(),
+            queued: Queued::default(),
             replaying: VecDeque::new(),
             leaving: VecDeque::new(),
             dropping: VecDeque::new(),
@@ -440,6 +444,7 @@ impl Broker {
             subscriptions: self.routes.len().saturating_sub(self.peers.memberships(&self.routes)) as u64,
             retained_messages: self.retained.len() as u64,
             retained_bytes: self.retained.bytes(),
+            queued_bytes: self.queued.bytes(),
             reviews_waiting: self.review.asked() as u64,
             peer_messages_waiting: self.peers.waiting() as u64,
             batches_waiting: self.journal.pending(),

@@ -63,6 +63,8 @@ impl Broker {
             // Nothing has happened but that bytes have gone.
             if known.machine.is_told() && known.is_settled() {
                 known.is_ready = false;
+                let held = known.machine.queued_bytes();
+                self.queued.count(&mut known.queued_bytes, held);
                 return;
             }
         }

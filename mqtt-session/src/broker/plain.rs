@@ -5,7 +5,8 @@ use mqtt_proto::QoS;
 use super::Broker;
 use super::routes::Delivery;
 use super::sessions::Place;
-use crate::Message;
+use crate::flow::Pressed;
+use crate::{Message, PublishError};
 
 impl Broker {
     /// Delivers a copy of QoS 0 as bytes, if the connection has nothing of its own to add to them. Returns whether it did:
@@ -32,14 +33,24 @@ impl Broker {
             return false;
         };
         let retain = message.retain && delivery.retain_as_published;
-        let result = connection.machine.queue_frame(frame, retain);
+        let left = self.queued.left(self.config.limits.queued_bytes);
+        let result = connection.machine.queue_frame(frame, retain, left);
+        if let Ok(()) = result {
+            self.queued.count_more(&mut connection.queued_bytes, frame.len());
+        } else {
+            let held = connection.machine.queued_bytes();
+            self.queued.count(&mut connection.queued_bytes, held);
+        }
         if !connection.is_ready {
             connection.is_ready = true;
             self.ready.push_back(connection.id);
         }
         match result {
-            Ok(()) => self.figures.has_delivered(message.payload.len()),
-            Err(_) => self.count_drop(delivery.session),
+            Ok(()) | Err(Pressed::GaveWay) => self.figures.has_delivered(message.payload.len()),
+            Err(Pressed::Refused(PublishError::QueueFull(limit))) => {
+                self.count_drop_at(delivery.session, Some(limit));
+            }
+            Err(Pressed::Refused(_)) => self.count_drop(delivery.session),
         }
         true
     }

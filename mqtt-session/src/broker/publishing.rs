@@ -145,6 +145,7 @@ impl Broker {
     /// A session gets its copy of a message.
     fn deliver(&mut self, session: u32, copy: Message, tag: u64) {
         let bytes = copy.payload.len();
+        let left = self.queued.left(self.config.limits.queued_bytes);
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
@@ -155,13 +156,22 @@ impl Broker {
                 let Some(connection) = self.connections.get_mut(slot) else {
                     return;
                 };
-                let result = connection.machine.queue(now, copy, tag);
-                self.touch(slot);
+                let result = connection.machine.queue(now, copy, tag, left);
+                let held = connection.machine.queued_bytes();
+                self.queued.count(&mut connection.queued_bytes, held);
+                // As touching it would, without another look for it.
+                if !connection.is_ready {
+                    connection.is_ready = true;
+                    self.ready.push_back(connection.id);
+                }
+                if connection.machine.has_changes() {
+                    self.mark_dirty(session);
+                }
                 result
             }
             // Nobody is there for a message of QoS 0. [U5-4.1-a]
             Place::Parked(_) if copy.qos == QoS::AtMostOnce => return,
-            Place::Parked(_) => match self.with_parked(session, |state| state.publish(now, copy, tag).map(|_| ())) {
+            Place::Parked(_) => match self.with_parked(session, |state| state.publish_within(now, copy, tag, left)) {
                 Some(result) => result,
                 None => return,
             },
@@ -179,6 +189,7 @@ impl Broker {
             Ok(()) => self.figures.has_delivered(bytes),
             // A session that is ending gets nothing any more.
             Err(PublishError::Closed) => {}
+            Err(PublishError::QueueFull(limit)) => self.count_drop_at(session, Some(limit)),
             Err(_) => self.count_drop(session),
         }
     }

@@ -307,7 +307,10 @@ impl Broker {
             Some(Place::Connected(slot)) => match self.connections.get_mut(*slot) {
                 Some(connection) => {
                     connection.machine.tell_time(self.now);
-                    connection.machine.withdraw_unsent(is_covered)
+                    let withdrawn = connection.machine.withdraw_unsent(is_covered);
+                    let held = connection.machine.queued_bytes();
+                    self.queued.count(&mut connection.queued_bytes, held);
+                    withdrawn
                 }
                 None => return,
             },

@@ -1,6 +1,7 @@
 //! What connections tell, and what is done about it.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use mqtt_proto::QoS;
 
@@ -9,7 +10,7 @@ use super::parked::{Parked, Waiting};
 use super::peers::Mark;
 use super::sessions::{Entry, Place};
 use super::{Broker, BrokerEvent};
-use crate::{DeliveryId, Outcome, Received, ServerEvent, SessionEvent};
+use crate::{DeliveryId, Limit, Outcome, Received, ServerEvent, SessionEvent};
 
 impl Broker {
     /// Deals with what a connection has to tell, as far as the host has answered.
@@ -37,15 +38,17 @@ impl Broker {
     fn take_events(&mut self, slot: u32) {
         let most = usize::from(self.config.limits.parked_per_connection.max(1));
         while let Some(connection) = self.connections.get_mut(slot) {
-            if connection.parked.len() >= most {
-                break;
+            if connection.parked.len() < most {
+                // Messages that wait to be told have grown old, too.
+                connection.machine.tell_time(self.now);
+                if let Some(event) = connection.machine.poll_event() {
+                    self.on_event(slot, event);
+                    continue;
+                }
             }
-            // Messages that wait to be told have grown old, too.
-            connection.machine.tell_time(self.now);
-            let Some(event) = connection.machine.poll_event() else {
-                break;
-            };
-            self.on_event(slot, event);
+            let held = connection.machine.queued_bytes();
+            self.queued.count(&mut connection.queued_bytes, held);
+            break;
         }
     }
 
@@ -92,7 +95,7 @@ impl Broker {
             ServerEvent::Completed { outcome, .. } => {
                 let connection = self.connections.get(slot).filter(|_| is_drop(&outcome));
                 if let Some(session) = connection.map(|connection| connection.session) {
-                    self.count_drop(session);
+                    self.count_drop_at(session, limit_of(&outcome));
                 }
             }
             // Messages come in whole, and nothing is sent from a source or with a deadline.
@@ -333,6 +336,7 @@ impl Broker {
         let is_over = connection.has_ended && connection.machine.is_drained() && connection.parked.is_empty();
         if is_over {
             self.agenda.disarm(who, &mut connection.armed);
+            self.queued.count(&mut connection.queued_bytes, 0);
             self.connections.remove(slot);
         } else {
             let at = connection.machine.find_deadline();
@@ -350,12 +354,10 @@ impl Broker {
         };
         let session: &mut Box<crate::Session> = session;
         let result = act(session);
-        let mut dropped: u32 = 0;
+        let mut dropped = Vec::new();
         while let Some(event) = session.poll_event() {
             match event {
-                SessionEvent::Completed { outcome, .. } => {
-                    dropped = dropped.saturating_add(u32::from(is_drop(&outcome)));
-                }
+                SessionEvent::Completed { outcome, .. } if is_drop(&outcome) => dropped.push(limit_of(&outcome)),
                 // It came before its session was stored, and is told now that it is: its client sends it again.
                 SessionEvent::Message(received) if received.message.qos == QoS::ExactlyOnce => {
                     entry.parked.push_back(Parked::new(Waiting::Publish(received)));
@@ -365,12 +367,14 @@ impl Broker {
         }
         let at = session.poll_timeout().map(|timeout| timeout.at);
         let has_changes = session.has_changes();
+        let held = session.queued_bytes();
+        self.queued.count(&mut session.counted, held);
         self.agenda.arm(super::agenda::Who::Session(slot), &mut entry.armed, at);
         if has_changes {
             self.mark_dirty(slot);
         }
-        for _ in 0..dropped {
-            self.count_drop(slot);
+        for limit in dropped {
+            self.count_drop_at(slot, limit);
         }
         Some(result)
     }
@@ -379,4 +383,12 @@ impl Broker {
 /// Whether a copy was given up.
 const fn is_drop(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Dropped(_) | Outcome::TooLarge { .. })
+}
+
+/// The limit at which a copy was given up.
+const fn limit_of(outcome: &Outcome) -> Option<Limit> {
+    match outcome {
+        Outcome::Dropped(limit) => Some(*limit),
+        _ => None,
+    }
 }

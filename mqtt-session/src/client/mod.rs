@@ -222,7 +222,7 @@ impl Client {
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
         self.advance(now);
         self.may_publish(&message)?;
-        let bytes = self.flow.admit(&message, None)?;
+        let bytes = self.flow.admit(&message, None, u64::MAX)?;
         Ok(self.flow.session.queue(message, bytes, None, tag))
     }
 
@@ -244,7 +244,7 @@ impl Client {
         self.advance(now);
         self.may_publish(&message)?;
         let (message, source_bytes) = (message.without_payload(), Some(payload_bytes));
-        let bytes = self.flow.admit(&message, source_bytes)?;
+        let bytes = self.flow.admit(&message, source_bytes, u64::MAX)?;
         Ok(self.flow.session.queue(message, bytes, source_bytes, tag))
     }
 

@@ -28,6 +28,14 @@ const KEPT_BYTES: usize = 4096;
 /// to whom many publish gets that much at once.
 const KEPT_BYTES_MAX: usize = 256 * 1024;
 
+/// What became of an encoded message that had no room.
+#[derive(Debug)]
+pub(crate) enum Pressed {
+    /// It is queued, and others are not any more.
+    GaveWay,
+    Refused(PublishError),
+}
+
 /// What waits for room in the outbox.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frames {
@@ -260,19 +268,46 @@ impl<E: Tells> Flow<E> {
         takes.then_some(self.link.version)
     }
 
-    /// Queues an encoded message.
+    /// Queues an encoded message. All sessions of the broker together have so many bytes `left`. An error says that it was
+    /// not queued, or that others gave way to it.
     #[inline]
-    pub(crate) fn queue_frame(&mut self, frame: &[u8], retain: bool) -> Result<(), PublishError> {
+    pub(crate) fn queue_frame(&mut self, frame: &[u8], retain: bool, left: u64) -> Result<(), Pressed> {
         let (bytes, limit) = (
             u32::try_from(frame.len()).unwrap_or(u32::MAX),
             self.link.peer_packet_bytes,
         );
         if bytes > limit {
-            return Err(PublishError::TooLarge { bytes, limit });
+            return Err(Pressed::Refused(PublishError::TooLarge { bytes, limit }));
         }
-        self.make_room_beside(u64::from(bytes))?;
+        if let Err(limit) = self.has_room_beside(u64::from(bytes), left) {
+            if let Err(error) = self.give_way(limit, u64::from(bytes), left) {
+                return Err(Pressed::Refused(error));
+            }
+            self.link.frames.push(frame, retain);
+            return Err(Pressed::GaveWay);
+        }
         self.link.frames.push(frame, retain);
         Ok(())
+    }
+
+    /// Whether encoded messages wait.
+    #[inline]
+    pub(super) const fn has_frames(&self) -> bool {
+        self.link.frames.len > 0
+    }
+
+    /// What is left to this session for a message of this size, of what all sessions may hold, when encoded ones have given way
+    /// to it as far as they are to.
+    #[inline]
+    pub(super) fn left_beside_frames(&mut self, bytes: u64, left: u64) -> u64 {
+        if bytes <= left || self.link.frames.len == 0 || self.session.manner.when_full == WhenFull::Refuse {
+            return left;
+        }
+        let most = left.saturating_add(self.queued_bytes());
+        while bytes > most.saturating_sub(self.queued_bytes()) && self.link.frames.len > 0 && bytes <= most {
+            self.drop_frame(Limit::QueuedBytesOfAll);
+        }
+        most.saturating_sub(self.queued_bytes())
     }
 
     /// Whether there is room for a message of this size, which the session has room for, beside the encoded ones.
@@ -281,34 +316,51 @@ impl<E: Tells> Flow<E> {
         if self.link.frames.len == 0 {
             return Ok(());
         }
-        self.make_room_beside(bytes)
+        match self.has_room_beside(bytes, u64::MAX) {
+            Ok(()) => Ok(()),
+            Err(limit) => self.give_way(limit, bytes, u64::MAX),
+        }
     }
 
     /// The encoded ones are the oldest.
-    fn make_room_beside(&mut self, bytes: u64) -> Result<(), PublishError> {
-        while let Err(limit) = self.has_room_beside(bytes) {
-            if self.session.manner.when_full == WhenFull::Refuse || self.link.frames.len == 0 {
+    #[cold]
+    fn give_way(&mut self, mut limit: Limit, bytes: u64, left: u64) -> Result<(), PublishError> {
+        // What gives way here is left to this session.
+        let most = left.saturating_add(self.queued_bytes());
+        loop {
+            if self.session.manner.when_full == WhenFull::Refuse || self.link.frames.len == 0 || bytes > most {
                 return Err(PublishError::QueueFull(limit));
             }
             self.drop_frame(limit);
+            let left = most.saturating_sub(self.queued_bytes());
+            match self.has_room_beside(bytes, left) {
+                Ok(()) => return Ok(()),
+                Err(next) => limit = next,
+            }
+        }
+    }
+
+    #[inline]
+    fn has_room_beside(&self, bytes: u64, left: u64) -> Result<(), Limit> {
+        let limits = &self.session.manner.limits;
+        if self.outgoing_len() >= size(limits.queued_messages) {
+            return Err(Limit::QueuedMessages);
+        }
+        if self.queued_bytes().saturating_add(bytes) > limits.queued_bytes {
+            return Err(Limit::QueuedBytes);
+        }
+        if bytes > left {
+            return Err(Limit::QueuedBytesOfAll);
         }
         Ok(())
     }
 
-    fn has_room_beside(&self, bytes: u64) -> Result<(), Limit> {
-        let (limits, frames) = (&self.session.manner.limits, &self.link.frames);
-        if self.outgoing_len() >= size(limits.queued_messages) {
-            return Err(Limit::QueuedMessages);
-        }
-        let held = self
-            .session
-            .outgoing
-            .bytes()
-            .saturating_add(frames.waiting().len() as u64);
-        if held.saturating_add(bytes) > limits.queued_bytes {
-            return Err(Limit::QueuedBytes);
-        }
-        Ok(())
+    /// How many bytes the messages take that have not ended.
+    #[inline]
+    pub(crate) fn queued_bytes(&self) -> u64 {
+        let frames = &self.link.frames;
+        let waiting = frames.bytes.len().wrapping_sub(frames.taken) as u64;
+        self.session.outgoing.bytes().wrapping_add(waiting)
     }
 
     #[cold]

@@ -8,19 +8,31 @@ use crate::message::Message;
 use crate::op::{Op, PublishError};
 
 impl<E: Tells> Flow<E> {
-    /// Queues a message for whichever connection comes next, or is there.
+    /// Queues a message for whichever connection comes next, or is there. All sessions of the broker together have so many
+    /// bytes `left`.
     #[cfg(feature = "broker")]
-    pub(crate) fn queue_for_any(&mut self, message: Message, tag: u64) -> Result<(), PublishError> {
-        self.session.queue_for_any(message, tag, &mut self.events)
+    pub(crate) fn queue_for_any(&mut self, message: Message, tag: u64, left: u64) -> Result<(), PublishError> {
+        let left = match self.has_frames() {
+            true => self.left_beside_frames(message.size(), left),
+            false => left,
+        };
+        self.session.queue_for_any(message, tag, left, &mut self.events)
     }
 
     /// Whether a message can be sent and has room, or can get it. It is to be queued then, with the bytes that this says.
-    pub(crate) fn admit(&mut self, message: &Message, source_bytes: Option<u32>) -> Result<u64, PublishError> {
+    pub(crate) fn admit(
+        &mut self,
+        message: &Message,
+        source_bytes: Option<u32>,
+        left: u64,
+    ) -> Result<u64, PublishError> {
         let bytes = message.size();
         if self.link.is_open {
             self.fits_link(message, bytes, source_bytes)?;
         }
-        self.session.admit(message, bytes, &mut self.events)?;
+        #[cfg(feature = "broker")]
+        let left = self.left_beside_frames(bytes, left);
+        self.session.admit(message, bytes, left, &mut self.events)?;
         #[cfg(feature = "broker")]
         self.room_beside_frames(bytes)?;
         Ok(bytes)

@@ -216,13 +216,16 @@ impl Outgoing {
         (key, serial)
     }
 
-    /// Whether a message of this size may be taken, and if not, what is in the way.
-    pub(crate) fn room(&self, size: u64, limits: &Limits) -> Result<(), Limit> {
+    /// Whether a message of this size may be taken, and if not, what is in the way. `left` is what other sessions leave to this one.
+    pub(crate) fn room(&self, size: u64, limits: &Limits, left: u64) -> Result<(), Limit> {
         if self.exchanges.len() >= usize::try_from(limits.queued_messages).unwrap_or(usize::MAX) {
             return Err(Limit::QueuedMessages);
         }
         if self.bytes.saturating_add(size) > limits.queued_bytes {
             return Err(Limit::QueuedBytes);
+        }
+        if size > left {
+            return Err(Limit::QueuedBytesOfAll);
         }
         Ok(())
     }
@@ -253,7 +256,6 @@ impl Outgoing {
     }
 
     /// How many bytes the messages take that have not ended.
-    #[cfg(feature = "broker")]
     #[inline]
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use mqtt_proto::{QoS, Version};
 
 use super::{Accept, AcceptError, AcceptErrorKind, Phase, ServerConnection};
+use crate::flow::Pressed;
 use crate::qos::{Withdrawable, Withdrawn};
 use crate::session::{Holding, SessionState};
 use crate::time::Instant;
@@ -31,9 +32,11 @@ impl ServerConnection {
     /// waits for the next connection, as it would in the session alone.
     ///
     /// A message for a client of MQTT 3 keeps its properties: it may get to another client yet, or to this one by MQTT 5.0.
-    pub(crate) fn queue(&mut self, now: Instant, message: Message, tag: u64) -> Result<(), PublishError> {
+    ///
+    /// All sessions of the broker together have so many bytes `left`.
+    pub(crate) fn queue(&mut self, now: Instant, message: Message, tag: u64, left: u64) -> Result<(), PublishError> {
         if self.phase == Phase::Connected && self.version.has_properties() {
-            return self.publish(now, message, tag).map(|_| ());
+            return self.publish_within(now, message, tag, left).map(|_| ());
         }
         if self.phase != Phase::Connected {
             if !self.has_session {
@@ -44,7 +47,7 @@ impl ServerConnection {
             }
         }
         self.advance(now);
-        self.flow.queue_for_any(message, tag)
+        self.flow.queue_for_any(message, tag, left)
     }
 
     /// It is this late.
@@ -103,10 +106,17 @@ impl ServerConnection {
         }
     }
 
-    /// Queues a message of QoS 0 that is encoded.
+    /// Queues a message of QoS 0 that is encoded. All sessions of the broker together have so many bytes `left`. An error says
+    /// that it was not queued, or that others gave way to it.
     #[inline]
-    pub(crate) fn queue_frame(&mut self, frame: &[u8], retain: bool) -> Result<(), PublishError> {
-        self.flow.queue_frame(frame, retain)
+    pub(crate) fn queue_frame(&mut self, frame: &[u8], retain: bool, left: u64) -> Result<(), Pressed> {
+        self.flow.queue_frame(frame, retain, left)
+    }
+
+    /// How many bytes the messages take that wait for the client or are on their way to it.
+    #[inline]
+    pub(crate) fn queued_bytes(&self) -> u64 {
+        self.flow.queued_bytes()
     }
 
     /// A time before which nothing is due, known without looking.

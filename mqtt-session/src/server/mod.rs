@@ -206,12 +206,18 @@ impl ServerConnection {
     /// # Errors
     /// If it can never be sent, there is no room for it, or there is no session. Nothing has changed then.
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
+        self.publish_within(now, message, tag, u64::MAX)
+    }
+
+    /// The same, of one of the sessions of a broker that have so many bytes left together.
+    #[inline]
+    fn publish_within(&mut self, now: Instant, message: Message, tag: u64, left: u64) -> Result<Op, PublishError> {
         self.advance(now);
         if self.phase != Phase::Connected {
             return Err(PublishError::Closed);
         }
         let message = self.bridged(message);
-        let bytes = self.flow.admit(&message, None)?;
+        let bytes = self.flow.admit(&message, None, left)?;
         Ok(self.flow.session.queue(message, bytes, None, tag))
     }
 
@@ -232,7 +238,7 @@ impl ServerConnection {
             return Err(PublishError::Closed);
         }
         let (message, source_bytes) = (self.bridged(message.without_payload()), Some(payload_bytes));
-        let bytes = self.flow.admit(&message, source_bytes)?;
+        let bytes = self.flow.admit(&message, source_bytes, u64::MAX)?;
         Ok(self.flow.session.queue(message, bytes, source_bytes, tag))
     }
 

@@ -125,6 +125,9 @@ pub struct Session {
     pub(crate) ends_at: Option<Instant>,
     pub(crate) has_ended: bool,
     pub(crate) told: Queue<SessionEvent>,
+    /// What a broker counted it with last, of the bytes that wait in all queues.
+    #[cfg(feature = "broker")]
+    pub(crate) counted: u64,
 }
 
 impl Session {
@@ -140,6 +143,8 @@ impl Session {
             ends_at: None,
             has_ended: false,
             told: Queue::new(),
+            #[cfg(feature = "broker")]
+            counted: 0,
         }
     }
 
@@ -150,6 +155,8 @@ impl Session {
             ends_at: None,
             has_ended: false,
             told,
+            #[cfg(feature = "broker")]
+            counted: 0,
         }
     }
 
@@ -180,7 +187,19 @@ impl Session {
     /// # Errors
     /// If it can never be sent, there is no room for it, or the session has ended. Nothing has changed then.
     pub fn publish(&mut self, now: Instant, message: Message, tag: u64) -> Result<Op, PublishError> {
-        self.queue(now, message, None, tag)
+        self.queue(now, message, None, tag, u64::MAX)
+    }
+
+    /// The same, of one of the sessions of a broker that have so many bytes left together.
+    #[cfg(feature = "broker")]
+    pub(crate) fn publish_within(
+        &mut self,
+        now: Instant,
+        message: Message,
+        tag: u64,
+        left: u64,
+    ) -> Result<(), PublishError> {
+        self.queue(now, message, None, tag, left).map(|_| ())
     }
 
     /// Queues a message whose payload is asked for when it is sent, in parts, by
@@ -195,7 +214,7 @@ impl Session {
         payload_bytes: u32,
         tag: u64,
     ) -> Result<Op, PublishError> {
-        self.queue(now, message.without_payload(), Some(payload_bytes), tag)
+        self.queue(now, message.without_payload(), Some(payload_bytes), tag, u64::MAX)
     }
 
     fn queue(
@@ -204,6 +223,7 @@ impl Session {
         message: Message,
         source_bytes: Option<u32>,
         tag: u64,
+        left: u64,
     ) -> Result<Op, PublishError> {
         self.advance(now);
         if self.has_ended {
@@ -212,7 +232,7 @@ impl Session {
         // A restart that finds messages has to find their session.
         self.state.write_down(true);
         let bytes = message.size();
-        self.state.admit(&message, bytes, &mut self.told)?;
+        self.state.admit(&message, bytes, left, &mut self.told)?;
         Ok(self.state.queue(message, bytes, source_bytes, tag))
     }
 
@@ -281,6 +301,12 @@ impl Session {
         if self.ends_at.is_some_and(|at| at <= self.state.now) {
             self.end();
         }
+    }
+
+    /// How many bytes the messages take that wait for the client.
+    #[cfg(feature = "broker")]
+    pub(crate) const fn queued_bytes(&self) -> u64 {
+        self.state.outgoing.bytes()
     }
 
     #[cfg(feature = "broker")]

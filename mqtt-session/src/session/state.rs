@@ -148,7 +148,8 @@ impl SessionState {
 
     // ---- messages on their way out
 
-    /// Whether there is room for a message of so many bytes, or can be made. It is to be queued then.
+    /// Whether there is room for a message of so many bytes, or can be made. It is to be queued then. All sessions of a broker
+    /// together have so many bytes `left`.
     ///
     /// A message is looked at before it is handed on, since it is large.
     #[inline]
@@ -156,23 +157,35 @@ impl SessionState {
         &mut self,
         message: &Message,
         bytes: u64,
+        left: u64,
         told: &mut Queue<E>,
     ) -> Result<(), PublishError> {
         if !message.properties.is_empty() {
             self.allow_properties(message)?;
         }
-        if self.outgoing.room(bytes, &self.manner.limits).is_err() {
-            self.make_room(bytes, told)?;
+        if self.outgoing.room(bytes, &self.manner.limits, left).is_err() {
+            self.make_room(bytes, left, told)?;
         }
         Ok(())
     }
 
     #[cold]
-    fn make_room<E: From<SessionEvent>>(&mut self, bytes: u64, told: &mut Queue<E>) -> Result<(), PublishError> {
+    fn make_room<E: From<SessionEvent>>(
+        &mut self,
+        bytes: u64,
+        left: u64,
+        told: &mut Queue<E>,
+    ) -> Result<(), PublishError> {
         if bytes > self.manner.limits.queued_bytes {
             return Err(PublishError::QueueFull(Limit::QueuedBytes));
         }
-        while let Err(limit) = self.outgoing.room(bytes, &self.manner.limits) {
+        // What gives way here is left to this session.
+        let most = left.saturating_add(self.outgoing.bytes());
+        if bytes > most {
+            return Err(PublishError::QueueFull(Limit::QueuedBytesOfAll));
+        }
+        let left = |outgoing: &Outgoing| most.saturating_sub(outgoing.bytes());
+        while let Err(limit) = self.outgoing.room(bytes, &self.manner.limits, left(&self.outgoing)) {
             let when = self.manner.when_full;
             let Some((key, ended)) = self.outgoing.displace(when, &mut self.journal) else {
                 return Err(PublishError::QueueFull(limit));

@@ -9,6 +9,7 @@ mod owners;
 mod policy;
 mod publishing;
 mod questions;
+mod queued;
 mod refusals;
 mod retained;
 mod retained_anew;

@@ -12,7 +12,7 @@ use mqtt_session::proto::{
 };
 use mqtt_session::{
     Broker, BrokerBatch, BrokerChange, BrokerConfig, BrokerEvent, BrokerKey, BrokerRecord, BrokerReport, ConnectionId,
-    Instant, Outbox, QoS,
+    Cursor, Instant, Outbox, QoS,
 };
 
 use super::show;
@@ -159,6 +159,7 @@ impl Rig {
     pub(crate) fn feed_bytes(&mut self, name: &str, bytes: &[u8]) -> usize {
         let mut rest = bytes;
         self.broker.handle_input(self.now, self.peers[name].id, &mut rest);
+        self.counts_what_waits();
         rest.len()
     }
 
@@ -166,6 +167,7 @@ impl Rig {
     pub(crate) fn cut(&mut self, name: &str) {
         let peer = self.peers.remove(name).unwrap();
         self.broker.handle_eof(self.now, peer.id);
+        self.counts_what_waits();
     }
 
     /// DISCONNECT with this reason, and the end of the stream.
@@ -312,6 +314,7 @@ impl Rig {
         }
         let rules = Rules::new(peer.version).sent_by(Role::Server);
         let mut bytes = Bytes::from(core::mem::take(&mut peer.bytes));
+        self.counts_what_waits();
         let mut packets = Vec::new();
         while !bytes.is_empty() {
             let packet = Packet::take_from(&mut bytes, &rules).unwrap();
@@ -343,7 +346,7 @@ impl Rig {
         for _ in 0..10_000 {
             match self.broker.poll_timeout() {
                 Some(next) if next.at <= self.now => self.broker.handle_timeout(self.now),
-                _ => return,
+                _ => return self.counts_what_waits(),
             }
         }
         panic!("something stays due: {:?}", self.broker.poll_timeout());
@@ -368,6 +371,7 @@ impl Rig {
         }
         let (broker, report) = restore.finish();
         self.broker = broker;
+        self.counts_what_waits();
         self.peers.clear();
         report
     }
@@ -396,7 +400,19 @@ impl Rig {
         while let Some(batch) = self.take() {
             self.write(&batch);
             self.broker.handle_stored(self.now, batch.number());
+            self.counts_what_waits();
         }
+    }
+
+    /// The figure of all is the sum of what each session has.
+    fn counts_what_waits(&self) {
+        let mut cursor = Cursor::START;
+        let mut bytes = 0;
+        while !cursor.is_at_end() {
+            let sessions = self.broker.sessions(&mut cursor, 1000);
+            bytes += sessions.map(|session| session.message_bytes()).sum::<u64>();
+        }
+        assert_eq!(self.broker.figures().queued_bytes, bytes);
     }
 }
 

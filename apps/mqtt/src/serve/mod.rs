@@ -368,6 +368,17 @@ fn open_store(config: &Config, times: Option<&Times>) -> Result<Option<Writer>, 
         let path = path.display();
         tracing::warn!(%path, "there was nothing in the file of the store: making it was interrupted, or it was wiped; it is a new one");
     }
+    if let Some(salvaged) = store.salvaged() {
+        tracing::error!(
+            path = %path.display(),
+            kept_as = %salvaged.moved_to.display(),
+            saved = salvaged.records,
+            lost = salvaged.damaged.len() + salvaged.broker_damaged.len(),
+            may_be_more = !salvaged.brokers_incomplete.is_empty() || !salvaged.ended.is_empty() || salvaged.names_lost || salvaged.broker_names_lost,
+            "the file of the store was damaged: what is undamaged is gone on with in a new one, the rest is lost; `mqtt store check` says \
+             of the file that was kept what is missing"
+        );
+    }
     #[cfg(feature = "broken-store")]
     if std::env::var_os(forgetful::SWITCH).is_some() {
         tracing::error!("this is a test: the store forgets");

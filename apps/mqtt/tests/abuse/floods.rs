@@ -84,9 +84,7 @@ fn is_closed_for(server: &Server, figure: &str, version: Version, first: &[Packe
 
 #[cfg(target_os = "linux")]
 fn memory(server: &Server) -> u64 {
-    let told = server.running.told();
-    let id = told.split(" process=").nth(1).and_then(|rest| rest.split(' ').next());
-    super::process::Process::new(id.expect("it is told")).most_resident()
+    server.process().most_resident()
 }
 
 /// Floods in as much memory as the bounds allow, and nothing of them stays.

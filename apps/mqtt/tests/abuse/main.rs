@@ -3,16 +3,22 @@
 #![cfg(feature = "tokio")]
 
 mod addresses;
+mod carried;
+mod endings;
+mod faults;
 mod floods;
 mod handshakes;
 mod lingerers;
 #[cfg(target_os = "linux")]
 #[path = "../crowd/process.rs"]
-#[allow(dead_code, reason = "only its memory is looked at here")]
+#[allow(dead_code, reason = "its files are not looked at here")]
 mod process;
 mod refusals;
+mod resting;
 #[path = "../running/mod.rs"]
 mod running;
+mod stores;
+mod trickles;
 mod vanishing;
 #[path = "../web/mod.rs"]
 mod web;
@@ -68,12 +74,16 @@ impl Server {
         ] {
             fs::write(folder.path().join(name), text).expect("there is room for a file");
         }
+        let linger = match bounds.contains("linger_timeout") {
+            true => "",
+            false => "linger_timeout = '100ms'\n",
+        };
         let listener = "[[listener]]\naddress = '127.0.0.1:0'\n";
         let tls = "[listener.tls]\ncertificate = 'server.pem'\nkey = 'server.key'\nclient_ca = 'ca.pem'\n";
         let config = format!(
             "{first}{listener}{listener}{tls}{listener}[listener.websocket]\n{listener}proxy_protocol = true\nanonymous = true\n\
              [[listener]]\naddress = 'unix:mqtt.sock'\n\
-             [metrics]\naddress = '127.0.0.1:0'\n[limits.client]\nlinger_timeout = '100ms'\n{bounds}"
+             [metrics]\naddress = '127.0.0.1:0'\n[limits.client]\n{linger}{bounds}"
         );
         let file = folder.path().join("mqtt.toml");
         fs::write(&file, config).expect("there is room for a file");
@@ -123,6 +133,14 @@ impl Server {
             assert!(Instant::now() < until, "{name} is {}", self.figure(name));
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Its number as a process.
+    #[cfg(target_os = "linux")]
+    fn process(&self) -> process::Process {
+        let told = self.running.told();
+        let id = told.split(" process=").nth(1).and_then(|rest| rest.split(' ').next());
+        process::Process::new(id.expect("it is told"))
     }
 
     /// Nothing is open, and clients are served.

@@ -194,6 +194,7 @@ fn the_soft_limit_is_raised_in_silence_if_that_is_enough() {
     assert!(broker.serving.log().iter().all(|line| !line.contains("WARN")));
 }
 
+/// BI-111, the bound of all.
 #[test]
 fn one_connection_too_many_is_closed_and_counted() {
     let broker = Watched::start("[limits.broker]\nconnections = 2\n");

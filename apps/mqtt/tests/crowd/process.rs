@@ -59,6 +59,21 @@ impl Process {
         Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second().max(1))
     }
 
+    /// How often one of its threads slept, and was woken.
+    #[allow(dead_code, reason = "not every test that shares this file looks at it")]
+    pub(crate) fn wakes(&self) -> u64 {
+        let threads = fs::read_dir(self.folder.join("task")).expect("it runs");
+        // A thread may end meanwhile.
+        let texts = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("status")).ok());
+        let counts = texts.map(|text| {
+            let lines = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            lines.filter_map(|count| count.trim().parse::<u64>().ok()).sum::<u64>()
+        });
+        counts.sum()
+    }
+
     fn status(&self, name: &str) -> u64 {
         let status = self.text("status");
         let line = status.lines().find_map(|line| line.strip_prefix(name));

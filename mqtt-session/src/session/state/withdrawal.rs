@@ -40,10 +40,11 @@ impl SessionState {
         &mut self,
         message: crate::Message,
         tag: u64,
+        left: u64,
         told: &mut crate::queue::Queue<E>,
     ) -> Result<(), crate::PublishError> {
         let bytes = message.size();
-        self.admit(&message, bytes, told)?;
+        self.admit(&message, bytes, left, told)?;
         self.queue(message, bytes, None, tag);
         Ok(())
     }

@@ -88,6 +88,9 @@ fn limits(u: &mut Unstructured<'_>) -> Result<BrokerLimits> {
     if choices & 32 != 0 {
         limits = limits.events(u.int_in_range(0..=2)?);
     }
+    if choices & 64 != 0 {
+        limits = limits.queued_bytes(u.int_in_range(0..=300)?);
+    }
     Ok(limits)
 }
 

@@ -95,6 +95,9 @@ impl BrokerParts for BrokerLimits {
         keys.key(Key::new("retained_messages", about), &mut self.retained_messages);
         let about = "How many bytes the retained messages take, with what they keep in memory beside them. As above.";
         keys.key(Key::new("retained_bytes", about), &mut self.retained_bytes);
+        let about = "How many bytes the messages take that wait in all sessions together or are on their way to them, as limits.client.queued_bytes \
+                     counts them: what several share counts for each. Further ones are dropped and counted, as if the queue of their session were full.";
+        keys.key(Key::new("queued_bytes", about).at_least(1), &mut self.queued_bytes);
     }
 
     fn describe_rates(&mut self, keys: &mut impl Keys) {
