@@ -109,6 +109,8 @@ impl Bounds {
 pub(super) struct Told {
     /// Copies that were dropped, by client.
     dropped: BTreeMap<usize, u64>,
+    /// All of them, of which some may have been for groups.
+    for_groups: u64,
     /// Messages that were not retained.
     pub(super) not_retained: u64,
     /// Filters that were refused, and their clients not told yet.
@@ -120,6 +122,7 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn dropped(&mut self, client: usize, copies: u64) {
         *self.dropped.entry(client).or_default() += copies;
+        self.for_groups += copies;
     }
 
     /// A bound was met.
@@ -149,12 +152,11 @@ impl Told {
         left.map(|left| *left -= 1).is_some()
     }
 
-    /// The same of a copy for any of all.
-    pub(super) fn excuses_any(&mut self) -> bool {
-        let client = self.dropped.iter().find(|(_, left)| **left > 0);
-        client
-            .map(|(client, _)| *client)
-            .is_some_and(|client| self.excuses(client))
+    /// The same of a copy for a member of a group, whichever that was.
+    pub(super) fn excuses_a_group(&mut self) -> bool {
+        let left = self.for_groups.checked_sub(1);
+        self.for_groups = left.unwrap_or_default();
+        left.is_some()
     }
 
     /// A life of the broker is over: what it has counted is what it has told.

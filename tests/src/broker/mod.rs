@@ -32,7 +32,7 @@ use world::World;
 use crate::simulation::Random;
 
 /// So many messages a seed had to arrive and did, on the average, if runs are what they are meant to be.
-pub const REQUIRED_A_SEED: u64 = 1;
+pub const REQUIRED_A_SEED: u64 = 20;
 
 /// What came of a run.
 #[derive(Clone, Debug)]

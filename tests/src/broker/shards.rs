@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mqtt_session::proto::{QoS, RetainHandling, Subscription, SubscriptionOptions, TopicFilter};
 use mqtt_session::{
     Broker, BrokerBatch, BrokerKey, BrokerReport, Cursor, Figures, Instant, Message, PeerMessage, RetainedCursor,
-    SessionView, ShardId, Shards,
+    SessionView, ShardId, Shards, Timeout,
 };
 
 use super::disk::Disk;
@@ -219,6 +219,11 @@ impl Cluster {
     pub(super) fn of(&mut self, name: &str) -> &mut Shard {
         let place = self.place_of(name);
         &mut self.shards[place]
+    }
+
+    /// What the machines wait for.
+    pub(super) fn timeouts(&self) -> Vec<Option<Timeout>> {
+        self.shards.iter().map(|shard| shard.broker.poll_timeout()).collect()
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {

@@ -286,8 +286,9 @@ impl World {
         }
         let connected: Vec<bool> = self.peers.iter().map(|peer| peer.client.is_connected()).collect();
         Err(format!(
-            "it does not come to rest: open {:?}, connected {connected:?}",
-            self.watch.open
+            "it does not come to rest: open {:?}, connected {connected:?}, due {:?}",
+            self.watch.open,
+            self.cluster.timeouts()
         ))
     }
 }

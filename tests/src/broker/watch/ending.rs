@@ -97,7 +97,7 @@ impl Watch {
             && sent.at > self.last_crash
             && !self.lives.may_have_ended(number, self.now)
             && has_member;
-        if has_to && !self.reached.contains_key(&number) && !told.excuses_any() {
+        if has_to && !self.reached.contains_key(&number) && !told.excuses_a_group() {
             return Err(format!("{number} was acknowledged, and reached no member of {GROUP}"));
         }
         Ok(has_to)

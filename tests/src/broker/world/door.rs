@@ -3,7 +3,7 @@
 use mqtt_session::proto::{ConnAckProperties, ConnAckReason};
 use mqtt_session::{BrokerEvent, Closed, Event};
 
-use super::{Peer, World};
+use super::World;
 use crate::broker::admission::{Key, Knock};
 
 const REFUSALS: [ConnAckReason; 4] = [
@@ -31,15 +31,11 @@ impl World {
 
     /// Whoever finds no room for its session in the end stays away.
     pub(super) fn stay_away(&mut self) {
-        for (place, connection) in core::mem::take(&mut self.without_room) {
-            let of = |peer: &Peer| {
-                peer.link
-                    .as_ref()
-                    .map(|link| (self.cluster.place_of(&peer.name), link.id))
-            };
-            let Some(index) = self.peers.iter().position(|peer| of(peer) == Some((place, connection))) else {
+        for (index, connection) in core::mem::take(&mut self.without_room) {
+            let link = self.peers[index].link.as_ref();
+            if link.is_none_or(|link| link.id != connection) {
                 continue;
-            };
+            }
             self.restart_client(index);
             self.peers[index].is_out = true;
             self.watch.note(|| format!("{index} stays away"));
@@ -181,11 +177,16 @@ impl World {
                     None => Ok(()),
                 }
             }
-            BrokerEvent::NotAdmitted { connection, reason, .. } => {
+            BrokerEvent::NotAdmitted {
+                connection,
+                client_id,
+                reason,
+                ..
+            } => {
+                let is_full = matches!(reason, Closed::RefusedByHost(ConnAckReason::QuotaExceeded));
+                let client = self.client_named(client_id).filter(|_| is_full && self.is_resting);
+                self.without_room.extend(client.map(|client| (client, *connection)));
                 let may_be_full = self.plan.bounds.refuses_clients();
-                if self.is_resting && matches!(reason, Closed::RefusedByHost(ConnAckReason::QuotaExceeded)) {
-                    self.without_room.push((place, *connection));
-                }
                 self.doors.not_let_in((place, *connection), reason, may_be_full)
             }
             BrokerEvent::SessionEnded { client_id } => {
