@@ -3,7 +3,7 @@
 //! What is lost without being told is a fault. So is a bound that is told by a run that has none, and one that is counted and
 //! not told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mqtt_session::{BrokerBound, BrokerLimits, Figures, Limits, SessionConfig, WhenFull};
 
@@ -109,6 +109,8 @@ impl Bounds {
 pub(super) struct Told {
     /// Copies that were dropped, by client.
     dropped: BTreeMap<usize, u64>,
+    /// Those that were missing, and of which that was the excuse.
+    missing: BTreeSet<(usize, u64)>,
     /// All of them, of which some may have been for groups.
     for_groups: u64,
     /// Messages that were not retained.
@@ -146,10 +148,20 @@ impl Told {
         Ok(())
     }
 
-    /// Whether it was told of a copy for this client that it does not come. Each is an excuse once.
-    pub(super) fn excuses(&mut self, client: usize) -> bool {
+    /// Whether it was told of a copy for this client that it does not come. Each is an excuse for one message, however often
+    /// that was asked for.
+    pub(super) fn excuses(&mut self, client: usize, number: u64) -> bool {
+        if self.missing.contains(&(client, number)) {
+            return true;
+        }
         let left = self.dropped.get_mut(&client).filter(|left| **left > 0);
-        left.map(|left| *left -= 1).is_some()
+        let is_excused = left.map(|left| *left -= 1).is_some();
+        is_excused && self.missing.insert((client, number))
+    }
+
+    /// Whether a client has lost copies. What its publisher sends again may come then behind what was sent later.
+    pub(super) fn has_lost(&self, client: usize) -> bool {
+        self.dropped.contains_key(&client)
     }
 
     /// The same of a copy for a member of a group, whichever that was.

@@ -237,7 +237,7 @@ impl Books {
                 if !is_same || touched || self.last_crash >= arrival.at || qos.min(*of) == QoS::AtMostOnce {
                     continue;
                 }
-                if !arrival.got.contains(topic) && told.excuses(arrival.client) {
+                if !arrival.got.contains(topic) && told.excuses(arrival.client, *number) {
                     continue;
                 }
                 required += 1;

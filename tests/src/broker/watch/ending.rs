@@ -66,7 +66,7 @@ impl Watch {
                     continue;
                 }
                 let has_come = subscriber.got.contains_key(&(subscriber.epoch, *number));
-                if !has_come && told.excuses(client) {
+                if !has_come && told.excuses(client, *number) {
                     self.counts.excused += 1;
                     continue;
                 }
