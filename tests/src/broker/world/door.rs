@@ -24,7 +24,7 @@ impl World {
             some -= 1;
             let place = self.random.place(self.doors.waiting.len());
             let knock = self.doors.waiting.remove(place);
-            self.answer_knock(knock)?;
+            self.answer_knock(&knock)?;
         }
         Ok(())
     }
@@ -49,25 +49,25 @@ impl World {
         }
     }
 
-    fn answer_knock(&mut self, knock: Knock) -> Result<(), String> {
+    fn answer_knock(&mut self, knock: &Knock) -> Result<(), String> {
         self.watch.counts.knocks += 1;
         let is_gone = self.doors.is_gone(knock.key);
         self.watch.counts.answered_too_late += u64::from(is_gone);
         let before = self.session_of(knock.client);
         let refusals = if self.is_resting { 5 } else { 20 };
         let has_taken = if self.random.percent(refusals) {
-            self.refuse(&knock)?
+            self.refuse(knock)?
         } else if knock.has_method && knock.steps < STEPS && self.random.percent(40) {
-            let taken = self.challenge(&knock);
+            let taken = self.challenge(knock);
             if taken {
                 self.doors.challenged(knock.clone());
             }
             taken
         } else {
-            return self.let_in(&knock, is_gone, before);
+            return self.let_in(knock, is_gone, before);
         };
-        self.is_unchanged(&knock, before)?;
-        is_taken(&knock, has_taken, is_gone)
+        self.is_unchanged(knock, before)?;
+        is_taken(knock, has_taken, is_gone)
     }
 
     fn refuse(&mut self, knock: &Knock) -> Result<bool, String> {
