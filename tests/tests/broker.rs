@@ -1,6 +1,6 @@
 //! The simulation of a broker with its clients, at a small size, and what it has to notice.
 
-use mqtt_tests::broker::{Counts, run, run_lying};
+use mqtt_tests::broker::{Counts, REQUIRED_A_SEED, run, run_lying};
 
 const SEEDS: u64 = 400;
 
@@ -20,6 +20,7 @@ fn no_seed_breaks_a_promise_and_everything_happens() {
     }
     assert!(total.steps / SEEDS >= 200, "{total:?}");
     assert!(total.published / SEEDS >= 20, "{total:?}");
+    assert!(total.required / SEEDS >= REQUIRED_A_SEED, "{total:?}");
 }
 
 #[test]

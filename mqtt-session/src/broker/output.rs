@@ -83,7 +83,9 @@ impl Broker {
             return Some(event);
         }
         while let Some(session) = self.dropping.pop_front() {
-            if let Some(entry) = self.sessions.get_mut(session) {
+            // One that has ended since left its place to another one.
+            let entry = self.sessions.get_mut(session);
+            if let Some(entry) = entry.filter(|entry| entry.dropped > 0) {
                 return Some(BrokerEvent::Dropped {
                     client_id: entry.who.shared_client_id(),
                     messages: core::mem::take(&mut entry.dropped),

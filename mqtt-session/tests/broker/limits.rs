@@ -4,7 +4,7 @@ use mqtt_session::proto::{Connect, ConnectProperties, SubscriptionOptions, Versi
 use mqtt_session::{Ask, BrokerBound, BrokerEvent, BrokerLimits};
 use mqtt_session::{Limits, ServerConfig, SessionConfig};
 
-use super::rig::{NOTHING, Rig, config, fleeting, lasting, qos};
+use super::rig::{NOTHING, Rig, config, fleeting, lasting, line, qos};
 
 #[test]
 fn one_connection_too_many_is_not_opened() {
@@ -60,6 +60,23 @@ fn a_client_that_does_not_read_loses_messages_which_are_counted_and_nobody_else_
     assert_eq!(rig.told(), NOTHING);
     assert_eq!(rig.broker.figures().messages_dropped, 7);
     assert_eq!(rig.sent("slow").len(), 3);
+}
+
+#[test]
+fn what_a_session_lost_that_has_ended_is_told_of_nobody_else() {
+    let session = SessionConfig::default().limits(Limits::default().queued_messages(3));
+    let mut rig = Rig::new(config().client(ServerConfig::default().session(session)));
+    rig.join(fleeting("p", Version::V5));
+    rig.join(fleeting("slow", Version::V5));
+    rig.subscribe("slow", "t", 0);
+    for _ in 0..10 {
+        rig.publish("p", "t", 0, "m");
+    }
+    rig.cut("slow");
+    rig.connect(fleeting("next", Version::V5));
+    let events = rig.events();
+    let dropped = |event: &&BrokerEvent| matches!(event, BrokerEvent::Dropped { .. });
+    assert_eq!(events.iter().find(dropped).map(line), None);
 }
 
 #[test]

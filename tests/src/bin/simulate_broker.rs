@@ -4,7 +4,7 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use mqtt_tests::broker::{Counts, draw, run};
+use mqtt_tests::broker::{Counts, REQUIRED_A_SEED, draw, run};
 
 /// So many seeds are needed before everything can be expected to have happened.
 const ENOUGH_FOR_ALL: u64 = 1000;
@@ -41,6 +41,13 @@ fn main() -> ExitCode {
     if seeds >= ENOUGH_FOR_ALL {
         for (name, _) in total.all().into_iter().filter(|(_, count)| *count == 0) {
             println!("nothing of this happened: {name}");
+            failed += 1;
+        }
+        if total.required < REQUIRED_A_SEED * seeds {
+            println!(
+                "less than {REQUIRED_A_SEED} messages a seed had to arrive: {}",
+                total.required
+            );
             failed += 1;
         }
     }

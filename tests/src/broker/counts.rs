@@ -1,7 +1,7 @@
 //! What happened in a run, so that green cannot mean that nothing did.
 
 use mqtt_session::proto::DisconnectReason;
-use mqtt_session::{Closed, Timer};
+use mqtt_session::{BrokerBound, Closed, Timer};
 
 macro_rules! counts {
     ($($name:ident: $text:literal,)*) => {
@@ -31,7 +31,8 @@ counts! {
     published: "messages published",
     delivered: "messages delivered",
     delivered_once: "of these, such as may come once",
-    required: "messages that had to arrive, by subscriber",
+    required: "messages that had to arrive and did, by subscriber",
+    excused: "messages that did not, and it was told, by subscriber",
     retained_copies: "retained messages delivered",
     retained_required: "retained messages that had to arrive, by subscription",
     retained_cuts: "replays of retained messages that went on after a cut",
@@ -63,6 +64,26 @@ counts! {
     sessions_ended: "sessions ended",
     questions: "questions answered",
     refused: "operations refused",
+    knocks: "answers to clients that wanted to come in",
+    refused_at_the_door: "of these, such as refused them",
+    refused_beside_a_session: "of these, beside a session of the same name",
+    answered_too_late: "answers to clients that were gone",
+    let_in_late: "clients that were let in some time after they came",
+    let_in_out_of_order: "clients that were let in after one of their name that had come later",
+    challenges: "steps of an authentication that were asked for",
+    steps_answered: "of these, such as their clients answered",
+    told_to_stay_out: "clients that were told that they are not let in",
+    dropped: "messages that were dropped since a queue was full",
+    dropped_oldest: "of these, where the oldest give way",
+    not_retained: "messages that were not retained for want of room",
+    filters_full: "subscriptions that were refused at the bound of all",
+    filters_of_one_full: "subscriptions that were refused at the bound of one session",
+    filters_told: "of both, such as their clients were told",
+    sessions_full: "clients that were refused for want of room for their sessions",
+    streams_full: "streams that were not opened for want of room",
+    takeovers_full: "takeovers that were refused since they came too fast",
+    wills_full: "wills that were given up for want of room",
+    parks_full: "connections that had too many packets waiting for the host",
     batches: "batches",
     shared: "shared subscriptions",
     between_shards: "messages between shards",
@@ -114,5 +135,20 @@ impl Counts {
             other => panic!("the table of ways to end lacks {other:?}"),
         };
         *count += 1;
+    }
+
+    /// A bound was met.
+    pub(super) fn count_hit(&mut self, bound: BrokerBound, times: u64) {
+        let count = match bound {
+            BrokerBound::Connections => &mut self.streams_full,
+            BrokerBound::Sessions => &mut self.sessions_full,
+            BrokerBound::Subscriptions => &mut self.filters_full,
+            BrokerBound::SubscriptionsPerSession => &mut self.filters_of_one_full,
+            BrokerBound::Retained => &mut self.not_retained,
+            BrokerBound::ParkedWills => &mut self.wills_full,
+            BrokerBound::TakeoversPerSecond => &mut self.takeovers_full,
+            other => panic!("the table of bounds lacks {other:?}"),
+        };
+        *count += times;
     }
 }

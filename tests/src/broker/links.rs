@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Buf;
-use mqtt_session::proto::Version;
+use mqtt_session::proto::{ConnAckReason, Version};
 use mqtt_session::{ConnectionId, Outbox};
 
 use super::rates::Read;
@@ -28,7 +28,9 @@ pub(super) struct Link {
     pub(super) read: Read,
     /// The client has sent CONNECT.
     pub(super) has_asked: bool,
-    /// Something was sent to the client, which begins with CONNACK.
+    /// What a broker that has ended since has said instead of letting the client in.
+    pub(super) refusal: Option<ConnAckReason>,
+    /// The client was sent CONNACK.
     pub(super) is_answered: bool,
     /// The broker's end is open.
     pub(super) is_served: bool,
@@ -50,6 +52,7 @@ impl Link {
             outbox: Outbox::new(512),
             read: Read::default(),
             has_asked: false,
+            refusal: None,
             is_answered: false,
             is_served: true,
             is_used: true,

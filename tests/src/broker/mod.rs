@@ -6,6 +6,8 @@
 //! stop, and everything has to come to rest: each operation has ended, and each message that was acknowledged to its publisher
 //! is with every subscriber that was there for it, once if it was of QoS 2 all the way.
 
+mod admission;
+mod bounds;
 mod counts;
 mod diagram;
 mod disk;
@@ -28,6 +30,9 @@ pub use diagram::draw;
 use world::World;
 
 use crate::simulation::Random;
+
+/// So many messages a seed had to arrive and did, on the average, if runs are what they are meant to be.
+pub const REQUIRED_A_SEED: u64 = 20;
 
 /// What came of a run.
 #[derive(Clone, Debug)]

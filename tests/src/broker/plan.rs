@@ -3,6 +3,7 @@
 use mqtt_session::proto::Version;
 use mqtt_session::{Ask, BrokerConfig, BrokerLimits, Limits, Overlap, QoS, ServerConfig, SessionConfig, Shards, Share};
 
+use super::bounds::Bounds;
 use super::rates::Rates;
 use super::wills::WILL_TOPICS;
 use crate::simulation::Random;
@@ -21,6 +22,8 @@ pub(super) struct Plan {
     pub(super) skips: u64,
     /// The host is asked, and refuses some.
     pub(super) asks: bool,
+    /// The host is asked who may connect, and answers later.
+    pub(super) has_door: bool,
     /// The host says that a batch is stored when it takes it: a wrong policy that has to be noticed.
     pub(super) lies: bool,
     pub(super) seed: u64,
@@ -29,6 +32,8 @@ pub(super) struct Plan {
     /// How many machines are the broker together.
     pub(super) shards: u16,
     pub(super) copies_each: bool,
+    /// Bounds that are met.
+    pub(super) bounds: Bounds,
     /// How fast each client may send.
     pub(super) rates: Option<Rates>,
 }
@@ -96,23 +101,29 @@ impl Plan {
             crashes: if is_stored { random.one_of(&[0, 4, 15]) } else { 0 },
             skips: random.one_of(&[5, 20, 60]),
             asks: random.percent(35),
+            has_door: false,
             lies: false,
             seed: random.next(),
             receive_maximum: random.one_of(&[1, 2, 64]),
             replay_window: random.one_of(&[1, 3, 16]),
             shards: random.one_of(&[1, 1, 3]),
             copies_each: random.percent(20),
+            bounds: Bounds::default(),
             rates: None,
         };
+        // These follow from a number that other things follow from too: a seed is to stay the run that it was.
         plan.rates = Rates::new(plan.seed);
+        plan.has_door = (plan.seed >> 20) % 3 == 0;
+        plan.bounds = Bounds::new(plan.seed, plan.clients.len(), plan.shards);
         plan
     }
 
     pub(super) fn config(&self, life: u64, shard: u16) -> BrokerConfig {
         let limits = Limits::default().receive_maximum(self.receive_maximum);
-        let client = ServerConfig::default().session(SessionConfig::default().limits(limits));
+        let session = self.bounds.limit_session(SessionConfig::default(), limits);
+        let client = ServerConfig::default().session(session);
         let ask = Ask {
-            connect: false,
+            connect: self.has_door,
             publish: self.asks,
             subscribe: self.asks,
         };
@@ -123,6 +134,7 @@ impl Plan {
             .steps_per_call(4)
             .reviews(3);
         let limits = self.rates.map_or(limits, |rates| rates.limit(limits));
+        let limits = self.bounds.limit(limits);
         BrokerConfig::new(self.seed.wrapping_add(life) ^ u64::from(shard) << 32)
             .shards(Shards::new(shard, self.shards).unwrap_or_default())
             .dollar_topics(true)

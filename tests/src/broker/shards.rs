@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mqtt_session::proto::{QoS, RetainHandling, Subscription, SubscriptionOptions, TopicFilter};
 use mqtt_session::{
     Broker, BrokerBatch, BrokerKey, BrokerReport, Cursor, Figures, Instant, Message, PeerMessage, RetainedCursor,
-    SessionView, ShardId, Shards,
+    SessionView, ShardId, Shards, Timeout,
 };
 
 use super::disk::Disk;
@@ -82,6 +82,7 @@ impl Shard {
             return Ok(false);
         }
         let before = self.broker.figures();
+        let is_let_in = self.broker.client_id(link.id).is_some();
         let mut rest = &held[..];
         self.broker.handle_input(now, link.id, &mut rest);
         let taken = held.len() - rest.len();
@@ -89,7 +90,7 @@ impl Shard {
         self.traffic.read(link, &held[..taken], now);
         held.drain(..taken);
         let is_too_fast = match self.rates {
-            Some(rates) => self.judge(now, link, rates, &before)?,
+            Some(rates) => self.judge(now, link, rates, (&before, is_let_in))?,
             None => false,
         };
         self.pull(now, link);
@@ -101,13 +102,20 @@ impl Shard {
     }
 
     /// A client that is too fast is not read until it has waited, no longer and no shorter, and that is counted.
-    fn judge(&self, now: Instant, link: &mut Link, rates: Rates, before: &Figures) -> Result<bool, String> {
+    /// Steps of an authentication are read when they are asked for.
+    fn judge(
+        &self,
+        now: Instant,
+        link: &mut Link,
+        rates: Rates,
+        (before, is_let_in): (&Figures, bool),
+    ) -> Result<bool, String> {
         let after = self.broker.figures();
         let messages = after.messages_received - before.messages_received;
         let bytes = after.bytes_received - before.bytes_received;
         let pauses = after.reads_paused - before.reads_paused;
         let due = link.read.until(rates).filter(|until| *until > now);
-        if let Some(due) = due.filter(|_| bytes > 0) {
+        if let Some(due) = due.filter(|_| bytes > 0 && is_let_in) {
             return Err(format!("{bytes} bytes were read at {now:?}, and not before {due:?}"));
         }
         if bytes > 0 {
@@ -138,10 +146,11 @@ impl Shard {
             return;
         }
         self.broker.poll_transmit(link.id, &mut link.outbox);
-        let is_first = !link.is_answered && !link.outbox.is_empty();
-        link.is_answered |= is_first;
         let mut sent = Vec::new();
         drain(&mut link.outbox, &mut sent);
+        // Steps of an authentication come before.
+        let is_first = !link.is_answered && has_connack(&sent);
+        link.is_answered |= is_first;
         if is_first {
             self.windows_shrunk += u64::from(self.has_shrunk(link));
         }
@@ -210,6 +219,11 @@ impl Cluster {
     pub(super) fn of(&mut self, name: &str) -> &mut Shard {
         let place = self.place_of(name);
         &mut self.shards[place]
+    }
+
+    /// What the machines wait for.
+    pub(super) fn timeouts(&self) -> Vec<Option<Timeout>> {
+        self.shards.iter().map(|shard| shard.broker.poll_timeout()).collect()
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
@@ -324,6 +338,17 @@ impl Cluster {
     pub(super) fn has_flying(&self) -> bool {
         self.shards.iter().any(|shard| shard.disk.flying() > 0)
     }
+}
+
+/// Whether CONNACK is in what is sent to a client. It is sent in one piece.
+fn has_connack(mut bytes: &[u8]) -> bool {
+    while let Some(frame) = Frame::read(bytes).filter(|frame| frame.len <= bytes.len()) {
+        if frame.first >> 4 == 2 {
+            return true;
+        }
+        bytes = &bytes[frame.len..];
+    }
+    false
 }
 
 /// The filters in what a client has sent, which are one in each SUBSCRIBE and UNSUBSCRIBE, and at its end but for the options.

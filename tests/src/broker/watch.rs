@@ -11,6 +11,7 @@ use mqtt_session::{Closed, Event, Instant, Outcome, QoS, Received};
 
 use flag::Sight;
 
+use super::bounds::Told;
 use super::counts::Counts;
 use super::expiry::Lives;
 use super::options::Options;
@@ -84,6 +85,8 @@ pub(super) struct Watch {
     last_crash: u64,
     subscribers: Vec<Subscriber>,
     pub(super) retained: Books,
+    /// What is lost at bounds.
+    pub(super) lost: Told,
     /// Wills that were published and whose sessions a restart would not have found.
     passing_wills: Vec<u64>,
     /// SUBSCRIBE and UNSUBSCRIBE by their tags.
@@ -210,9 +213,12 @@ impl Watch {
         match event {
             Event::Connected { session_present, .. } => self.connected(client, *session_present),
             Event::Message(received) => self.got(client, received)?,
-            Event::Completed { tag, outcome, .. } => self.completed(*tag, outcome),
+            Event::Completed { tag, outcome, .. } => {
+                self.judge_room(outcome)?;
+                self.completed(*tag, outcome);
+            }
             Event::Closed { reason, .. } => match reason {
-                Closed::Malformed(_) | Closed::Violation(..) | Closed::Refused { .. } => {
+                Closed::Malformed(_) | Closed::Violation(..) => {
                     return Err(format!("client {client} says of the broker: {reason}"));
                 }
                 _ => {}
@@ -413,7 +419,7 @@ impl Watch {
         // the message again.
         let is_sure = message.qos > QoS::AtMostOnce || sent.qos == QoS::AtMostOnce;
         // Wills wait for different times, and each for what the host says.
-        let is_ordered = is_sure && shared.is_empty() && !is_will;
+        let is_ordered = is_sure && shared.is_empty() && !is_will && !self.lost.has_lost(client);
         if *times == 1 && *last > number && is_ordered && subscriber.granted.iter().any(was_there) {
             return Err(format!("client {client} got {number} after {last}"));
         }

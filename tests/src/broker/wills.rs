@@ -17,6 +17,7 @@ pub(super) const UNNUMBERED: &[u8; 9] = b"w00000000";
 /// What CONNECT said of the session and of the will.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
+    pub(super) clean_start: bool,
     expiry_seconds: u32,
     farewell: Option<(DisconnectReason, Option<u32>)>,
     will: Option<Will>,
@@ -99,6 +100,8 @@ pub(super) struct Wills {
     /// All that were ever in a CONNECT.
     known: BTreeMap<u64, (usize, Will)>,
     asks: bool,
+    /// How many were given up for want of room.
+    given_up: u64,
 }
 
 impl Asked {
@@ -116,10 +119,20 @@ impl Asked {
             delay_seconds: will.properties.will_delay().unwrap_or(0),
         });
         Self {
+            clean_start: connect.clean_start,
             expiry_seconds,
             farewell: None,
             will,
         }
+    }
+
+    /// For how many seconds the session goes on that a connection leaves.
+    pub(super) fn expiry_at_the_end(&self, reason: &Closed) -> u32 {
+        // A client that ends for a reason of its own says nothing else.
+        let farewell = self
+            .farewell
+            .filter(|(said, _)| matches!(reason, Closed::Disconnected { reason, .. } if reason == said));
+        farewell.and_then(|(_, expiry)| expiry).unwrap_or(self.expiry_seconds)
     }
 }
 
@@ -142,7 +155,13 @@ impl Wills {
             connects: BTreeMap::new(),
             known: BTreeMap::new(),
             asks,
+            given_up: 0,
         }
+    }
+
+    /// Of those that wait for the host some were given up. One that it would not have allowed is not owed.
+    pub(super) const fn given_up(&mut self, times: u64) {
+        self.given_up += times;
     }
 
     /// A client has begun to send CONNECT.
@@ -158,6 +177,11 @@ impl Wills {
         if let Some(asked) = self.connects.get_mut(&(place, connection)) {
             asked.farewell = Some((farewell.reason, farewell.properties.session_expiry()));
         }
+    }
+
+    /// What was said in the CONNECT of a connection that has not ended.
+    pub(super) fn said(&self, place: usize, connection: ConnectionId) -> Option<Asked> {
+        self.connects.get(&(place, connection)).copied()
     }
 
     /// The client and the will with a number.
@@ -216,12 +240,9 @@ impl Wills {
                 None => Ok(false),
             };
         };
-        let mut expiry = asked.expiry_seconds;
+        let expiry = asked.expiry_at_the_end(reason);
         let cause = match reason {
             Closed::Disconnected { reason, .. } => {
-                // A client that ends for a reason of its own says nothing else.
-                let farewell = asked.farewell.filter(|(said, _)| said == reason);
-                expiry = farewell.and_then(|(_, expiry)| expiry).unwrap_or(expiry);
                 if *reason == DisconnectReason::NormalDisconnection {
                     of.settled.push((will.number, batches.taken));
                     return Ok(true);
@@ -304,6 +325,9 @@ impl Wills {
                 _ => {}
             }
         }
+        if is_quiet && self.owed.len() as u64 <= core::mem::take(&mut self.given_up) {
+            self.owed.clear();
+        }
         match self.owed.first_key_value() {
             Some((number, cause)) if is_quiet => Err(format!(
                 "will {number} is owed at {now:?} by {cause:?}, and not published"
@@ -364,6 +388,7 @@ impl Wills {
     /// All connections have ended with the broker, and with them the questions about wills. Returns how many waited.
     pub(super) fn forget_connections(&mut self) -> usize {
         self.connects.clear();
+        self.given_up = 0;
         core::mem::take(&mut self.owed).len()
     }
 }

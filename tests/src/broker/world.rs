@@ -1,17 +1,20 @@
 //! A broker, its clients, what is between them, the store and the clock.
 
 mod clients;
+mod door;
 mod farewells;
 mod faults;
 mod host;
+mod quiet;
 mod streams;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use mqtt_session::proto::{Binary, Properties, TopicName, Version, Will, WillProperties};
-use mqtt_session::{BrokerEvent, Client, ClientConfig, ConnectionId, Instant, Limits, Outbox, QoS};
+use mqtt_session::proto::{Binary, Properties, Text, TopicName, Version, Will, WillProperties};
+use mqtt_session::{Authentication, BrokerEvent, Client, ClientConfig, ConnectionId, Instant, Limits, Outbox, QoS};
 
+use super::admission::Doors;
 use super::links::Link;
 use super::plan::{Plan, Who};
 use super::retained::Snapshot;
@@ -50,6 +53,8 @@ struct Peer {
     client: Client,
     outbox: Outbox,
     wants_stream: bool,
+    /// There is no room for its session, and it stays away.
+    is_out: bool,
     link: Option<Link>,
     /// What has arrived and was not taken.
     held: Vec<u8>,
@@ -74,13 +79,18 @@ pub(super) struct World {
     /// How often the broker has said that a client is too fast.
     pauses_told: u64,
     number: u64,
+    doors: Doors,
+    /// Faults have stopped.
+    is_resting: bool,
+    /// Those that there was no room for since.
+    without_room: Vec<(usize, ConnectionId)>,
     wills: Wills,
     /// How many wills this life of the broker has published.
     wills_told: u64,
     pub(super) watch: Watch,
 }
 
-fn client(index: usize, who: &Who, seed: u64, now: Instant) -> Client {
+fn client(index: usize, who: &Who, (seed, has_door): (u64, bool), now: Instant) -> Client {
     let mut config = ClientConfig::new(format!("c{index}"))
         .expect("a valid name")
         .version(who.version)
@@ -110,6 +120,10 @@ fn client(index: usize, who: &Who, seed: u64, now: Instant) -> Client {
             },
         }));
     }
+    if has_door && who.version == Version::V5 && who.is_lasting {
+        let method = Text::from_bytes(Bytes::from_static(b"steps")).expect("valid text");
+        config = config.authentication(Some(Authentication { method, data: None }));
+    }
     Client::new(config, now)
 }
 
@@ -118,9 +132,10 @@ impl World {
         let now = Instant::from_secs(1_000_000);
         let peers = plan.clients.iter().enumerate().map(|(index, who)| Peer {
             name: format!("c{index}"),
-            client: client(index, who, plan.seed ^ index as u64, now),
+            client: client(index, who, (plan.seed ^ index as u64, plan.has_door), now),
             outbox: Outbox::new(256),
             wants_stream: false,
+            is_out: false,
             link: None,
             held: Vec::new(),
         });
@@ -144,6 +159,9 @@ impl World {
             asked: VecDeque::new(),
             pauses_told: 0,
             number: 1,
+            doors: Doors::new(peers.len(), plan.has_door, !plan.asks),
+            is_resting: false,
+            without_room: Vec::new(),
             wills: Wills::new(peers.len(), plan.asks),
             wills_told: 0,
             watch,
@@ -161,6 +179,7 @@ impl World {
         }
         self.watch.step += 1;
         self.rest()?;
+        self.quiet_end()?;
         self.count_life()?;
         let kept: Snapshot = ["#", "$x/#", "$g/#"]
             .iter()
@@ -214,6 +233,7 @@ impl World {
 
     /// Faults stop, and everything comes to rest.
     fn rest(&mut self) -> Result<(), String> {
+        self.is_resting = true;
         let mut idle = 0;
         for _ in 0..ROUNDS_TO_REST {
             let before = self.watch.hash;
@@ -245,6 +265,7 @@ impl World {
                 moved = true;
             }
             self.host(true)?;
+            self.stay_away();
             if self.cluster.next_deadline().is_some_and(|at| at <= self.now) {
                 self.pass(self.now)?;
                 moved = true;
@@ -254,7 +275,8 @@ impl World {
                 continue;
             }
             idle += 1;
-            let all_connected = self.peers.iter().all(|peer| peer.client.is_connected());
+            let is_connected = |peer: &Peer| peer.is_out || peer.client.is_connected();
+            let all_connected = self.peers.iter().all(is_connected);
             if all_connected && self.watch.open.is_empty() && idle > QUIET_ROUNDS && !self.cluster.has_messages() {
                 return Ok(());
             }
@@ -264,8 +286,9 @@ impl World {
         }
         let connected: Vec<bool> = self.peers.iter().map(|peer| peer.client.is_connected()).collect();
         Err(format!(
-            "it does not come to rest: open {:?}, connected {connected:?}",
-            self.watch.open
+            "it does not come to rest: open {:?}, connected {connected:?}, due {:?}",
+            self.watch.open,
+            self.cluster.timeouts()
         ))
     }
 }

@@ -3,6 +3,7 @@
 use mqtt_session::QoS;
 
 use super::{FORBIDDEN, GROUP, OF_GROUP, Sent, Watch, matches};
+use crate::broker::bounds::Told;
 use crate::broker::retained::Snapshot;
 
 impl Watch {
@@ -16,9 +17,12 @@ impl Watch {
             let granted = subscriber.granted.get(filter).map(|(_, qos)| *qos);
             granted.filter(|_| subscriber.since < at && !subscriber.is_mistaken && !subscriber.is_small)
         };
+        let mut told = self.lost.clone();
         let (lives, now) = (&self.lives, self.now);
         let may_have_ended = |number: u64| lives.may_have_ended(number, now);
-        let required = self.retained.finish(kept, self.asks, granted, may_have_ended)?;
+        let required = self
+            .retained
+            .finish(kept, self.asks, granted, may_have_ended, &mut told)?;
         self.counts.retained_required += required;
         if let Some((topic, kept)) = kept.iter().find(|(_, (number, _))| lives.has_ended(*number, now)) {
             return Err(format!("{kept:?} is retained for {topic} at {now:?}, and has ended"));
@@ -28,7 +32,7 @@ impl Watch {
             if !sent.is_acknowledged || sent.qos == QoS::AtMostOnce || (self.asks && sent.topic == FORBIDDEN) {
                 continue;
             }
-            self.counts.of_groups += u64::from(self.has_to_reach(*number, sent)?);
+            self.counts.of_groups += u64::from(self.has_to_reach(*number, sent, &mut told)?);
             for (client, subscriber) in self.subscribers.iter().enumerate() {
                 let wants = |(filter, (since, qos)): (&&'static str, &(u64, QoS))| {
                     *since < sent.at
@@ -61,8 +65,13 @@ impl Watch {
                     }
                     continue;
                 }
+                let has_come = subscriber.got.contains_key(&(subscriber.epoch, *number));
+                if !has_come && told.excuses(client, *number) {
+                    self.counts.excused += 1;
+                    continue;
+                }
                 self.counts.required += 1;
-                if !subscriber.got.contains_key(&(subscriber.epoch, *number)) {
+                if !has_come {
                     return Err(format!(
                         "client {client} has {filter} since {since} and never got {number}, which was acknowledged"
                     ));
@@ -76,7 +85,7 @@ impl Watch {
 impl Watch {
     /// A message of QoS 1 to a group that had a member all the time is with somebody: what a member did not acknowledge when
     /// its session ended has gone on to another. A session that is not stored ends with the broker, and nobody hears of it.
-    fn has_to_reach(&self, number: u64, sent: &Sent) -> Result<bool, String> {
+    fn has_to_reach(&self, number: u64, sent: &Sent, told: &mut Told) -> Result<bool, String> {
         let has_member = self.subscribers.iter().any(|subscriber| {
             let granted = subscriber.granted.get(GROUP);
             subscriber.since < sent.at && granted.is_some_and(|(since, _)| *since < sent.at)
@@ -88,7 +97,7 @@ impl Watch {
             && sent.at > self.last_crash
             && !self.lives.may_have_ended(number, self.now)
             && has_member;
-        if has_to && !self.reached.contains_key(&number) {
+        if has_to && !self.reached.contains_key(&number) && !told.excuses_a_group() {
             return Err(format!("{number} was acknowledged, and reached no member of {GROUP}"));
         }
         Ok(has_to)

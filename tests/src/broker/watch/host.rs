@@ -1,4 +1,7 @@
-//! What the broker and its host do of their own: wills, and changes of the policy.
+//! What the broker and its host do of their own: wills, changes of the policy, and what is lost at bounds.
+
+use mqtt_session::Outcome;
+use mqtt_session::proto::SubAckReason;
 
 use super::{Sent, Watch};
 use crate::broker::wills::{Cause, Will};
@@ -74,5 +77,25 @@ impl Watch {
         let subscriber = &mut self.subscribers[client];
         subscriber.granted.retain(|granted, _| *granted != filter);
         subscriber.revoked.insert(filter.to_owned(), number);
+    }
+
+    /// Copies for a client were dropped, and it was told.
+    pub(in crate::broker) fn dropped(&mut self, client: usize, copies: u64, are_oldest: bool) {
+        self.note(|| format!("{copies} copies for {client} are dropped"));
+        self.counts.dropped += copies;
+        self.counts.dropped_oldest += if are_oldest { copies } else { 0 };
+        self.lost.dropped(client, copies);
+    }
+
+    /// A filter is refused for want of room only if a bound was met.
+    pub(super) fn judge_room(&mut self, outcome: &Outcome) -> Result<(), String> {
+        let Outcome::Subscribed(answer) = outcome else {
+            return Ok(());
+        };
+        for _ in answer.codes.iter().filter(|code| *code == SubAckReason::QuotaExceeded) {
+            self.lost.filter_refused()?;
+            self.counts.filters_told += 1;
+        }
+        Ok(())
     }
 }

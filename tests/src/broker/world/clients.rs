@@ -14,9 +14,22 @@ impl World {
     pub(super) fn publish(&mut self, index: usize) {
         let (topic, qos) = (self.random.one_of(&TOPICS), self.random.one_of(&QOS));
         let retain = self.random.percent(15);
-        let number = self.number;
         let is_large = self.random.percent(8);
-        let payload = if retain && self.random.percent(20) {
+        let is_empty = retain && self.random.percent(20);
+        self.send(index, (topic, qos), retain, (is_large, is_empty), true);
+    }
+
+    /// A client publishes a message. `is_limited`: it may end after some time.
+    pub(super) fn send(
+        &mut self,
+        index: usize,
+        (topic, qos): (&'static str, QoS),
+        retain: bool,
+        (is_large, is_empty): (bool, bool),
+        is_limited: bool,
+    ) {
+        let number = self.number;
+        let payload = if is_empty {
             String::new()
         } else {
             let width = if is_large { LARGE_PAYLOAD_BYTES } else { 0 };
@@ -26,7 +39,10 @@ impl World {
             .expect("a valid topic")
             .qos(qos)
             .retain(retain);
-        let message = self.limit(index, message);
+        let message = match is_limited {
+            true => self.limit(index, message),
+            false => message,
+        };
         if self.peers[index].client.publish(self.now, message, number).is_ok() {
             self.number += 1;
             if retain {
@@ -60,6 +76,11 @@ impl World {
         } else {
             qos
         };
+        self.subscribe_to(index, filter, qos);
+    }
+
+    /// A client subscribes.
+    pub(super) fn subscribe_to(&mut self, index: usize, filter: &'static str, qos: QoS) {
         let (options, properties) = self.options(index, filter, qos);
         let has_identifier = properties.subscription_id().is_some();
         let filters = Filters::builder()
@@ -108,7 +129,7 @@ impl World {
         self.watch.client_restarted(index);
         let seed = self.plan.seed ^ self.random.next();
         let peer = &mut self.peers[index];
-        peer.client = super::client(index, who, seed, self.now);
+        peer.client = super::client(index, who, (seed, self.plan.has_door), self.now);
         peer.wants_stream = false;
         peer.held.clear();
         peer.outbox.clear();
@@ -137,6 +158,12 @@ impl World {
                 if matches!(event, Event::Open) {
                     self.peers[index].wants_stream = true;
                 }
+                if matches!(event, Event::Authenticate { .. }) {
+                    // Its connection may have ended since.
+                    let answer = self.peers[index].client.authenticate(self.now, Some(b"here it is"));
+                    self.watch.counts.steps_answered += u64::from(answer.is_ok());
+                }
+                self.judge_refusal(index, &event)?;
                 self.watch.told(index, &event)?;
                 // An old CONNECT that arrives late takes the session over; the application wants its client back.
                 if matches!(event, Event::Closed { retry_at: None, .. }) {

@@ -1,11 +1,18 @@
 //! What goes wrong in a simulation: streams that end, bytes that come late, and a broker that ends.
 
+use mqtt_session::Figures;
+
 use super::World;
 use crate::frame::Frame;
 
 impl World {
     pub(super) fn cut(&mut self) -> Result<(), String> {
         let index = self.random.place(self.peers.len());
+        self.cut_of(index)
+    }
+
+    /// The stream of one client ends, at its end or the broker's or both.
+    pub(super) fn cut_of(&mut self, index: usize) -> Result<(), String> {
         let way = self.random.below(3);
         let peer = &mut self.peers[index];
         let Some(link) = &mut peer.link else {
@@ -63,8 +70,11 @@ impl World {
     pub(super) fn count_life(&mut self) -> Result<(), String> {
         self.hear()?;
         let (mut paused, mut wills) = (0, 0);
+        let mut all = Figures::default();
         for shard in &self.cluster.shards {
             let figures = shard.broker.figures();
+            all = all.with(figures);
+            self.watch.counts.parks_full += figures.parks_full;
             self.watch.counts.takeovers += figures.takeovers;
             self.watch.counts.handed_on += figures.messages_handed_on;
             self.watch.counts.late_handshakes += figures.handshake_timeouts;
@@ -73,6 +83,7 @@ impl World {
             paused += figures.reads_paused;
             wills += figures.wills_published;
         }
+        self.watch.lost.agree(&all)?;
         let wills_told = core::mem::take(&mut self.wills_told);
         if wills != wills_told {
             return Err(format!("{wills} wills were counted, and {wills_told} were told"));
@@ -142,13 +153,19 @@ impl World {
         self.left.clear();
         for (index, peer) in self.peers.iter_mut().enumerate() {
             self.served[index].clear();
+            let place = self.cluster.place_of(&peer.name);
             if let Some(link) = &mut peer.link {
                 link.is_served = false;
+                link.refusal = link.refusal.or(self.doors.refusal((place, link.id)));
             }
-            if !self.cluster.of(&peer.name).broker.has_session(peer.name.as_bytes()) {
+            let session = self.cluster.of(&peer.name).broker.session(peer.name.as_bytes());
+            let session = session.map(|session| session.ends_at());
+            self.doors.restarted(index, session);
+            if session.is_none() {
                 self.watch.session_ended(index);
             }
         }
+        self.doors.forget_connections();
         Ok(())
     }
 }
@@ -156,7 +173,9 @@ impl World {
 /// The first byte of the first packet that promises something.
 fn acknowledgement(mut bytes: &[u8]) -> Option<u8> {
     while let Some(frame) = Frame::read(bytes).filter(|frame| frame.len <= bytes.len()) {
-        if matches!(frame.first >> 4, 2 | 4..=7 | 9 | 11) {
+        // One that refuses a client promises nothing.
+        let is_refusal = frame.first >> 4 == 2 && frame.body.get(1).is_some_and(|code| *code != 0);
+        if matches!(frame.first >> 4, 2 | 4..=7 | 9 | 11) && !is_refusal {
             return Some(frame.first);
         }
         bytes = &bytes[frame.len..];

@@ -90,7 +90,7 @@ impl World {
             self.consider(place, &question);
             self.hear()?;
         }
-        Ok(())
+        self.answer_the_door(is_calm)
     }
 
     /// What the machines tell their host. The books hear it when it happens; questions wait until the host answers.
@@ -101,7 +101,15 @@ impl World {
                     BrokerEvent::MayPublish { .. } | BrokerEvent::MaySubscribe { .. } => {
                         self.asked.push_back((place, event));
                     }
+                    BrokerEvent::Connect { connection, connect } => {
+                        let client = self.client_named(connect.client_id.as_bytes());
+                        let client = client.ok_or_else(|| format!("{connect:?} is nobody's"))?;
+                        let has_method = connect.properties.authentication_method().is_some();
+                        self.doors.knocks((place, connection), client, self.now, has_method);
+                    }
+                    BrokerEvent::Authenticate { connection, .. } => self.doors.steps((place, connection))?,
                     event => {
+                        self.note_session(place, &event)?;
                         self.note_will(place, &event)?;
                         self.note_down(place, event)?;
                     }
@@ -219,6 +227,11 @@ impl World {
                     self.watch.revoked(index, &filter.to_string(), self.number);
                 }
             }
+            BrokerEvent::Dropped { client_id, messages } if self.plan.bounds.has_queues() => {
+                let client = self.client_named(&client_id).filter(|_| messages > 0);
+                let client = client.ok_or_else(|| format!("{messages} messages to {client_id:?} are dropped"))?;
+                self.watch.dropped(client, messages, self.plan.bounds.drops_oldest());
+            }
             // What a review leaves without a subscription is dropped.
             BrokerEvent::Dropped { .. } if self.plan.asks => {}
             BrokerEvent::Dropped { client_id, .. } if self.is_small(&client_id) => {}
@@ -242,6 +255,13 @@ impl World {
                 times,
                 ..
             } => self.pauses_told += times,
+            BrokerEvent::LimitHit { bound, times, .. } => {
+                self.watch.lost.hit(&self.plan.bounds, bound, times)?;
+                self.watch.counts.count_hit(bound, times);
+                if bound == BrokerBound::ParkedWills {
+                    self.wills.given_up(times);
+                }
+            }
             BrokerEvent::SessionEnded { client_id } => self.watch.session_of_ended(&client_id),
             BrokerEvent::StoreFailed => self.watch.counts.stores_failed += 1,
             BrokerEvent::Dropped { .. } | BrokerEvent::Missed { .. } => {

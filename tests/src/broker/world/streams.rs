@@ -8,7 +8,7 @@ use crate::broker::retained::Snapshot;
 impl World {
     pub(super) fn open(&mut self, index: usize) {
         let peer = &mut self.peers[index];
-        if !peer.wants_stream {
+        if !peer.wants_stream || peer.is_out {
             return;
         }
         let Some(id) = self.cluster.of(&peer.name).broker.handle_open(self.now) else {
@@ -33,6 +33,9 @@ impl World {
     pub(super) fn exchange(&mut self, index: usize) -> Result<(), String> {
         self.open(index);
         self.up(index, true)?;
+        if self.plan.has_door && self.random.percent(50) {
+            self.answer_the_door(false)?;
+        }
         if self.random.percent(60) {
             let shard = self.cluster.of(&self.peers[index].name);
             shard.poll_store();
