@@ -28,6 +28,8 @@ struct Put {
 struct Arrival {
     client: usize,
     filter: String,
+    /// The lowest that was asked for from here on.
+    qos: QoS,
     at: u64,
     /// It asks for what is retained, too.
     is_replayed: bool,
@@ -86,10 +88,16 @@ impl Books {
     }
 
     /// The broker reads SUBSCRIBE. `expected`: what is retained, if it asks for that.
-    pub(super) fn subscribes(&mut self, client: usize, filter: &str, at: u64, expected: Option<Snapshot>) {
+    pub(super) fn subscribes(&mut self, client: usize, asked: (&str, QoS), at: u64, expected: Option<Snapshot>) {
+        let (filter, qos) = asked;
+        let is_it = |arrival: &&mut Arrival| arrival.client == client && arrival.filter == filter;
+        for arrival in self.arrivals.iter_mut().filter(is_it) {
+            arrival.qos = arrival.qos.min(qos);
+        }
         self.arrivals.push(Arrival {
             client,
             filter: filter.to_owned(),
+            qos,
             at,
             is_replayed: expected.is_some(),
             expected: expected.unwrap_or_default(),
@@ -234,7 +242,11 @@ impl Books {
                 let is_same = now.get(topic).is_some_and(|(last, _)| last == number);
                 let touched = self.touched.get(topic).is_some_and(|at| *at >= arrival.at);
                 // What was not stored may have been there in between, and have been taken for it.
-                if !is_same || touched || self.last_crash >= arrival.at || qos.min(*of) == QoS::AtMostOnce {
+                if !is_same
+                    || touched
+                    || self.last_crash >= arrival.at
+                    || qos.min(arrival.qos).min(*of) == QoS::AtMostOnce
+                {
                     continue;
                 }
                 if !arrival.got.contains(topic) && told.excuses(arrival.client, *number) {

@@ -25,8 +25,8 @@ pub(super) struct Shard {
     pub(super) broker: Broker,
     pub(super) disk: Disk,
     rates: Option<Rates>,
-    /// The filters of each SUBSCRIBE that was read and not looked at; of UNSUBSCRIBE without a choice of what is retained.
-    pub(super) subscribes: Vec<(String, Option<RetainHandling>)>,
+    /// The filters of each SUBSCRIBE that was read and not looked at; of UNSUBSCRIBE without a choice.
+    pub(super) subscribes: Vec<(String, Option<(RetainHandling, QoS)>)>,
     /// What is read counts at once. A message that waits for the host or for the store does when something is read after it.
     counts_at_once: bool,
     pub(super) traffic: Traffic,
@@ -352,11 +352,11 @@ fn has_connack(mut bytes: &[u8]) -> bool {
 }
 
 /// The filters in what a client has sent, which are one in each SUBSCRIBE and UNSUBSCRIBE, and at its end but for the options.
-fn subscribes(mut bytes: &[u8]) -> Vec<(String, Option<RetainHandling>)> {
+fn subscribes(mut bytes: &[u8]) -> Vec<(String, Option<(RetainHandling, QoS)>)> {
     let mut filters = Vec::new();
     while let Some(frame) = Frame::read(bytes).filter(|frame| frame.len <= bytes.len()) {
-        let (text, handling) = match (frame.first, frame.body) {
-            (0x82, [text @ .., bits]) => (text, Some(handling(*bits))),
+        let (text, choice) = match (frame.first, frame.body) {
+            (0x82, [text @ .., bits]) => (text, QoS::from_bits(*bits & 3).map(|qos| (handling(*bits), qos))),
             (0xA2, text) => (text, None),
             _ => (&[][..], None),
         };
@@ -364,7 +364,7 @@ fn subscribes(mut bytes: &[u8]) -> Vec<(String, Option<RetainHandling>)> {
         filters.extend(
             known
                 .max_by_key(|filter| filter.len())
-                .map(|filter| ((*filter).to_owned(), handling)),
+                .map(|filter| ((*filter).to_owned(), choice)),
         );
         bytes = &bytes[frame.len..];
     }

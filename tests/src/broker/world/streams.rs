@@ -94,8 +94,8 @@ impl World {
     /// What is retained when the broker reads SUBSCRIBE of a client.
     pub(super) fn note_subscribes(&mut self, index: usize) {
         let filters = core::mem::take(&mut self.cluster.of(&self.peers[index].name).subscribes);
-        for (filter, handling) in filters.iter().filter(|(filter, _)| !filter.starts_with("$share")) {
-            let Some(handling) = handling else {
+        for (filter, choice) in filters.iter().filter(|(filter, _)| !filter.starts_with("$share")) {
+            let Some((handling, qos)) = choice else {
                 self.watch.retained.ended(index, Some(filter));
                 continue;
             };
@@ -105,7 +105,8 @@ impl World {
                 false => Snapshot::new(),
             };
             let expected = may.then(snapshot);
-            self.watch.retained.subscribes(index, filter, self.watch.step, expected);
+            let asked = (filter.as_str(), *qos);
+            self.watch.retained.subscribes(index, asked, self.watch.step, expected);
         }
     }
 
