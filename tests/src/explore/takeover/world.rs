@@ -274,7 +274,8 @@ impl World {
         self.model = self.durable.clone();
         self.model.seen = seen;
         self.model.restart(self.now);
-        // Wills of sessions that end with the restart go before the host can ask for them.
+        // A session whose time was over is left to its timer, which is due: its will goes before the host asks for it.
+        self.fire();
         let wills = core::mem::take(&mut self.model.wills);
         let published = self.broker.figures().wills_published;
         if published != wills.len() as u64 {
