@@ -28,6 +28,8 @@ fn retained(broker: &mut Running) -> Option<u64> {
     let until = Instant::now() + PATIENCE;
     while !broker.told().contains(" serving ") {
         if !broker.is_running() {
+            // What it said last may still be on its way.
+            broker.wait_for_words("broker.store");
             return None;
         }
         assert!(Instant::now() < until, "it neither serves nor ends: {}", broker.told());
