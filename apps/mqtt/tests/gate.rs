@@ -11,10 +11,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use mqtt_proto::{
-    Binary, Connect, ConnectProperties, Filters, Packet, PacketId, Properties, Publish, QoS, Role, Rules, Subscribe,
+    Binary, Connect, ConnectProperties, Filters, Packet, PacketId, Properties, Publish, QoS, Subscribe,
     SubscriptionOptions, Text, TopicName, Version, Will,
 };
-use serving::{Broker, LISTENER, PATIENCE, add_users, folder};
+use serving::{Broker, LISTENER, PATIENCE, add_users, connack, folder};
 
 /// Alice may write below `a`, and Bob below `b`.
 fn broker(folder: &Path, further: &str) -> Broker {
@@ -82,20 +82,8 @@ fn send_behind(broker: &Broker, head: &[u8], packets: &[Packet<Bytes>]) -> (TcpS
     let mut stream = TcpStream::connect(broker.address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("there is such a time");
     stream.write_all(&bytes).expect("it reads");
-    let mut answer = Vec::new();
-    let rules = Rules::new(Version::V5).sent_by(Role::Server);
-    loop {
-        let mut part = [0; 256];
-        let len = stream.read(&mut part).expect("it answers");
-        assert_ne!(len, 0, "it closes without an answer");
-        answer.extend_from_slice(&part[..len]);
-        if let Some(packet) = Packet::take_from(&mut Bytes::from(answer.clone()), &rules).expect("packets") {
-            let Packet::ConnAck(answer) = packet else {
-                panic!("{packet:?}")
-            };
-            return (stream, answer.reason.value());
-        }
-    }
+    let code = connack(&mut stream);
+    (stream, code)
 }
 
 /// Whether the broker closes the stream.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use mqtt_proto::{Connect, Disconnect, DisconnectReason, Packet, Text, Version};
 use serde_json::Value;
-use serving::{Broker, LISTENER, PATIENCE, add_users, folder};
+use serving::{Broker, LISTENER, PATIENCE, add_users, folder, process};
 
 /// A broker whose log is read when the test wants to.
 struct Unread {
@@ -30,12 +30,7 @@ impl Unread {
     fn start(folder: &Path, further: &str) -> Self {
         let config = format!("{LISTENER}[metrics]\naddress = '127.0.0.1:0'\n{further}");
         fs::write(folder.join("mqtt.toml"), config).expect("there is room for a file");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mqtt"))
-            .args(["broker", "--config"])
-            .arg(folder.join("mqtt.toml"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
+        let mut child = process(folder);
         let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut addresses = Vec::new();
         loop {
@@ -166,12 +161,7 @@ fn it_ends_when_it_is_told_to_even_if_nobody_reads_its_log() {
             broker.ends();
             let config = config.replace("127.0.0.1:0'\n[metrics]", &format!("{}'\n[metrics]", broker.address));
             fs::write(folder.path().join("mqtt.toml"), format!("{config}{form}")).expect("there is room");
-            broker.child = Command::new(env!("CARGO_BIN_EXE_mqtt"))
-                .args(["broker", "--config"])
-                .arg(folder.path().join("mqtt.toml"))
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("the program runs");
+            broker.child = process(folder.path());
             let until = Instant::now() + PATIENCE;
             while TcpStream::connect(broker.address).is_err() {
                 assert!(Instant::now() < until, "it does not listen");

@@ -4,15 +4,15 @@
 mod serving;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version as Argon2Version};
 use bytes::Bytes;
-use mqtt_proto::{Binary, Connect, Packet, Role, Rules, Text, Version};
-use serving::{Broker, LISTENER, PATIENCE, folder};
+use mqtt_proto::{Binary, Connect, Packet, Text, Version};
+use serving::{Broker, LISTENER, PATIENCE, connack, folder};
 
 /// The hash of a password that takes long to check.
 fn costly(password: &str) -> String {
@@ -54,25 +54,7 @@ fn comes(broker: &Broker, from: &str, (user, password): (&str, &str)) -> TcpStre
 
 /// What it is told.
 fn answer(mut stream: TcpStream) -> u8 {
-    answer_to(&mut stream)
-}
-
-/// The same of one that stays.
-fn answer_to(stream: &mut TcpStream) -> u8 {
-    let rules = Rules::new(Version::V5).sent_by(Role::Server);
-    let mut answer = Vec::new();
-    loop {
-        let mut part = [0; 256];
-        let len = stream.read(&mut part).expect("it answers");
-        assert_ne!(len, 0, "it closes without an answer");
-        answer.extend_from_slice(&part[..len]);
-        if let Some(packet) = Packet::take_from(&mut Bytes::from(answer.clone()), &rules).expect("packets") {
-            let Packet::ConnAck(answer) = packet else {
-                panic!("{packet:?}")
-            };
-            return answer.reason.value();
-        }
-    }
+    connack(&mut stream)
 }
 
 const ALICE: (&str, &str) = ("alice", "open");
@@ -103,7 +85,7 @@ fn nothing_is_checked_for_those_whose_time_is_over_even_if_they_stay() {
     let broker = broker(folder.path(), &limits);
     let mut crowd: Vec<_> = (0..EACH).map(|_| comes(&broker, "192.0.2.1", WRONG)).collect();
     crowd.iter_mut().for_each(|stream| {
-        answer_to(stream);
+        connack(stream);
     });
     // From the same address, behind all of them, and with no more time than they had.
     assert_eq!(answer(comes(&broker, "192.0.2.1", ALICE)), 0);

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "not every test that shares this file needs all of it")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
+use mqtt_proto::{Packet, Role, Rules, Version};
 use tempfile::TempDir;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,12 +39,7 @@ impl Broker {
 
     /// The same for one that may not come so far as to serve.
     pub(crate) fn spawn(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mqtt"))
-            .args(["broker", "--config"])
-            .arg(folder.join("mqtt.toml"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
+        let mut child = process(folder);
         let log = BufReader::new(child.stderr.take().expect("a pipe"));
         let (sender, lines) = channel();
         thread::spawn(move || {
@@ -104,6 +101,34 @@ impl Drop for Broker {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Starts the program with the configuration in this folder. Its log is to be read.
+pub(crate) fn process(folder: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_mqtt"))
+        .args(["broker", "--config"])
+        .arg(folder.join("mqtt.toml"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs")
+}
+
+/// What a client of MQTT 5.0 is told in the CONNACK that comes.
+pub(crate) fn connack(stream: &mut impl Read) -> u8 {
+    let rules = Rules::new(Version::V5).sent_by(Role::Server);
+    let mut answer = Vec::new();
+    loop {
+        let mut part = [0; 256];
+        let len = stream.read(&mut part).expect("it answers");
+        assert_ne!(len, 0, "it closes without an answer");
+        answer.extend_from_slice(&part[..len]);
+        if let Some(packet) = Packet::take_from(&mut Bytes::from(answer.clone()), &rules).expect("packets") {
+            let Packet::ConnAck(answer) = packet else {
+                panic!("{packet:?}")
+            };
+            return answer.reason.value();
+        }
     }
 }
 
